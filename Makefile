@@ -1,0 +1,37 @@
+# make report : run this project's own brief and print the path of the finished report
+# make test   : everything that CI checks
+# Each sets up .venv on a machine that has python3 and make, and starts at once when that is done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+BRIEF := plans/gradient-flow/brief.txt
+STAMP := $(VENV)/.installed
+
+.PHONY: report test lint lab clean
+
+report: $(STAMP)
+	$(BIN)/nanobrag-workbook run --brief $(BRIEF)
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab notebooks/gradient_flow/phase_a_baseline.ipynb
+
+# torch first and pinned: anything else that asks for torch would pull a build of several gigabytes.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[io,workbook,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

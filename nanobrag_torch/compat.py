@@ -1,0 +1,122 @@
+"""Which of C's habits are followed: one frozen record, and its presets as values of it.
+
+The ids in brackets are those of the table of known defects of the C program (physics.md, section 17). Wherever the
+package asks a field of :class:`Compat`, that is the one place where the habit is written down.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Sampling = Literal["first", "last", "per_sample"]
+
+
+@dataclass(frozen=True)
+class Compat:
+    """Choices between the C program's behaviour and the physically correct one; the defaults are the latter."""
+
+    name: str = "physical"
+    cell_construction: Literal["c", "exact"] = "exact"
+    """[B01] z component of c*: C's formula bends the angles of triclinic cells."""
+    phi_zero_carryover: bool = False
+    """[B02] the phi = 0 step of a sweep keeps the previous orientation."""
+    omega_sampling: Sampling = "per_sample"
+    """[B03] which sub-pixel's solid angle weighs the pixel."""
+    polar_sampling: Sampling = "per_sample"
+    """[B03] which sample's polarization factor weighs the pixel."""
+    capture_sampling: Literal["last_layer", "per_layer"] = "per_layer"
+    """[B04] whether every sensor layer counts with its own capture fraction."""
+    oversample_running_product: bool = False
+    """[B05] ``oversample_*`` multiply the running total instead of the sample."""
+    oversample_thick_blackout: bool = False
+    """[B06] ``oversample_thick`` without a sensor blackens the image."""
+    oversample_polar_overrides_nopolar: bool = False
+    """[B07] ``oversample_polar`` wins over ``nopolar``."""
+    thickness_grid: Literal["c", "partition"] = "partition"
+    """[B08] C's n layers span T*n/(n-1); a partition spans T."""
+    background_model: Literal["c", "physical"] = "physical"
+    """[B10] C multiplies the water term by r_e^2 * fluence twice and divides it by the steps."""
+    dmin_zeroes_background: bool = False
+    """[B11] a pixel whose samples are all culled by dmin loses its background."""
+    interpolation_fallback: Literal["global", "per_sample"] = "per_sample"
+    """[B12] the first sample outside the table ends interpolation for the rest of the run."""
+    interpolation_auto_rule: Literal["c", "cells"] = "cells"
+    """[B13] C decides from the command line's N, before a crystal size becomes a number of cells."""
+    curved_mapping: Literal["c", "exact"] = "exact"
+    """[B14] C interchanges the axes of a curved detector."""
+    beam_report: Literal["c", "true"] = "true"
+    """[B15] C's final distance and beam centre leave two-theta out of the beam/normal ratio."""
+    convention_forces_pivot: bool = False
+    """[B16] a named convention overrides the requested pivot."""
+    pix0_override: bool = True
+    """[B17] whether an explicit detector origin is honoured."""
+    odet_rule: Literal["c", "cross"] = "cross"
+    """[B18] C rebuilds the normal from fast x slow only if its length is not exactly 1."""
+    normalise_twotheta_axis: bool = True
+    """[B19] C rotates about an axis of any length."""
+    misset_random_cap: float = 90.0
+    """[B20] largest angle of a random misset, in radians: C's 90 was meant as degrees; streams depend on it."""
+    source_weights: Literal["ignore", "use"] = "use"
+    """[B25] whether the weights of a source list count (normalised to mean 1)."""
+    strict_c_cli: bool = False
+    """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
+    strict_c_files: bool = False
+    """[B26, B27, B28, B29] C's reading and writing of files, accidents included."""
+
+    @classmethod
+    def of(cls, value: "str | Compat | None") -> "Compat":
+        """The preset of that name, or the record itself; None means ``physical``.
+
+        Raises ``ValueError`` for a name that is no preset.
+        """
+        if isinstance(value, Compat):
+            return value
+        name = "physical" if value is None else value
+        if name not in PRESETS:
+            raise ValueError(
+                f"compat = {value!r}: allowed are {', '.join(PRESETS)}, or a Compat record. "
+                "Use 'c' to agree with the C program pixel by pixel, 'physical' for correct physics."
+            )
+        return PRESETS[name]
+
+    def with_changes(self, **changes: Any) -> "Compat":
+        """The same record with some fields changed; the name then says so."""
+        name = changes.pop("name", f"{self.name}+{'+'.join(f'{k}={v}' for k, v in changes.items())}")
+        return replace(self, name=name, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields, for a record of what was used."""
+        return asdict(self)
+
+
+PHYSICAL = Compat()
+
+C = Compat(
+    name="c",
+    cell_construction="c",
+    phi_zero_carryover=True,
+    omega_sampling="first",
+    polar_sampling="first",
+    capture_sampling="last_layer",
+    oversample_running_product=True,
+    oversample_thick_blackout=True,
+    oversample_polar_overrides_nopolar=True,
+    thickness_grid="c",
+    background_model="c",
+    dmin_zeroes_background=True,
+    interpolation_fallback="global",
+    interpolation_auto_rule="c",
+    curved_mapping="c",
+    beam_report="c",
+    convention_forces_pivot=True,
+    pix0_override=False,
+    odet_rule="c",
+    normalise_twotheta_axis=False,
+    source_weights="ignore",
+)
+
+#: The sampling of the earlier PyTorch port: solid angle of the last sub-pixel, C's cell, source weights ignored.
+LEGACY_TORCH = PHYSICAL.with_changes(
+    name="legacy_torch", omega_sampling="last", cell_construction="c", source_weights="ignore"
+)
+
+PRESETS: dict[str, Compat] = {"c": C, "physical": PHYSICAL, "fixed": PHYSICAL, "legacy_torch": LEGACY_TORCH}

@@ -1,0 +1,436 @@
+"""What the user said: crystal, detector, beam and noise, as plain dataclasses that may be assigned to.
+
+A *scalar* is a number or a 0-d tensor; a tensor is never converted, so that it stays connected to the image. Field
+names, order, units and defaults are those of spec/api.md; fields that the established API does not know stand last.
+``validate()`` runs at construction and again before every evaluation, since fields may have been assigned in between.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+import torch
+
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention, DetectorPivot
+from nanobrag_torch.units import DEFAULT_FLUENCE
+from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
+
+__all__ = [
+    "BeamConfig",
+    "Compat",
+    "CrystalConfig",
+    "CrystalShape",
+    "DetectorConfig",
+    "DetectorConvention",
+    "DetectorPivot",
+    "NoiseConfig",
+    "Scalar",
+]
+
+Scalar = float | torch.Tensor
+Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
+
+
+class CrystalShape(Enum):
+    """The lattice factor: interference of a parallelepiped, a sphere, a Gaussian, or a top-hat spot."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
+CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
+CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
+MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
+
+
+@dataclass
+class CrystalConfig:
+    """Unit cell, orientation, size and structure-factor default of one crystal.
+
+    Cell lengths in Angstrom, angles in degrees; ``misset_deg`` turns the reciprocal vectors about the laboratory x, y
+    and z axes in that order; ``mosflm_*`` in 1/Angstrom replace the cell where all three are given;
+    ``sample_x/y/z`` are the crystal's size in metres, filled from ``N_cells`` and informational.
+    ``phi_step_deg`` is the step of the sweep where it is not ``osc_range_deg / phi_steps``; ``interpolate`` None leaves
+    tricubic interpolation to the rule (on where an axis has at most two cells); ``spindle_axis`` None means the axis
+    of the detector convention.
+    """
+
+    cell_a: Scalar = 100.0
+    cell_b: Scalar = 100.0
+    cell_c: Scalar = 100.0
+    cell_alpha: Scalar = 90.0
+    cell_beta: Scalar = 90.0
+    cell_gamma: Scalar = 90.0
+    misset_deg: Vector3 = (0.0, 0.0, 0.0)
+    misset_random: bool = False
+    misset_seed: int | None = None
+    mosflm_a_star: Any = None
+    mosflm_b_star: Any = None
+    mosflm_c_star: Any = None
+    phi_start_deg: Scalar = 0.0
+    osc_range_deg: Scalar = 0.0
+    phi_steps: int = 1
+    spindle_axis: Vector3 | None = None
+    mosaic_spread_deg: Scalar = 0.0
+    mosaic_domains: int = 1
+    mosaic_seed: int | None = None
+    N_cells: tuple[Scalar, Scalar, Scalar] = (1, 1, 1)
+    default_F: Scalar = 0.0
+    shape: CrystalShape = CrystalShape.SQUARE
+    fudge: Scalar = 1.0
+    sample_x: float | None = None
+    sample_y: float | None = None
+    sample_z: float | None = None
+    phi_step_deg: Scalar | None = None
+    interpolate: bool | None = None
+
+    def __post_init__(self) -> None:
+        self.validate()
+        for axis, length, count in zip("xyz", (self.cell_a, self.cell_b, self.cell_c), self.N_cells, strict=True):
+            if getattr(self, f"sample_{axis}") is None:
+                edge, number = number_of(length), number_of(count)
+                if edge is not None and number is not None:
+                    setattr(self, f"sample_{axis}", number * edge * 1e-10)
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether the lattice is defined by three reciprocal vectors rather than by the cell."""
+        return all(getattr(self, name) is not None for name in MOSFLM_STARS)
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no crystal can be built."""
+        me = "CrystalConfig"
+        for name in CELL_LENGTHS:
+            check_range(me, name, getattr(self, name), 0, low_open=True, unit="Angstrom", remedy="Check the unit cell.")
+        for name in CELL_ANGLES:
+            check_range(
+                me, name, getattr(self, name), 0, 180, low_open=True, high_open=True, unit="degrees",
+                remedy="Check the unit cell.",
+            )  # fmt: skip
+        angles = [number_of(getattr(self, name)) for name in CELL_ANGLES]
+        if None not in angles:
+            alpha, beta, gamma = (math.radians(angle) for angle in angles)
+            s = (alpha + beta + gamma) / 2
+            if math.sin(s) * math.sin(s - alpha) * math.sin(s - beta) * math.sin(s - gamma) <= 1e-15:
+                raise fail(
+                    me, "cell_alpha, cell_beta, cell_gamma", angles,
+                    "angles that span a volume: each less than the sum of the other two, all three below 360 together",
+                    "Check the unit cell; a flat cell has no reciprocal lattice.",
+                )  # fmt: skip
+        given = [name for name in MOSFLM_STARS if getattr(self, name) is not None]
+        if given and len(given) != 3:
+            raise fail(me, given[0], getattr(self, given[0]), "given together with the other two", "Give all three.")
+        for name in given:
+            check_finite(me, name, torch.as_tensor(getattr(self, name)), 3, "Check the orientation matrix.")
+        check_finite(me, "misset_deg", self.misset_deg, 3, "Give three angles in degrees.")
+        if self.spindle_axis is not None:
+            check_axis(me, "spindle_axis", self.spindle_axis)
+        for name in ("phi_start_deg", "osc_range_deg"):
+            check_range(me, name, getattr(self, name), unit="degrees")
+        check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
+        check_count(me, "phi_steps", self.phi_steps)
+        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, 0, unit="degrees")
+        check_count(me, "mosaic_domains", self.mosaic_domains)
+        if len(self.N_cells) != 3:
+            raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
+        for index, count in enumerate(self.N_cells):
+            check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
+        check_range(me, "default_F", self.default_F, unit="electrons")
+        check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape.")
+        check_range(me, "fudge", self.fudge, 0, low_open=True)
+
+
+CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
+
+
+@dataclass
+class DetectorConfig:
+    """A flat (or curved) pixel detector: size, place, orientation, sampling and sensor.
+
+    ``beam_center_s/f`` are millimetres along slow and fast *before* MOSFLM's half pixel; in MOSFLM and DENZO slow is
+    Xbeam and fast is Ybeam. ``detector_pivot`` None is resolved at construction. ``detector_thicksteps`` -1 leaves the
+    number of layers to C's rule. ``near_point_s/f_mm`` is where the detector's normal through the sample meets it;
+    None means the beam centre (the ``nanoBragg`` command fills it as C does).
+    """
+
+    distance_mm: Scalar = 100.0
+    pixel_size_mm: Scalar = 0.1
+    close_distance_mm: Scalar | None = None
+    spixels: int = 1024
+    fpixels: int = 1024
+    beam_center_s: Scalar | None = None
+    beam_center_f: Scalar | None = None
+    beam_center_source: str = "auto"
+    detector_rotx_deg: Scalar = 0.0
+    detector_roty_deg: Scalar = 0.0
+    detector_rotz_deg: Scalar = 0.0
+    detector_twotheta_deg: Scalar = 0.0
+    twotheta_axis: Any = None
+    detector_convention: DetectorConvention = DetectorConvention.MOSFLM
+    detector_pivot: DetectorPivot | None = None
+    oversample: int = -1
+    oversample_omega: bool = False
+    oversample_polar: bool = False
+    oversample_thick: bool = False
+    curved_detector: bool = False
+    point_pixel: bool = False
+    pix0_override_m: Any = None
+    custom_fdet_vector: Vector3 | None = None
+    custom_sdet_vector: Vector3 | None = None
+    custom_odet_vector: Vector3 | None = None
+    custom_beam_vector: Vector3 | None = None
+    detector_abs_um: Scalar | None = None
+    detector_thick_um: Scalar = 0.0
+    detector_thicksteps: int = 1
+    roi_xmin: int | None = None
+    roi_xmax: int | None = None
+    roi_ymin: int | None = None
+    roi_ymax: int | None = None
+    mask_array: torch.Tensor | None = None
+    near_point_s_mm: Scalar | None = None
+    near_point_f_mm: Scalar | None = None
+
+    def __post_init__(self) -> None:
+        check_count("DetectorConfig", "spixels", self.spixels)
+        check_count("DetectorConfig", "fpixels", self.fpixels)
+        row = CONVENTIONS.get(self.detector_convention)
+        check_choice("DetectorConfig", "detector_convention", self.detector_convention, DetectorConvention)
+        assert row is not None
+        if self.twotheta_axis is None:
+            self.twotheta_axis = torch.tensor(row.twotheta_axis, dtype=torch.float64)
+        if self.detector_pivot is None:
+            sample = self.close_distance_mm is not None or self.has_custom_vectors
+            self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
+            if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
+                self.distance_mm = self.close_distance_mm
+        for bound, default in (
+            ("roi_xmin", 0),
+            ("roi_xmax", self.fpixels - 1),
+            ("roi_ymin", 0),
+            ("roi_ymax", self.spixels - 1),
+        ):
+            if getattr(self, bound) is None:
+                setattr(self, bound, default)
+        # The default centre follows a pixel size that is a tensor, so it is derived at every evaluation (beam_centre).
+        self._filled_centre: dict[str, Any] = {}
+        check_range("DetectorConfig", "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
+        for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
+            if getattr(self, name) is None:
+                pixel = number_of(self.pixel_size_mm)
+                assert pixel is not None
+                self._filled_centre[name] = row.default_centre(pixel * count, pixel)
+                setattr(self, name, self._filled_centre[name])
+        self.validate()
+
+    @property
+    def has_custom_vectors(self) -> bool:
+        """Whether any of the basis vectors was given by the user."""
+        return any(getattr(self, name) is not None for name in CUSTOM_VECTORS)
+
+    def beam_centre(self) -> tuple[Scalar, Scalar]:
+        """(slow, fast) beam centre in mm before MOSFLM's half pixel, connected to the pixel size where it is the default."""
+        row = CONVENTIONS[self.detector_convention]
+        centre = []
+        for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
+            value = getattr(self, name)
+            if name in self._filled_centre and value is self._filled_centre[name]:
+                value = row.default_centre(self.pixel_size_mm * count, self.pixel_size_mm)
+            centre.append(value)
+        return centre[0], centre[1]
+
+    def should_use_custom_convention(self) -> bool:
+        """True when the two-theta axis is not the convention's own."""
+        default = CONVENTIONS[self.detector_convention].twotheta_axis
+        axis = torch.as_tensor(self.twotheta_axis, dtype=torch.float64).detach()
+        return not torch.allclose(axis, torch.tensor(default, dtype=torch.float64), atol=1e-12)
+
+    @classmethod
+    def from_cli_args(
+        cls,
+        distance_mm: Scalar | None = None,
+        close_distance_mm: Scalar | None = None,
+        pivot: str | None = None,
+        **kwargs: Any,
+    ) -> "DetectorConfig":
+        """A config from distances as a command line gives them: a close distance alone pivots about the sample.
+
+        Raises ``ValueError`` where ``pivot`` is neither "beam" nor "sample".
+        """
+        if pivot is not None:
+            check_choice("DetectorConfig", "pivot", pivot, [p.value for p in DetectorPivot])
+            kwargs["detector_pivot"] = DetectorPivot(pivot)
+        elif close_distance_mm is not None and distance_mm is None:
+            kwargs["detector_pivot"] = DetectorPivot.SAMPLE
+        elif distance_mm is not None and close_distance_mm is None:
+            kwargs["detector_pivot"] = DetectorPivot.BEAM
+        if distance_mm is None and close_distance_mm is not None:
+            distance_mm = close_distance_mm
+        if distance_mm is not None:
+            kwargs["distance_mm"] = distance_mm
+        return cls(close_distance_mm=close_distance_mm, **kwargs)
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no detector can be built."""
+        me = "DetectorConfig"
+        check_count(me, "spixels", self.spixels)
+        check_count(me, "fpixels", self.fpixels)
+        check_range(
+            me, "distance_mm", self.distance_mm, 0, low_open=True, unit="mm", remedy="Give the sample-detector distance."
+        )
+        check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
+        check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
+        for name in ("beam_center_s", "beam_center_f"):
+            check_range(me, name, getattr(self, name), unit="mm")
+        for name in ("near_point_s_mm", "near_point_f_mm"):
+            check_range(me, name, getattr(self, name), unit="mm", optional=True)
+        for name in ("detector_rotx_deg", "detector_roty_deg", "detector_rotz_deg", "detector_twotheta_deg"):
+            check_range(me, name, getattr(self, name), unit="degrees")
+        check_axis(me, "twotheta_axis", self.twotheta_axis)
+        for name in CUSTOM_VECTORS:
+            if getattr(self, name) is not None:
+                check_axis(me, name, getattr(self, name))
+        if self.pix0_override_m is not None:
+            check_finite(me, "pix0_override_m", self.pix0_override_m, 3, "Give the origin in metres.")
+        check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
+        check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
+        check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
+        if not isinstance(self.oversample, int) or self.oversample < -1 or self.oversample == 0:
+            raise fail(me, "oversample", self.oversample, "-1 (automatic) or an integer of at least 1", "")
+        check_range(me, "detector_abs_um", self.detector_abs_um, 0, low_open=True, unit="um", optional=True)
+        check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
+        if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
+            raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
+        for low, high, count in (("roi_xmin", "roi_xmax", self.fpixels), ("roi_ymin", "roi_ymax", self.spixels)):
+            first, last = getattr(self, low), getattr(self, high)
+            if not 0 <= first <= last <= count - 1:
+                raise fail(
+                    me, f"{low}, {high}", (first, last), f"inclusive pixel indices with 0 <= {low} <= {high} <= {count - 1}",
+                    "x is the fast axis, y the slow one.",
+                )  # fmt: skip
+        if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
+            raise fail(
+                me, "mask_array", f"tensor of shape {tuple(self.mask_array.shape)}",
+                f"of shape (spixels, fpixels) = ({self.spixels}, {self.fpixels})", "Rows are slow, columns are fast.",
+            )  # fmt: skip
+
+
+@dataclass
+class BeamConfig:
+    """The incident beam: wavelength, sources, polarization and fluence.
+
+    ``source_directions`` are unit vectors from the sample to the source, ``source_wavelengths`` metres. Without a
+    source list, divergence (milliradians) and dispersion (percent) generate one by the rules of physics.md section 7;
+    a count, range or step of None is unset there. ``polarization_axis`` is the direction of the E vector, None the
+    one of the detector convention. ``dmin`` is in Angstrom, ``beamsize_mm`` and ``exposure`` turn ``flux`` into fluence.
+    """
+
+    wavelength_A: Scalar = 1.0
+    N_source_points: int = 1
+    source_distance_mm: float = 10000.0
+    source_size_mm: float = 0.0
+    source_directions: torch.Tensor | None = None
+    source_weights: torch.Tensor | None = None
+    source_wavelengths: torch.Tensor | None = None
+    polarization_factor: Scalar = 0.0
+    nopolar: bool = False
+    polarization_axis: Vector3 | None = None
+    flux: float = 0.0
+    exposure: float = 0.0
+    beamsize_mm: float = 0.0
+    fluence: Scalar = DEFAULT_FLUENCE
+    dmin: float = 0.0
+    water_size_um: Scalar = 0.0
+    hdiv_range_mrad: Scalar | None = None
+    vdiv_range_mrad: Scalar | None = None
+    hdiv_step_mrad: Scalar | None = None
+    vdiv_step_mrad: Scalar | None = None
+    hdiv_steps: int | None = None
+    vdiv_steps: int | None = None
+    dispersion_pct: Scalar = 0.0
+    dispersion_steps: int | None = None
+    round_div: bool = True
+
+    def __post_init__(self) -> None:
+        if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
+            self.fluence = self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2
+        elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
+            self.flux = (number_of(self.fluence) or 0) / self.exposure * (self.beamsize_mm / 1000.0) ** 2
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no beam can be built."""
+        me = "BeamConfig"
+        check_range(
+            me, "wavelength_A", self.wavelength_A, 0, low_open=True, unit="Angstrom", remedy="Check wavelength or energy."
+        )
+        check_range(me, "polarization_factor", self.polarization_factor, -1, 1)
+        if self.polarization_axis is not None:
+            check_axis(me, "polarization_axis", self.polarization_axis)
+        check_range(me, "fluence", self.fluence, 0, unit="photons/m^2")
+        check_range(me, "dmin", self.dmin, 0, unit="Angstrom")
+        check_range(me, "water_size_um", self.water_size_um, 0, unit="um")
+        for name in ("flux", "exposure", "beamsize_mm"):
+            check_range(me, name, getattr(self, name), 0)
+        for name in ("hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad"):
+            check_range(me, name, getattr(self, name), unit="mrad", optional=True)
+        check_range(me, "dispersion_pct", self.dispersion_pct, unit="percent")
+        directions = self.source_directions
+        if directions is None:
+            if self.source_wavelengths is not None or self.source_weights is not None:
+                raise fail(
+                    me, "source_directions", None, "given where source_wavelengths or source_weights are",
+                    "Give one unit vector (sample to source) for each wavelength.",
+                )  # fmt: skip
+            return
+        if directions.ndim != 2 or directions.shape[1] != 3 or directions.shape[0] == 0:
+            raise fail(me, "source_directions", f"shape {tuple(directions.shape)}", "of shape (n, 3), n at least 1", "")
+        check_tensor(me, "source_directions", directions)
+        for name in ("source_weights", "source_wavelengths"):
+            values = getattr(self, name)
+            if values is not None:
+                if tuple(values.shape) != (directions.shape[0],):
+                    raise fail(me, name, f"shape {tuple(values.shape)}", f"of shape ({directions.shape[0]},)", "")
+                check_tensor(me, name, values)
+        if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
+            raise fail(me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list.")
+
+
+@dataclass
+class NoiseConfig:
+    """Photon noise and digitisation; the C program's noise model has no readout noise."""
+
+    seed: int | None = None
+    adc_offset: float = 40.0
+    readout_noise: float = 3.0
+    overload_value: float = 65535.0
+    generate_noise_image: bool = False
+    intfile_scale: float = 1.0
+
+
+def check_axis(owner: str, field: str, axis: Any) -> None:
+    """Raise ``ValueError`` unless ``axis`` has three finite components that are not all zero."""
+    check_finite(owner, field, axis, 3, "Give a direction of three components.")
+    values = [number_of(component) for component in axis]
+    if None not in values and all(value == 0 for value in values):
+        raise fail(owner, field, axis, "a direction of non-zero length", "Give a direction of three components.")
+
+
+def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:
+    """Raise ``ValueError`` unless every element is finite."""
+    bad = ~torch.isfinite(values.detach())
+    if bool(bad.any()):
+        where = tuple(bad.nonzero()[0].tolist())
+        raise fail(owner, field, f"{values.detach()[where].item()} at index {where}", "finite everywhere", "")
+
+
+def copy_fields(source: Any, target: Any, names: tuple[str, ...]) -> None:
+    """Assign the named fields of one config to another, tensors as they are."""
+    known = {field.name for field in fields(target)}
+    for name in names:
+        if name not in known:
+            raise AttributeError(f"{type(target).__name__} has no field {name!r}")
+        setattr(target, name, getattr(source, name))

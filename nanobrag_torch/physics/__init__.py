@@ -1,0 +1,1 @@
+"""The laws of diffraction: one law a file, pure functions, tensors in and tensors out."""

@@ -1,0 +1,98 @@
+"""Checks on what the user said, with errors that name the field, the value, what is allowed and what to do.
+
+Every check accepts a number or a tensor. Under ``torch.func`` transforms a tensor may have no readable value; such a
+tensor passes, since its values were checked when the point of evaluation was built.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+
+def number_of(value: Any) -> float | None:
+    """The value as a Python float, outside any graph; None where it cannot be read (None, or a batched tensor).
+
+    Raises ``TypeError`` for what is neither a number nor a one-element tensor.
+    """
+    if value is None:
+        return None
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            raise TypeError(f"expected one number, got a tensor of shape {tuple(value.shape)}")
+        try:
+            return float(value.detach())
+        except RuntimeError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) and not hasattr(value, "__float__"):
+        raise TypeError(f"expected a number or a 0-d tensor, got {type(value).__name__} {value!r}")
+    return float(value)
+
+
+def fail(owner: str, field: str, given: Any, allowed: str, remedy: str) -> ValueError:
+    """The error that every check raises: what was given, what is allowed, what to do."""
+    shown = given.detach().tolist() if isinstance(given, torch.Tensor) and given.numel() <= 16 else given
+    return ValueError(f"{owner}.{field} = {shown!r}: must be {allowed}. {remedy}")
+
+
+def check_range(
+    owner: str,
+    field: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+    unit: str = "",
+    remedy: str = "",
+    optional: bool = False,
+) -> None:
+    """Raise ``ValueError`` unless ``value`` is a finite number within the range (None passes if ``optional``)."""
+    if value is None and optional:
+        return
+    allowed = _describe(low, high, low_open, high_open, unit)
+    try:
+        number = number_of(value)
+    except TypeError as error:
+        raise fail(owner, field, value, allowed, str(error)) from None
+    if value is None:
+        raise fail(owner, field, value, allowed, remedy)
+    if number is None:
+        return
+    below = number <= low if low_open else number < low
+    above = number >= high if high_open else number > high
+    if not math.isfinite(number) or below or above:
+        raise fail(owner, field, value, allowed, remedy)
+
+
+def check_finite(owner: str, field: str, values: Any, length: int | None = None, remedy: str = "") -> None:
+    """Raise ``ValueError`` unless every component is finite and, if ``length`` is given, there are that many."""
+    items = list(values.reshape(-1)) if isinstance(values, torch.Tensor) else list(values)
+    if length is not None and len(items) != length:
+        raise fail(owner, field, values, f"{length} numbers", remedy)
+    for index, item in enumerate(items):
+        check_range(owner, f"{field}[{index}]", item, remedy=remedy)
+
+
+def check_choice(owner: str, field: str, value: Any, choices: Iterable[Any], remedy: str = "") -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
+    choices = list(choices)
+    if value not in choices:
+        raise fail(owner, field, value, "one of " + ", ".join(str(choice) for choice in choices), remedy)
+
+
+def check_count(owner: str, field: str, value: Any, low: int = 1, remedy: str = "") -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise fail(owner, field, value, f"an integer of at least {low}", remedy)
+
+
+def _describe(low: float, high: float, low_open: bool, high_open: bool, unit: str) -> str:
+    unit = f" {unit}" if unit else ""
+    if low == -math.inf and high == math.inf:
+        return f"a finite number{unit and ' of' + unit}"
+    left = "" if low == -math.inf else f"{'greater than' if low_open else 'at least'} {low:g}"
+    right = "" if high == math.inf else f"{'less than' if high_open else 'at most'} {high:g}"
+    return f"a finite number{unit and ' of' + unit}, {' and '.join(part for part in (left, right) if part)}"
