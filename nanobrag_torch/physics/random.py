@@ -1,4 +1,4 @@
-"""The C program's random numbers: one generator, its deviates, and the random rotations made from them.
+"""The C program's random numbers: one generator, and uniform, normal and Poisson deviates from it.
 
 The generator is Park and Miller's minimal standard with a Bays-Durham shuffle (physics.md, section 4). Its table and
 last output form one state that every stream shares, so that a stream whose seed does not re-initialise the table goes
@@ -147,7 +147,8 @@ class CRandom:
     def __init__(self, seed: int, state: GeneratorState | None = None) -> None:
         if abs(seed) > SEED_LIMIT:
             raise ValueError(
-                f"CRandom.seed = {seed}: must be an integer between -{SEED_LIMIT} and {SEED_LIMIT}. Choose a smaller seed."
+                f"CRandom.seed = {seed}: must be an integer between -{SEED_LIMIT} and {SEED_LIMIT}. "
+                "Choose a smaller seed."
             )
         self.state = GeneratorState() if state is None else state
         self._seed = np.array([seed], np.int64)
@@ -182,45 +183,3 @@ class CRandom:
 def rotation_draws(stream: CRandom, count: int) -> np.ndarray:
     """The deviates (r1, r2, r3) in (-1, 1) of ``count`` random rotations, float64 of shape (count, 3)."""
     return 2.0 * stream.draws(3 * count).reshape(count, 3) - 1.0
-
-
-def rotation_axes(draws: np.ndarray) -> np.ndarray:
-    """Unit axes, uniform on the sphere, of rotations drawn as (r1, r2, r3): (n, 3) to (n, 3)."""
-    r1, r2, _ = np.moveaxis(draws, -1, 0)
-    radius = np.sqrt(1.0 - r2 * r2)
-    return np.stack([radius * np.sin(np.pi * r1), radius * np.cos(np.pi * r1), r2], axis=-1)
-
-
-def rotation_fractions(draws: np.ndarray) -> np.ndarray:
-    """Rotation angle over the largest one, (1 - r3^2)^(1/3) in single precision: (n, 3) to float32 (n,)."""
-    r3 = draws[..., 2]
-    return np.power((1.0 - r3 * r3).astype(np.float32), np.float32(1.0 / 3.0))
-
-
-def rotation_matrices(draws: np.ndarray, largest_angle: float) -> np.ndarray:
-    """Right-handed rotation matrices of angles up to ``largest_angle`` (radians): (n, 3) to (n, 3, 3)."""
-    angles = (np.float32(largest_angle) * rotation_fractions(draws)).astype(np.float64)[:, None, None]
-    x, y, z = rotation_axes(draws).T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
-    axes = np.stack([x, y, z], axis=-1)
-    outer = axes[:, :, None] * axes[:, None, :]
-    return np.cos(angles) * np.eye(3) + np.sin(angles) * cross + (1.0 - np.cos(angles)) * outer
-
-
-def misset_angles(matrix: np.ndarray) -> tuple[float, float, float]:
-    """Angles (x, y, z) in radians whose rotations, about x first, then y, then z, make up the (3, 3) ``matrix``."""
-    u = np.asarray(matrix, np.float64)
-    u = u / np.linalg.norm(u, axis=1, keepdims=True)
-    if u[2, 0] ** 2 < 1:
-        return (
-            math.atan2(u[2, 1], u[2, 2]),
-            math.atan2(-u[2, 0], math.hypot(u[2, 1], u[2, 2])),
-            math.atan2(u[1, 0], u[0, 0]),
-        )
-    return math.pi, math.pi / 2, math.atan2(u[0, 1], -u[1, 1])
-
-
-def random_misset(stream: CRandom, largest_angle: float = 90.0) -> tuple[float, float, float]:
-    """Misset angles (radians) of one random rotation; the C program's largest angle is 90 *radians* [B20]."""
-    return misset_angles(rotation_matrices(rotation_draws(stream, 1), largest_angle)[0])

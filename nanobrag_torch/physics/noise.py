@@ -1,0 +1,43 @@
+"""From expected photons to what a detector reports: Poisson counts, an offset, and 16-bit integers.
+
+Sections 15.2 to 15.5 of physics.md. The noise of the C program has no readout term: the only randomness is the number
+of photons, drawn pixel by pixel in row-major order from one stream, so that an image is reproducible to the last count.
+"""
+
+import numpy as np
+from numba import njit
+
+from nanobrag_torch.physics.random import CRandom, _poisson
+
+#: Largest value of a 16-bit pixel; anything above it is an overload.
+OVERLOAD = 65535
+
+
+@njit(cache=True)
+def _poisson_image(means, photons, seed, table, spare):
+    for i in range(means.size):
+        photons[i] = _poisson(seed, table, spare, means[i])
+
+
+def poisson_image(means: np.ndarray, stream: CRandom) -> np.ndarray:
+    """Photons counted where ``means`` are expected: float32 in, float32 of the same shape out, drawn in row-major order.
+
+    Counts are whole numbers unless the mean exceeds a million, where the deviate is Gaussian.
+    """
+    flat = np.ascontiguousarray(means, np.float32).reshape(-1)
+    photons = np.empty_like(flat)
+    _poisson_image(flat, photons, stream._seed, stream.state.table, stream.state.spare)
+    return photons.reshape(means.shape)
+
+
+def digitise(photons: np.ndarray, adc_offset: float) -> tuple[np.ndarray, int]:
+    """16-bit pixels (truncated) of photons plus an offset, and how many of them were overloads."""
+    values = photons.astype(np.float64) + adc_offset
+    overloads = int((values > OVERLOAD).sum())
+    return np.clip(values, 0, OVERLOAD).astype(np.uint16), overloads
+
+
+def scale_to_integers(image: np.ndarray, scale: float, adc_offset: float) -> np.ndarray:
+    """16-bit pixels of a noiseless image times ``scale`` plus an offset, rounded to the nearest (halves up)."""
+    values = np.clip(image.astype(np.float64) * scale + adc_offset, 0, OVERLOAD)
+    return np.floor((values + 0.5).astype(np.float32)).astype(np.uint16)
