@@ -1,0 +1,68 @@
+"""The binary dump of structure factors that the C program leaves for its next run.
+
+``"%d %d %d %d %d %d\\n\\f"`` with the bounds of h, k and l, then native doubles in C order. Each axis has one extra
+plane at its end, filled with zeros; it is written for the C program's sake and removed on reading.
+"""
+
+import math
+import os
+import re
+
+import numpy as np
+import torch
+
+from nanobrag_torch.io.files import read_bytes, replacing
+from nanobrag_torch.io.reflections import LARGEST_GRID, Metadata, box_metadata, grid_shape
+
+_HEADER = re.compile(rb"(-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10})\n\f")
+_REMEDY = "Delete the dump and read the text file again."
+
+
+def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike) -> None:
+    """Write a grid (h_range, k_range, l_range) of amplitudes as the C program does.
+
+    Raises ``ValueError`` where grid and metadata disagree, ``OSError`` where the file cannot be written.
+    """
+    shape = grid_shape(metadata)
+    if tuple(F_grid.shape) != shape:
+        raise ValueError(
+            f"{filepath}: the grid has shape {tuple(F_grid.shape)}, its metadata {shape}. Give those of one reader."
+        )
+    padded = np.zeros([length + 1 for length in shape])
+    padded[:-1, :-1, :-1] = F_grid.detach().cpu().numpy()
+    bounds = " ".join(str(metadata[f"{axis}_{end}"]) for axis in "hkl" for end in ("min", "max"))
+    with replacing(filepath) as part, part.open("wb") as file:
+        file.write(f"{bounds}\n\f".encode())
+        padded.tofile(file)
+
+
+def read_fdump(
+    filepath: str | os.PathLike, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> tuple[torch.Tensor, Metadata]:
+    """The grid (h_range, k_range, l_range) of a dump and its metadata; ``hkls`` counts the whole box, as in C.
+
+    The data begin right after one newline and one form feed: the C program would also skip leading data bytes that look
+    like white space and misread the table (physics.md, B40).
+    Raises ``ValueError`` where the file is no dump, of the wrong length, or holds a number that is not finite.
+    """
+    content = read_bytes(filepath, "dump of structure factors")
+    header = _HEADER.match(content)
+    if header is None:
+        raise ValueError(
+            f"{filepath}: no dump of structure factors; it must begin with six integers, a newline and a form feed. "
+            + _REMEDY
+        )
+    bounds = [int(text) for text in header.groups()]
+    low, high = tuple(bounds[::2]), tuple(bounds[1::2])
+    padded = [last - first + 2 for first, last in zip(low, high, strict=True)]
+    size = len(content) - header.end()
+    if min(padded) < 2 or math.prod(padded) > 2 * LARGEST_GRID or size != 8 * math.prod(padded):
+        raise ValueError(
+            f"{filepath}: {size} bytes follow its header, which is not what its bounds h, k, l = {bounds} ask for: "
+            f"8 bytes for each of {' x '.join(str(length) for length in padded)} amplitudes. {_REMEDY}"
+        )
+    values = np.frombuffer(content, dtype=np.float64, offset=header.end()).reshape(padded)[:-1, :-1, :-1]
+    if not np.isfinite(values).all():
+        raise ValueError(f"{filepath}: holds amplitudes that are not finite. {_REMEDY}")
+    grid = torch.tensor(values, device=device, dtype=dtype)
+    return grid, box_metadata(low, high, grid.numel())

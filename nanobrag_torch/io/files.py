@@ -1,0 +1,44 @@
+"""Opening and replacing files so that a failure names the file and never leaves half of one behind."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def read_bytes(path: str | os.PathLike, what: str) -> bytes:
+    """The whole content of a file; ``what`` says in the error what was wanted from it.
+
+    Raises the ``OSError`` of the failure with the name of the file and what to check.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise unreadable(path, what, error) from None
+
+
+def unreadable(path: str | os.PathLike, what: str, error: OSError) -> OSError:
+    """The same error with the name of the file, what was wanted from it and what to check."""
+    reason = error.strerror or str(error)
+    return type(error)(error.errno, f"{what} cannot be read ({reason}). Check its name and permissions", str(path))
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """The path of a new file that takes the place of ``path`` when the block ends without an error.
+
+    Until then an existing file stays as it is; after an error nothing is left behind. What is no ordinary file
+    (``/dev/null``, a pipe) is written to directly. Raises ``FileNotFoundError`` where the folder does not exist.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no such folder. Create {target.parent} first, or write elsewhere.")
+    part = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

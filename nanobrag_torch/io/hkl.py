@@ -1,0 +1,147 @@
+"""Structure factors as text: ``h k l F`` on each line (cli.md, section 7)."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nanobrag_torch.io.fdump import read_fdump, write_fdump
+from nanobrag_torch.io.files import read_bytes
+from nanobrag_torch.io.reflections import Metadata, box_around, fill_grid
+
+__all__ = ["read_fdump", "read_hkl_file", "try_load_hkl_or_fdump", "write_fdump"]
+
+_REMEDY = "Each line needs h k l F; start a comment with '#'."
+
+_NUMBER = r"[-+]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?+"
+_C_RECORD = re.compile(rf"\s*+({_NUMBER})\s*+({_NUMBER})\s*+({_NUMBER})\s*+({_NUMBER})", re.ASCII)
+_C_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
+
+
+def read_hkl_file(
+    filepath: str | os.PathLike,
+    default_F: float | torch.Tensor = 0.0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    *,
+    strict: bool = False,
+) -> tuple[torch.Tensor, Metadata]:
+    """The amplitudes of a text file as a grid (h_range, k_range, l_range), in electrons, and its metadata.
+
+    Lines are ``h k l F``; further columns, empty lines and what follows ``#`` do not count. Entries of the grid that
+    no line names are ``default_F``, and stay connected to it; of several lines for one reflection the last counts. An
+    index that is no integer is rounded, with a warning. ``metadata["hkls"]`` is the number of lines.
+
+    ``strict`` reads as the C program does (physics.md, B27): a stream of numbers taken four at a time whatever the line
+    ends, which ends at the first word that is no number, or is no integer where an index is due.
+
+    Raises ``ValueError``, with the line, for what cannot be read, and ``OSError`` where there is no such file.
+    """
+    text = read_bytes(filepath, "file of structure factors").decode("utf-8-sig", errors="replace")
+    if strict:
+        records, leading = _c_stream(text, filepath)
+        indices = np.trunc(records[:, :3])
+    else:
+        records, leading = _lines(text, filepath), None
+        indices = _integers(records[:, :3], text, filepath)
+    metadata = box_around(indices, str(filepath))
+    grid = fill_grid(metadata, indices[:leading], records[:leading, 3], default_F, device, dtype)
+    return grid, metadata
+
+
+def try_load_hkl_or_fdump(
+    hkl_path: str | os.PathLike | None = None,
+    fdump_path: str | os.PathLike = "Fdump.bin",
+    default_F: float | torch.Tensor = 0.0,
+    write_cache: bool = True,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[torch.Tensor, Metadata] | tuple[None, None]:
+    """Structure factors from the text file if one is named, else from the dump if it exists, else ``(None, None)``.
+
+    With ``write_cache`` the text file's grid is dumped to ``fdump_path`` for the next time. Raises as the readers do.
+    """
+    if hkl_path is not None:
+        grid, metadata = read_hkl_file(hkl_path, default_F, device, dtype)
+        if write_cache:
+            write_fdump(grid, metadata, fdump_path)
+        return grid, metadata
+    if Path(fdump_path).is_file():
+        return read_fdump(fdump_path, device, dtype)
+    return None, None
+
+
+def _lines(text: str, path: str | os.PathLike) -> np.ndarray:
+    """The first four columns of all lines, (n, 4)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*input contained no data")
+            records = np.loadtxt(StringIO(text), usecols=range(4), ndmin=2)
+    except ValueError as error:
+        raise _bad_line(text, path, error) from None
+    unusable = ~np.isfinite(records).all(axis=1)
+    if unusable.any():
+        number, fields = _numbered(text, int(unusable.argmax()))
+        raise ValueError(f"{path}, line {number}: {' '.join(fields[:4])!r} is not finite. {_REMEDY}")
+    return records
+
+
+def _integers(values: np.ndarray, text: str, path: str | os.PathLike) -> np.ndarray:
+    """Indices rounded to integers; one warning names the first line that needed it."""
+    rounded = np.rint(values)
+    odd = (rounded != values).any(axis=1)
+    if odd.any():
+        number, fields = _numbered(text, int(odd.argmax()))
+        warnings.warn(
+            f"{path}, line {number}: indices {' '.join(fields[:3])} are not integers and were rounded"
+            f" ({int(odd.sum())} such lines).",
+            stacklevel=3,
+        )
+    return rounded
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, words) of every line that holds something."""
+    for number, line in enumerate(StringIO(text, newline=None), 1):
+        fields = line.split("#", 1)[0].split()
+        if fields:
+            yield number, fields
+
+
+def _numbered(text: str, index: int) -> tuple[int, list[str]]:
+    """(line number, words) of the reflection that stands at ``index``."""
+    return next(record for i, record in enumerate(_records(text)) if i == index)
+
+
+def _bad_line(text: str, path: str | os.PathLike, error: ValueError) -> ValueError:
+    """What is wrong with the first line that is not four numbers."""
+    for number, fields in _records(text):
+        try:
+            complete = len([float(field) for field in fields[:4]]) == 4
+        except ValueError:
+            complete = False
+        if not complete:
+            return ValueError(f"{path}, line {number}: {' '.join(fields[:4])!r} is not four numbers. {_REMEDY}")
+    return ValueError(f"{path}: {error}. {_REMEDY}")
+
+
+def _c_stream(text: str, path: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """C's two passes: all records of four numbers (n, 4), and how many of the first have integers as indices."""
+    words = []
+    position = 0
+    while record := _C_RECORD.match(text, position):
+        words.append(record.groups())
+        position = record.end()
+    leading = next(
+        (i for i, record in enumerate(words) if not all(map(_C_INTEGER.fullmatch, record[:3]))),
+        len(words),
+    )
+    records = np.array(words, dtype=np.float64).reshape(-1, 4)
+    if not np.isfinite(records).all():
+        raise ValueError(f"{path}: holds a number too large for double precision. Check the file.")
+    return records, leading

@@ -1,0 +1,73 @@
+"""A list of reflections made into the dense grid that the simulator looks amplitudes up in.
+
+Every reader of structure factors returns the pair made here: a grid of shape (h_range, k_range, l_range), in electrons,
+and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max h_range k_range l_range`` and ``hkls``,
+the number of reflections that were read.
+"""
+
+import numpy as np
+import torch
+
+from nanobrag_torch.validation import check_finite
+
+Metadata = dict[str, int]
+
+#: Largest grid that is built, in entries: 4 GiB in single precision, far above any crystal of use.
+LARGEST_GRID = 2**30
+#: Largest index that is accepted: what the C program's integers hold.
+LARGEST_INDEX = 2**31 - 1
+
+
+def box_metadata(minima: tuple[int, ...], maxima: tuple[int, ...], hkls: int) -> Metadata:
+    """The metadata of a grid that spans ``minima`` to ``maxima``, both included."""
+    bounds = dict(zip("hkl", zip(minima, maxima, strict=True), strict=True))
+    box = {f"{axis}_{name}": bounds[axis][i] for axis in bounds for i, name in enumerate(("min", "max"))}
+    ranges = {f"{axis}_range": high - low + 1 for axis, (low, high) in bounds.items()}
+    return box | ranges | {"hkls": hkls}
+
+
+def grid_shape(metadata: Metadata) -> tuple[int, int, int]:
+    """(h_range, k_range, l_range)."""
+    return metadata["h_range"], metadata["k_range"], metadata["l_range"]
+
+
+def box_around(indices: np.ndarray, source: str) -> Metadata:
+    """The metadata of the smallest box that holds all ``indices``, an array (n, 3) of integers or integral reals.
+
+    Raises ``ValueError``, naming ``source``, where there is no reflection or the box is too large to be held in memory.
+    """
+    if len(indices) == 0:
+        raise ValueError(f"{source}: no reflection. At least one is needed; check that this is the file meant.")
+    low, high = indices.min(axis=0), indices.max(axis=0)
+    entries = float(np.prod(high.astype(float) - low.astype(float) + 1))
+    if entries > LARGEST_GRID or max(np.abs(low).max(), np.abs(high).max()) > LARGEST_INDEX:
+        raise ValueError(
+            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span {entries:.3g} amplitudes; at "
+            f"most {LARGEST_GRID:.3g} are possible. Check the columns of the file, or leave out its highest resolution."
+        )
+    return box_metadata(tuple(int(x) for x in low), tuple(int(x) for x in high), len(indices))
+
+
+def fill_grid(
+    metadata: Metadata,
+    indices: np.ndarray,
+    amplitudes: np.ndarray,
+    default_F: float | torch.Tensor = 0.0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """The grid of ``metadata`` with ``amplitudes`` (n,) at ``indices`` (n, 3) and ``default_F`` everywhere else.
+
+    Of several amplitudes for one reflection the last counts. A ``default_F`` with a gradient stays connected.
+    Raises ``ValueError`` where ``default_F`` is not a finite number.
+    """
+    check_finite("structure factors", "default_F", [default_F], remedy="Give an amplitude in electrons.")
+    shape = grid_shape(metadata)
+    low = np.array([metadata["h_min"], metadata["k_min"], metadata["l_min"]])
+    place = np.ravel_multi_index(tuple((indices.astype(np.int64) - low).T), shape)
+    place, last = np.unique(place[::-1], return_index=True)
+    values = np.ascontiguousarray(amplitudes[::-1][last], dtype=np.float64)
+    default = torch.as_tensor(default_F, device=device, dtype=dtype)
+    grid = default.reshape(1).repeat(int(np.prod(shape)))
+    grid[torch.as_tensor(place, device=device)] = torch.as_tensor(values, device=device, dtype=dtype)
+    return grid.reshape(shape)
