@@ -20,7 +20,7 @@ def _poisson_image(means, photons, seed, table, spare):
 
 
 def poisson_image(means: np.ndarray, stream: CRandom) -> np.ndarray:
-    """Photons counted where ``means`` are expected: float32 in, float32 of the same shape out, drawn in row-major order.
+    """Photons counted where ``means`` are expected, float32 of the same shape, drawn in row-major order.
 
     Counts are whole numbers unless the mean exceeds a million, where the deviate is Gaussian.
     """
