@@ -62,6 +62,11 @@ class Convention:
         """Distance from the detector's edge to the default beam centre, in the unit of its arguments."""
         return detector_size / 2 + self.centre_shift * pixel_size
 
+    def fast_slow(self, xbeam, ybeam, slow_size):
+        """The published (Xbeam, Ybeam) as distances along fast and slow, before the half pixel; one unit throughout."""
+        fast, slow = (ybeam, xbeam) if self.x_is_slow else (xbeam, ybeam)
+        return fast, slow_size - slow if self.y_is_flipped else slow
+
 
 _BEAM, _SAMPLE = DetectorPivot.BEAM, DetectorPivot.SAMPLE
 _D = DetectorConvention

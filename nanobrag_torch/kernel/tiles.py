@@ -1,0 +1,105 @@
+"""Render pixels tile by tile, so that memory is that of the image and one tile, for the image and for its gradient.
+
+A tile is recomputed in the backward pass instead of being kept. Two habits of the C program depend on the order in
+which samples are visited; both are resolved here, before the formula is asked: interpolation that ends for the rest of
+the run at the first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02].
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from nanobrag_torch.kernel.formula import photons, samples
+from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
+from nanobrag_torch.physics.structure_factor import in_range
+from nanobrag_torch.scene import Scene, tensors_of
+
+#: Samples in a tile: temporaries of half a megabyte stay in the cache of one core.
+SAMPLES_PER_TILE = 1 << 16
+
+Progress = Callable[[int, int], None]
+
+
+def pixels_per_tile(scene: Scene) -> int:
+    """Pixels whose samples fill one tile, at least one."""
+    return max(1, SAMPLES_PER_TILE // scene.samples_per_pixel)
+
+
+def render(scene: Scene, slow: Tensor, fast: Tensor, tile: int | None = None, progress: Progress | None = None) -> Tensor:
+    """Photons (n,) in the pixels ``slow``, ``fast`` (n,), in the order given.
+
+    ``tile`` is the number of pixels evaluated at once; it does not change the result. ``progress`` is called with
+    (pixels done, pixels in all) after each tile.
+    """
+    tile = tile or pixels_per_tile(scene)
+    needs_graph = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors_of(scene))
+    recompute = needs_graph and len(slow) > tile
+    pieces = []
+    smooth = True
+    for start, stop, part in _pieces(scene, slow, fast, tile):
+        s, f = slow[start:stop], fast[start:stop]
+        interpolated, smooth = _interpolated(part, s, f, smooth)
+        if recompute:
+            pieces.append(checkpoint(photons, part, s, f, interpolated, use_reentrant=False, preserve_rng_state=False))
+        else:
+            pieces.append(photons(part, s, f, interpolated))
+        if progress is not None:
+            progress(stop, len(slow))
+    if not pieces:
+        return torch.zeros(0, dtype=scene.dtype, device=scene.panel.origin.device)
+    return torch.cat(pieces)
+
+
+def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tuple[int, int, Scene]]:
+    """Ranges of pixels with the scene that holds for them."""
+    edges = list(range(0, len(slow), tile)) + [len(slow)]
+    first = _first_evaluation(scene, slow, fast, tile) if scene.first_lattice is not None else None
+    if first is None:
+        yield from ((start, stop, scene) for start, stop in zip(edges, edges[1:], strict=False) if stop > start)
+        return
+    pixel, special = first
+    edges = sorted({*edges, pixel, pixel + 1})
+    for start, stop in zip(edges, edges[1:], strict=False):
+        yield start, stop, special if start == pixel else scene
+
+
+def _first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tuple[int, Scene] | None:
+    """The first pixel with a resolved sample, and the scene in which that sample alone has the fresh orientation."""
+    fresh, stale = scene.first_lattice, scene.lattice
+    assert fresh is not None
+    for start in range(0, len(slow), tile):
+        stop = min(start + tile, len(slow))
+        position = sample_positions(scene.panel, slow[start:stop], fast[start:stop])
+        diffracted = position / torch.sqrt((position * position).sum(-1, keepdim=True))
+        q = scattering_vector(diffracted, scene.sources.directions, scene.sources.wavelengths)
+        resolved = is_resolved(q, scene.dmin)
+        if bool(resolved.any()):
+            pixel, k, s = resolved.nonzero()[0].tolist()
+            chosen = torch.zeros(resolved.shape[1:], dtype=torch.bool, device=slow.device)
+            chosen[k, s] = True
+            vectors = {
+                axis: torch.where(chosen[..., None, None], getattr(fresh, axis), getattr(stale, axis)) for axis in "abc"
+            }
+            return start + pixel, replace(scene, lattice=replace(stale, **vectors))
+    return None
+
+
+def _interpolated(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tuple[Tensor | bool, bool]:
+    """Where the table may be interpolated in this tile, and whether it may be in the tiles after it."""
+    amplitudes = scene.amplitudes
+    if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback == "per_sample":
+        return True, True
+    if not smooth:
+        return False, False
+    with torch.no_grad():
+        s = samples(scene, slow, fast, interpolated=False)
+        asked = s.resolved[..., None] & (torch.ones_like(s.F_latt, dtype=torch.bool) if scene.has_background else s.F_latt != 0)
+        outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l)).flatten()
+        if not bool(outside.any()):
+            return True, True
+        first = outside.to(torch.uint8).argmax()
+        return (torch.arange(outside.numel(), device=outside.device) < first).reshape(s.h.shape), False

@@ -1,0 +1,123 @@
+"""The beam: a config made into sources, polarization and fluence, once per evaluation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch import scene
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.config import BeamConfig
+from nanobrag_torch.models.tensors import device_of, scalar, vector
+from nanobrag_torch.physics.background import water_intensity, water_intensity_c
+from nanobrag_torch.physics.safe import unit
+from nanobrag_torch.physics.sources import incident_directions, is_within_round_divergence
+from nanobrag_torch.sampling import Steps, angular_range
+from nanobrag_torch.units import angstrom_to_m, mrad_to_radians, um_to_m
+from nanobrag_torch.validation import number_of
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The grid from which sources were generated: angles in radians, dispersion as a fraction of the wavelength."""
+
+    horizontal: Steps
+    vertical: Steps
+    dispersion: Steps
+
+
+class Beam:
+    """The beam of ``config``; nothing is kept between evaluations. Raises ``ValueError`` for an impossible beam."""
+
+    def __init__(self, config: BeamConfig | None = None, device: torch.device | str | None = None) -> None:
+        self.config = config if config is not None else BeamConfig()
+        self.config.validate()
+        self.device = device_of(device)
+
+    @property
+    def wavelength(self) -> Tensor:
+        """Central wavelength in metres."""
+        return angstrom_to_m(scalar(self.config.wavelength_A, self.device))
+
+    @property
+    def fluence(self) -> Tensor:
+        """Photons per square metre."""
+        return scalar(self.config.fluence, self.device)
+
+    def divergence(self) -> Divergence:
+        """The step rules applied to divergence and dispersion; one step each where a source list is given."""
+        c = self.config
+        return Divergence(
+            angular_range(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
+            angular_range(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
+            angular_range(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
+        )
+
+    def sources(self, beam: Tensor, polarization: Tensor, compat: Compat) -> scene.Sources:
+        """All sources: those of the list, or the grid around ``beam`` (3,), wavelengths innermost."""
+        self.config.validate()
+        if self.config.source_directions is not None:
+            return self._listed(self.config.source_directions, compat)
+        return self._generated(beam, polarization)
+
+    def polarization(self, convention_axis: Tensor, overridden: bool = False) -> scene.Polarization:
+        """Polarization along the config's axis, else the convention's; ``overridden`` cancels ``nopolar`` [B07]."""
+        axis = self.config.polarization_axis
+        return scene.Polarization(
+            axis=unit(vector(axis, self.device)) if axis is not None else convention_axis,
+            kahn=scalar(self.config.polarization_factor, self.device),
+            enabled=not self.config.nopolar or overridden,
+        )
+
+    def background(self, compat: Compat) -> Tensor:
+        """The water term that the accumulation starts from."""
+        size = um_to_m(scalar(self.config.water_size_um, self.device))
+        if compat.background_model == "c":
+            return water_intensity_c(size, self.fluence)
+        return water_intensity(size)
+
+    def _listed(self, towards_source: Tensor, compat: Compat) -> scene.Sources:
+        config = self.config
+        directions = -unit(towards_source.to(self.device, torch.float64))
+        count = len(directions)
+        wavelengths = (
+            self.wavelength.expand(count)
+            if config.source_wavelengths is None
+            else vector(config.source_wavelengths, self.device)
+        )
+        weights = torch.ones(count, dtype=torch.float64, device=self.device)
+        if config.source_weights is not None and compat.source_weights == "use":
+            given = vector(config.source_weights, self.device)
+            if not bool(given.detach().sum() > 0):
+                raise ValueError(
+                    f"BeamConfig.source_weights sum to {float(given.detach().sum())}: must be positive. "
+                    "Give relative intensities."
+                )
+            weights = given / given.mean()
+        return scene.Sources(directions, wavelengths, weights)
+
+    def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
+        grid = self.divergence()
+        h, v, d = grid.horizontal, grid.vertical, grid.dispersion
+        horizontal, vertical = self._centred(h), self._centred(v)
+        horizontal, vertical = (x.reshape(-1) for x in torch.meshgrid(horizontal, vertical, indexing="ij"))
+        if self.config.round_div:
+            kept = is_within_round_divergence(
+                horizontal.detach(), vertical.detach(),
+                (number_of(h.range) or 0.0, number_of(v.range) or 0.0),
+                (number_of(h.step) or 0.0, number_of(v.step) or 0.0),
+                (h.count, v.count),
+            )  # fmt: skip
+            horizontal, vertical = horizontal[kept], vertical[kept]
+        directions = incident_directions(beam, polarization, horizontal, vertical).repeat_interleave(d.count, 0)
+        wavelengths = (self.wavelength * (1 + self._centred(d))).repeat(len(horizontal))
+        return scene.Sources(directions, wavelengths, torch.ones_like(wavelengths))
+
+    def _centred(self, steps: Steps) -> Tensor:
+        """step * i - range/2 for i = 0 ... count - 1."""
+        index = torch.arange(steps.count, dtype=torch.float64, device=self.device)
+        return scalar(steps.step, self.device) * index - scalar(steps.range, self.device) / 2
+
+
+def _radians(mrad):
+    return None if mrad is None else mrad_to_radians(mrad)

@@ -1,0 +1,241 @@
+"""The crystal: a config made into vectors, once per evaluation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch import scene
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
+from nanobrag_torch.models.orientation import misset_angles, orientations
+from nanobrag_torch.models.tensors import device_of, scalar, vector
+from nanobrag_torch.physics import unit_cell
+from nanobrag_torch.physics.rotation import about_x_y_z
+from nanobrag_torch.physics.safe import fraction
+from nanobrag_torch.physics.structure_factor import in_range, nearest, tricubic
+from nanobrag_torch.units import angstrom_to_m, degrees_to_radians
+from nanobrag_torch.validation import number_of
+
+#: Interpolation is on by default where a crystal is this thin along any axis.
+THIN = 2
+
+
+@dataclass(frozen=True)
+class UnitCell:
+    """The lattice before phi and mosaic rotation: ``direct`` (3, 3) in Angstrom and ``stars`` (3, 3) in 1/Angstrom,
+    one vector a row (misset applied), the ``volume`` in cubic Angstrom, and the ``misset`` angles (3,) in radians."""
+
+    direct: Tensor
+    stars: Tensor
+    volume: Tensor
+    misset: Tensor
+
+
+def _config_scalar(name: str) -> property:
+    def value(self: "Crystal") -> Tensor:
+        return scalar(getattr(self.config, name), self.device).to(self.dtype)
+
+    return property(value, doc=f"``config.{name}`` as a 0-d tensor, connected to it.")
+
+
+def _cell_count(index: int) -> property:
+    def value(self: "Crystal") -> Tensor:
+        return scalar(self.config.N_cells[index], self.device).to(self.dtype)
+
+    return property(value, doc=f"``config.N_cells[{index}]`` as a 0-d tensor, connected to it.")
+
+
+def _cell_tensor(key: str, doc: str) -> property:
+    def value(self: "Crystal") -> Tensor:
+        return self.compute_cell_tensors()[key]
+
+    return property(value, doc=doc)
+
+
+class Crystal:
+    """A crystal of ``config``: unit cell, orientation, size and structure factors.
+
+    Everything is derived anew at each evaluation, so that config tensors may change in between and no graph is kept.
+    Public vectors come in ``dtype``; the arithmetic is float64 throughout. Raises ``ValueError`` for an
+    impossible cell.
+    """
+
+    cell_a, cell_b, cell_c = (_config_scalar(name) for name in CELL_LENGTHS)
+    cell_alpha, cell_beta, cell_gamma = (_config_scalar(name) for name in CELL_ANGLES)
+    N_cells_a, N_cells_b, N_cells_c = (_cell_count(index) for index in range(3))
+    a, b, c = (_cell_tensor(key, f"Direct vector {key} (3,) in Angstrom, misset applied.") for key in "abc")
+    a_star, b_star, c_star = (
+        _cell_tensor(f"{key}_star", f"Reciprocal vector {key}* (3,) in 1/Angstrom, misset applied.") for key in "abc"
+    )
+    V = volume = _cell_tensor("V", "Volume of the unit cell in cubic Angstrom.")
+
+    def __init__(
+        self,
+        config: CrystalConfig | None = None,
+        beam_config: BeamConfig | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+        compat: str | Compat = "physical",
+    ) -> None:
+        self.config = config if config is not None else CrystalConfig()
+        self.config.validate()
+        self.beam_config = beam_config
+        self.device = device_of(device)
+        self.dtype = dtype
+        self.compat = Compat.of(compat)
+        self.hkl_data: Tensor | None = None
+        self.hkl_metadata: dict[str, Any] | None = None
+        self._interpolate: bool | None = self.config.interpolate
+
+    @property
+    def interpolate(self) -> bool:
+        """Whether structure factors are interpolated: as assigned, or where any axis has at most two cells."""
+        if self._interpolate is not None:
+            return self._interpolate
+        return any((number_of(n) or 0) <= THIN for n in self.config.N_cells)
+
+    @interpolate.setter
+    def interpolate(self, value: bool | None) -> None:
+        self._interpolate = value
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Crystal":
+        """This crystal on another device or in another dtype; returns itself."""
+        self.device = device_of(device) if device is not None else self.device
+        self.dtype = dtype or self.dtype
+        if self.hkl_data is not None:
+            self.hkl_data = self.hkl_data.to(device=self.device, dtype=self.dtype)
+        return self
+
+    def load_hkl(self, hkl_path: str | Path, write_cache: bool = True) -> None:
+        """Read structure factors from ``hkl_path`` into ``hkl_data`` and ``hkl_metadata``.
+
+        ``write_cache`` also writes the binary dump ``Fdump.bin`` into the working folder, as the C program does.
+        Raises ``OSError`` for a file that cannot be read and ``ValueError`` for one that holds no reflection.
+        """
+        from nanobrag_torch.io.hkl import try_load_hkl_or_fdump
+
+        default = number_of(self.config.default_F) or 0.0
+        self.hkl_data, self.hkl_metadata = try_load_hkl_or_fdump(
+            str(hkl_path), default_F=default, write_cache=write_cache, device=self.device, dtype=self.dtype
+        )
+
+    def unit_cell(self, compat: Compat | None = None, a_star: Tensor | None = None) -> UnitCell:
+        """The lattice of the config, with misset, by the construction that ``compat`` asks for.
+
+        ``a_star`` (3,) in 1/Angstrom replaces that reciprocal vector, misset not applied to it.
+        """
+        compat = compat or self.compat
+        config = self.config
+        stars, lengths, volume = self._reciprocal_vectors(compat)
+        misset = misset_angles(config, compat.misset_random_cap, self.device)
+        stars = about_x_y_z(stars, misset)
+        if a_star is not None:
+            stars, lengths, volume = torch.stack([a_star.to(stars), stars[1], stars[2]]), None, None
+        direct, stars = unit_cell.direct_vectors(stars, lengths, volume)
+        if volume is None:
+            volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
+        if config.has_matrix and not bool(torch.isfinite(direct.detach()).all()):
+            raise ValueError(
+                f"CrystalConfig.mosflm_*_star = {[list(map(float, row)) for row in stars.detach()]}: must be three vectors "
+                "that span a volume. Check the orientation matrix."
+            )
+        return UnitCell(direct, stars, volume, misset)
+
+    def lattice(
+        self,
+        compat: Compat | None = None,
+        spindle: Tensor | None = None,
+        stale: bool = True,
+        a_star: Tensor | None = None,
+    ) -> scene.Lattice:
+        """The direct vectors of all orientations in metres, phi steps outside and mosaic domains inside.
+
+        ``spindle`` (3,) is used where the config names no axis. ``stale`` follows the C program's habit [B02] where
+        ``compat`` does; False gives the orientations as they should be.
+        """
+        compat = compat or self.compat
+        cell = self.unit_cell(compat, a_star)
+        config = self.config
+        rotated = orientations(cell.direct, config, spindle, stale and compat.phi_zero_carryover)
+        vectors = angstrom_to_m(rotated.reshape(3, -1, 3))
+        return scene.Lattice(
+            a=vectors[0],
+            b=vectors[1],
+            c=vectors[2],
+            stars=cell.stars,
+            cells=vector(config.N_cells, self.device),
+            shape=config.shape.value,
+            fudge=scalar(config.fudge, self.device),
+        )
+
+    def amplitudes(self, compat: Compat | None = None) -> scene.Amplitudes:
+        """The structure factors as the kernel reads them."""
+        compat = compat or self.compat
+        default = scalar(self.config.default_F, self.device)
+        if self.hkl_data is None:
+            return scene.Amplitudes(default)
+        if self.hkl_metadata is None:
+            raise ValueError(
+                "Crystal.hkl_metadata = None: must be a dict with h_min, k_min and l_min where hkl_data is given. "
+                "Assign both, or use load_hkl()."
+            )
+        if self.hkl_data.ndim != 3 or 0 in self.hkl_data.shape:
+            raise ValueError(
+                f"Crystal.hkl_data has shape {tuple(self.hkl_data.shape)}: must be (h_range, k_range, l_range). "
+                "Assign a three-dimensional table."
+            )
+        check_tensor("Crystal", "hkl_data", self.hkl_data)
+        low = tuple(int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
+        table = self.hkl_data.to(self.device)
+        return scene.Amplitudes(default, table, low, self.interpolate, compat.interpolation_fallback)  # type: ignore[arg-type]
+
+    def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+        """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
+        amplitudes = self.amplitudes()
+        default = amplitudes.default_F.to(self.dtype)
+        if amplitudes.table is None:
+            return default.expand(h.shape)
+        table = amplitudes.table.to(self.dtype)
+        whole = [fraction(x)[0] for x in (h, k, l)]
+        value = nearest(table, amplitudes.minimum, default, *whole)
+        if not amplitudes.interpolate:
+            return value
+        smooth = in_range(table, amplitudes.minimum, h, k, l)
+        return torch.where(smooth, tricubic(table, amplitudes.minimum, h, k, l, self.dtype), value)
+
+    def compute_cell_tensors(self) -> dict[str, Tensor]:
+        """Direct and reciprocal vectors and the volume, under the keys a, b, c, a_star, b_star, c_star, V."""
+        cell = self.unit_cell()
+        names = ("a", "b", "c", "a_star", "b_star", "c_star")
+        values = dict(zip(names, (*cell.direct, *cell.stars), strict=True)) | {"V": cell.volume}
+        return {name: value.to(self.dtype) for name, value in values.items()}
+
+    def get_rotated_real_vectors(self, config: CrystalConfig) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """((a, b, c), (a*, b*, c*)) of every orientation, each (phi_steps, mosaic_domains, 3), Angstrom and 1/Angstrom.
+
+        ``config`` supplies the rotation (phi, spindle, mosaic), this crystal the cell.
+        """
+        cell = self.unit_cell()
+        direct, reciprocal = (orientations(rows, config, None).to(self.dtype) for rows in (cell.direct, cell.stars))
+        return tuple(direct), tuple(reciprocal)
+
+    def get_rotated_real_vectors_for_batch(
+        self, config: CrystalConfig, slow_indices: Any, fast_indices: Any
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The same for any batch of pixels: orientations do not depend on the pixel."""
+        return self.get_rotated_real_vectors(config)
+
+    def _reciprocal_vectors(self, compat: Compat) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Rows a*, b*, c* before misset, and the lengths and volume to rescale to (None for a matrix)."""
+        config = self.config
+        config.validate()
+        if config.has_matrix:
+            rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
+            return torch.stack(rows), None, None
+        lengths = vector((config.cell_a, config.cell_b, config.cell_c), self.device)
+        angles = degrees_to_radians(vector((config.cell_alpha, config.cell_beta, config.cell_gamma), self.device))
+        stars = unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction)
+        return stars, lengths, unit_cell.volume(lengths, angles)

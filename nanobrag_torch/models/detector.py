@@ -1,0 +1,327 @@
+"""The detector: a config made into vectors, once per evaluation (physics.md, section 8)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch import scene
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.config import DetectorConfig
+from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
+from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.weights import sample_solid_angles
+from nanobrag_torch.models.tensors import device_of, scalar, vector
+from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
+from nanobrag_torch.physics.safe import unit
+from nanobrag_torch.sampling import thickness_layers
+from nanobrag_torch.units import DBL_MIN, degrees_to_radians, mm_to_m, um_to_m
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the detector stands, after all rotations: unit vectors (3,), lengths in metres.
+
+    ``beam_f/s`` and ``distance`` are what is reported of the direct beam, ``close_f/s`` and ``close_distance`` of the
+    foot of the normal through the sample; ``ratio`` is beam . normal, before two-theta where C's report is asked for.
+    ``polarization`` and ``spindle`` are the convention's.
+    """
+
+    beam: Tensor
+    fast: Tensor
+    slow: Tensor
+    normal: Tensor
+    origin: Tensor
+    distance: Tensor
+    close_distance: Tensor
+    ratio: Tensor
+    beam_f: Tensor
+    beam_s: Tensor
+    close_f: Tensor
+    close_s: Tensor
+    pivot: DetectorPivot
+    polarization: Tensor
+    spindle: Tensor
+
+
+class Detector:
+    """A detector of ``config``. Geometry is derived anew at each evaluation; public tensors come in ``dtype``.
+
+    Raises ``ValueError`` for a config from which no detector can be built.
+    """
+
+    def __init__(
+        self,
+        config: DetectorConfig | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+        compat: str | Compat = "physical",
+    ) -> None:
+        self.config = config if config is not None else DetectorConfig()
+        self.config.validate()
+        self.device = device_of(device)
+        self.dtype = dtype
+        self.compat = Compat.of(compat)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Detector":
+        """This detector on another device or in another dtype; returns itself."""
+        self.device = device_of(device) if device is not None else self.device
+        self.dtype = dtype or self.dtype
+        return self
+
+    def invalidate_cache(self) -> None:
+        """Nothing is cached: kept for callers of the earlier interface."""
+
+    @property
+    def spixels(self) -> int:
+        """Pixels along slow: rows of the image."""
+        return self.config.spixels
+
+    @property
+    def fpixels(self) -> int:
+        """Pixels along fast: columns of the image."""
+        return self.config.fpixels
+
+    def beam_centre(self) -> tuple[Tensor, Tensor]:
+        """(Fbeam, Sbeam) in metres: what the config says plus MOSFLM's half pixel, before any rotation."""
+        config = self.config
+        slow_mm, fast_mm = config.beam_centre()
+        half = CONVENTIONS[config.detector_convention].half_pixel * self._metres(config.pixel_size_mm)
+        return self._metres(fast_mm) + half, self._metres(slow_mm) + half
+
+    def near_point(self) -> tuple[Tensor, Tensor]:
+        """(Fclose, Sclose) in metres, before any rotation: as given, else the beam centre."""
+        near = (self.config.near_point_f_mm, self.config.near_point_s_mm)
+        beam = self.beam_centre()
+        fast, slow = (self._metres(n) if n is not None else b for n, b in zip(near, beam, strict=True))
+        return fast, slow
+
+    def geometry(self, compat: Compat | None = None) -> Geometry:
+        """Place the detector as physics.md section 8.5 does, following ``compat`` where C departs from geometry."""
+        compat = compat or self.compat
+        config = self.config
+        config.validate()
+        row = CONVENTIONS[config.detector_convention]
+        beam, fast, slow, normal = self._basis(row, compat)
+        f_beam, s_beam = self.beam_centre()
+        f_close, s_close = self.near_point()
+        distance = self._metres(config.distance_mm)
+
+        rotx, roty, rotz = config.detector_rotx_deg, config.detector_roty_deg, config.detector_rotz_deg
+        tilt = matrix_x_y_z(degrees_to_radians(vector((rotx, roty, rotz), self.device)))
+        twotheta = degrees_to_radians(scalar(config.detector_twotheta_deg, self.device))
+        axis = vector(config.twotheta_axis, self.device)
+        axis = unit(axis) if compat.normalise_twotheta_axis else axis
+
+        def turn(v: Tensor) -> Tensor:
+            return about_axis(tilt @ v, axis, twotheta)
+
+        ratio = _nonzero((beam * (tilt @ normal)).sum())
+        if config.close_distance_mm is not None:
+            close = self._metres(config.close_distance_mm)
+        else:
+            close = torch.abs(ratio * distance)
+        pivot = self._pivot(row, compat)
+        at_sample = turn(-f_close * fast - s_close * slow + close * normal)
+        fast, slow, normal = turn(fast), turn(slow), turn(normal)
+        if config.pix0_override_m is not None and compat.pix0_override:
+            origin = vector(config.pix0_override_m, self.device)
+        elif pivot is DetectorPivot.SAMPLE:
+            origin = at_sample
+        else:
+            origin = -f_beam * fast - s_beam * slow + close / ratio * beam
+
+        close = (origin * normal).sum()
+        if compat.beam_report == "true":
+            ratio = _nonzero((beam * normal).sum())
+        distance = close / ratio
+        spot = distance * beam - origin
+        return Geometry(
+            beam=beam,
+            fast=fast,
+            slow=slow,
+            normal=normal,
+            origin=origin,
+            distance=distance,
+            close_distance=close,
+            ratio=ratio,
+            beam_f=(fast * spot).sum(),
+            beam_s=(slow * spot).sum(),
+            close_f=-(origin * fast).sum(),
+            close_s=-(origin * slow).sum(),
+            pivot=pivot,
+            polarization=unit(vector(row.polarization, self.device)),
+            spindle=unit(vector(row.spindle, self.device)),
+        )
+
+    def panel(self, geometry: Geometry, oversample: int, compat: Compat | None = None) -> scene.Panel:
+        """The detector as the kernel reads it."""
+        compat = compat or self.compat
+        config = self.config
+        thickness = um_to_m(scalar(config.detector_thick_um, self.device))
+        layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
+        sensor = bool(thickness.detach() > 0)
+        attenuation = 1 / (thickness if config.detector_abs_um is None else um_to_m(scalar(config.detector_abs_um, self.device)))
+        return scene.Panel(
+            origin=geometry.origin,
+            fast=geometry.fast,
+            slow=geometry.slow,
+            normal=geometry.normal,
+            beam=geometry.beam,
+            pixel_size=self._metres(config.pixel_size_mm),
+            distance=geometry.distance,
+            close_distance=geometry.close_distance,
+            oversample=oversample,
+            layers=layers.count,
+            layer_step=scalar(layers.step, self.device),
+            attenuation=attenuation if sensor else torch.zeros_like(thickness),
+            has_sensor=sensor,
+            curved=compat.curved_mapping if config.curved_detector else "flat",
+            point_pixel=config.point_pixel,
+        )
+
+    def get_pixel_coords(self) -> Tensor:
+        """Positions (spixels, fpixels, 3) of the pixel centres in metres."""
+        return self._pixel_centres().to(self.dtype)
+
+    def get_solid_angle(self, pixel_coords: Tensor | None = None) -> Tensor:
+        """Solid angles (spixels, fpixels) in steradian of the pixels, or of those at ``pixel_coords`` (..., 3) metres."""
+        position = self._pixel_centres() if pixel_coords is None else pixel_coords.to(torch.float64)
+        distance = torch.sqrt((position * position).sum(-1))
+        return sample_solid_angles(self.panel(self.geometry(), 1), distance).to(self.dtype)
+
+    def get_r_factor(self) -> Tensor:
+        """Beam . normal of the rotated detector."""
+        return self.geometry().ratio.to(self.dtype)
+
+    def get_corrected_distance(self) -> Tensor:
+        """Distance in metres along the beam to the rotated detector."""
+        return self.geometry().distance.to(self.dtype)
+
+    def get_effective_distance(self) -> Tensor:
+        """The distance of ``get_corrected_distance``, under the earlier interface's other name."""
+        return self.get_corrected_distance()
+
+    def verify_beam_center_preservation(self, tolerance: float = 1e-6) -> tuple[bool, dict[str, Any]]:
+        """Whether the direct beam still meets the detector at the beam centre after all rotations, to ``tolerance`` metres."""
+        geometry = self.geometry()
+        original_f, original_s = (value.detach() for value in self.beam_centre())
+        computed_f, computed_s = geometry.beam_f.detach(), geometry.beam_s.detach()
+        error_f, error_s = torch.abs(computed_f - original_f), torch.abs(computed_s - original_s)
+        details = {
+            "original_beam_f": original_f,
+            "original_beam_s": original_s,
+            "computed_beam_f": computed_f,
+            "computed_beam_s": computed_s,
+            "error_f": error_f,
+            "error_s": error_s,
+            "max_error": torch.maximum(error_f, error_s),
+        }
+        return bool(details["max_error"] <= tolerance), details
+
+    @property
+    def distance(self) -> Tensor:
+        """``config.distance_mm`` in metres."""
+        return self._metres(self.config.distance_mm).to(self.dtype)
+
+    @property
+    def pixel_size(self) -> Tensor:
+        """``config.pixel_size_mm`` in metres."""
+        return self._metres(self.config.pixel_size_mm).to(self.dtype)
+
+    @property
+    def close_distance(self) -> Tensor:
+        """Distance in metres from the sample along the detector's normal; assigning sets ``config.close_distance_mm``."""
+        return self.geometry().close_distance.to(self.dtype)
+
+    @close_distance.setter
+    def close_distance(self, metres: Any) -> None:
+        self.config.close_distance_mm = metres * 1000.0
+
+    @property
+    def beam_center_f(self) -> Tensor:
+        """Beam centre along fast in pixels, MOSFLM's half pixel included."""
+        return (self.beam_centre()[0] / self._metres(self.config.pixel_size_mm)).to(self.dtype)
+
+    @property
+    def beam_center_s(self) -> Tensor:
+        """Beam centre along slow in pixels, MOSFLM's half pixel included."""
+        return (self.beam_centre()[1] / self._metres(self.config.pixel_size_mm)).to(self.dtype)
+
+    @property
+    def fdet_vec(self) -> Tensor:
+        """Unit vector (3,) along fast."""
+        return self.geometry().fast.to(self.dtype)
+
+    @property
+    def sdet_vec(self) -> Tensor:
+        """Unit vector (3,) along slow."""
+        return self.geometry().slow.to(self.dtype)
+
+    @property
+    def odet_vec(self) -> Tensor:
+        """Unit normal (3,)."""
+        return self.geometry().normal.to(self.dtype)
+
+    @property
+    def pix0_vector(self) -> Tensor:
+        """Position (3,) in metres of the outer corner of the first pixel."""
+        return self.geometry().origin.to(self.dtype)
+
+    @property
+    def distance_corrected(self) -> Tensor:
+        """The distance of ``get_corrected_distance``."""
+        return self.get_corrected_distance()
+
+    @property
+    def r_factor(self) -> Tensor:
+        """The ratio of ``get_r_factor``."""
+        return self.get_r_factor()
+
+    @property
+    def beam_vector(self) -> Tensor:
+        """Unit vector (3,) in which the beam propagates."""
+        return self.geometry().beam.to(self.dtype)
+
+    def _metres(self, mm: Any) -> Tensor:
+        return mm_to_m(scalar(mm, self.device))
+
+    def _pixel_centres(self) -> Tensor:
+        slow, fast = torch.meshgrid(
+            torch.arange(self.spixels, device=self.device), torch.arange(self.fpixels, device=self.device), indexing="ij"
+        )
+        panel = self.panel(self.geometry(), 1)
+        return sample_positions(panel, slow.reshape(-1), fast.reshape(-1))[:, 0].reshape(self.spixels, self.fpixels, 3)
+
+    def _basis(self, row: Convention, compat: Compat) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(beam, fast, slow, normal), unit vectors before any rotation (physics.md, 8.4)."""
+        config = self.config
+        custom = config.detector_convention is DetectorConvention.CUSTOM
+        named = {
+            "beam": config.custom_beam_vector,
+            "fast": config.custom_fdet_vector,
+            "slow": config.custom_sdet_vector,
+            "normal": config.custom_odet_vector,
+        }
+        raw = {
+            name: vector(given if custom and given is not None else getattr(row, name), self.device)
+            for name, given in named.items()
+        }
+        beam, fast, slow = unit(raw["beam"]), unit(raw["fast"]), unit(raw["slow"])
+        across = unit(torch.linalg.cross(fast, slow))
+        if compat.odet_rule == "c":
+            length = float(torch.sqrt((raw["normal"] * raw["normal"]).sum()).detach())
+            return beam, fast, slow, (unit(raw["normal"]) if length == 1.0 else across)
+        redrawn = custom and named["normal"] is None and (named["fast"] is not None or named["slow"] is not None)
+        return beam, fast, slow, (across if redrawn else unit(raw["normal"]))
+
+    def _pivot(self, row: Convention, compat: Compat) -> DetectorPivot:
+        if compat.convention_forces_pivot and row.pivot is not None:
+            return row.pivot
+        return self.config.detector_pivot or DetectorPivot.BEAM
+
+
+def _nonzero(ratio: Tensor) -> Tensor:
+    """A beam in the plane of the detector has ratio 0; the C program goes on with the smallest double."""
+    return torch.where(ratio == 0, torch.full_like(ratio, DBL_MIN), ratio)

@@ -1,0 +1,103 @@
+"""Orientations of a crystal: the sweep in phi and the mosaic domains, from a config and frozen random draws."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.config import CrystalConfig
+from nanobrag_torch.models.tensors import scalar, vector
+from nanobrag_torch.physics import mosaic
+from nanobrag_torch.physics.rotation import about_axis
+from nanobrag_torch.physics.safe import unit
+from nanobrag_torch.units import degrees_to_radians
+
+if TYPE_CHECKING:
+    from nanobrag_torch.physics.random import GeneratorState
+
+#: The stream of mosaic domains where no seed is given.
+DEFAULT_MOSAIC_SEED = 12345678
+Z_AXIS = (0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Deviates of a random misset (1, 3), if one is asked for, and of the mosaic domains (n, 3), and the generator's
+    state behind them, with which the noise stream goes on."""
+
+    misset: Tensor | None
+    mosaic: Tensor
+    state: "GeneratorState"
+
+
+def random_draws(config: CrystalConfig, device: torch.device) -> Draws:
+    """Draw as the C program does: the misset first, if it is random, then every mosaic domain, a single one too.
+
+    Raises ``ValueError`` where a random misset has no seed.
+    """
+    from nanobrag_torch.physics.random import CRandom, GeneratorState, rotation_draws  # brings numba: only when drawn
+
+    state = GeneratorState()
+
+    def draw(seed: int, count: int) -> Tensor:
+        return torch.from_numpy(rotation_draws(CRandom.of_option(seed, state), count)).to(device)
+
+    misset = None
+    if config.misset_random:
+        if config.misset_seed is None:
+            raise ValueError(
+                "CrystalConfig.misset_seed = None: must be an integer where misset_random is set. "
+                "Give a seed, so that the orientation can be found again."
+            )
+        misset = draw(config.misset_seed, 1)
+    seed = DEFAULT_MOSAIC_SEED if config.mosaic_seed is None else config.mosaic_seed
+    return Draws(misset, draw(seed, config.mosaic_domains), state)
+
+
+def misset_angles(config: CrystalConfig, largest_angle: float, device: torch.device) -> Tensor:
+    """Misset angles (3,) in radians: as given, or drawn with rotations of up to ``largest_angle`` radians."""
+    if not config.misset_random:
+        return degrees_to_radians(vector(config.misset_deg, device))
+    draws = random_draws(config, device).misset
+    assert draws is not None
+    return mosaic.misset_angles(mosaic.rotations(draws, scalar(largest_angle, device))[0])
+
+
+def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
+    """The angles (phi_steps,) of the sweep in radians: starts of intervals, not their middles."""
+    index = torch.arange(config.phi_steps, dtype=torch.float64, device=device)
+    step = config.phi_step_deg if config.phi_step_deg is not None else config.osc_range_deg / config.phi_steps
+    return degrees_to_radians(scalar(config.phi_start_deg, device) + scalar(step, device) * index)
+
+
+def mosaic_rotations(config: CrystalConfig, device: torch.device) -> Tensor:
+    """Rotations (mosaic_domains, 3, 3), the first of which is the identity."""
+    if config.mosaic_domains == 1:
+        return torch.eye(3, dtype=torch.float64, device=device)[None]
+    spread = degrees_to_radians(scalar(config.mosaic_spread_deg, device))
+    return mosaic.domain_rotations(random_draws(config, device).mosaic, spread)
+
+
+def orientations(vectors: Tensor, config: CrystalConfig, spindle: Tensor | None, stale: bool = False) -> Tensor:
+    """Rows of ``vectors`` (3, 3) in every orientation: (3, phi_steps, mosaic_domains, 3), in the unit that went in.
+
+    Phi turns first, about the config's spindle axis, else ``spindle`` (3,), else z; the domains turn what results.
+    ``stale`` follows the C program at phi = 0 [B02].
+    """
+    axis = vector(config.spindle_axis, vectors.device) if config.spindle_axis is not None else spindle
+    axis = unit(axis if axis is not None else vector(Z_AXIS, vectors.device))
+    phi = phi_angles(config, vectors.device)
+    swept = about_axis(vectors[:, None, :], axis, phi)
+    if stale:
+        swept = swept[:, stale_order(phi.detach().tolist())]
+    return torch.einsum("mij,vpj->vpmi", mosaic_rotations(config, vectors.device), swept)
+
+
+def stale_order(phi: list[float]) -> list[int]:
+    """For each phi step, the step whose orientation the C program really uses: at phi = 0 the one before it [B02]."""
+    order, previous = [], next((i for i in reversed(range(len(phi))) if phi[i] != 0), 0)
+    for i, angle in enumerate(phi):
+        previous = i if angle != 0 else previous
+        order.append(previous)
+    return order

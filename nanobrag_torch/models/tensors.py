@@ -1,0 +1,36 @@
+"""From what a config holds (numbers or tensors) to float64 tensors on a device, without leaving the graph."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def scalar(value: Any, device: torch.device) -> Tensor:
+    """A 0-d float64 tensor of a number or a one-element tensor."""
+    if isinstance(value, Tensor):
+        return value.reshape(()).to(device=device, dtype=torch.float64)
+    return torch.tensor(float(value), dtype=torch.float64, device=device)
+
+
+def vector(values: Any, device: torch.device) -> Tensor:
+    """A float64 tensor (n,) of numbers, 0-d tensors, or a tensor."""
+    if isinstance(values, Tensor):
+        return values.reshape(-1).to(device=device, dtype=torch.float64)
+    assert isinstance(values, Iterable)
+    return torch.stack([scalar(value, device) for value in values])
+
+
+def device_of(value: torch.device | str | None) -> torch.device:
+    """The torch device of that name (None: the CPU). Raises ``ValueError`` for a device that this machine lacks."""
+    try:
+        device = torch.device(value or "cpu")
+    except RuntimeError as error:
+        raise ValueError(f"device = {value!r}: must be a torch device such as 'cpu' or 'cuda:0'. {error}") from None
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise ValueError(
+            f"device = {value!r}: this machine has {torch.cuda.device_count()} usable CUDA devices. "
+            "Use 'cpu', or run where the device is."
+        )
+    return device

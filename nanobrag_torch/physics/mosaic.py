@@ -1,0 +1,40 @@
+"""Random rotations: mosaic domains and random misset, from frozen draws (physics.md, section 5)."""
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.physics.rotation import matrix_about_axis
+
+
+def rotations(draws: Tensor, largest_angle: Tensor) -> Tensor:
+    """Rotation matrices (n, 3, 3) from ``draws`` (n, 3) in [-1, 1] and the largest angle in radians.
+
+    The axis is uniform on the sphere and the angle is ``largest_angle * (1 - r3^2)^(1/3)``, with the cube root in
+    single precision as in the C program. The draws are constants; the angle carries the gradient.
+    """
+    r1, r2, r3 = draws.unbind(-1)
+    radius = torch.sqrt(1 - r2**2)
+    axis = torch.stack([radius * torch.sin(torch.pi * r1), radius * torch.cos(torch.pi * r1), r2], dim=-1)
+    third = torch.tensor(1 / 3, dtype=torch.float32)
+    share = torch.pow((1 - r3**2).to(torch.float32), third.to(draws.device)).to(draws.dtype)
+    return matrix_about_axis(axis, largest_angle * share)
+
+
+def domain_rotations(draws: Tensor, spread: Tensor) -> Tensor:
+    """Rotations (n, 3, 3) of n mosaic domains: the first is the identity, its draws are spent unused."""
+    turned = rotations(draws, spread)
+    identity = torch.eye(3, dtype=turned.dtype, device=turned.device)[None]
+    return torch.cat([identity, turned[1:]])
+
+
+def misset_angles(rotation: Tensor) -> Tensor:
+    """The angles (3,) about x, y, z, in radians, whose combined rotation Rz Ry Rx is ``rotation`` (3, 3)."""
+    u = rotation / torch.sqrt((rotation * rotation).sum(-1, keepdim=True))
+    if float(u[2, 0] ** 2) < 1:
+        x = torch.atan2(u[2, 1], u[2, 2])
+        y = torch.atan2(-u[2, 0], torch.sqrt(u[2, 1] ** 2 + u[2, 2] ** 2))
+        z = torch.atan2(u[1, 0], u[0, 0])
+    else:
+        x, y = torch.full_like(u[0, 0], torch.pi), torch.full_like(u[0, 0], torch.pi / 2)
+        z = torch.atan2(u[0, 1], -u[1, 1])
+    return torch.stack([x, y, z])

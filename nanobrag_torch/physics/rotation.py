@@ -1,0 +1,36 @@
+"""Rotations, right-handed, of vectors (..., 3). Angles in radians. No angle is special: zero is rotated like any other."""
+
+import torch
+from torch import Tensor
+
+
+def about_axis(vector: Tensor, axis: Tensor, angle: Tensor) -> Tensor:
+    """Rodrigues' rotation of ``vector`` (..., 3) about ``axis`` (..., 3) by ``angle`` (...).
+
+    An axis that is not of unit length makes this a non-orthogonal map, as it does in the C program.
+    """
+    vector, axis = torch.broadcast_tensors(vector, axis)
+    cosine, sine = torch.cos(angle)[..., None], torch.sin(angle)[..., None]
+    along = (axis * vector).sum(-1, keepdim=True)
+    return axis * along * (1 - cosine) + vector * cosine + torch.linalg.cross(axis, vector) * sine
+
+
+def about_x_y_z(vector: Tensor, angles: Tensor) -> Tensor:
+    """Rotate ``vector`` (..., 3) about the fixed laboratory x, then y, then z axis by ``angles`` (3,): Rz Ry Rx v."""
+    return vector @ matrix_x_y_z(angles).T
+
+
+def matrix_x_y_z(angles: Tensor) -> Tensor:
+    """The matrix Rz(angles[2]) Ry(angles[1]) Rx(angles[0]), shape (3, 3)."""
+    (cx, cy, cz), (sx, sy, sz) = torch.cos(angles).unbind(), torch.sin(angles).unbind()
+    one, zero = torch.ones_like(cx), torch.zeros_like(cx)
+    rx = torch.stack([one, zero, zero, zero, cx, -sx, zero, sx, cx]).reshape(3, 3)
+    ry = torch.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy]).reshape(3, 3)
+    rz = torch.stack([cz, -sz, zero, sz, cz, zero, zero, zero, one]).reshape(3, 3)
+    return rz @ ry @ rx
+
+
+def matrix_about_axis(axis: Tensor, angle: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) about unit ``axis`` (..., 3) by ``angle`` (...)."""
+    identity = torch.eye(3, dtype=axis.dtype, device=axis.device)
+    return about_axis(identity, axis[..., None, :], angle[..., None]).transpose(-1, -2)

@@ -1,0 +1,63 @@
+"""Operations that are singular somewhere, in forms that are right there in value and in gradient.
+
+The rule for all of them (differentiability.md, section 2): each branch is evaluated on an input made safe *before* the
+singular operation, and selected afterwards; selecting alone would let 0 * inf of the other branch into the gradient.
+"""
+
+import torch
+from torch import Tensor
+
+
+def fraction(index: Tensor) -> tuple[Tensor, Tensor]:
+    """Split a real Miller index into nearest integer and remainder.
+
+    The integer is ceil(h - 1/2), so halves go down as in the C program, and carries no gradient; the remainder is exact
+    in floating point and lies in (-1/2, 1/2].
+    """
+    nearest = torch.ceil(index.detach() - 0.5)
+    return nearest, index - nearest
+
+
+def unit(vector: Tensor) -> Tensor:
+    """The vector (..., 3) divided by its length; a zero vector stays zero, with zero gradient."""
+    square = (vector * vector).sum(-1, keepdim=True)
+    zero = square == 0
+    return torch.where(zero, torch.zeros_like(vector), vector * torch.rsqrt(torch.where(zero, torch.ones_like(square), square)))
+
+
+def grating(fractional: Tensor, cells: Tensor) -> Tensor:
+    """Interference of ``cells`` unit cells: sin(N u)/sin(u) with u = pi * delta (N at the Bragg peak).
+
+    ``fractional`` is delta = h - nearest integer. The reduction drops the sign (-1)^(n(N-1)), which vanishes on
+    squaring, and makes N a real number that may carry a gradient. Near the peak the series of differentiability.md
+    section 2 replaces the ratio, whose derivative would lose all its digits there.
+    """
+    u = torch.pi * fractional
+    nu = cells * u
+    near = nu.detach().abs() < 0.05
+    zero = torch.zeros_like(u)
+    y = torch.where(near, u, zero) ** 2
+    n2 = cells * cells
+    series = cells * (
+        1
+        - (n2 - 1) * y / 6
+        + (n2 - 1) * (3 * n2 - 7) * y**2 / 360
+        - (n2 - 1) * (3 * n2**2 - 18 * n2 + 31) * y**3 / 15120
+    )
+    away = torch.where(near, torch.full_like(u, 0.5), u)
+    ratio = torch.sin(cells * away) / torch.sin(away)
+    return torch.where(near, series, ratio)
+
+
+def sphere(y: Tensor) -> Tensor:
+    """Transform of a solid sphere, 3 (sin x / x - cos x) / x^2, as a function of y = x^2 (1 at the centre).
+
+    Being a function of the square it needs no root, so its gradient at the centre is finite (physics.md, 19.3).
+    """
+    near = y.detach() < 0.25
+    s = torch.where(near, y, torch.zeros_like(y))
+    series = 1 + s * (-1 / 10 + s * (1 / 280 + s * (-1 / 15120 + s * (1 / 1330560 - s / 172972800))))
+    away = torch.where(near, torch.ones_like(y), y)
+    x = torch.sqrt(away)
+    closed = 3 * (torch.sin(x) / x - torch.cos(x)) / away
+    return torch.where(near, series, closed)

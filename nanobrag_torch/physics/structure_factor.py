@@ -1,0 +1,60 @@
+"""Structure factor of the unit cell from a table over Miller indices (physics.md, section 12)."""
+
+import torch
+from torch import Tensor
+
+Minimum = tuple[int, int, int]
+
+
+def nearest(table: Tensor, minimum: Minimum, default_F: Tensor, h0: Tensor, k0: Tensor, l0: Tensor) -> Tensor:
+    """Table value at the nearest integers (tensors of equal shape), ``default_F`` outside the box."""
+    index = [(n - low).long() for n, low in zip((h0, k0, l0), minimum, strict=True)]
+    inside = torch.ones_like(index[0], dtype=torch.bool)
+    for i, size in zip(index, table.shape, strict=True):
+        inside &= (i >= 0) & (i < size)
+    safe = [torch.where(inside, i, torch.zeros_like(i)) for i in index]
+    flat = (safe[0] * table.shape[1] + safe[1]) * table.shape[2] + safe[2]
+    return torch.where(inside, table.reshape(-1)[flat], default_F)
+
+
+def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+    """Whether all four nodes of the interpolation lie in the table on every axis."""
+    inside = torch.ones_like(h, dtype=torch.bool)
+    for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
+        inside &= (x >= low + 2) & (x <= low + size - 1 - 2)
+    return inside
+
+
+def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, dtype: torch.dtype) -> Tensor:  # noqa: E741
+    """Tensor-product cubic Lagrange interpolation at real indices that are in range; the result may be negative.
+
+    The value is continuous in h, k, l and its derivative jumps at integers. Samples out of range read clamped nodes;
+    the caller discards them.
+    """
+    nodes, weights = [], []
+    for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
+        floor = torch.floor(x.detach())
+        offset = torch.arange(-1, 3, device=x.device)
+        nodes.append(((floor - low).long()[..., None] + offset).clamp(0, size - 1))
+        weights.append(lagrange_weights((x - floor).to(dtype)))
+    flat = table.reshape(-1)
+    total = torch.zeros(h.shape, dtype=dtype, device=h.device)
+    for m in range(4):
+        for n in range(4):
+            row = (nodes[0][..., m] * table.shape[1] + nodes[1][..., n]) * table.shape[2]
+            inner = (flat[row[..., None] + nodes[2]].to(dtype) * weights[2]).sum(-1)
+            total = total + weights[0][..., m] * weights[1][..., n] * inner
+    return total
+
+
+def lagrange_weights(t: Tensor) -> Tensor:
+    """Weights (..., 4) of the nodes -1, 0, 1, 2 at position t in [0, 1]."""
+    return torch.stack(
+        [
+            -t * (t - 1) * (t - 2) / 6,
+            (t + 1) * (t - 1) * (t - 2) / 2,
+            -(t + 1) * t * (t - 2) / 2,
+            (t + 1) * t * (t - 1) / 6,
+        ],
+        dim=-1,
+    )

@@ -1,0 +1,93 @@
+"""How finely things are sampled: the C program's rules for counts, ranges and steps, each a table of its cases.
+
+None stands for "not given" throughout. Sources: physics.md sections 5.2, 6, 7.1, 9.1 and 9.2.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from nanobrag_torch.validation import number_of
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A resolved sampling: ``count`` points, over ``range``, ``step`` apart, in the unit that went in."""
+
+    count: int
+    range: Any
+    step: Any
+
+
+def _given(value: Any, least: float) -> bool:
+    """Whether a value counts as given: C marks "unset" by a negative number."""
+    number = number_of(value)
+    return value is not None and (number is None or number >= least)
+
+
+def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> Steps:
+    """Phi steps: an oscillation alone means two steps, a count alone one degree (physics.md, 6)."""
+    has_osc = _given(oscillation, 0)
+    positive_step = step is not None and (number_of(step) or 0) > 0
+    if count is None or count < 0:
+        if not has_osc:
+            return Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)
+        if not positive_step:
+            return Steps(2, oscillation, oscillation / 2)
+        return Steps(max(1, math.ceil(_number(oscillation) / _number(step))), oscillation, step)
+    count = max(count, 1)
+    if not has_osc:
+        return Steps(2, step, step) if positive_step else Steps(count, 1.0, 1.0 / count)
+    return Steps(count, oscillation, step if _given(step, 0) else oscillation / count)
+
+
+def angular_range(count: int | None, full: Any = None, step: Any = None, default_full: float = 1.0) -> Steps:
+    """Divergence or dispersion: points from -full/2 on (physics.md, 7.1).
+
+    ``default_full`` is the range that a count alone implies: 1 rad for divergence, 0 for dispersion.
+    """
+    has_range, positive_step = _given(full, 0), step is not None and (number_of(step) or 0) > 0
+    if count is None or count <= 0:
+        if has_range:
+            points = math.ceil(_number(full) / _number(step)) if positive_step else 2
+            result = Steps(points, full, step if positive_step else full)
+        else:
+            result = Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)
+    elif not has_range:
+        result = Steps(2, step, step) if positive_step else Steps(count, default_full, default_full / count)
+    elif positive_step:
+        result = Steps(count, full, step)
+    else:
+        points = max(count, 2)
+        result = Steps(points, full, full / (points - 1))
+    empty = _number(result.range) <= 0 or _number(result.step) <= 0 or result.count <= 0
+    return Steps(1, 0.0, 0.0) if empty else result
+
+
+def thickness_layers(count: int | None, thickness: Any, grid: str = "c") -> Steps:
+    """Sensor layers. C's grid spreads n layers over T*n/(n-1) and never has fewer than two [B08]; a partition is T/n."""
+    if _number(thickness) <= 0:
+        return Steps(1, 0.0, 0.0)
+    if count is None or count <= 0:
+        return Steps(2, thickness, thickness / 2)
+    if grid == "partition":
+        return Steps(count, thickness, thickness / count)
+    points = max(count, 2)
+    return Steps(points, thickness, thickness / (points - 1))
+
+
+def mosaic_domains(count: int | None, spread: Any) -> tuple[int, Any]:
+    """(domains, spread): a spread alone means ten domains, domains without a spread are one (physics.md, 5.2)."""
+    if spread is None or _number(spread) <= 0:
+        return 1, 0.0
+    return (10 if count is None or count <= 0 else count), spread
+
+
+def recommended_oversample(crystal_size: float, wavelength: float, distance: float, pixel_size: float) -> int:
+    """Sub-pixels per axis so that three of them cover a fringe; all lengths in metres (physics.md, 9.1)."""
+    return max(1, math.ceil(3.0 * crystal_size / (wavelength * distance / pixel_size)))
+
+
+def _number(value: Any) -> float:
+    number = number_of(value)
+    return 0.0 if number is None else number

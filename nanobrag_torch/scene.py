@@ -1,0 +1,157 @@
+"""The scene: everything that decides an image, as SI tensors in float64.
+
+The models turn a config into these records once per evaluation; the kernel reads nothing else. All tensors stay
+connected to the configs that they came from.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.compat import Sampling
+from nanobrag_torch.units import R_E_SQUARED
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The detector: pixel grid, place and sensor. Vectors (3,), lengths in metres, ``attenuation`` in 1/m."""
+
+    origin: Tensor
+    fast: Tensor
+    slow: Tensor
+    normal: Tensor
+    beam: Tensor
+    pixel_size: Tensor
+    distance: Tensor
+    close_distance: Tensor
+    oversample: int = 1
+    layers: int = 1
+    layer_step: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    attenuation: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    has_sensor: bool = False
+    curved: Literal["flat", "c", "exact"] = "flat"
+    point_pixel: bool = False
+
+    @property
+    def samples(self) -> int:
+        """Sampled points per pixel: layers times sub-pixels."""
+        return self.layers * self.oversample**2
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Incident directions (S, 3), wavelengths (S,) in metres, weights (S,) of mean 1."""
+
+    directions: Tensor
+    wavelengths: Tensor
+    weights: Tensor
+
+    @property
+    def count(self) -> int:
+        """Number of sources."""
+        return self.directions.shape[0]
+
+
+@dataclass(frozen=True)
+class Polarization:
+    """Direction of the E vector (3,), Kahn factor, and whether the factor applies at all."""
+
+    axis: Tensor
+    kahn: Tensor
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Direct vectors of every orientation (..., O, 3) in metres and the crystal's shape.
+
+    O runs over phi steps (outer) and mosaic domains (inner). ``stars`` are the unrotated reciprocal vectors (3, 3),
+    rows a*, b*, c* in 1/Angstrom; ``cells`` the numbers of cells (3,).
+    """
+
+    a: Tensor
+    b: Tensor
+    c: Tensor
+    stars: Tensor
+    cells: Tensor
+    shape: str
+    fudge: Tensor
+
+    @property
+    def orientations(self) -> int:
+        """Phi steps times mosaic domains."""
+        return self.a.shape[-2]
+
+
+@dataclass(frozen=True)
+class Amplitudes:
+    """Structure factors: a table over Miller indices from ``minimum`` on, or ``default_F`` everywhere."""
+
+    default_F: Tensor
+    table: Tensor | None = None
+    minimum: tuple[int, int, int] = (0, 0, 0)
+    interpolate: bool = False
+    fallback: Literal["global", "per_sample"] = "per_sample"
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How the factors that vary within a pixel are sampled (physics.md section 13), and what multiplies what."""
+
+    omega: Sampling = "per_sample"
+    polar: Sampling = "per_sample"
+    capture: Literal["last_layer", "per_layer"] = "per_layer"
+    running: tuple[str, ...] = ()
+    """Factors that multiply the running total [B05]: any of "capture", "polar", "omega"."""
+    blackout: bool = False
+    """Whether a missing sensor captures nothing [B06]."""
+    background_model: Literal["c", "physical"] = "physical"
+    dmin_zeroes_background: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All of the above, the fluence in photons/m^2, the water background term, and dmin in metres (0: none)."""
+
+    panel: Panel
+    sources: Sources
+    polarization: Polarization
+    lattice: Lattice
+    amplitudes: Amplitudes
+    weighing: Weighing
+    fluence: Tensor
+    background: Tensor
+    has_background: bool
+    dmin: float
+    dtype: torch.dtype
+    first_lattice: Lattice | None = None
+    """The orientations of the very first evaluation where the others are stale [B02]."""
+
+    @property
+    def steps(self) -> int:
+        """Evaluations that share one pixel's photons: sources x phi x domains x sub-pixels (layers do not count)."""
+        return self.sources.count * self.lattice.orientations * self.panel.oversample**2
+
+    @property
+    def samples_per_pixel(self) -> int:
+        """Terms of the sum in one pixel."""
+        return self.panel.samples * self.sources.count * self.lattice.orientations
+
+    @property
+    def photons_per_intensity(self) -> Tensor:
+        """r_e^2 * fluence / steps, formed in double precision: near 1, where its factors are 1e-30 and 1e29."""
+        return R_E_SQUARED * self.fluence / self.steps
+
+
+def tensors_of(record: object) -> list[Tensor]:
+    """Every tensor of a record and of the records in it, in field order."""
+    found: list[Tensor] = []
+    for item in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, item.name)
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif is_dataclass(value):
+            found.extend(tensors_of(value))
+    return found

@@ -1,0 +1,247 @@
+"""Choose pixels, ask the kernel for them, assemble the image."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
+from nanobrag_torch.kernel.tiles import render
+from nanobrag_torch.models.beam import Beam
+from nanobrag_torch.models.crystal import Crystal
+from nanobrag_torch.models.detector import Detector, Geometry
+from nanobrag_torch.models.tensors import device_of, scalar
+from nanobrag_torch.sampling import recommended_oversample
+from nanobrag_torch.scene import Scene, Weighing
+from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m
+from nanobrag_torch.validation import check_count, fail, number_of
+
+ROTATION_FIELDS = (
+    "phi_start_deg",
+    "osc_range_deg",
+    "phi_step_deg",
+    "phi_steps",
+    "mosaic_spread_deg",
+    "mosaic_domains",
+    "mosaic_seed",
+    "spindle_axis",
+)
+
+
+class Simulator:
+    """Diffraction of ``crystal`` onto ``detector``.
+
+    ``crystal_config`` lends its rotation fields (phi, spindle, mosaic) to the crystal; ``beam_config`` falls back to the
+    crystal's, then to the default beam. ``compat`` is a preset's name or a ``Compat`` record. ``dtype`` float64 is exact;
+    float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
+    ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast] for ``nanobrag_torch.trace``.
+
+    A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
+    """
+
+    r_e_sqr = R_E_SQUARED
+
+    def __init__(
+        self,
+        crystal: Crystal,
+        detector: Detector,
+        crystal_config: CrystalConfig | None = None,
+        beam_config: BeamConfig | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+        debug_config: dict[str, Any] | None = None,
+        compat: str | Compat | None = None,
+    ) -> None:
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
+        self.device = device_of(device if device is not None else crystal.device)
+        self.dtype = dtype
+        self.crystal = crystal.to(device=self.device)
+        self.detector = detector.to(device=self.device)
+        if crystal_config is not None and crystal_config is not crystal.config:
+            copy_fields(crystal_config, crystal.config, ROTATION_FIELDS)
+        self.beam_config = beam_config or crystal.beam_config or BeamConfig()
+        self.beam = Beam(self.beam_config, self.device)
+        self.debug_config = debug_config or {}
+        self.compat = Compat.of(compat)
+
+    @property
+    def wavelength(self) -> Tensor:
+        """Wavelength in Angstrom, 0-d."""
+        return scalar(self.beam_config.wavelength_A, self.device).to(self.dtype)
+
+    @property
+    def fluence(self) -> Tensor:
+        """Photons per square metre, 0-d."""
+        return self.beam.fluence.to(self.dtype)
+
+    @property
+    def kahn_factor(self) -> Tensor:
+        """Polarization factor K, 0-d."""
+        return scalar(self.beam_config.polarization_factor, self.device).to(self.dtype)
+
+    @property
+    def polarization_axis(self) -> Tensor:
+        """Unit direction (3,) of the E vector."""
+        return self.beam.polarization(self.detector.geometry(self.compat).polarization).axis.to(self.dtype)
+
+    @property
+    def incident_beam_direction(self) -> Tensor:
+        """Unit vector (3,) in which the beam propagates."""
+        return self.detector.geometry(self.compat).beam.to(self.dtype)
+
+    def run(
+        self,
+        pixel_batch_size: int | None = None,
+        stochastic_pixel_count: int | None = None,
+        override_a_star: Tensor | None = None,
+        oversample: int | None = None,
+        oversample_omega: bool | None = None,
+        oversample_polar: bool | None = None,
+        oversample_thick: bool | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        """The image (spixels, fpixels) in photons per pixel; zeros outside the ROI and where the mask is zero.
+
+        ``pixel_batch_size`` evaluates that many rows at a time, with the same result. ``stochastic_pixel_count`` draws
+        that many of the rendered pixels without replacement and returns (intensities, slow indices, fast indices),
+        each (n,). ``override_a_star`` (3,) in 1/Angstrom replaces that reciprocal vector. The ``oversample`` arguments
+        override the detector's. ``progress`` is called with (pixels done, pixels in all).
+
+        Raises ``ValueError`` for configs or arguments from which no image can be computed, before any work is done.
+        """
+        if pixel_batch_size is not None and stochastic_pixel_count is not None:
+            raise ValueError(
+                f"pixel_batch_size = {pixel_batch_size} and stochastic_pixel_count = {stochastic_pixel_count}: "
+                "only one of them may be given. A random subset is never batched by rows."
+            )
+        scene = self.scene(override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
+        slow, fast = self.rendered_pixels()
+        tile = None
+        if pixel_batch_size is not None:
+            check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
+            tile = pixel_batch_size * self.detector.fpixels
+        if stochastic_pixel_count is not None:
+            check_count("run", "stochastic_pixel_count", stochastic_pixel_count, remedy="Give a number of pixels.")
+            if stochastic_pixel_count > len(slow):
+                raise fail(
+                    "run", "stochastic_pixel_count", stochastic_pixel_count, f"at most the {len(slow)} rendered pixels",
+                    "Draw fewer, or widen ROI and mask.",
+                )  # fmt: skip
+            chosen = torch.randperm(len(slow), device=self.device)[:stochastic_pixel_count]
+            return render(scene, slow[chosen], fast[chosen], progress=progress), slow[chosen], fast[chosen]
+        values = render(scene, slow, fast, tile, progress)
+        shape = (self.detector.spixels, self.detector.fpixels)
+        if len(values) == shape[0] * shape[1]:
+            return values.reshape(shape)
+        blank = torch.zeros(shape[0] * shape[1], dtype=values.dtype, device=self.device)
+        return blank.index_copy(0, slow * shape[1] + fast, values).reshape(shape)
+
+    def rendered_pixels(self) -> tuple[Tensor, Tensor]:
+        """Slow and fast indices (n,) of the pixels in the ROI whose mask is not zero, row by row."""
+        config = self.detector.config
+        slow = torch.arange(config.roi_ymin, config.roi_ymax + 1, device=self.device)  # type: ignore[operator]
+        fast = torch.arange(config.roi_xmin, config.roi_xmax + 1, device=self.device)  # type: ignore[operator]
+        slow, fast = (index.reshape(-1) for index in torch.meshgrid(slow, fast, indexing="ij"))
+        if config.mask_array is not None:
+            kept = config.mask_array.to(self.device)[slow, fast] != 0
+            slow, fast = slow[kept], fast[kept]
+        return slow, fast
+
+    def oversample(self, geometry: Geometry | None = None) -> int:
+        """Sub-pixels per axis: the detector's, or by C's rule where it is automatic."""
+        if self.detector.config.oversample > 0:
+            return self.detector.config.oversample
+        return self.recommended_oversample(geometry or self.detector.geometry(self.compat))
+
+    def recommended_oversample(self, geometry: Geometry) -> int:
+        """Sub-pixels per axis that resolve the fringes of this crystal on this detector."""
+        direct = angstrom_to_m(self.crystal.unit_cell(self.compat).direct.detach())
+        cells = [number_of(n) or 1.0 for n in self.crystal.config.N_cells]
+        edges = torch.sqrt((direct * direct).sum(-1)).tolist()
+        return recommended_oversample(
+            max(edge * n for edge, n in zip(edges, cells, strict=True)),
+            float(self.beam.wavelength.detach()),
+            float(geometry.distance.detach()),
+            float(self.detector.config.pixel_size_mm) / 1000.0,
+        )
+
+    def scene(
+        self,
+        override_a_star: Tensor | None = None,
+        oversample: int | None = None,
+        oversample_omega: bool | None = None,
+        oversample_polar: bool | None = None,
+        oversample_thick: bool | None = None,
+    ) -> Scene:
+        """Everything that decides the image, as SI tensors connected to the configs (see ``run`` for the arguments)."""
+        compat, config = self.compat, self.detector.config
+        if oversample is not None and (not isinstance(oversample, int) or oversample == 0 or oversample < -1):
+            raise fail("run", "oversample", oversample, "-1 (automatic) or an integer of at least 1", "")
+        flags = {
+            "capture": config.oversample_thick if oversample_thick is None else oversample_thick,
+            "polar": config.oversample_polar if oversample_polar is None else oversample_polar,
+            "omega": config.oversample_omega if oversample_omega is None else oversample_omega,
+        }
+        geometry = self.detector.geometry(compat)
+        number = oversample if oversample is not None and oversample > 0 else None
+        if number is None:
+            number = self.recommended_oversample(geometry) if oversample == -1 else self.oversample(geometry)
+        polarization = self.beam.polarization(
+            geometry.polarization, compat.oversample_polar_overrides_nopolar and flags["polar"]
+        )
+        lattice = self.crystal.lattice(compat, geometry.spindle, a_star=override_a_star)
+        carried = compat.phi_zero_carryover and self.crystal.config.phi_steps > 1
+        return Scene(
+            panel=self.detector.panel(geometry, number, compat),
+            sources=self.beam.sources(geometry.beam, polarization.axis, compat),
+            polarization=polarization,
+            lattice=lattice,
+            amplitudes=self.crystal.amplitudes(compat),
+            weighing=_weighing(compat, flags),
+            fluence=self.beam.fluence,
+            background=self.beam.background(compat),
+            has_background=number_of(self.beam_config.water_size_um) != 0,
+            dmin=self.beam_config.dmin * 1e-10,
+            dtype=self.dtype,
+            first_lattice=(
+                self.crystal.lattice(compat, geometry.spindle, stale=False, a_star=override_a_star) if carried else None
+            ),
+        )
+
+    def estimate_memory(self, target_gpu_gb: float = 24.0) -> dict[str, Any]:
+        """What one image needs, in the earlier interface's terms; tiling means that any image fits.
+
+        Keys: ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (tile held at once), ``recommended_chunk_size`` (pixels
+        whose samples fit ``target_gpu_gb``), ``full_vectorization_ok`` (whether the whole image does).
+        """
+        scene = self.scene()
+        per_pixel = scene.samples_per_pixel * BYTES_PER_SAMPLE
+        pixels = len(self.rendered_pixels()[0])
+        chunk = max(1, min(pixels, int(target_gpu_gb * 1e9 / per_pixel)))
+        return {
+            "batch_size": max(1, chunk // self.detector.fpixels),
+            "tricubic_peak_gb": chunk * per_pixel / 1e9,
+            "recommended_chunk_size": chunk,
+            "full_vectorization_ok": chunk == pixels,
+        }
+
+
+#: Float64 temporaries that the formula holds for one sample, interpolation included.
+BYTES_PER_SAMPLE = 8 * 96
+
+
+def _weighing(compat: Compat, flags: dict[str, bool]) -> Weighing:
+    """How the factors within a pixel are sampled: as ``compat`` says, per sample where a flag asks for it."""
+    running = tuple(name for name, flag in flags.items() if flag) if compat.oversample_running_product else ()
+    return Weighing(
+        omega="per_sample" if flags["omega"] else compat.omega_sampling,
+        polar="per_sample" if flags["polar"] else compat.polar_sampling,
+        capture="per_layer" if flags["capture"] else compat.capture_sampling,
+        running=running,
+        blackout=flags["capture"] and compat.oversample_thick_blackout,
+        background_model=compat.background_model,
+        dmin_zeroes_background=compat.dmin_zeroes_background,
+    )
