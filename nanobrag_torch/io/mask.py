@@ -1,0 +1,91 @@
+"""Pixel masks, and the camera parameters that an SMV header hands to a command line (cli.md, section 9)."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from nanobrag_torch.io.smv import parse_smv_header, read_smv
+
+__all__ = [
+    "apply_smv_header_to_config",
+    "create_circular_mask",
+    "create_rectangle_mask",
+    "parse_smv_header",
+    "read_smv_mask",
+]
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+#: Header keyword, the config entry that it sets, and its type; TWOTHETA is not taken over, as in the C program.
+HEADER_ENTRIES: tuple[tuple[str, str, Callable[[float], Any]], ...] = (
+    ("SIZE1", "fpixels", int),
+    ("SIZE2", "spixels", int),
+    ("PIXEL_SIZE", "pixel_size_mm", float),
+    ("DISTANCE", "distance_mm", float),
+    ("CLOSE_DISTANCE", "close_distance_mm", float),
+    ("WAVELENGTH", "wavelength_A", float),
+    ("BEAM_CENTER_X", "beam_center_x_mm", float),
+    ("BEAM_CENTER_Y", "beam_center_y_mm", float),
+    ("ORGX", "orgx", float),
+    ("ORGY", "orgy", float),
+    ("PHI", "phi_deg", float),
+    ("OSC_RANGE", "osc_deg", float),
+)
+
+
+def apply_smv_header_to_config(header: dict[str, str], config: dict[str, Any], is_mask: bool = False) -> None:
+    """Enter the camera parameters of a header into ``config``, in place: lengths in mm, angles in degrees.
+
+    A keyword finds the last entry whose name contains it, as in the C program: DISTANCE takes the later CLOSE_DISTANCE
+    [B29] and ORGX takes XDS_ORGX. A mask's BEAM_CENTER_Y counts from the far edge of the detector.
+    Raises ``ValueError`` where such an entry holds no number.
+    """
+    for keyword, name, kind in HEADER_ENTRIES:
+        value = _value(header, keyword)
+        if value is not None:
+            config[name] = kind(value)
+    if not config.get("fpixels") and (square := _value(header, "DETECTOR_DIMENSIONS")):
+        config["fpixels"] = config["spixels"] = int(square)
+    if is_mask and _value(header, "BEAM_CENTER_Y") is not None:
+        height = config["pixel_size_mm"] * config["spixels"]
+        config["beam_center_y_mm"] = height - config["beam_center_y_mm"]
+
+
+def _value(header: dict[str, str], keyword: str) -> float | None:
+    """The number of the last entry whose name contains ``keyword``."""
+    found = [(name, text) for name, text in header.items() if keyword in name]
+    if not found:
+        return None
+    name, text = found[-1]
+    number = _NUMBER.match(text.strip())
+    if number is None:
+        raise ValueError(f"SMV header entry {name}={text}: must be a number. Correct the header, or give the option.")
+    return float(number.group())
+
+
+def read_smv_mask(filename: str | os.PathLike, *, native: bool = False) -> tuple[torch.Tensor, dict[str, str]]:
+    """A mask (spixels, fpixels) of float32, 0 where the image is 0 and 1 elsewhere, and the image's header.
+
+    ``native`` ignores the header's byte order, as the C program does. Raises ``OSError`` or ``ValueError`` as
+    ``read_smv`` does.
+    """
+    pixels, header = read_smv(filename, native=native)
+    return torch.from_numpy((pixels != 0).astype("float32")), header
+
+
+def create_circular_mask(spixels: int, fpixels: int, center_s: float, center_f: float, radius: float) -> torch.Tensor:
+    """A mask (spixels, fpixels) of 1 within ``radius`` pixels of the centre, edge included, and 0 outside."""
+    slow, fast = torch.meshgrid(torch.arange(spixels), torch.arange(fpixels), indexing="ij")
+    return ((slow - center_s) ** 2 + (fast - center_f) ** 2 <= radius**2).to(torch.float32)
+
+
+def create_rectangle_mask(
+    spixels: int, fpixels: int, roi_xmin: int, roi_xmax: int, roi_ymin: int, roi_ymax: int
+) -> torch.Tensor:
+    """A mask (spixels, fpixels) of 1 within inclusive bounds (x along fast, y along slow) and 0 outside."""
+    mask = torch.zeros((spixels, fpixels))
+    mask[max(roi_ymin, 0) : roi_ymax + 1, max(roi_xmin, 0) : roi_xmax + 1] = 1.0
+    return mask

@@ -1,0 +1,59 @@
+"""Orientation matrices in the manner of MOSFLM: nine numbers, wavelength times A (physics.md, section 3.2)."""
+
+import os
+
+import numpy as np
+
+from nanobrag_torch.io.files import read_bytes
+
+_REMEDY = "The file must begin with nine numbers: the x, then y, then z components of a*, b*, c*, times the wavelength."
+
+Stars = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def read_mosflm_matrix(filepath: str | os.PathLike, wavelength_A: float) -> Stars:
+    """Reciprocal vectors a*, b*, c*, each (3,), in 1/Angstrom; what follows the nine numbers is ignored.
+
+    Raises ``OSError`` where there is no such file, ``ValueError`` where it does not begin with nine numbers that span
+    a cell, or where the wavelength is not positive.
+    """
+    if not wavelength_A > 0:
+        raise ValueError(f"read_mosflm_matrix.wavelength_A = {wavelength_A}: must be positive. Give it in Angstrom.")
+    words = read_bytes(filepath, "orientation matrix").decode("utf-8-sig", errors="replace").split()[:9]
+    try:
+        matrix = np.array([float(word) for word in words]).reshape(3, 3)
+    except ValueError:
+        raise ValueError(f"{filepath}: {' '.join(words)[:80]!r} is no orientation matrix. {_REMEDY}") from None
+    lengths = np.linalg.norm(matrix, axis=0)
+    if not np.isfinite(matrix).all() or not abs(np.linalg.det(matrix)) > 1e-9 * lengths.prod():
+        raise ValueError(f"{filepath}: the vectors {matrix.T.tolist()} span no cell. {_REMEDY}")
+    a_star, b_star, c_star = (matrix / wavelength_A).T
+    return a_star, b_star, c_star
+
+
+def write_mosflm_matrix(
+    filepath: str | os.PathLike, a_star: np.ndarray, b_star: np.ndarray, c_star: np.ndarray, wavelength_A: float
+) -> None:
+    """Write three reciprocal vectors (1/Angstrom) so that ``read_mosflm_matrix`` reads them at that wavelength."""
+    rows = np.stack([a_star, b_star, c_star], axis=1) * wavelength_A
+    np.savetxt(filepath, rows, fmt="%20.15f")
+
+
+def reciprocal_to_real_cell(
+    a_star: np.ndarray, b_star: np.ndarray, c_star: np.ndarray
+) -> tuple[float, float, float, float, float, float]:
+    """Cell lengths in Angstrom and angles in degrees of reciprocal vectors in 1/Angstrom.
+
+    Raises ``ValueError`` where the vectors span no cell.
+    """
+    stars = np.stack([a_star, b_star, c_star]).astype(np.float64)
+    if not np.isfinite(stars).all() or np.linalg.det(stars) == 0:
+        raise ValueError(f"reciprocal vectors {stars.tolist()} span no cell. Check the orientation matrix.")
+    a, b, c = np.linalg.inv(stars).T
+    angles = [_angle(b, c), _angle(c, a), _angle(a, b)]
+    lengths = [float(np.linalg.norm(vector)) for vector in (a, b, c)]
+    return (*lengths, *angles)  # type: ignore[return-value]
+
+
+def _angle(u: np.ndarray, v: np.ndarray) -> float:
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(u, v)), u @ v)))

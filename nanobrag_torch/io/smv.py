@@ -1,0 +1,251 @@
+"""SMV images: a text header padded with blanks, then the pixels (cli.md, sections 6.2 and 9)."""
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention
+from nanobrag_torch.io.files import read_bytes, replacing
+from nanobrag_torch.validation import check_choice
+
+#: Pixel types: numpy type without byte order, and the precision in which C rounds to it.
+PIXEL_TYPES: dict[str, tuple[str, type]] = {
+    "unsigned_short": ("u2", np.float32),
+    "signed_short": ("i2", np.float32),
+    "unsigned_int": ("u4", np.float64),
+    "signed_int": ("i4", np.float64),
+    "float": ("f4", np.float32),
+}
+BYTE_ORDERS = {"little_endian": "<", "big_endian": ">"}
+
+_BLOCK = 512
+_START = re.compile(rb"\{\s*HEADER_BYTES\s*=\s*(\d+)")
+_ENTRY = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*;?\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SmvGeometry:
+    """What an SMV header says about the experiment: lengths in mm, angles in degrees, wavelength in Angstrom.
+
+    ``slow_size`` is the detector's extent along slow, ``beam_center`` (Xbeam, Ybeam) as published by the convention,
+    ``direct_beam`` (fast, slow) where the beam really falls, ``dials_origin`` the first pixel in the frame of DIALS,
+    ``xds_origin`` (ORGX, ORGY) in pixels.
+    """
+
+    fpixels: int
+    spixels: int
+    pixel_size: float
+    slow_size: float
+    distance: float
+    close_distance: float
+    wavelength: float
+    beam_center: tuple[float, float]
+    direct_beam: tuple[float, float]
+    dials_origin: tuple[float, float, float]
+    xds_origin: tuple[float, float]
+    phi: float = 0.0
+    osc_start: float = 0.0
+    osc_range: float = 0.0
+    twotheta: float = 0.0
+    detector_sn: str = "000"
+    beamline: str = "fake"
+
+
+def smv_header(
+    geometry: SmvGeometry, *, byte_order: str | None = None, data_type: str = "unsigned_short", strict: bool = False
+) -> bytes:
+    """The header of an image, padded with blanks to the next multiple of 512 bytes.
+
+    ``byte_order`` None is that of this machine. ``strict`` writes what the C program writes where the text is longer
+    than 512 bytes: no padding, and still ``HEADER_BYTES=512``, so that readers see shifted pixels [B28].
+    """
+    order = byte_order or f"{sys.byteorder}_endian"
+    text = _header_text(geometry, order, data_type, _BLOCK)
+    if strict or len(text) <= _BLOCK:
+        return text.ljust(_BLOCK)
+    size = -(-len(text) // _BLOCK) * _BLOCK
+    return _header_text(geometry, order, data_type, size).ljust(size)
+
+
+def _header_text(geometry: SmvGeometry, byte_order: str, data_type: str, size: int) -> bytes:
+    g = geometry
+    fast, slow = g.direct_beam
+    half = g.pixel_size / 2
+    origin = ",".join(f"{value:g}" for value in g.dials_origin)
+    lines = [
+        "{",
+        f"HEADER_BYTES={size};",
+        "DIM=2;",
+        f"BYTE_ORDER={byte_order};",
+        f"TYPE={data_type};",
+        f"SIZE1={g.fpixels};",
+        f"SIZE2={g.spixels};",
+        f"PIXEL_SIZE={g.pixel_size:g};",
+        f"DISTANCE={g.distance:g};",
+        f"WAVELENGTH={g.wavelength:g};",
+        f"BEAM_CENTER_X={g.beam_center[0]:g};",
+        f"BEAM_CENTER_Y={g.beam_center[1]:g};",
+        f"ADXV_CENTER_X={fast:g};",
+        f"ADXV_CENTER_Y={g.slow_size - slow:g};",
+        f"MOSFLM_CENTER_X={slow - half:g};",
+        f"MOSFLM_CENTER_Y={fast - half:g};",
+        f"DENZO_X_BEAM={slow:g};",
+        f"DENZO_Y_BEAM={fast:g};",
+        f"DIALS_ORIGIN={origin}",
+        f"XDS_ORGX={g.xds_origin[0]:g};",
+        f"XDS_ORGY={g.xds_origin[1]:g};",
+        f"CLOSE_DISTANCE={g.close_distance:g};",
+        f"PHI={g.phi:g};",
+        f"OSC_START={g.osc_start:g};",
+        f"OSC_RANGE={g.osc_range:g};",
+        f"TWOTHETA={g.twotheta:g};",
+        f"DETECTOR_SN={g.detector_sn};",
+        f"BEAMLINE={g.beamline};",
+        "}\f",
+    ]
+    return "\n".join(lines).encode("ascii")
+
+
+def to_pixels(
+    image: np.ndarray, scale: float = 1.0, adc_offset: float = 40.0, data_type: str = "unsigned_short"
+) -> np.ndarray:
+    """An image times ``scale`` plus ``adc_offset``, clipped to the pixel type and rounded to the nearest (halves up).
+
+    Raises ``ValueError`` for an unknown type, and for pixels that are not numbers where the type is an integer.
+    """
+    check_choice("write_smv", "data_type", data_type, PIXEL_TYPES)
+    name, precision = PIXEL_TYPES[data_type]
+    values = image.astype(np.float64) * scale + adc_offset
+    if name == "f4":
+        return values.astype(np.float32)
+    if np.isnan(values).any():
+        slow, fast = (int(index) for index in np.argwhere(np.isnan(values))[0])
+        raise ValueError(f"pixel (slow {slow}, fast {fast}) is not a number, so it has no {data_type} value.")
+    limits = np.iinfo(name)
+    return np.floor((np.clip(values, limits.min, limits.max) + 0.5).astype(precision)).astype(name)
+
+
+def write_smv_pixels(filepath: str | os.PathLike, header: bytes, pixels: np.ndarray) -> None:
+    """Write a header and the pixels (slow, fast) behind it, in the byte order and type that ``pixels`` has.
+
+    Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
+    """
+    with replacing(filepath) as part:
+        part.write_bytes(header + np.ascontiguousarray(pixels).tobytes())
+
+
+def write_smv(
+    filepath: str | os.PathLike,
+    image_data: torch.Tensor | np.ndarray,
+    pixel_size_mm: float,
+    distance_mm: float,
+    wavelength_angstrom: float,
+    beam_center_x_mm: float,
+    beam_center_y_mm: float,
+    close_distance_mm: float | None = None,
+    phi_deg: float | None = None,
+    osc_start_deg: float | None = None,
+    osc_range_deg: float | None = None,
+    twotheta_deg: float = 0.0,
+    detector_sn: str = "000",
+    beamline: str = "nanoBragg",
+    convention: str = "MOSFLM",
+    byte_order: str = "little_endian",
+    data_type: str = "unsigned_short",
+    scale: float = 1.0,
+    adc_offset: float = 40.0,
+) -> None:
+    """Write an image (slow, fast) times ``scale`` plus ``adc_offset`` with the header of an untilted detector.
+
+    The beam centre is the (Xbeam, Ybeam) of ``convention``, in mm. Raises ``ValueError`` for an unknown convention,
+    byte order or pixel type, ``OSError`` where the file cannot be written.
+    """
+    check_choice("write_smv", "convention", convention.lower(), [item.value for item in DetectorConvention])
+    check_choice("write_smv", "byte_order", byte_order, BYTE_ORDERS)
+    image = image_data.detach().cpu().numpy() if isinstance(image_data, torch.Tensor) else np.asarray(image_data)
+    pixels = to_pixels(image, scale, adc_offset, data_type)
+    spixels, fpixels = pixels.shape
+    row = CONVENTIONS[DetectorConvention(convention.lower())]
+    slow_size = spixels * pixel_size_mm
+    fast, slow = row.fast_slow(beam_center_x_mm, beam_center_y_mm, slow_size)
+    fast, slow = fast + row.half_pixel * pixel_size_mm, slow + row.half_pixel * pixel_size_mm
+    corner = -fast * np.array(row.fast) - slow * np.array(row.slow) + distance_mm * np.array(row.beam)
+    geometry = SmvGeometry(
+        fpixels=fpixels,
+        spixels=spixels,
+        pixel_size=pixel_size_mm,
+        slow_size=slow_size,
+        distance=distance_mm,
+        close_distance=distance_mm if close_distance_mm is None else close_distance_mm,
+        wavelength=wavelength_angstrom,
+        beam_center=(beam_center_x_mm, beam_center_y_mm),
+        direct_beam=(fast, slow),
+        dials_origin=(corner[2], corner[1], -corner[0]),
+        xds_origin=(fast / pixel_size_mm + 0.5, slow / pixel_size_mm + 0.5),
+        phi=phi_deg or 0.0,
+        osc_start=(phi_deg if osc_start_deg is None else osc_start_deg) or 0.0,
+        osc_range=osc_range_deg or 0.0,
+        twotheta=twotheta_deg,
+        detector_sn=detector_sn,
+        beamline=beamline,
+    )
+    header = smv_header(geometry, byte_order=byte_order, data_type=data_type)
+    write_smv_pixels(filepath, header, pixels.astype(BYTE_ORDERS[byte_order] + pixels.dtype.str[1:]))
+
+
+def parse_smv_header(filename: str | os.PathLike) -> dict[str, str]:
+    """The entries of a header as text, in the order of the file; of a repeated name the last entry stands.
+
+    Raises ``OSError`` where there is no such file, ``ValueError`` where it is no SMV image.
+    """
+    return _split(read_bytes(filename, "SMV image"), filename)[0]
+
+
+def read_smv(filepath: str | os.PathLike, *, native: bool = False) -> tuple[np.ndarray, dict[str, str]]:
+    """The pixels (slow, fast) in the type that the header names, and the header as text.
+
+    ``native`` takes the pixels in this machine's byte order whatever the header says, as the C program does [B29].
+    Raises ``OSError`` where there is no such file, ``ValueError`` where it is no SMV image or is cut short.
+    """
+    content = read_bytes(filepath, "SMV image")
+    header, offset = _split(content, filepath)
+    data_type = header.get("TYPE", "unsigned_short").lower()
+    order = f"{sys.byteorder}_endian" if native else header.get("BYTE_ORDER", f"{sys.byteorder}_endian").lower()
+    for name, value, allowed in (("TYPE", data_type, PIXEL_TYPES), ("BYTE_ORDER", order, BYTE_ORDERS)):
+        if value not in allowed:
+            raise ValueError(f"{filepath}: {name}={value}: allowed are {', '.join(allowed)}. Convert the image first.")
+    fast, slow = (_size(header, name, filepath) for name in ("SIZE1", "SIZE2"))
+    dtype = np.dtype(BYTE_ORDERS[order] + PIXEL_TYPES[data_type][0])
+    needed = slow * fast * dtype.itemsize
+    if len(content) - offset < needed:
+        raise ValueError(
+            f"{filepath}: {slow} x {fast} pixels of {dtype.itemsize} bytes need {needed} bytes, but only "
+            f"{max(0, len(content) - offset)} follow its header. The file is cut short; write or copy it again."
+        )
+    pixels = np.frombuffer(content, dtype, slow * fast, offset).reshape(slow, fast)
+    return pixels.astype(dtype.newbyteorder("=")), header
+
+
+def _split(content: bytes, path: str | os.PathLike) -> tuple[dict[str, str], int]:
+    """Header entries, and where the pixels begin."""
+    start = _START.match(content)
+    if start is None:
+        raise ValueError(f"{path}: no SMV image; it must begin with '{{', a newline and HEADER_BYTES=. Check the name.")
+    offset = int(start.group(1))
+    text = content[:offset].decode("latin-1").split("\f", 1)[0]
+    header: dict[str, str] = {}
+    for name, value in _ENTRY.findall(text):
+        header.pop(name, None)
+        header[name] = value
+    return header, offset
+
+
+def _size(header: dict[str, str], name: str, path: str | os.PathLike) -> int:
+    text = header.get(name, "")
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise ValueError(f"{path}: {name}={text!r} in its header: must be a positive number of pixels. Check the file.")
+    return int(text)
