@@ -9,15 +9,14 @@ from nanobrag_torch.physics.rotation import matrix_about_axis
 def rotations(draws: Tensor, largest_angle: Tensor) -> Tensor:
     """Rotation matrices (n, 3, 3) from ``draws`` (n, 3) in [-1, 1] and the largest angle in radians.
 
-    The axis is uniform on the sphere and the angle is ``largest_angle * (1 - r3^2)^(1/3)``, with the cube root in
-    single precision as in the C program. The draws are constants; the angle carries the gradient.
+    The axis is uniform on the sphere and the angle is ``largest_angle * (1 - r3^2)^(1/3)``. The C program takes this
+    cube root in single precision, which moves an image by some 1e-9. The draws are constants; the angle carries the
+    gradient.
     """
     r1, r2, r3 = draws.unbind(-1)
     radius = torch.sqrt(1 - r2**2)
     axis = torch.stack([radius * torch.sin(torch.pi * r1), radius * torch.cos(torch.pi * r1), r2], dim=-1)
-    third = torch.tensor(1 / 3, dtype=torch.float32)
-    share = torch.pow((1 - r3**2).to(torch.float32), third.to(draws.device)).to(draws.dtype)
-    return matrix_about_axis(axis, largest_angle * share)
+    return matrix_about_axis(axis, largest_angle * (1 - r3**2) ** (1 / 3))
 
 
 def domain_rotations(draws: Tensor, spread: Tensor) -> Tensor:
