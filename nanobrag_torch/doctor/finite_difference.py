@@ -1,0 +1,249 @@
+"""The law of finite differences: steps, extrapolation, error bar, and when a gradient agrees with them.
+
+Central differences at three steps, each half of the one before, are extrapolated to step zero (Ridders 1982; the first
+column is Richardson's). Where that does not settle, the whole ladder is taken again at smaller steps, and the reason is
+looked for: a jump, which no refinement removes, or noise. A gradient is judged against the sum A of the absolute
+contributions of single pixels, never against the net alone, which may be a small rest of a large cancellation.
+"""
+
+import itertools
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Function = Callable[[float], float]
+Pattern = Literal["smooth", "flat", "kink", "jumps", "unresolved"]
+Agreement = Literal["agrees", "disagrees", "inconclusive", "zero", "missing", "not finite"]
+
+#: Steps in a ladder, each half of the one before, and how many ladders are tried, each from an eighth of the last.
+LEVELS = 3
+LADDERS = 4
+#: A ladder has settled when its error is this part of the derivative, or this part of the sum A.
+SETTLED = 1e-4
+SETTLED_OF_A = 1e-9
+#: Roundings in one value of the function, in units of its last place.
+ROUNDINGS = 4.0
+#: An error bar wider than these parts of derivative and A decides nothing.
+RESOLVES = 1e-2
+RESOLVES_OF_A = 1e-6
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A discontinuity between ``at`` and the nearest point on its other side: the function changes by ``height``."""
+
+    at: float
+    height: float
+
+
+@dataclass(frozen=True)
+class FiniteDifference:
+    """A derivative without automatic differentiation.
+
+    ``error`` bounds what truncation and rounding leave; ``left`` and ``right`` are the one-sided derivatives, NaN
+    beyond a bound; ``curvature`` is the second derivative. ``steps`` and ``quotients`` are all that was measured.
+    """
+
+    derivative: float
+    error: float
+    curvature: float
+    left: float
+    right: float
+    pattern: Pattern
+    steps: tuple[float, ...]
+    quotients: tuple[float, ...]
+    jump: Jump | None
+    evaluations: int
+
+
+def default_step(value: float) -> float:
+    """A first step for a quantity of which nothing else is known: a thousandth of it, or of one."""
+    return 1e-3 * (abs(value) or 1.0)
+
+
+def differentiate(
+    function: Function,
+    x: float,
+    step: float,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    magnitude: float = 0.0,
+    epsilon: float = sys.float_info.epsilon,
+    noise: float = 0.0,
+) -> FiniteDifference:
+    """The derivative of ``function`` at ``x``, from ``step`` downwards.
+
+    Beyond ``low`` and ``high`` the function is not asked: there the differences are one-sided. ``magnitude`` is the sum
+    A, if it is known; ``epsilon`` the rounding unit of the function's arithmetic, ``noise`` an absolute uncertainty of
+    its values besides. Values that are not finite make the result NaN, "unresolved".
+    Raises ``ValueError`` for a step that is not positive, or one that leaves ``x`` no room between the bounds.
+    """
+    if not (step > 0 and math.isfinite(step)):
+        raise ValueError(f"step = {step!r}: must be a positive finite number. Leave it out for the usual one.")
+    if x - step < low and x + step > high:
+        raise ValueError(
+            f"step = {step!r} at {x!r}: must fit between the bounds {low!r} and {high!r}. Give a smaller one."
+        )
+    points = _Points(function, x, max(epsilon, 0.0), noise)
+    # A step is made exact in floating point, so that the quotient divides by what was really added.
+    step = max((x + step) - x, math.ulp(x) * 2**LEVELS)
+    ladders = []
+    for descent in range(LADDERS):
+        ladders.append(_measure(points, step / 8**descent, low, high))
+        if ladders[-1].settled(magnitude):
+            break
+    best = ladders[-1] if ladders[-1].settled(magnitude) else min(ladders, key=lambda ladder: _or_inf(ladder.error))
+    jump = None
+    if len(ladders) > 1 and math.isfinite(best.error):
+        jump = _find_jump(points, max(low, x - step), min(high, x + step))
+    return FiniteDifference(
+        derivative=best.derivative,
+        error=best.error,
+        curvature=best.curvature,
+        left=best.left,
+        right=best.right,
+        pattern=_pattern(best, jump, magnitude, points),
+        steps=tuple(h for ladder in ladders for h in ladder.steps),
+        quotients=tuple(q for ladder in ladders for q in ladder.quotients),
+        jump=jump,
+        evaluations=len(points.known),
+    )
+
+
+def agreement(gradient: float | None, difference: FiniteDifference, magnitude: float | None = None) -> Agreement:
+    """Whether a gradient is the derivative that the finite difference measured.
+
+    ``magnitude`` is the sum A of absolute contributions; without it the larger of the two derivatives stands in. They
+    agree within three error bars or 1e-9 A; an error bar too wide to tell right from wrong is inconclusive.
+    """
+    if gradient is None:
+        return "missing"
+    if not (math.isfinite(gradient) and math.isfinite(difference.derivative)):
+        return "not finite"
+    if gradient == 0 and difference.derivative == 0:
+        return "zero"
+    net = max(abs(gradient), abs(difference.derivative))
+    total = max(net, magnitude or 0.0)
+    allowed = max(3 * difference.error, SETTLED_OF_A * total)
+    if abs(gradient - difference.derivative) > allowed:
+        return "disagrees"
+    undecided = allowed > RESOLVES * net and allowed > RESOLVES_OF_A * total
+    return "inconclusive" if undecided else "agrees"
+
+
+class _Points:
+    """Values of the function, each computed once, and their uncertainty."""
+
+    def __init__(self, function: Function, x: float, epsilon: float, noise: float) -> None:
+        self.function, self.x, self.epsilon, self.noise = function, x, epsilon, noise
+        self.known: dict[float, float] = {}
+
+    def at(self, x: float) -> float:
+        if x not in self.known:
+            self.known[x] = float(self.function(x))
+        return self.known[x]
+
+    @property
+    def uncertainty(self) -> float:
+        """Absolute uncertainty of one value."""
+        return self.noise + ROUNDINGS * self.epsilon * abs(self.at(self.x))
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    steps: tuple[float, ...]
+    quotients: tuple[float, ...]
+    derivative: float
+    error: float
+    rounding: float
+    curvature: float
+    left: float
+    right: float
+    gap_error: float
+
+    def settled(self, magnitude: float) -> bool:
+        tolerance = max(SETTLED * abs(self.derivative), SETTLED_OF_A * magnitude, 4 * self.rounding)
+        return self.error <= tolerance
+
+
+def _measure(points: _Points, step: float, low: float, high: float) -> _Ladder:
+    x, centre = points.x, points.at(points.x)
+    steps = tuple(step / 2**level for level in range(LEVELS))
+    rise = [(points.at(x + h) - centre) / h if x + h <= high else math.nan for h in steps]
+    fall = [(centre - points.at(x - h)) / h if x - h >= low else math.nan for h in steps]
+    # What rounding leaves after extrapolation: the smallest step counts, with the weights of its last combination.
+    rounding = 2 * points.uncertainty / steps[-1]
+    left, left_error = _extrapolate(fall, (1, 2))
+    right, right_error = _extrapolate(rise, (1, 2))
+    if math.isnan(left) == math.isnan(right):
+        quotients = [(r + f) / 2 for r, f in zip(rise, fall, strict=True)]
+        derivative, error = _extrapolate(quotients, (2, 4))
+        curvature = (rise[-1] - fall[-1]) / steps[-1]
+    else:
+        quotients = fall if math.isnan(right) else rise
+        derivative, error = (left, left_error) if math.isnan(right) else (right, right_error)
+        curvature = 2 * abs(quotients[0] - quotients[-1]) / (steps[0] - steps[-1])
+    _, gap_error = _extrapolate([r - f for r, f in zip(rise, fall, strict=True)], (1, 3))
+    return _Ladder(
+        steps, tuple(quotients), derivative, max(error, rounding), rounding, curvature, left, right, gap_error
+    )
+
+
+def _extrapolate(quotients: list[float], orders: tuple[int, ...]) -> tuple[float, float]:
+    """The limit at step zero of quotients at steps h, h/2, h/4 whose errors go with the powers ``orders`` of the step,
+    and how far the last two stages of the table lie apart."""
+    column = list(quotients)
+    best, error = math.nan, math.inf
+    for order in orders:
+        weight = 2.0**order
+        following = [(weight * fine - coarse) / (weight - 1) for coarse, fine in itertools.pairwise(column)]
+        spread = max(abs(following[-1] - column[-1]), abs(following[-1] - following[0]))
+        if spread <= error:
+            best, error = following[-1], spread
+        column = following
+    return (best, error) if math.isfinite(best) else (math.nan, math.inf)
+
+
+def _find_jump(points: _Points, low: float, high: float) -> Jump | None:
+    """Halve an interval 12 times, keeping the half in which the function changes more: a smooth change shrinks with the
+    interval, a jump stays."""
+    whole = abs(points.at(high) - points.at(low))
+    parts = 8
+    edges = [low + (high - low) * i / parts for i in range(parts + 1)]
+    changes = [abs(points.at(b) - points.at(a)) for a, b in itertools.pairwise(edges)]
+    widest = max(range(parts), key=lambda i: _or_zero(changes[i]))
+    a, b, before = edges[widest], edges[widest + 1], changes[widest]
+    for _ in range(12):
+        middle = (a + b) / 2
+        if not a < middle < b:
+            break
+        first, second = abs(points.at(middle) - points.at(a)), abs(points.at(b) - points.at(middle))
+        a, b = (a, middle) if first >= second else (middle, b)
+    height = points.at(b) - points.at(a)
+    remains = abs(height) > 0.02 * max(before, whole / parts) and abs(height) > 20 * points.uncertainty
+    return Jump(a, height) if remains else None
+
+
+def _pattern(best: _Ladder, jump: Jump | None, magnitude: float, points: _Points) -> Pattern:
+    if not math.isfinite(best.error):
+        return "unresolved"
+    if jump is not None:
+        return "jumps"
+    if not best.settled(magnitude):
+        return "unresolved"
+    if all(value == points.at(points.x) for value in points.known.values()):
+        return "flat"
+    gap = abs(best.right - best.left)
+    doubt = 3 * best.gap_error + 8 * best.rounding + 1e-6 * (abs(best.left) + abs(best.right))
+    return "kink" if gap > doubt else "smooth"
+
+
+def _or_inf(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def _or_zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
