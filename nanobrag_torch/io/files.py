@@ -1,9 +1,11 @@
 """Opening and replacing files so that a failure names the file and never leaves half of one behind."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def read_bytes(path: str | os.PathLike, what: str) -> bytes:
@@ -42,3 +44,32 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: str | os.PathLike, what: str, remedy: str) -> Iterator[str]:
+    """The path, as text, for a library that reads ``what`` from it, and one kind of error for all that it may raise.
+
+    Raises ``ValueError`` with the library's message and the remedy, ``OSError`` where the file cannot be opened.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise unreadable(path, what, error) from None
+    try:
+        yield str(path)
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        raise ValueError(f"{path}: this {what} cannot be read ({reason}). {remedy}") from None
+
+
+def require(module: str, purpose: str) -> Any:
+    """An optional library, or an ``ImportError`` that says what it is needed for and how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ImportError(
+            f"{purpose} needs the Python package {module.split('.')[0]}, which is not installed here. "
+            "Install it with: pip install nanobrag-torch[io]"
+        ) from None

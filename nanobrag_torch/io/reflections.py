@@ -5,6 +5,8 @@ and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max 
 the number of reflections that were read.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -16,6 +18,28 @@ Metadata = dict[str, int]
 LARGEST_GRID = 2**30
 #: Largest index that is accepted: what the C program's integers hold.
 LARGEST_INDEX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class StructureFactors:
+    """Amplitudes of one crystal, ready for ``Crystal.hkl_data`` and ``Crystal.hkl_metadata``.
+
+    ``grid`` (h_range, k_range, l_range) in electrons, ``cell`` a, b, c in Angstrom and alpha, beta, gamma in degrees,
+    ``space_group`` the Hermann-Mauguin symbol. Cell and space group are None where the file does not know them; the
+    grid is that of P1 with both Friedel mates in any case where they are known.
+    """
+
+    grid: torch.Tensor
+    metadata: Metadata
+    cell: tuple[float, ...] | None = None
+    space_group: str | None = None
+
+    def cell_fields(self) -> dict[str, float]:
+        """The cell as fields of ``CrystalConfig``; raises ``ValueError`` where the file did not give one."""
+        if self.cell is None:
+            raise ValueError("These structure factors came without a unit cell. Give cell_a ... cell_gamma yourself.")
+        names = ("a", "b", "c", "alpha", "beta", "gamma")
+        return {f"cell_{name}": value for name, value in zip(names, self.cell, strict=True)}
 
 
 def box_metadata(minima: tuple[int, ...], maxima: tuple[int, ...], hkls: int) -> Metadata:

@@ -1,0 +1,123 @@
+"""Amplitudes from coordinates, held against direct summation and against the symmetry of the crystal."""
+
+import gzip
+
+import gemmi
+import numpy as np
+import pytest
+import torch
+
+from nanobrag_torch.data import EXAMPLE_STRUCTURE
+from nanobrag_torch.io.structure import SOLVENT_B, SOLVENT_DENSITY, read_structure
+
+DMIN = 3.0
+
+
+@pytest.fixture(scope="module")
+def model():
+    return gemmi.read_structure(str(EXAMPLE_STRUCTURE))
+
+
+@pytest.fixture(scope="module")
+def factors():
+    return read_structure(EXAMPLE_STRUCTURE, DMIN, dtype=torch.float64)
+
+
+def amplitude(factors, h, k, l):  # noqa: E741
+    low = [factors.metadata[key] for key in ("h_min", "k_min", "l_min")]
+    return factors.grid[h - low[0], k - low[1], l - low[2]].item()
+
+
+def listed(factors):
+    low = [factors.metadata[key] for key in ("h_min", "k_min", "l_min")]
+    return factors.grid.nonzero().numpy() + low
+
+
+def test_amplitudes_are_those_of_a_direct_sum_over_all_atoms(factors, model):
+    calculator = gemmi.StructureFactorCalculatorX(model.cell)
+    chosen = np.random.default_rng(3).choice(listed(factors), 200)
+    direct = np.array([abs(calculator.calculate_sf_from_model(model[0], hkl.tolist())) for hkl in chosen])
+    ours = np.array([amplitude(factors, *hkl) for hkl in chosen])
+    assert direct.mean() > 100
+    np.testing.assert_allclose(ours, direct, rtol=1e-3, atol=1e-4 * direct.mean())
+
+
+def test_the_direct_beam_has_all_electrons_of_the_cell(factors, model):
+    electrons = sum(site.atom.element.atomic_number * site.atom.occ for site in model[0].all())
+    assert amplitude(factors, 0, 0, 0) == pytest.approx(4 * electrons, rel=2e-3)
+
+
+def test_symmetry_mates_and_friedel_mates_have_one_amplitude(factors, model):
+    group = model.find_spacegroup().operations()
+    for h, k, l in np.random.default_rng(4).choice(listed(factors), 100).tolist():  # noqa: E741
+        here = amplitude(factors, h, k, l)
+        for operation in group.sym_ops:
+            mate = operation.apply_to_hkl([h, k, l])
+            assert amplitude(factors, *mate) == here
+            assert amplitude(factors, *(-index for index in mate)) == here
+
+
+def test_screw_axes_extinguish_odd_axial_reflections(factors):
+    assert [amplitude(factors, h, 0, 0) for h in (1, 3, 5, 7)] == [0, 0, 0, 0]
+    assert min(amplitude(factors, h, 0, 0) for h in (2, 4, 6)) > 1
+
+
+def test_every_reflection_to_the_resolution_is_there_and_none_beyond(factors, model):
+    resolution = model.cell.calculate_d_array(np.ascontiguousarray(listed(factors), dtype=np.int32)[1:])
+    assert resolution.min() >= DMIN
+    volume_of_sphere = 4 / 3 * np.pi / DMIN**3 * model.cell.volume
+    assert factors.metadata["hkls"] == pytest.approx(volume_of_sphere, rel=0.03)
+    assert factors.metadata["hkls"] == len(listed(factors))
+
+
+def test_cell_and_space_group_come_from_the_file(factors):
+    assert factors.cell == (34.77, 39.17, 48.31, 90, 90, 90)
+    assert factors.space_group == "P 21 21 21"
+    assert factors.cell_fields()["cell_b"] == 39.17
+
+
+def test_bulk_solvent_adds_the_transform_of_what_the_atoms_leave_free(factors):
+    wet = read_structure(EXAMPLE_STRUCTURE, DMIN, bulk_solvent=True, dtype=torch.float64)
+    volume = np.prod(factors.cell[:3])
+    free = (amplitude(wet, 0, 0, 0) - amplitude(factors, 0, 0, 0)) / (SOLVENT_DENSITY * volume)
+    assert 0.3 < free < 0.45
+    high = np.array([hkl for hkl in listed(factors) if max(abs(hkl)) > 10])
+    change = np.array([amplitude(wet, *hkl) - amplitude(factors, *hkl) for hkl in high])
+    # A mask cannot scatter more than its own amplitude, damped by its displacement factor.
+    assert 0 < np.abs(change).max() < SOLVENT_DENSITY * volume * free * np.exp(-SOLVENT_B / 4 / 5**2)
+
+
+def test_mmcif_and_gzipped_files_give_the_same_amplitudes(factors, model, tmp_path):
+    model.make_mmcif_document().write_file(str(tmp_path / "model.cif"))
+    (tmp_path / "model.pdb.gz").write_bytes(gzip.compress(EXAMPLE_STRUCTURE.read_bytes()))
+    for name in ("model.cif", "model.pdb.gz"):
+        again = read_structure(tmp_path / name, DMIN, dtype=torch.float64)
+        torch.testing.assert_close(again.grid, factors.grid, rtol=1e-6, atol=1e-3)
+        assert (again.cell, again.space_group) == (factors.cell, factors.space_group)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (lambda line: not line.startswith(("ATOM", "HETATM")), "holds no atom"),
+        (lambda line: not line.startswith("CRYST1"), "no unit cell or no space group"),
+    ],
+)
+def test_an_incomplete_file_is_refused_with_what_it_lacks(tmp_path, lines, message):
+    path = tmp_path / "cut.pdb"
+    path.write_text("".join(line for line in EXAMPLE_STRUCTURE.read_text().splitlines(True) if lines(line)))
+    with pytest.raises(ValueError, match=rf"cut\.pdb.*{message}"):
+        read_structure(path, DMIN)
+
+
+@pytest.mark.parametrize("dmin", [None, 0.0, -1.0, 0.1, float("nan")])
+def test_a_resolution_is_asked_for_where_it_is_missing_or_impossible(dmin):
+    with pytest.raises(ValueError, match=r"dmin.*Amplitudes of a model need a resolution: dmin=2\.0"):
+        read_structure(EXAMPLE_STRUCTURE, dmin)
+
+
+def test_a_cell_too_large_for_its_resolution_is_refused_before_any_memory_is_taken(tmp_path):
+    path = tmp_path / "huge.pdb"
+    path.write_text(EXAMPLE_STRUCTURE.read_text().replace("   34.770   39.170   48.310", " 9000.000 9000.000 9000.000"))
+    with pytest.raises(ValueError, match=r"huge\.pdb: a cell of 7\.29e\+11 A\^3 is too large for dmin = 3"):
+        read_structure(path, DMIN)
