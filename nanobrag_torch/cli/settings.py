@@ -1,0 +1,129 @@
+"""Everything that a command line or an image header can say, in the units in which users say it.
+
+One mutable record: an image header and the options are entered into it in the order of precedence. None is "not given"
+wherever the C program tells a missing value from a default.
+"""
+
+from dataclasses import dataclass
+
+from nanobrag_torch.config import CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.units import DEFAULT_FLUENCE
+
+Vector = tuple[float, float, float]
+
+
+@dataclass
+class Settings:
+    """Lengths in mm unless the name says otherwise, angles in degrees, wavelengths in Angstrom, divergence in mrad."""
+
+    hkl_file: str | None = None
+    dump_file: str = "Fdump.bin"
+    use_dump: bool = True
+    matrix_file: str | None = None
+    image_file: str | None = None
+    mask_file: str | None = None
+    source_file: str | None = None
+    stol_file: str | None = None
+
+    cell: tuple[float, ...] | None = None
+    misset_deg: Vector = (0.0, 0.0, 0.0)
+    misset_random: bool = False
+    misset_seed: int | None = None
+    Na: int = 1
+    Nb: int = 1
+    Nc: int = 1
+    sample_x_mm: float = 0.0
+    sample_y_mm: float = 0.0
+    sample_z_mm: float = 0.0
+    shape: CrystalShape = CrystalShape.SQUARE
+    fudge: float = 1.0
+    mosaic_spread_deg: float | None = None
+    mosaic_domains: int | None = None
+    mosaic_seed: int | None = None
+    default_F: float = 0.0
+    interpolate: bool | None = None
+
+    wavelength_A: float = 1.0
+    dispersion_pct: float = 0.0
+    dispersion_steps: int | None = None
+    hdiv_range_mrad: float | None = None
+    vdiv_range_mrad: float | None = None
+    hdiv_step_mrad: float | None = None
+    vdiv_step_mrad: float | None = None
+    hdiv_steps: int | None = None
+    vdiv_steps: int | None = None
+    round_div: bool = True
+    polarization_factor: float = 0.0
+    nopolar: bool = False
+    fluence: float = DEFAULT_FLUENCE
+    flux: float = 0.0
+    exposure: float = 1.0
+    beamsize_mm: float = 0.1
+    water_um: float = 0.0
+
+    distance_mm: float = 100.0
+    close_distance_mm: float | None = None
+    pixel_size_mm: float = 0.1
+    detsize_f_mm: float = 102.4
+    detsize_s_mm: float = 102.4
+    fpixels: int = 0
+    spixels: int = 0
+    beam_center_x_mm: float | None = None
+    beam_center_y_mm: float | None = None
+    xclose_mm: float | None = None
+    yclose_mm: float | None = None
+    orgx: float | None = None
+    orgy: float | None = None
+    pivot: DetectorPivot = DetectorPivot.BEAM
+    convention: DetectorConvention = DetectorConvention.MOSFLM
+    fdet_vector: Vector | None = None
+    sdet_vector: Vector | None = None
+    odet_vector: Vector | None = None
+    beam_vector: Vector | None = None
+    polar_vector: Vector | None = None
+    spindle_axis: Vector | None = None
+    twotheta_axis: Vector | None = None
+    pix0_vector_m: Vector | None = None
+    twotheta_deg: float = 0.0
+    rotx_deg: float = 0.0
+    roty_deg: float = 0.0
+    rotz_deg: float = 0.0
+    curved_detector: bool = False
+    point_pixel: bool = False
+    attenuation_depth_um: float | None = None
+    thickness_um: float = 0.0
+    thickness_steps: int | None = None
+    roi: tuple[int, int, int, int] = (-1, -1, -1, -1)
+
+    phi_deg: float = 0.0
+    osc_deg: float | None = None
+    phistep_deg: float | None = None
+    phisteps: int | None = None
+    dmin_A: float = 0.0
+    oversample: int = -1
+    oversample_thick: bool = False
+    oversample_polar: bool = False
+    oversample_omega: bool = False
+
+    float_file: str = "floatimage.bin"
+    int_file: str = "intimage.img"
+    pgm_file: str = "image.pgm"
+    noise_file: str = "noiseimage.img"
+    write_pgm: bool = True
+    write_noise: bool = True
+    intfile_scale: float = 0.0
+    pgm_scale: float = 0.0
+    adc_offset: float = 40.0
+    seed: int | None = None
+    printout: bool = False
+    printout_pixel: tuple[int, int] | None = None
+    progress: bool = True
+
+    compat: str = "c"
+    strict_c: bool = False
+    strict_options: bool = False
+    dtype: str = "float64"
+    device: str = "cpu"
+    pixel_batch_size: int | None = None
+    show_config: bool = False
+    trace_pixel: tuple[int, int] | None = None
