@@ -55,6 +55,8 @@ class Compat:
     """[B19] C rotates about an axis of any length."""
     misset_random_cap: float = 90.0
     """[B20] largest angle of a random misset, in radians: C's 90 was meant as degrees; streams depend on it."""
+    mosaic_angle: Literal["single", "double"] = "double"
+    """Precision of a mosaic domain's rotation angle; C's single precision moves an image by some 1e-9."""
     source_weights: Literal["ignore", "use"] = "use"
     """[B25] whether the weights of a source list count (normalised to mean 1)."""
     strict_c_cli: bool = False
@@ -111,6 +113,7 @@ C = Compat(
     pix0_override=False,
     odet_rule="c",
     normalise_twotheta_axis=False,
+    mosaic_angle="single",
     source_weights="ignore",
 )
 

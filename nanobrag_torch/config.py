@@ -55,7 +55,8 @@ class CrystalConfig:
     and z axes in that order; ``mosflm_*`` in 1/Angstrom replace the cell where all three are given;
     ``sample_x/y/z`` are the crystal's size in metres, filled from ``N_cells`` and informational.
     ``phi_step_deg`` is the step of the sweep where it is not ``osc_range_deg / phi_steps``; ``interpolate`` None leaves
-    tricubic interpolation to the rule (on where an axis has at most two cells); ``spindle_axis`` None means the axis
+    tricubic interpolation to the rule (on where an axis has at most two cells); ``rescale_matrix_to_cell`` keeps of
+    ``mosflm_*`` the directions only and takes lengths and volume from the cell, as C does where both are given; ``spindle_axis`` None means the axis
     of the detector convention.
     """
 
@@ -87,6 +88,7 @@ class CrystalConfig:
     sample_z: float | None = None
     phi_step_deg: Scalar | None = None
     interpolate: bool | None = None
+    rescale_matrix_to_cell: bool = False
 
     def __post_init__(self) -> None:
         self.validate()
@@ -113,7 +115,7 @@ class CrystalConfig:
             )  # fmt: skip
         angles = [number_of(getattr(self, name)) for name in CELL_ANGLES]
         if None not in angles:
-            alpha, beta, gamma = (math.radians(angle) for angle in angles)
+            alpha, beta, gamma = (math.radians(angle or 0) for angle in angles)
             s = (alpha + beta + gamma) / 2
             if math.sin(s) * math.sin(s - alpha) * math.sin(s - beta) * math.sin(s - gamma) <= 1e-15:
                 raise fail(
@@ -207,14 +209,7 @@ class DetectorConfig:
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
             if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
                 self.distance_mm = self.close_distance_mm
-        for bound, default in (
-            ("roi_xmin", 0),
-            ("roi_xmax", self.fpixels - 1),
-            ("roi_ymin", 0),
-            ("roi_ymax", self.spixels - 1),
-        ):
-            if getattr(self, bound) is None:
-                setattr(self, bound, default)
+        (self.roi_ymin, self.roi_ymax), (self.roi_xmin, self.roi_xmax) = self.roi()
         # The default centre follows a pixel size that is a tensor, so it is derived at every evaluation (beam_centre).
         self._filled_centre: dict[str, Any] = {}
         check_range("DetectorConfig", "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
@@ -232,7 +227,7 @@ class DetectorConfig:
         return any(getattr(self, name) is not None for name in CUSTOM_VECTORS)
 
     def beam_centre(self) -> tuple[Scalar, Scalar]:
-        """(slow, fast) beam centre in mm before MOSFLM's half pixel, connected to the pixel size where it is the default."""
+        """(slow, fast) in mm before MOSFLM's half pixel; a default centre stays connected to the pixel size."""
         row = CONVENTIONS[self.detector_convention]
         centre = []
         for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
@@ -241,6 +236,13 @@ class DetectorConfig:
                 value = row.default_centre(self.pixel_size_mm * count, self.pixel_size_mm)
             centre.append(value)
         return centre[0], centre[1]
+
+    def roi(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """((ymin, ymax), (xmin, xmax)): inclusive pixel indices along slow and fast; missing bounds are the edges."""
+        bounds = (self.roi_ymin, self.roi_ymax, self.roi_xmin, self.roi_xmax)
+        edges = (0, self.spixels - 1, 0, self.fpixels - 1)
+        ymin, ymax, xmin, xmax = (edge if bound is None else bound for bound, edge in zip(bounds, edges, strict=True))
+        return (ymin, ymax), (xmin, xmax)
 
     def should_use_custom_convention(self) -> bool:
         """True when the two-theta axis is not the convention's own."""
@@ -279,7 +281,13 @@ class DetectorConfig:
         check_count(me, "spixels", self.spixels)
         check_count(me, "fpixels", self.fpixels)
         check_range(
-            me, "distance_mm", self.distance_mm, 0, low_open=True, unit="mm", remedy="Give the sample-detector distance."
+            me,
+            "distance_mm",
+            self.distance_mm,
+            0,
+            low_open=True,
+            unit="mm",
+            remedy="Give the sample-detector distance.",
         )
         check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
         check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
@@ -304,11 +312,11 @@ class DetectorConfig:
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
         if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
             raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
-        for low, high, count in (("roi_xmin", "roi_xmax", self.fpixels), ("roi_ymin", "roi_ymax", self.spixels)):
-            first, last = getattr(self, low), getattr(self, high)
+        names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
+        for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
             if not 0 <= first <= last <= count - 1:
                 raise fail(
-                    me, f"{low}, {high}", (first, last), f"inclusive pixel indices with 0 <= {low} <= {high} <= {count - 1}",
+                    me, f"{low}, {high}", (first, last), f"inclusive indices with 0 <= {low} <= {high} <= {count - 1}",
                     "x is the fast axis, y the slow one.",
                 )  # fmt: skip
         if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
@@ -325,7 +333,8 @@ class BeamConfig:
     ``source_directions`` are unit vectors from the sample to the source, ``source_wavelengths`` metres. Without a
     source list, divergence (milliradians) and dispersion (percent) generate one by the rules of physics.md section 7;
     a count, range or step of None is unset there. ``polarization_axis`` is the direction of the E vector, None the
-    one of the detector convention. ``dmin`` is in Angstrom, ``beamsize_mm`` and ``exposure`` turn ``flux`` into fluence.
+    one of the detector convention. ``dmin`` is in Angstrom; ``beamsize_mm`` and ``exposure`` turn ``flux`` into
+    fluence.
     """
 
     wavelength_A: Scalar = 1.0
@@ -365,7 +374,13 @@ class BeamConfig:
         """Raise ``ValueError`` for values from which no beam can be built."""
         me = "BeamConfig"
         check_range(
-            me, "wavelength_A", self.wavelength_A, 0, low_open=True, unit="Angstrom", remedy="Check wavelength or energy."
+            me,
+            "wavelength_A",
+            self.wavelength_A,
+            0,
+            low_open=True,
+            unit="Angstrom",
+            remedy="Check wavelength or energy.",
         )
         check_range(me, "polarization_factor", self.polarization_factor, -1, 1)
         if self.polarization_axis is not None:
@@ -396,7 +411,9 @@ class BeamConfig:
                     raise fail(me, name, f"shape {tuple(values.shape)}", f"of shape ({directions.shape[0]},)", "")
                 check_tensor(me, name, values)
         if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
-            raise fail(me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list.")
+            raise fail(
+                me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
+            )
 
 
 @dataclass

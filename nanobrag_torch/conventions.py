@@ -67,6 +67,11 @@ class Convention:
         fast, slow = (ybeam, xbeam) if self.x_is_slow else (xbeam, ybeam)
         return fast, slow_size - slow if self.y_is_flipped else slow
 
+    def published(self, fast, slow, slow_size):
+        """The (Xbeam, Ybeam) of distances along fast and slow: the inverse of ``fast_slow``."""
+        y = slow_size - slow if self.y_is_flipped else slow
+        return (y, fast) if self.x_is_slow else (fast, y)
+
 
 _BEAM, _SAMPLE = DetectorPivot.BEAM, DetectorPivot.SAMPLE
 _D = DetectorConvention

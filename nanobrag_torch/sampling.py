@@ -65,7 +65,7 @@ def angular_range(count: int | None, full: Any = None, step: Any = None, default
 
 
 def thickness_layers(count: int | None, thickness: Any, grid: str = "c") -> Steps:
-    """Sensor layers. C's grid spreads n layers over T*n/(n-1) and never has fewer than two [B08]; a partition is T/n."""
+    """Sensor layers. C's grid spreads n >= 2 layers over T*n/(n-1) [B08]; a partition divides T by n."""
     if _number(thickness) <= 0:
         return Steps(1, 0.0, 0.0)
     if count is None or count <= 0:

@@ -33,9 +33,9 @@ ROTATION_FIELDS = (
 class Simulator:
     """Diffraction of ``crystal`` onto ``detector``.
 
-    ``crystal_config`` lends its rotation fields (phi, spindle, mosaic) to the crystal; ``beam_config`` falls back to the
-    crystal's, then to the default beam. ``compat`` is a preset's name or a ``Compat`` record. ``dtype`` float64 is exact;
-    float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
+    ``crystal_config`` lends its rotation fields (phi, spindle, mosaic) to the crystal; ``beam_config`` falls back to
+    the crystal's, then to the default beam. ``compat`` is a preset's name or a ``Compat`` record. ``dtype`` float64 is
+    exact; float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
     ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast] for ``nanobrag_torch.trace``.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
@@ -142,9 +142,9 @@ class Simulator:
     def rendered_pixels(self) -> tuple[Tensor, Tensor]:
         """Slow and fast indices (n,) of the pixels in the ROI whose mask is not zero, row by row."""
         config = self.detector.config
-        slow = torch.arange(config.roi_ymin, config.roi_ymax + 1, device=self.device)  # type: ignore[operator]
-        fast = torch.arange(config.roi_xmin, config.roi_xmax + 1, device=self.device)  # type: ignore[operator]
-        slow, fast = (index.reshape(-1) for index in torch.meshgrid(slow, fast, indexing="ij"))
+        (ymin, ymax), (xmin, xmax) = config.roi()
+        rows, columns = (torch.arange(low, high + 1, device=self.device) for low, high in ((ymin, ymax), (xmin, xmax)))
+        slow, fast = (index.reshape(-1) for index in torch.meshgrid(rows, columns, indexing="ij"))
         if config.mask_array is not None:
             kept = config.mask_array.to(self.device)[slow, fast] != 0
             slow, fast = slow[kept], fast[kept]
@@ -214,7 +214,7 @@ class Simulator:
     def estimate_memory(self, target_gpu_gb: float = 24.0) -> dict[str, Any]:
         """What one image needs, in the earlier interface's terms; tiling means that any image fits.
 
-        Keys: ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (tile held at once), ``recommended_chunk_size`` (pixels
+        Keys: ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (held at once), ``recommended_chunk_size`` (pixels
         whose samples fit ``target_gpu_gb``), ``full_vectorization_ok`` (whether the whole image does).
         """
         scene = self.scene()

@@ -25,7 +25,7 @@ def number_of(value: Any) -> float | None:
             return float(value.detach())
         except RuntimeError:
             return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) and not hasattr(value, "__float__"):
+    if isinstance(value, bool) or (not isinstance(value, (int, float)) and not hasattr(value, "__float__")):
         raise TypeError(f"expected a number or a 0-d tensor, got {type(value).__name__} {value!r}")
     return float(value)
 

@@ -33,7 +33,7 @@ from nanobrag_torch.scene import Amplitudes, Lattice, Scene
 class Samples:
     """The intermediate quantities of some pixels, named as in the formula; what a trace reads.
 
-    ``position`` (P, K, 3) m; ``omega``, ``capture`` (P, K); ``q`` (P, K, S, 3) 1/m; ``resolved`` and ``polar`` (P, K, S);
+    ``position`` (P, K, 3) m; ``omega``, ``capture`` (P, K); ``q`` (P, K, S, 3) 1/m; ``resolved``, ``polar`` (P, K, S);
     ``h``, ``k``, ``l``, ``F_latt``, ``F_cell`` (P, K, S, O).
     """
 
@@ -45,7 +45,7 @@ class Samples:
     polar: Tensor
     h: Tensor
     k: Tensor
-    l: Tensor  # noqa: E741
+    l: Tensor
     F_latt: Tensor
     F_cell: Tensor
 
@@ -63,7 +63,7 @@ def samples(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | boo
     resolved = is_resolved(q, scene.dmin)
     polar = sample_polarizations(scene.polarization, diffracted, sources.directions)
 
-    h, k, l = (miller_index(q, direct) for direct in (scene.lattice.a, scene.lattice.b, scene.lattice.c))  # noqa: E741
+    h, k, l = (miller_index(q, direct) for direct in (scene.lattice.a, scene.lattice.b, scene.lattice.c))
     F_latt, whole = lattice_factor(scene.lattice, h, k, l, dtype)
     F_cell = structure_factor(scene.amplitudes, (h, k, l), whole, dtype, interpolated)
     return Samples(position, omega, capture, q, resolved, polar, h, k, l, F_latt, F_cell)
@@ -114,12 +114,21 @@ def background(scene: Scene, weight: Tensor) -> Tensor:
 
 
 def lattice_factor(
-    lattice: Lattice, h: Tensor, k: Tensor, l: Tensor, dtype: torch.dtype  # noqa: E741
+    lattice: Lattice,
+    h: Tensor,
+    k: Tensor,
+    l: Tensor,
+    dtype: torch.dtype,
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """F_latt at real indices, and the nearest integers."""
     (h0, dh), (k0, dk), (l0, dl) = (fraction(index) for index in (h, k, l))
     factor = LATTICE_FACTORS[lattice.shape](
-        dh.to(dtype), dk.to(dtype), dl.to(dtype), lattice.cells.to(dtype), lattice.stars.to(dtype), lattice.fudge.to(dtype)
+        dh.to(dtype),
+        dk.to(dtype),
+        dl.to(dtype),
+        lattice.cells.to(dtype),
+        lattice.stars.to(dtype),
+        lattice.fudge.to(dtype),
     )
     return factor, (h0, k0, l0)
 

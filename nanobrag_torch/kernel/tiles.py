@@ -5,6 +5,7 @@ which samples are visited; both are resolved here, before the formula is asked: 
 the run at the first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02].
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -29,7 +30,9 @@ def pixels_per_tile(scene: Scene) -> int:
     return max(1, SAMPLES_PER_TILE // scene.samples_per_pixel)
 
 
-def render(scene: Scene, slow: Tensor, fast: Tensor, tile: int | None = None, progress: Progress | None = None) -> Tensor:
+def render(
+    scene: Scene, slow: Tensor, fast: Tensor, tile: int | None = None, progress: Progress | None = None
+) -> Tensor:
     """Photons (n,) in the pixels ``slow``, ``fast`` (n,), in the order given.
 
     ``tile`` is the number of pixels evaluated at once; it does not change the result. ``progress`` is called with
@@ -56,14 +59,14 @@ def render(scene: Scene, slow: Tensor, fast: Tensor, tile: int | None = None, pr
 
 def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tuple[int, int, Scene]]:
     """Ranges of pixels with the scene that holds for them."""
-    edges = list(range(0, len(slow), tile)) + [len(slow)]
+    edges = [*list(range(0, len(slow), tile)), len(slow)]
     first = _first_evaluation(scene, slow, fast, tile) if scene.first_lattice is not None else None
     if first is None:
-        yield from ((start, stop, scene) for start, stop in zip(edges, edges[1:], strict=False) if stop > start)
+        yield from ((start, stop, scene) for start, stop in itertools.pairwise(edges) if stop > start)
         return
     pixel, special = first
     edges = sorted({*edges, pixel, pixel + 1})
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         yield start, stop, special if start == pixel else scene
 
 
@@ -81,10 +84,9 @@ def _first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tu
             pixel, k, s = resolved.nonzero()[0].tolist()
             chosen = torch.zeros(resolved.shape[1:], dtype=torch.bool, device=slow.device)
             chosen[k, s] = True
-            vectors = {
-                axis: torch.where(chosen[..., None, None], getattr(fresh, axis), getattr(stale, axis)) for axis in "abc"
-            }
-            return start + pixel, replace(scene, lattice=replace(stale, **vectors))
+            here = chosen[..., None, None]
+            a, b, c = (torch.where(here, getattr(fresh, axis), getattr(stale, axis)) for axis in "abc")
+            return start + pixel, replace(scene, lattice=replace(stale, a=a, b=b, c=c))
     return None
 
 
@@ -97,7 +99,9 @@ def _interpolated(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tup
         return False, False
     with torch.no_grad():
         s = samples(scene, slow, fast, interpolated=False)
-        asked = s.resolved[..., None] & (torch.ones_like(s.F_latt, dtype=torch.bool) if scene.has_background else s.F_latt != 0)
+        asked = s.resolved[..., None] & (
+            torch.ones_like(s.F_latt, dtype=torch.bool) if scene.has_background else s.F_latt != 0
+        )
         outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l)).flatten()
         if not bool(outside.any()):
             return True, True

@@ -52,7 +52,7 @@ def select(values: Tensor, sampling: str, alive: Tensor | None) -> Tensor:
 
 def select_capture(values: Tensor, sampling: str, panel: Panel) -> Tensor:
     """Capture fractions (P, K) as they are, or that of the last layer's first sub-pixel (P, 1) [B04]."""
-    return values if sampling == "per_layer" else values[:, -panel.oversample**2][:, None]
+    return values if sampling == "per_layer" else values[:, -(panel.oversample**2)][:, None]
 
 
 def weigh_running(

@@ -139,7 +139,7 @@ class Crystal:
             volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
         if config.has_matrix and not bool(torch.isfinite(direct.detach()).all()):
             raise ValueError(
-                f"CrystalConfig.mosflm_*_star = {[list(map(float, row)) for row in stars.detach()]}: must be three vectors "
+                f"CrystalConfig.mosflm_*_star = {stars.detach().tolist()}: must be three vectors "
                 "that span a volume. Check the orientation matrix."
             )
         return UnitCell(direct, stars, volume, misset)
@@ -159,7 +159,7 @@ class Crystal:
         compat = compat or self.compat
         cell = self.unit_cell(compat, a_star)
         config = self.config
-        rotated = orientations(cell.direct, config, spindle, stale and compat.phi_zero_carryover)
+        rotated = orientations(cell.direct, config, compat, spindle, stale and compat.phi_zero_carryover)
         vectors = angstrom_to_m(rotated.reshape(3, -1, 3))
         return scene.Lattice(
             a=vectors[0],
@@ -188,11 +188,11 @@ class Crystal:
                 "Assign a three-dimensional table."
             )
         check_tensor("Crystal", "hkl_data", self.hkl_data)
-        low = tuple(int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
+        h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         table = self.hkl_data.to(self.device)
-        return scene.Amplitudes(default, table, low, self.interpolate, compat.interpolation_fallback)  # type: ignore[arg-type]
+        return scene.Amplitudes(default, table, (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback)
 
-    def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+    def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
         """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
         amplitudes = self.amplitudes()
         default = amplitudes.default_F.to(self.dtype)
@@ -219,7 +219,9 @@ class Crystal:
         ``config`` supplies the rotation (phi, spindle, mosaic), this crystal the cell.
         """
         cell = self.unit_cell()
-        direct, reciprocal = (orientations(rows, config, None).to(self.dtype) for rows in (cell.direct, cell.stars))
+        direct, reciprocal = (
+            orientations(rows, config, self.compat).to(self.dtype) for rows in (cell.direct, cell.stars)
+        )
         return tuple(direct), tuple(reciprocal)
 
     def get_rotated_real_vectors_for_batch(
@@ -232,10 +234,10 @@ class Crystal:
         """Rows a*, b*, c* before misset, and the lengths and volume to rescale to (None for a matrix)."""
         config = self.config
         config.validate()
-        if config.has_matrix:
-            rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
-            return torch.stack(rows), None, None
         lengths = vector((config.cell_a, config.cell_b, config.cell_c), self.device)
         angles = degrees_to_radians(vector((config.cell_alpha, config.cell_beta, config.cell_gamma), self.device))
-        stars = unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction)
-        return stars, lengths, unit_cell.volume(lengths, angles)
+        volume = unit_cell.volume(lengths, angles)
+        if not config.has_matrix:
+            return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction), lengths, volume
+        rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
+        return (torch.stack(rows), lengths, volume) if config.rescale_matrix_to_cell else (torch.stack(rows), None, None)

@@ -162,7 +162,9 @@ class Detector:
         thickness = um_to_m(scalar(config.detector_thick_um, self.device))
         layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
         sensor = bool(thickness.detach() > 0)
-        attenuation = 1 / (thickness if config.detector_abs_um is None else um_to_m(scalar(config.detector_abs_um, self.device)))
+        attenuation = 1 / (
+            thickness if config.detector_abs_um is None else um_to_m(scalar(config.detector_abs_um, self.device))
+        )
         return scene.Panel(
             origin=geometry.origin,
             fast=geometry.fast,
@@ -186,7 +188,7 @@ class Detector:
         return self._pixel_centres().to(self.dtype)
 
     def get_solid_angle(self, pixel_coords: Tensor | None = None) -> Tensor:
-        """Solid angles (spixels, fpixels) in steradian of the pixels, or of those at ``pixel_coords`` (..., 3) metres."""
+        """Solid angles (spixels, fpixels) in steradian, or those at ``pixel_coords`` (..., 3) in metres."""
         position = self._pixel_centres() if pixel_coords is None else pixel_coords.to(torch.float64)
         distance = torch.sqrt((position * position).sum(-1))
         return sample_solid_angles(self.panel(self.geometry(), 1), distance).to(self.dtype)
@@ -204,7 +206,7 @@ class Detector:
         return self.get_corrected_distance()
 
     def verify_beam_center_preservation(self, tolerance: float = 1e-6) -> tuple[bool, dict[str, Any]]:
-        """Whether the direct beam still meets the detector at the beam centre after all rotations, to ``tolerance`` metres."""
+        """Whether the rotated detector still meets the direct beam at its beam centre, to ``tolerance`` metres."""
         geometry = self.geometry()
         original_f, original_s = (value.detach() for value in self.beam_centre())
         computed_f, computed_s = geometry.beam_f.detach(), geometry.beam_s.detach()
@@ -232,7 +234,7 @@ class Detector:
 
     @property
     def close_distance(self) -> Tensor:
-        """Distance in metres from the sample along the detector's normal; assigning sets ``config.close_distance_mm``."""
+        """Metres from the sample along the detector's normal; assigning sets ``config.close_distance_mm``."""
         return self.geometry().close_distance.to(self.dtype)
 
     @close_distance.setter
@@ -289,7 +291,9 @@ class Detector:
 
     def _pixel_centres(self) -> Tensor:
         slow, fast = torch.meshgrid(
-            torch.arange(self.spixels, device=self.device), torch.arange(self.fpixels, device=self.device), indexing="ij"
+            torch.arange(self.spixels, device=self.device),
+            torch.arange(self.fpixels, device=self.device),
+            indexing="ij",
         )
         panel = self.panel(self.geometry(), 1)
         return sample_positions(panel, slow.reshape(-1), fast.reshape(-1))[:, 0].reshape(self.spixels, self.fpixels, 3)

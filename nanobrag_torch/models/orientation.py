@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CrystalConfig
 from nanobrag_torch.models.tensors import scalar, vector
 from nanobrag_torch.physics import mosaic
@@ -56,12 +57,16 @@ def random_draws(config: CrystalConfig, device: torch.device) -> Draws:
 
 
 def misset_angles(config: CrystalConfig, largest_angle: float, device: torch.device) -> Tensor:
-    """Misset angles (3,) in radians: as given, or drawn with rotations of up to ``largest_angle`` radians."""
+    """Misset angles (3,) in radians: as given, or drawn with rotations of up to ``largest_angle`` radians.
+
+    A drawn angle is rounded as in the C program in every mode: it wraps around many times, so that single precision
+    decides its fourth digit and a seed would name another orientation.
+    """
     if not config.misset_random:
         return degrees_to_radians(vector(config.misset_deg, device))
     draws = random_draws(config, device).misset
     assert draws is not None
-    return mosaic.misset_angles(mosaic.rotations(draws, scalar(largest_angle, device))[0])
+    return mosaic.misset_angles(mosaic.rotations(draws, scalar(largest_angle, device), single=True)[0])
 
 
 def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
@@ -71,15 +76,17 @@ def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
     return degrees_to_radians(scalar(config.phi_start_deg, device) + scalar(step, device) * index)
 
 
-def mosaic_rotations(config: CrystalConfig, device: torch.device) -> Tensor:
+def mosaic_rotations(config: CrystalConfig, compat: Compat, device: torch.device) -> Tensor:
     """Rotations (mosaic_domains, 3, 3), the first of which is the identity."""
     if config.mosaic_domains == 1:
         return torch.eye(3, dtype=torch.float64, device=device)[None]
     spread = degrees_to_radians(scalar(config.mosaic_spread_deg, device))
-    return mosaic.domain_rotations(random_draws(config, device).mosaic, spread)
+    return mosaic.domain_rotations(random_draws(config, device).mosaic, spread, compat.mosaic_angle == "single")
 
 
-def orientations(vectors: Tensor, config: CrystalConfig, spindle: Tensor | None, stale: bool = False) -> Tensor:
+def orientations(
+    vectors: Tensor, config: CrystalConfig, compat: Compat, spindle: Tensor | None = None, stale: bool = False
+) -> Tensor:
     """Rows of ``vectors`` (3, 3) in every orientation: (3, phi_steps, mosaic_domains, 3), in the unit that went in.
 
     Phi turns first, about the config's spindle axis, else ``spindle`` (3,), else z; the domains turn what results.
@@ -91,7 +98,7 @@ def orientations(vectors: Tensor, config: CrystalConfig, spindle: Tensor | None,
     swept = about_axis(vectors[:, None, :], axis, phi)
     if stale:
         swept = swept[:, stale_order(phi.detach().tolist())]
-    return torch.einsum("mij,vpj->vpmi", mosaic_rotations(config, vectors.device), swept)
+    return torch.einsum("mij,vpj->vpmi", mosaic_rotations(config, compat, vectors.device), swept)
 
 
 def stale_order(phi: list[float]) -> list[int]:

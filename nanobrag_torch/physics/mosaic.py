@@ -6,22 +6,30 @@ from torch import Tensor
 from nanobrag_torch.physics.rotation import matrix_about_axis
 
 
-def rotations(draws: Tensor, largest_angle: Tensor) -> Tensor:
+def rotations(draws: Tensor, largest_angle: Tensor, single: bool = False) -> Tensor:
     """Rotation matrices (n, 3, 3) from ``draws`` (n, 3) in [-1, 1] and the largest angle in radians.
 
-    The axis is uniform on the sphere and the angle is ``largest_angle * (1 - r3^2)^(1/3)``. The C program takes this
-    cube root in single precision, which moves an image by some 1e-9. The draws are constants; the angle carries the
-    gradient.
+    The axis is uniform on the sphere and the angle is ``largest_angle * (1 - r3^2)^(1/3)``. The draws are constants;
+    the angle carries the gradient. ``single`` rounds the angle where the C program does.
     """
     r1, r2, r3 = draws.unbind(-1)
     radius = torch.sqrt(1 - r2**2)
     axis = torch.stack([radius * torch.sin(torch.pi * r1), radius * torch.cos(torch.pi * r1), r2], dim=-1)
-    return matrix_about_axis(axis, largest_angle * (1 - r3**2) ** (1 / 3))
+    angle = largest_angle * (1 - r3**2) ** (1 / 3)
+    if single:
+        angle = angle + (_single_angle(r3, largest_angle) - angle).detach()
+    return matrix_about_axis(axis, angle)
 
 
-def domain_rotations(draws: Tensor, spread: Tensor) -> Tensor:
+def _single_angle(r3: Tensor, largest_angle: Tensor) -> Tensor:
+    """The angle as the C program rounds it: power and product in single precision."""
+    share = torch.pow((1 - r3**2).float(), torch.tensor(1 / 3, dtype=torch.float32, device=r3.device))
+    return (largest_angle.float() * share).to(r3.dtype)
+
+
+def domain_rotations(draws: Tensor, spread: Tensor, single: bool = False) -> Tensor:
     """Rotations (n, 3, 3) of n mosaic domains: the first is the identity, its draws are spent unused."""
-    turned = rotations(draws, spread)
+    turned = rotations(draws, spread, single)
     identity = torch.eye(3, dtype=turned.dtype, device=turned.device)[None]
     return torch.cat([identity, turned[1:]])
 

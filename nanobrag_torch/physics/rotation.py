@@ -1,4 +1,4 @@
-"""Rotations, right-handed, of vectors (..., 3). Angles in radians. No angle is special: zero is rotated like any other."""
+"""Right-handed rotations of vectors (..., 3) by angles in radians; zero is an angle like any other."""
 
 import torch
 from torch import Tensor

@@ -22,7 +22,9 @@ def unit(vector: Tensor) -> Tensor:
     """The vector (..., 3) divided by its length; a zero vector stays zero, with zero gradient."""
     square = (vector * vector).sum(-1, keepdim=True)
     zero = square == 0
-    return torch.where(zero, torch.zeros_like(vector), vector * torch.rsqrt(torch.where(zero, torch.ones_like(square), square)))
+    return torch.where(
+        zero, torch.zeros_like(vector), vector * torch.rsqrt(torch.where(zero, torch.ones_like(square), square))
+    )
 
 
 def grating(fractional: Tensor, cells: Tensor) -> Tensor:

@@ -19,7 +19,11 @@ def incident_directions(beam: Tensor, polarization: Tensor, horizontal: Tensor, 
 
 
 def is_within_round_divergence(
-    horizontal: Tensor, vertical: Tensor, ranges: tuple[float, float], steps: tuple[float, float], counts: tuple[int, int]
+    horizontal: Tensor,
+    vertical: Tensor,
+    ranges: tuple[float, float],
+    steps: tuple[float, float],
+    counts: tuple[int, int],
 ) -> Tensor:
     """Which directions (n,) of a divergence grid a round beam keeps: the C program's rule 4 tau <= 1.1.
 

@@ -17,7 +17,7 @@ def nearest(table: Tensor, minimum: Minimum, default_F: Tensor, h0: Tensor, k0: 
     return torch.where(inside, table.reshape(-1)[flat], default_F)
 
 
-def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
     """Whether all four nodes of the interpolation lie in the table on every axis."""
     inside = torch.ones_like(h, dtype=torch.bool)
     for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
@@ -25,7 +25,7 @@ def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -
     return inside
 
 
-def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, dtype: torch.dtype) -> Tensor:  # noqa: E741
+def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, dtype: torch.dtype) -> Tensor:
     """Tensor-product cubic Lagrange interpolation at real indices that are in range; the result may be negative.
 
     The value is continuous in h, k, l and its derivative jumps at integers. Samples out of range read clamped nodes;

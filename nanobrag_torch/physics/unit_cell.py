@@ -39,7 +39,9 @@ def reciprocal_vectors(lengths: Tensor, angles: Tensor, construction: Literal["c
     )
 
 
-def direct_vectors(stars: Tensor, lengths: Tensor | None = None, cell_volume: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def direct_vectors(
+    stars: Tensor, lengths: Tensor | None = None, cell_volume: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Direct vectors and the reciprocal vectors that belong to them, both (3, 3) with one vector a row.
 
     Where ``lengths`` and ``cell_volume`` are given, the direct vectors are rescaled to them, as the C program does

@@ -1,0 +1,118 @@
+"""What the C program reports of an image: maximum, mean, spread, and the solid angle of the detector."""
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.config import DetectorConfig
+from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.weights import sample_solid_angles
+from nanobrag_torch.scene import Panel, Scene
+from nanobrag_torch.units import mm_to_m
+from nanobrag_torch.validation import number_of
+
+#: Samples whose solid angle is evaluated at once.
+SAMPLES_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """Brightest pixel (indices, and the place of its last sub-pixel in metres), mean, RMS and RMSD of N pixels.
+
+    N, ``mean`` and ``RMS`` count rendered pixels; ``RMSD`` all of the ROI, masked ones as zeros, as C does [B34].
+    """
+
+    max_I: float
+    max_I_fast: int
+    max_I_slow: int
+    max_I_subpixel_fast: float
+    max_I_subpixel_slow: float
+    mean: float
+    RMS: float
+    RMSD: float
+    N: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """All fields."""
+        return asdict(self)
+
+
+def compute_statistics(image: Tensor, config: DetectorConfig, oversample: int = 1) -> ImageStatistics:
+    """Statistics of an image (slow, fast) by the rules of physics.md, 15.1, outside any graph.
+
+    The maximum is the first pixel, row by row, above all before it; of an image without a positive pixel it is 0.
+    Raises ``ValueError`` where the image is not the detector's.
+    """
+    if tuple(image.shape) != (config.spixels, config.fpixels):
+        raise ValueError(
+            f"image of shape {tuple(image.shape)}: must be (spixels, fpixels) = ({config.spixels}, {config.fpixels}). "
+            "Pass an image of this detector."
+        )
+    (ymin, ymax), (xmin, xmax) = config.roi()
+    window = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
+    values = image.detach().to("cpu", torch.float64)[window]
+    rendered = torch.ones_like(values, dtype=torch.bool)
+    if config.mask_array is not None:
+        rendered = config.mask_array.to("cpu")[window] != 0
+    counted = values[rendered]
+    mean = float(counted.sum()) / max(1, len(counted))
+    brightest = torch.where(rendered, values, torch.zeros_like(values)).flatten()
+    top = int(brightest.argmax())
+    slow, fast, peak = ymin + top // values.shape[1], xmin + top % values.shape[1], float(brightest[top])
+    if not peak > 0:
+        slow = fast = 0
+        peak = 0.0
+    return ImageStatistics(
+        max_I=peak,
+        max_I_fast=fast,
+        max_I_slow=slow,
+        max_I_subpixel_fast=_last_subpixel(fast, config, oversample) if peak > 0 else 0.0,
+        max_I_subpixel_slow=_last_subpixel(slow, config, oversample) if peak > 0 else 0.0,
+        mean=mean,
+        RMS=_root_of_mean(counted, 0.0),
+        RMSD=_root_of_mean(values.flatten(), mean),
+        N=len(counted),
+    )
+
+
+def _last_subpixel(index: int, config: DetectorConfig, oversample: int) -> float:
+    """Distance in metres from the detector's edge to the last sub-pixel of a pixel."""
+    size = mm_to_m(number_of(config.pixel_size_mm) or 0.0) / oversample
+    return size * (index * oversample + oversample - 1) + size / 2
+
+
+def _root_of_mean(values: Tensor, centre: float) -> float:
+    """Root of the sum of squares over n - 1, or over 1 where there are fewer than two values."""
+    return float(torch.sqrt(((values - centre) ** 2).sum() / max(1, len(values) - 1)))
+
+
+def subtended_solid_angle(scene: Scene, slow: Tensor, fast: Tensor) -> float:
+    """Solid angle in steradian of the pixels ``slow``, ``fast`` (n,), as the C program adds it up [B32].
+
+    It is the sum over all samples of the solid angle that weighs each, over the number of steps: right for one source,
+    one orientation and one layer.
+    """
+    panel = scene.panel if scene.weighing.omega == "per_sample" else _one_sample(scene.panel, scene.weighing.omega)
+    chunk = max(1, SAMPLES_AT_ONCE // panel.samples)
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, len(slow), chunk):
+            position = sample_positions(panel, slow[start : start + chunk], fast[start : start + chunk])
+            distance = torch.sqrt((position * position).sum(-1))
+            total += float(sample_solid_angles(panel, distance).sum())
+    return total * (scene.panel.samples / panel.samples) / scene.steps
+
+
+def _one_sample(panel: Panel, which: str) -> Panel:
+    """The panel with a single sample a pixel, where its first or last sub-pixel of the first or last layer was."""
+    last = which == "last"
+    shift = (panel.pixel_size / panel.oversample - panel.pixel_size) / 2
+    along = -shift if last else shift
+    depth = panel.layer_step * (panel.layers - 1 if last else 0)
+    return replace(
+        panel,
+        origin=panel.origin + along * (panel.fast + panel.slow) + depth * panel.normal,
+        oversample=1,
+        layers=1,
+    )

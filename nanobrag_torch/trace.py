@@ -1,0 +1,98 @@
+"""One pixel, step by step: every quantity that the formula multiplies, sample by sample."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.kernel.formula import Samples, photons, samples
+from nanobrag_torch.kernel.weights import select, select_capture
+from nanobrag_torch.physics.safe import fraction
+from nanobrag_torch.physics.scattering import sin_theta_over_lambda
+from nanobrag_torch.scene import Scene
+from nanobrag_torch.simulator import Simulator
+from nanobrag_torch.units import m_to_angstrom
+from nanobrag_torch.validation import fail
+
+
+@dataclass(frozen=True)
+class PixelTrace:
+    """What happened in pixel (``slow``, ``fast``).
+
+    ``samples`` holds every factor of every sample, shapes (1, K, S, O) as in ``kernel.formula``; ``photons`` is the
+    pixel's value, and ``polar``, ``omega``, ``capture`` the factors that weighed it where one value weighs them all.
+    """
+
+    slow: int
+    fast: int
+    scene: Scene
+    samples: Samples
+    photons: float
+    polar: float
+    omega: float
+    capture: float
+
+    @property
+    def position(self) -> list[float]:
+        """Position in metres of the last sample."""
+        return self.samples.position[0, -1].tolist()
+
+    @property
+    def stol(self) -> float:
+        """sin(theta)/lambda in 1/m of the last sample."""
+        return float(sin_theta_over_lambda(self.samples.q[0, -1, -1]))
+
+    @property
+    def hkl(self) -> list[float]:
+        """Real Miller indices of the last sample."""
+        return [float(index[0, -1, -1, -1]) for index in (self.samples.h, self.samples.k, self.samples.l)]
+
+    @property
+    def hkl0(self) -> list[int]:
+        """Nearest integer Miller indices of the last sample."""
+        return [int(fraction(torch.tensor(index, dtype=torch.float64))[0]) for index in self.hkl]
+
+    @property
+    def F_cell(self) -> float:
+        """Structure factor of the last sample."""
+        return float(self.samples.F_cell[0, -1, -1, -1])
+
+    @property
+    def F_latt(self) -> float:
+        """Lattice factor of the last sample."""
+        return float(self.samples.F_latt[0, -1, -1, -1])
+
+    @property
+    def direct_vectors(self) -> Tensor:
+        """Direct vectors (3, 3) in Angstrom of the last sample, one a row."""
+        lattice = self.scene.lattice
+        return m_to_angstrom(
+            torch.stack([vectors[..., -1, :].reshape(-1, 3)[-1] for vectors in (lattice.a, lattice.b, lattice.c)])
+        )
+
+
+def trace_pixel(simulator: Simulator, slow: int, fast: int) -> PixelTrace:
+    """Evaluate one pixel and keep every intermediate quantity, outside any graph.
+
+    Raises ``ValueError`` for a pixel that is not on the detector.
+    """
+    limits = (simulator.detector.spixels, simulator.detector.fpixels)
+    if not (0 <= slow < limits[0] and 0 <= fast < limits[1]):
+        raise fail(
+            "trace", "slow, fast", (slow, fast), f"a pixel with 0 <= slow < {limits[0]} and 0 <= fast < {limits[1]}", ""
+        )
+    with torch.no_grad():
+        scene = simulator.scene()
+        where = [torch.tensor([index], device=simulator.device) for index in (slow, fast)]
+        found = samples(scene, *where)
+        weighing = scene.weighing
+        return PixelTrace(
+            slow,
+            fast,
+            scene,
+            found,
+            photons=float(photons(scene, *where)[0]),
+            polar=float(select(found.polar, weighing.polar, found.resolved).flatten()[0]),
+            omega=float(select(found.omega[..., None], weighing.omega, None).flatten()[0]),
+            capture=float(select_capture(found.capture, weighing.capture, scene.panel).flatten()[0]),
+        )
