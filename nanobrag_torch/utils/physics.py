@@ -1,0 +1,66 @@
+"""Interference, polarization and interpolation under their established names."""
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.physics import polarization, safe
+from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
+
+
+def sincg(u: Tensor, N: Tensor) -> Tensor:
+    """sin(N u)/sin(u) for whole ``N``, with its sign; ``u`` = pi h is an angle, not an index. Shapes broadcast.
+
+    At multiples of pi it takes its limit, N or -N.
+    """
+    nearest, fractional = safe.fraction(u / torch.pi)
+    cells = as_tensor_preserving_grad(N, u.device, u.dtype)
+    negative = (nearest * (cells.detach() - 1)) % 2 != 0
+    value = safe.grating(fractional, cells)
+    return torch.where(negative, -value, value)
+
+
+def sinc3(x: Tensor) -> Tensor:
+    """3 (sin x / x - cos x) / x^2, the transform of a sphere; 1 at zero."""
+    return safe.sphere(x * x)
+
+
+def polarization_factor(kahn_factor: float | Tensor, incident: Tensor, diffracted: Tensor, axis: Tensor) -> Tensor:
+    """Polarization factor (...) for directions ``incident`` and ``diffracted`` (..., 3) and E vector ``axis`` (..., 3).
+
+    The vectors need not be of unit length; ``kahn_factor`` is 0 for an unpolarised beam and 1 for one polarised along
+    ``axis``.
+    """
+    incident, diffracted, axis = torch.broadcast_tensors(incident, diffracted, axis)
+    kahn = as_tensor_preserving_grad(kahn_factor, incident.device, incident.dtype)
+    incident, diffracted, axis = safe.unit(incident), safe.unit(diffracted), safe.unit(axis)
+    return polarization.polarization_factor(diffracted, incident[..., None, :], axis[..., None, :], kahn)[..., 0]
+
+
+def polint(xa: Tensor, ya: Tensor, x: Tensor) -> Tensor:
+    """The polynomial through the points ``xa``, ``ya`` (..., n) at ``x`` (...); four points make a cubic."""
+    return torch.einsum("...m,...m->...", _lagrange(xa, x), ya)
+
+
+def polin2(x1a: Tensor, x2a: Tensor, ya: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
+    """The same on a grid of two axes, ``ya`` (..., n, n)."""
+    return torch.einsum("...m,...n,...mn->...", _lagrange(x1a, x1), _lagrange(x2a, x2), ya)
+
+
+def polin3(x1a: Tensor, x2a: Tensor, x3a: Tensor, ya: Tensor, x1: Tensor, x2: Tensor, x3: Tensor) -> Tensor:
+    """The same on a grid of three axes, ``ya`` (..., n, n, n)."""
+    weights = _lagrange(x1a, x1), _lagrange(x2a, x2), _lagrange(x3a, x3)
+    return torch.einsum("...m,...n,...p,...mnp->...", *weights, ya)
+
+
+polint_vectorized = polint
+polin2_vectorized = polin2
+polin3_vectorized = polin3
+
+
+def _lagrange(nodes: Tensor, x: Tensor) -> Tensor:
+    """Weights (..., n) of arbitrary distinct ``nodes`` (..., n): the product over the others of (x - xn)/(xm - xn)."""
+    nodes, x = nodes.to(torch.promote_types(nodes.dtype, torch.float32)), torch.as_tensor(x)
+    own = torch.eye(nodes.shape[-1], dtype=torch.bool, device=nodes.device)
+    spacing = nodes[..., :, None] - nodes[..., None, :]
+    ratio = (x[..., None, None] - nodes[..., None, :]) / torch.where(own, 1.0, spacing)
+    return torch.where(own, 1.0, ratio).prod(-1)
