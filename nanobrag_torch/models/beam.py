@@ -96,9 +96,10 @@ class Beam:
             weights = given / given.mean()
         return scene.Sources(directions, wavelengths, weights)
 
-    def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
+    def divergence_angles(self) -> tuple[Tensor, Tensor]:
+        """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost."""
         grid = self.divergence()
-        h, v, d = grid.horizontal, grid.vertical, grid.dispersion
+        h, v = grid.horizontal, grid.vertical
         horizontal, vertical = self._centred(h), self._centred(v)
         horizontal, vertical = (x.reshape(-1) for x in torch.meshgrid(horizontal, vertical, indexing="ij"))
         if self.config.round_div:
@@ -109,9 +110,16 @@ class Beam:
                 (h.count, v.count),
             )  # fmt: skip
             horizontal, vertical = horizontal[kept], vertical[kept]
-        directions = incident_directions(beam, polarization, horizontal, vertical).repeat_interleave(d.count, 0)
-        wavelengths = (self.wavelength * (1 + self._centred(d))).repeat(len(horizontal))
-        return scene.Sources(directions, wavelengths, torch.ones_like(wavelengths))
+        return horizontal, vertical
+
+    def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
+        horizontal, vertical = self.divergence_angles()
+        dispersion = self.divergence().dispersion
+        directions = incident_directions(beam, polarization, horizontal, vertical)
+        wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))
+        return scene.Sources(
+            directions.repeat_interleave(dispersion.count, 0), wavelengths, torch.ones_like(wavelengths)
+        )
 
     def _centred(self, steps: Steps) -> Tensor:
         """step * i - range/2 for i = 0 ... count - 1."""

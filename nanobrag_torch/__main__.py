@@ -1,0 +1,27 @@
+"""The ``nanoBragg`` command: ``python -m nanobrag_torch`` and the console script."""
+
+import sys
+
+from nanobrag_torch.cli.parse import Parsed
+from nanobrag_torch.cli.precedence import Configuration, configure, settings_of
+from nanobrag_torch.cli.run import CommandLine
+from nanobrag_torch.cli.run import main as run
+
+
+def create_parser() -> CommandLine:
+    """The command's parser: ``create_parser().parse_args(["-cell", "100", ...])``."""
+    return CommandLine()
+
+
+def parse_and_validate_args(args: Parsed) -> Configuration:
+    """The configs that parsed options stand for. Raises as ``cli.precedence.configure`` does."""
+    return configure(settings_of(args))
+
+
+def main() -> int:
+    """Run the command on ``sys.argv``; the exit status."""
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,337 @@
+"""From what was said to what is simulated: defaults, headers and options reconciled into configs (physics.md, 2)."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nanobrag_torch.cli.parse import CommandError, Parsed
+from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.compat import Compat
+from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
+from nanobrag_torch.conventions import CONVENTIONS
+from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header, read_smv_mask
+from nanobrag_torch.io.mosflm import read_mosflm_matrix
+from nanobrag_torch.io.source import SourceTable, read_source_table
+from nanobrag_torch.models.crystal import THIN, Crystal
+from nanobrag_torch.sampling import mosaic_domains, phi_sweep
+from nanobrag_torch.units import angstrom_to_m, mm_to_m
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+#: Conventions whose default beam centre is the near point rather than the middle of the detector.
+CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
+#: Distance in metres of a generated source from the crystal.
+SOURCE_DISTANCE = 10.0
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What one run simulates and writes. ``notices`` are C's lines about what it changed, ``compat`` whose rules hold.
+
+    ``detector_size`` and ``near_point`` are (fast, slow), ``beam_center`` the published (X, Y), all in mm.
+    """
+
+    settings: Settings
+    crystal: CrystalConfig
+    detector: DetectorConfig
+    beam: BeamConfig
+    noise: NoiseConfig
+    compat: Compat
+    detector_size: tuple[float, float]
+    beam_center: tuple[float, float]
+    near_point: tuple[float, float]
+    sources: SourceTable | None
+    notices: tuple[str, ...]
+    mosaic_notice: str | None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The simulator's precision."""
+        return DTYPES[self.settings.dtype]
+
+    @property
+    def roi(self) -> tuple[int, int, int, int]:
+        """xmin, xmax, ymin, ymax as the C program reports them: by default up to one past the last pixel."""
+        full = (0, self.detector.fpixels, 0, self.detector.spixels)
+        return tuple(d if given < 0 else given for given, d in zip(self.settings.roi, full, strict=True))  # type: ignore[return-value]
+
+
+def settings_of(parsed: Parsed) -> Settings:
+    """Defaults, then the mask's header, then the image's, then all options.
+
+    Raises ``OSError`` or ``ValueError`` for a header that cannot be read.
+    """
+    settings = Settings()
+    for name in ("mask_file", "image_file"):
+        path = parsed.last(name)
+        if path is not None:
+            apply_smv_header_to_config(parse_smv_header(path), vars(settings), is_mask=name == "mask_file")
+    parsed.apply(settings)
+    return settings
+
+
+def configure(settings: Settings) -> Configuration:
+    """Resolve ``settings`` into configs, reading matrix, mask and source list.
+
+    Raises ``CommandError``, ``ValueError`` or ``OSError`` for what cannot be simulated.
+    """
+    if settings.dtype not in DTYPES:
+        raise CommandError(f"-dtype {settings.dtype}: allowed are {', '.join(DTYPES)}.")
+    compat = Compat.of(settings.compat)
+    if settings.strict_c:
+        compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
+    size = detector_size(settings)
+    counts = tuple(math.ceil(length / settings.pixel_size_mm - 0.5) for length in size)
+    near = _near_point(settings, size)
+    center = _beam_center(settings, size, near)
+    detector = _detector(settings, counts, size, near, center, compat)
+    beam, sources = _beam(settings, compat)
+    samples, notices = _clipped_sample(settings)
+    crystal, mosaic_notice = _crystal(settings, samples, compat)
+    return Configuration(
+        settings=settings,
+        crystal=crystal,
+        detector=detector,
+        beam=beam,
+        noise=_noise(settings),
+        compat=compat,
+        detector_size=size,
+        beam_center=center,
+        near_point=_published_near_point(settings, near),
+        sources=sources,
+        notices=tuple(notices),
+        mosaic_notice=mosaic_notice,
+    )
+
+
+def detector_size(settings: Settings) -> tuple[float, float]:
+    """(fast, slow) size in mm: pixel counts override sizes."""
+    pixel = settings.pixel_size_mm
+    if not pixel > 0:
+        raise CommandError(f"-pixel {pixel:g}: must be a size greater than 0 mm.")
+    size = (
+        pixel * settings.fpixels if settings.fpixels else settings.detsize_f_mm,
+        pixel * settings.spixels if settings.spixels else settings.detsize_s_mm,
+    )
+    if not all(math.isfinite(length) and length / pixel > 0.5 for length in size):
+        raise CommandError(
+            f"detector of {size[0]:g} x {size[1]:g} mm with pixels of {pixel:g} mm: must have a pixel each way. "
+            "Check -detsize, -detpixels and -pixel."
+        )
+    return size
+
+
+def _near_point(settings: Settings, size: tuple[float, float]) -> tuple[float, float]:
+    """(Fclose, Sclose) in mm before any convention: from ORGX, ORGY, else the middle of the detector."""
+    origins = (settings.orgx, settings.orgy)
+    pixel = settings.pixel_size_mm
+    fast, slow = (
+        length / 2 if origin is None else (origin - 0.5) * pixel for origin, length in zip(origins, size, strict=True)
+    )
+    return fast, slow
+
+
+def _published_near_point(settings: Settings, near: tuple[float, float]) -> tuple[float, float]:
+    """(Xclose, Yclose) in mm: as given, else the near point; they move nothing but default beam centres."""
+    x, y = (n if g is None else g for g, n in zip((settings.xclose_mm, settings.yclose_mm), near, strict=True))
+    return x, y
+
+
+def _beam_center(settings: Settings, size: tuple[float, float], near: tuple[float, float]) -> tuple[float, float]:
+    """(Xbeam, Ybeam) in mm: as given, else by the convention."""
+    row = CONVENTIONS[settings.convention]
+    if settings.convention in CENTRED_ON_NEAR_POINT:
+        default = _published_near_point(settings, near)
+    else:
+        fast, slow = (row.default_centre(length, settings.pixel_size_mm) for length in size)
+        default = row.published(fast, slow, size[1])
+    given = (settings.beam_center_x_mm, settings.beam_center_y_mm)
+    x, y = (d if g is None else g for g, d in zip(given, default, strict=True))
+    return x, y
+
+
+def _detector(
+    s: Settings,
+    counts: tuple[int, ...],
+    size: tuple[float, float],
+    near: tuple[float, float],
+    center: tuple[float, float],
+    compat: Compat,
+) -> DetectorConfig:
+    fpixels, spixels = counts
+    fast, slow = CONVENTIONS[s.convention].fast_slow(*center, size[1])
+    near_fast, near_slow = center if s.convention is DetectorConvention.CUSTOM else near
+    xmin, xmax, ymin, ymax = s.roi
+    mask = None
+    if s.mask_file is not None:
+        mask, _ = read_smv_mask(s.mask_file, native=compat.strict_c_files)
+    return DetectorConfig(
+        distance_mm=s.distance_mm,
+        pixel_size_mm=s.pixel_size_mm,
+        close_distance_mm=s.close_distance_mm,
+        spixels=spixels,
+        fpixels=fpixels,
+        beam_center_s=slow,
+        beam_center_f=fast,
+        beam_center_source="explicit",
+        near_point_s_mm=near_slow,
+        near_point_f_mm=near_fast,
+        detector_rotx_deg=s.rotx_deg,
+        detector_roty_deg=s.roty_deg,
+        detector_rotz_deg=s.rotz_deg,
+        detector_twotheta_deg=s.twotheta_deg,
+        twotheta_axis=None if s.twotheta_axis is None else torch.tensor(s.twotheta_axis, dtype=torch.float64),
+        detector_convention=s.convention,
+        detector_pivot=s.pivot,
+        oversample=s.oversample if s.oversample > 0 else -1,
+        oversample_omega=s.oversample_omega,
+        oversample_polar=s.oversample_polar,
+        oversample_thick=s.oversample_thick,
+        curved_detector=s.curved_detector,
+        point_pixel=s.point_pixel,
+        pix0_override_m=s.pix0_vector_m,
+        custom_fdet_vector=s.fdet_vector,
+        custom_sdet_vector=s.sdet_vector,
+        custom_odet_vector=s.odet_vector,
+        custom_beam_vector=s.beam_vector,
+        detector_abs_um=s.attenuation_depth_um,
+        detector_thick_um=max(s.thickness_um, 0.0),
+        detector_thicksteps=-1 if s.thickness_steps is None or s.thickness_steps <= 0 else s.thickness_steps,
+        roi_xmin=max(xmin, 0),
+        roi_xmax=fpixels - 1 if xmax < 0 else min(xmax, fpixels - 1),
+        roi_ymin=max(ymin, 0),
+        roi_ymax=spixels - 1 if ymax < 0 else min(ymax, spixels - 1),
+        mask_array=mask,
+    )
+
+
+def _beam(s: Settings, compat: Compat) -> tuple[BeamConfig, SourceTable | None]:
+    custom = s.convention is DetectorConvention.CUSTOM
+    config = BeamConfig(
+        wavelength_A=s.wavelength_A,
+        polarization_factor=s.polarization_factor,
+        nopolar=s.nopolar,
+        polarization_axis=s.polar_vector if custom else None,
+        flux=s.flux,
+        exposure=s.exposure,
+        beamsize_mm=s.beamsize_mm,
+        fluence=s.fluence,
+        dmin=s.dmin_A,
+        water_size_um=s.water_um,
+        hdiv_range_mrad=s.hdiv_range_mrad,
+        vdiv_range_mrad=s.vdiv_range_mrad,
+        hdiv_step_mrad=s.hdiv_step_mrad,
+        vdiv_step_mrad=s.vdiv_step_mrad,
+        hdiv_steps=s.hdiv_steps,
+        vdiv_steps=s.vdiv_steps,
+        dispersion_pct=s.dispersion_pct,
+        dispersion_steps=s.dispersion_steps,
+        round_div=s.round_div,
+    )
+    if s.source_file is None:
+        return config, None
+    beam = np.array(s.beam_vector if custom and s.beam_vector is not None else CONVENTIONS[s.convention].beam)
+    x, y, z = (-SOURCE_DISTANCE * beam / np.linalg.norm(beam)).tolist()
+    table = read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A), strict=compat.strict_c_files)
+    config.source_directions = torch.tensor(table.positions / np.linalg.norm(table.positions, axis=1, keepdims=True))
+    config.source_weights = torch.tensor(table.weights)
+    config.source_wavelengths = torch.tensor(table.wavelengths)
+    config.N_source_points = len(table.weights)
+    config.validate()
+    return config, table
+
+
+def _clipped_sample(s: Settings) -> tuple[tuple[float, float, float], list[str]]:
+    """Sizes in metres along a, b, c (0: none given), the last two at most the beam's, and what C says of it."""
+    x, y, z = mm_to_m(s.sample_x_mm), mm_to_m(s.sample_y_mm), mm_to_m(s.sample_z_mm)
+    beam = mm_to_m(s.beamsize_mm)
+    notices = [
+        f"WARNING: clipping sample ({length:g} m {side}) with beam ({beam:g} m)"
+        for length, side in ((y, "high"), (z, "wide"))
+        if 0 <= beam < length
+    ]
+    return ((x, min(y, beam), min(z, beam)) if beam >= 0 else (x, y, z)), notices
+
+
+def _crystal(s: Settings, samples: tuple[float, float, float], compat: Compat) -> tuple[CrystalConfig, str | None]:
+    if s.cell is None and s.matrix_file is None:
+        raise CommandError("neither -cell nor -mat was given. Give the unit cell, or an orientation matrix.")
+    sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
+    domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
+    a, b, c, alpha, beta, gamma = _cell(s.cell)
+    config = CrystalConfig(
+        cell_a=a,
+        cell_b=b,
+        cell_c=c,
+        cell_alpha=alpha,
+        cell_beta=beta,
+        cell_gamma=gamma,
+        misset_deg=s.misset_deg,
+        misset_random=s.misset_random,
+        misset_seed=int(time.time()) if s.misset_random and s.misset_seed is None else s.misset_seed,
+        phi_start_deg=s.phi_deg,
+        osc_range_deg=sweep.range,
+        phi_step_deg=sweep.step,
+        phi_steps=sweep.count,
+        spindle_axis=s.spindle_axis if s.convention is DetectorConvention.CUSTOM else None,
+        mosaic_spread_deg=spread,
+        mosaic_domains=domains,
+        mosaic_seed=s.mosaic_seed,
+        default_F=s.default_F,
+        shape=s.shape,
+        fudge=s.fudge,
+    )
+    if s.matrix_file is not None:
+        stars = read_mosflm_matrix(s.matrix_file, s.wavelength_A)
+        config.mosflm_a_star, config.mosflm_b_star, config.mosflm_c_star = stars
+        config.rescale_matrix_to_cell = s.cell is not None
+    cells = _cells(config, (s.Na, s.Nb, s.Nc), samples, compat)
+    config.N_cells = cells
+    config.interpolate = s.interpolate
+    if s.interpolate is None:
+        by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]
+        config.interpolate = min(by_rule) <= THIN
+    return config, _mosaic_notice(s, domains)
+
+
+def _cell(values: tuple[float, ...] | None) -> tuple[float, ...]:
+    """The six cell parameters, missing or non-positive ones filled: b and c are a, angles 90 degrees."""
+    edge = 100.0 if values is None else values[0]
+    defaults = (edge, edge, edge, 90.0, 90.0, 90.0)
+    padded = (*(values or ()), *defaults[len(values or ()) :])
+    return tuple(value if value > 0 else default for value, default in zip(padded, defaults, strict=True))
+
+
+def _cells(
+    config: CrystalConfig, given: tuple[int, int, int], samples: tuple[float, float, float], compat: Compat
+) -> tuple[int, int, int]:
+    """Numbers of cells: those that a size holds, rounded up, else the given ones; at least 1."""
+    direct = angstrom_to_m(Crystal(config, compat=compat).unit_cell(compat).direct)
+    edges = torch.sqrt((direct * direct).sum(-1)).tolist()
+    numbers = (
+        math.ceil(size / edge) if size > 0 else number for number, size, edge in zip(given, samples, edges, strict=True)
+    )
+    na, nb, nc = (max(1, number) for number in numbers)
+    return na, nb, nc
+
+
+def _mosaic_notice(s: Settings, domains: int) -> str | None:
+    wanted, spread = s.mosaic_domains or 0, s.mosaic_spread_deg
+    if domains > 1 and wanted <= 0:
+        return f"WARNING: finite mosaicity with only one domain! upping to {domains} mosaic domains"
+    if domains == 1 and wanted > 1:
+        return f"WARNING: {wanted} mosaic domains without a mosaic spread{'' if spread is None else ' > 0'}: using one"
+    return None
+
+
+def _noise(s: Settings) -> NoiseConfig:
+    return NoiseConfig(
+        seed=int(time.time()) if s.seed is None else s.seed,
+        adc_offset=s.adc_offset,
+        readout_noise=0.0,
+        generate_noise_image=s.write_noise,
+        intfile_scale=s.intfile_scale,
+    )
