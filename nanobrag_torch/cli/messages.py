@@ -17,7 +17,6 @@ from nanobrag_torch.conventions import DetectorConvention, DetectorPivot
 from nanobrag_torch.models.crystal import UnitCell
 from nanobrag_torch.models.detector import Geometry
 from nanobrag_torch.models.orientation import phi_angles
-from nanobrag_torch.physics.rotation import about_axis
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Scene
 from nanobrag_torch.simulator import Simulator
@@ -129,12 +128,27 @@ def _source_positions(
     """Positions in metres and weights of the sources: as listed, or on a sphere around the crystal."""
     if conf.sources is not None:
         return conf.sources.positions.tolist(), conf.sources.weights.tolist()
-    axis = scene.polarization.axis
-    upstream = (-SOURCE_DISTANCE * geometry.beam).expand(len(vertical), 3)
-    turned = about_axis(upstream, axis, vertical)
-    turned = about_axis(turned, unit(torch.linalg.cross(geometry.beam, axis)), horizontal)
+    upstream = [-SOURCE_DISTANCE * component for component in geometry.beam.tolist()]
+    across = scene.polarization.axis.tolist()
+    upright = unit(torch.linalg.cross(geometry.beam, scene.polarization.axis)).tolist()
+    turned = [
+        _turned(_turned(upstream, across, v), upright, h)
+        for h, v in zip(horizontal.tolist(), vertical.tolist(), strict=True)
+    ]
     count = scene.sources.count
-    return turned.repeat_interleave(count // len(vertical), 0).tolist(), [1 / count] * count
+    return [position for position in turned for _ in range(count // len(turned))], [1 / count] * count
+
+
+def _turned(vector: Sequence[float], axis: Sequence[float], angle: float) -> list[float]:
+    """Rodrigues' rotation in the C program's order of operations, so that a zero is printed with its sign."""
+    (x, y, z), (u, v, w) = vector, axis
+    cosine, sine = math.cos(angle), math.sin(angle)
+    along = (u * x + v * y + w * z) * (1.0 - cosine)
+    return [
+        u * along + x * cosine + (-w * y + v * z) * sine,
+        v * along + y * cosine + (w * x - u * z) * sine,
+        w * along + z * cosine + (-v * x + u * y) * sine,
+    ]
 
 
 def parameters(
@@ -239,7 +253,7 @@ def pixel(trace: PixelTrace, conf: Configuration) -> Iterator[str]:
         ("polar", trace.polar),
         ("omega", trace.omega),
         ("capfrac", trace.capture),
-        ("pixel", trace.photons),
+        ("pixel", float(np.float32(trace.photons))),
     ):
         yield f"{name:<7} {value:15.10g}"
     yield "real-space cell vectors (Angstrom):"
