@@ -56,8 +56,8 @@ class CrystalConfig:
     ``sample_x/y/z`` are the crystal's size in metres, filled from ``N_cells`` and informational.
     ``phi_step_deg`` is the step of the sweep where it is not ``osc_range_deg / phi_steps``; ``interpolate`` None leaves
     tricubic interpolation to the rule (on where an axis has at most two cells); ``rescale_matrix_to_cell`` keeps of
-    ``mosflm_*`` the directions only and takes lengths and volume from the cell, as C does where both are given; ``spindle_axis`` None means the axis
-    of the detector convention.
+    ``mosflm_*`` the directions only and takes lengths and volume from the cell, as C does where both are given;
+    ``spindle_axis`` None means the axis of the detector convention.
     """
 
     cell_a: Scalar = 100.0

@@ -40,12 +40,12 @@ class PixelTrace:
     @property
     def stol(self) -> float:
         """sin(theta)/lambda in 1/m of the last sample."""
-        return float(sin_theta_over_lambda(self.samples.q[0, -1, -1]))
+        return sin_theta_over_lambda(self.samples.q[0, -1, -1]).item()
 
     @property
     def hkl(self) -> list[float]:
         """Real Miller indices of the last sample."""
-        return [float(index[0, -1, -1, -1]) for index in (self.samples.h, self.samples.k, self.samples.l)]
+        return [index[0, -1, -1, -1].item() for index in (self.samples.h, self.samples.k, self.samples.l)]
 
     @property
     def hkl0(self) -> list[int]:
@@ -55,12 +55,12 @@ class PixelTrace:
     @property
     def F_cell(self) -> float:
         """Structure factor of the last sample."""
-        return float(self.samples.F_cell[0, -1, -1, -1])
+        return self.samples.F_cell[0, -1, -1, -1].item()
 
     @property
     def F_latt(self) -> float:
         """Lattice factor of the last sample."""
-        return float(self.samples.F_latt[0, -1, -1, -1])
+        return self.samples.F_latt[0, -1, -1, -1].item()
 
     @property
     def direct_vectors(self) -> Tensor:

@@ -240,4 +240,5 @@ class Crystal:
         if not config.has_matrix:
             return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction), lengths, volume
         rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
-        return (torch.stack(rows), lengths, volume) if config.rescale_matrix_to_cell else (torch.stack(rows), None, None)
+        scale = (lengths, volume) if config.rescale_matrix_to_cell else (None, None)
+        return torch.stack(rows), *scale

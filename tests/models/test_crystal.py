@@ -1,0 +1,116 @@
+import pytest
+import torch
+
+from nanobrag_torch.config import CrystalConfig
+from nanobrag_torch.models import Crystal
+from nanobrag_torch.models.orientation import phi_angles, random_draws, stale_order
+
+TRICLINIC = (70.0, 80.0, 90.0, 75.0, 85.0, 95.0)
+
+
+def test_public_vectors_are_dual_and_span_the_volume():
+    crystal = Crystal(CrystalConfig(*TRICLINIC, misset_deg=(10.0, 20.0, 30.0)), dtype=torch.float64)
+    direct = torch.stack([crystal.a, crystal.b, crystal.c])
+    stars = torch.stack([crystal.a_star, crystal.b_star, crystal.c_star])
+    assert torch.allclose(direct @ stars.T, torch.eye(3, dtype=torch.float64), atol=1e-13)
+    assert crystal.volume.item() == crystal.V.item() == pytest.approx(torch.linalg.det(direct).item(), rel=1e-12)
+    assert crystal.a.norm().item() == pytest.approx(70.0)
+
+
+def test_public_tensors_come_in_the_asked_dtype_and_stay_connected():
+    a = torch.tensor(70.0, requires_grad=True)
+    crystal = Crystal(CrystalConfig(a, *TRICLINIC[1:]))
+    assert crystal.a.dtype == torch.float32 and crystal.cell_a.dtype == torch.float32
+    (slope,) = torch.autograd.grad(crystal.a.norm(), a)
+    assert slope.item() == pytest.approx(1.0, rel=1e-6)
+    assert crystal.N_cells_b.item() == 1.0
+
+
+def test_rotated_vectors_run_over_phi_and_domains():
+    config = CrystalConfig(
+        *TRICLINIC, phi_start_deg=5.0, osc_range_deg=2.0, phi_steps=4, mosaic_spread_deg=0.5, mosaic_domains=3
+    )
+    crystal = Crystal(config, dtype=torch.float64)
+    (a, b, c), (a_star, _, _) = crystal.get_rotated_real_vectors(config)
+    assert a.shape == b.shape == c.shape == a_star.shape == (4, 3, 3)
+    assert torch.allclose((a * a_star).sum(-1), torch.ones(4, 3, dtype=torch.float64), rtol=1e-12)
+    assert torch.allclose(a.norm(dim=-1), torch.full((4, 3), 70.0, dtype=torch.float64))
+    about_z = torch.rad2deg(torch.atan2(a[:, 0, 1], a[:, 0, 0]))
+    assert (about_z[1:] - about_z[:-1]).tolist() == pytest.approx([0.5] * 3)
+    same, _ = crystal.get_rotated_real_vectors_for_batch(config, [0], [1])
+    assert torch.equal(same[0], a)
+
+
+def test_phi_steps_are_starts_of_intervals_unless_a_step_is_given():
+    device = torch.device("cpu")
+    sweep = CrystalConfig(phi_start_deg=1.0, osc_range_deg=3.0, phi_steps=3)
+    assert torch.rad2deg(phi_angles(sweep, device)).tolist() == pytest.approx([1.0, 2.0, 3.0])
+    stepped = CrystalConfig(phi_start_deg=1.0, osc_range_deg=3.0, phi_steps=3, phi_step_deg=0.5)
+    assert torch.rad2deg(phi_angles(stepped, device)).tolist() == pytest.approx([1.0, 1.5, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("phi", "order"),
+    [
+        ([0.0, 1.0, 2.0], [2, 1, 2]),
+        ([-1.0, 0.0, 1.0], [0, 0, 2]),
+        ([1.0, 2.0], [0, 1]),
+        ([0.0], [0]),
+        ([0.0, 0.0], [0, 0]),
+    ],
+)
+def test_a_zero_angle_keeps_the_orientation_before_it(phi, order):
+    assert stale_order(phi) == order
+
+
+def test_a_random_misset_needs_a_seed_and_is_found_again_by_it():
+    with pytest.raises(ValueError, match="misset_seed = None"):
+        Crystal(CrystalConfig(misset_random=True)).unit_cell()
+    cells = [Crystal(CrystalConfig(misset_random=True, misset_seed=seed)).unit_cell() for seed in (7, 7, 8)]
+    assert torch.equal(cells[0].direct, cells[1].direct) and not torch.allclose(cells[0].direct, cells[2].direct)
+
+
+def test_the_misset_draws_before_the_mosaic_domains_and_a_negative_seed_goes_on():
+    device = torch.device("cpu")
+    fixed = random_draws(CrystalConfig(mosaic_seed=-5), device)
+    after_misset = random_draws(CrystalConfig(mosaic_seed=-5, misset_random=True, misset_seed=3), device)
+    assert after_misset.misset is not None and fixed.misset is None
+    assert not torch.equal(fixed.mosaic, after_misset.mosaic)
+    independent = random_draws(CrystalConfig(mosaic_seed=5, misset_random=True, misset_seed=3), device)
+    assert torch.equal(independent.mosaic, random_draws(CrystalConfig(mosaic_seed=5), device).mosaic)
+
+
+def test_an_orientation_matrix_defines_the_lattice():
+    rows = Crystal(CrystalConfig(*TRICLINIC, misset_deg=(4.0, 5.0, 6.0)), dtype=torch.float64)
+    config = CrystalConfig(mosflm_a_star=rows.a_star, mosflm_b_star=rows.b_star, mosflm_c_star=rows.c_star)
+    again = Crystal(config, dtype=torch.float64)
+    assert torch.allclose(again.b, rows.b, rtol=1e-12)
+    flat = CrystalConfig(mosflm_a_star=[1.0, 0, 0], mosflm_b_star=[2.0, 0, 0], mosflm_c_star=[0, 0, 1.0])
+    with pytest.raises(ValueError, match="span a volume"):
+        Crystal(flat).unit_cell()
+
+
+def test_structure_factors_come_from_the_table_or_the_default():
+    crystal = Crystal(CrystalConfig(default_F=3.0, N_cells=(5, 5, 5)), dtype=torch.float64)
+    at = torch.tensor([0.2, 1.6, 9.0], dtype=torch.float64)
+    assert crystal.get_structure_factor(at, at, at).tolist() == [3.0, 3.0, 3.0]
+    crystal.hkl_data = torch.arange(27.0, dtype=torch.float64).reshape(3, 3, 3)
+    crystal.hkl_metadata = {"h_min": 0, "k_min": 0, "l_min": 0}
+    assert crystal.get_structure_factor(at, at, at).tolist() == [0.0, 26.0, 3.0]
+
+
+def test_a_table_without_its_limits_or_with_a_nan_is_refused():
+    crystal = Crystal(CrystalConfig())
+    crystal.hkl_data = torch.ones(3, 3, 3)
+    with pytest.raises(ValueError, match="hkl_metadata = None"):
+        crystal.amplitudes()
+    crystal.hkl_metadata = {"h_min": 0, "k_min": 0, "l_min": 0}
+    crystal.hkl_data[1, 2, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"hkl_data.*nan at index \(1, 2, 0\)"):
+        crystal.amplitudes()
+
+
+def test_thin_crystals_are_interpolated_unless_told_otherwise():
+    assert Crystal(CrystalConfig(N_cells=(5, 2, 5))).interpolate
+    assert not Crystal(CrystalConfig(N_cells=(5, 3, 5))).interpolate
+    assert not Crystal(CrystalConfig(N_cells=(1, 1, 1), interpolate=False)).interpolate

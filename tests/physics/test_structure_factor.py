@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from nanobrag_torch.physics.structure_factor import in_range, lagrange_weights, nearest, tricubic
+
+LOW = (-3, -2, -4)
+SHAPE = (8, 7, 9)
+
+
+def grid():
+    axes = [torch.arange(low, low + n, dtype=torch.float64) for low, n in zip(LOW, SHAPE, strict=True)]
+    return torch.meshgrid(*axes, indexing="ij")
+
+
+def cubic(h, k, l):
+    return 2 + h - 0.5 * k**2 + 0.25 * l**3 + 0.1 * h * k * l + 0.01 * h**3 * k**2
+
+
+def test_the_nearest_entry_counts_and_default_f_outside_the_box():
+    table = cubic(*grid())
+    default = torch.tensor(7.0, dtype=torch.float64)
+    at = [
+        torch.tensor(x, dtype=torch.float64)
+        for x in ([-3.0, 4.0, 5.0, 0.0], [-2.0, 4.0, 0.0, 0.0], [-4.0, 4.0, 0.0, 9.0])
+    ]
+    got = nearest(table, LOW, default, *at)
+    assert got.tolist() == [table[0, 0, 0].item(), table[7, 6, 8].item(), 7.0, 7.0]
+
+
+def test_tricubic_interpolation_reproduces_a_cubic_polynomial_exactly():
+    generator = torch.Generator().manual_seed(1)
+    h, k, l = (
+        low + 2 + torch.rand(200, generator=generator, dtype=torch.float64) * (n - 5)
+        for low, n in zip(LOW, SHAPE, strict=True)
+    )
+    table = cubic(*grid())
+    assert in_range(table, LOW, h, k, l).all()
+    got = tricubic(table, LOW, h, k, l, torch.float64)
+    assert torch.allclose(got, cubic(h, k, l), rtol=0, atol=1e-11)
+    assert got.std() > 1
+
+
+def test_the_slope_of_the_interpolant_is_that_of_the_polynomial():
+    table = cubic(*grid())
+    h, k, l = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (0.3, 0.6, -0.7))
+    slopes = torch.autograd.grad(tricubic(table, LOW, h, k, l, torch.float64), (h, k, l))
+    want = torch.autograd.grad(cubic(h, k, l), (h, k, l))
+    assert torch.allclose(torch.stack(slopes), torch.stack(want), rtol=1e-11)
+
+
+def test_the_range_of_interpolation_includes_both_its_ends():
+    table = torch.zeros(SHAPE)
+    inner = [(low + 2, low + n - 3) for low, n in zip(LOW, SHAPE, strict=True)]
+    for end in (0, 1):
+        at = [torch.tensor(float(axis[end]), dtype=torch.float64) for axis in inner]
+        assert in_range(table, LOW, *at).item()
+        beyond = [at[0] + (1e-9 if end else -1e-9), at[1], at[2]]
+        assert not in_range(table, LOW, *beyond).item()
+
+
+@pytest.mark.parametrize("t", [0.0, 0.25, 1.0])
+def test_weights_add_up_to_one_and_pick_the_node_they_stand_on(t):
+    weights = lagrange_weights(torch.tensor(t, dtype=torch.float64))
+    assert weights.sum().item() == pytest.approx(1.0, abs=1e-15)
+    if t in (0.0, 1.0):
+        assert weights[1 + int(t)].item() == 1.0
+
+
+def test_amplitudes_that_are_hit_collect_the_gradient():
+    table = cubic(*grid()).requires_grad_(True)
+    at = [torch.tensor([0.0, 0.0, 9.0], dtype=torch.float64)] * 3
+    default = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
+    slopes = torch.autograd.grad(nearest(table, LOW, default, *at).sum(), (table, default))
+    assert slopes[0][3, 2, 4].item() == 2.0 and slopes[0].sum().item() == 2.0 and slopes[1].item() == 1.0

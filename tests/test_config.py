@@ -1,0 +1,102 @@
+"""What the user may say, and what is refused: before any work, with the field, the value and a remedy."""
+
+import math
+
+import pytest
+import torch
+
+from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, DetectorPivot
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: CrystalConfig(cell_a=0.0), r"CrystalConfig.cell_a = 0.0: .*greater than 0"),
+        (lambda: CrystalConfig(cell_b=math.nan), r"cell_b = nan"),
+        (lambda: CrystalConfig(cell_c="100"), r"cell_c = '100'"),
+        (lambda: CrystalConfig(cell_gamma=180.0), r"cell_gamma = 180.0: .*less than 180"),
+        (lambda: CrystalConfig(cell_alpha=150, cell_beta=100, cell_gamma=130), r"angles that span a volume"),
+        (lambda: CrystalConfig(cell_alpha=20, cell_beta=30, cell_gamma=60), r"angles that span a volume"),
+        (lambda: CrystalConfig(cell_a=torch.tensor(math.inf)), r"cell_a = inf"),
+        (lambda: CrystalConfig(N_cells=(5, 0, 5)), r"N_cells\[1\] = 0: .*at least 1"),
+        (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be three"),
+        (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
+        (lambda: CrystalConfig(mosaic_spread_deg=-1.0), r"mosaic_spread_deg = -1.0"),
+        (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),
+        (lambda: CrystalConfig(spindle_axis=(0.0, 0.0, 0.0)), r"spindle_axis.*non-zero length"),
+        (lambda: CrystalConfig(mosflm_a_star=[1.0, 0.0, 0.0]), r"mosflm_a_star.*together"),
+        (lambda: CrystalConfig(default_F=math.nan), r"default_F = nan"),
+        (lambda: CrystalConfig(shape="square"), r"shape = 'square': must be one of"),
+        (lambda: DetectorConfig(distance_mm=-5.0), r"distance_mm = -5.0"),
+        (lambda: DetectorConfig(pixel_size_mm=0.0), r"pixel_size_mm = 0.0"),
+        (lambda: DetectorConfig(spixels=0), r"spixels = 0: must be an integer of at least 1"),
+        (lambda: DetectorConfig(oversample=0), r"oversample = 0"),
+        (lambda: DetectorConfig(fpixels=10, roi_xmin=4, roi_xmax=10), r"roi_xmin, roi_xmax.*<= 9"),
+        (lambda: DetectorConfig(roi_ymin=9, roi_ymax=4), r"roi_ymin, roi_ymax = \(9, 4\)"),
+        (lambda: DetectorConfig(spixels=4, fpixels=5, mask_array=torch.ones(5, 4)), r"shape \(5, 4\).*\(4, 5\)"),
+        (lambda: DetectorConfig(detector_thick_um=-1.0), r"detector_thick_um = -1.0"),
+        (lambda: DetectorConfig(detector_convention="mosflm"), r"detector_convention = 'mosflm'"),
+        (lambda: BeamConfig(wavelength_A=0.0), r"wavelength_A = 0.0"),
+        (lambda: BeamConfig(fluence=-1.0), r"fluence = -1.0"),
+        (lambda: BeamConfig(source_directions=torch.ones(3)), r"source_directions = 'shape \(3,\)'"),
+        (lambda: BeamConfig(source_directions=torch.ones(2, 3), source_weights=torch.ones(3)), r"source_weights"),
+        (
+            lambda: BeamConfig(source_directions=torch.ones(1, 3), source_wavelengths=torch.tensor([0.0])),
+            r"source_wavelengths.*positive",
+        ),
+        (lambda: BeamConfig(source_directions=torch.full((1, 3), math.nan)), r"source_directions.*nan"),
+    ],
+)
+def test_an_impossible_value_is_refused_with_its_name_and_what_is_allowed(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("convention", "slow", "fast"),
+    [
+        (DetectorConvention.MOSFLM, 51.25, 25.65),
+        (DetectorConvention.DENZO, 51.25, 25.65),
+        (DetectorConvention.ADXV, 51.25, 25.65),
+        (DetectorConvention.XDS, 51.2, 25.6),
+        (DetectorConvention.DIALS, 51.2, 25.6),
+        (DetectorConvention.CUSTOM, 51.2, 25.6),
+    ],
+)
+def test_a_default_beam_centre_is_that_of_the_convention(convention, slow, fast):
+    config = DetectorConfig(detector_convention=convention, fpixels=512)
+    assert (config.beam_center_s, config.beam_center_f) == pytest.approx((slow, fast))
+
+
+def test_the_pivot_follows_what_was_given():
+    assert DetectorConfig().detector_pivot is DetectorPivot.BEAM
+    close = DetectorConfig(close_distance_mm=90.0)
+    assert close.detector_pivot is DetectorPivot.SAMPLE and close.distance_mm == 90.0
+    assert DetectorConfig(custom_beam_vector=(1.0, 0.0, 0.0)).detector_pivot is DetectorPivot.SAMPLE
+    assert (
+        DetectorConfig(close_distance_mm=90.0, detector_pivot=DetectorPivot.BEAM).detector_pivot is DetectorPivot.BEAM
+    )
+
+
+def test_distances_of_a_command_line_choose_the_pivot():
+    assert DetectorConfig.from_cli_args(distance_mm=80.0).detector_pivot is DetectorPivot.BEAM
+    assert DetectorConfig.from_cli_args(close_distance_mm=80.0).detector_pivot is DetectorPivot.SAMPLE
+    assert DetectorConfig.from_cli_args(distance_mm=80.0, pivot="sample").detector_pivot is DetectorPivot.SAMPLE
+    with pytest.raises(ValueError, match="pivot = 'corner'"):
+        DetectorConfig.from_cli_args(pivot="corner")
+
+
+def test_another_two_theta_axis_means_a_custom_convention():
+    assert not DetectorConfig().should_use_custom_convention()
+    assert DetectorConfig(twotheta_axis=(0.0, 1.0, 0.0)).should_use_custom_convention()
+
+
+def test_flux_exposure_and_beam_size_make_the_fluence():
+    beam = BeamConfig(flux=1e12, exposure=0.1, beamsize_mm=0.1)
+    assert beam.fluence == pytest.approx(1e12 * 0.1 / 1e-8)
+    assert BeamConfig(exposure=1.0, beamsize_mm=0.1).flux == pytest.approx(125932015286227086360700780544.0 * 1e-8)
+
+
+def test_a_crystal_knows_its_size():
+    config = CrystalConfig(70.0, 80.0, 90.0, N_cells=(5, 6, 7))
+    assert (config.sample_x, config.sample_y, config.sample_z) == pytest.approx((350e-10, 480e-10, 630e-10))

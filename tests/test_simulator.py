@@ -1,0 +1,152 @@
+import pytest
+import torch
+from scenarios import r1, r2
+
+from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.models import Crystal, Detector
+from nanobrag_torch.simulator import Simulator
+
+F64 = torch.float64
+
+
+def simulator(detector=None, **kwargs) -> Simulator:
+    crystal = Crystal(CrystalConfig(70.0, 80.0, 90.0, N_cells=(5, 4, 3), default_F=100.0), dtype=F64)
+    config = DetectorConfig(**({"spixels": 8, "fpixels": 11, "pixel_size_mm": 1.0, "oversample": 1} | (detector or {})))
+    return Simulator(crystal, Detector(config), dtype=F64, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def whole() -> torch.Tensor:
+    image = simulator().run()
+    assert image.shape == (8, 11) and image.min().item() > 0
+    return image
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_rows_in_batches_give_the_same_image(whole, rows):
+    assert torch.equal(simulator().run(pixel_batch_size=rows), whole)
+
+
+def test_a_region_of_interest_is_a_crop(whole):
+    image = simulator({"roi_xmin": 2, "roi_xmax": 5, "roi_ymin": 1, "roi_ymax": 6}).run()
+    assert torch.equal(image[1:7, 2:6], whole[1:7, 2:6])
+    outside = image.clone()
+    outside[1:7, 2:6] = 0
+    assert outside.abs().sum().item() == 0
+
+
+def test_a_masked_pixel_is_zero_and_the_others_are_untouched(whole):
+    mask = torch.ones(8, 11)
+    mask[3, 4] = mask[0, 0] = 0
+    image = simulator({"mask_array": mask}).run()
+    assert image[3, 4].item() == image[0, 0].item() == 0
+    assert torch.equal(image[mask != 0], whole[mask != 0])
+
+
+def test_a_mask_that_hides_everything_leaves_a_dark_image():
+    image = simulator({"mask_array": torch.zeros(8, 11)}).run()
+    assert image.shape == (8, 11) and image.abs().sum().item() == 0
+
+
+def test_random_pixels_are_distinct_pixels_of_the_image(whole):
+    values, slow, fast = simulator().run(stochastic_pixel_count=20)
+    assert torch.equal(values, whole[slow, fast])
+    assert len(set(zip(slow.tolist(), fast.tolist(), strict=True))) == 20
+    assert not slow.is_floating_point() and not slow.requires_grad
+
+
+def test_batches_and_random_pixels_exclude_each_other_and_neither_may_be_absurd():
+    with pytest.raises(ValueError, match=r"only one of them"):
+        simulator().run(pixel_batch_size=2, stochastic_pixel_count=2)
+    with pytest.raises(ValueError, match=r"pixel_batch_size = 0"):
+        simulator().run(pixel_batch_size=0)
+    with pytest.raises(ValueError, match=r"at most the 88 rendered pixels"):
+        simulator().run(stochastic_pixel_count=89)
+    with pytest.raises(ValueError, match=r"oversample = 0"):
+        simulator().run(oversample=0)
+
+
+def test_oversampling_can_be_overridden_and_is_automatic_on_request(whole):
+    finer = simulator().run(oversample=3)
+    assert not torch.allclose(finer, whole, rtol=1e-3)
+    assert torch.equal(finer, simulator({"oversample": 3}).run())
+    fine = simulator({"oversample": -1, "pixel_size_mm": 3.0})
+    assert (
+        fine.scene().panel.oversample == 32 == simulator({"pixel_size_mm": 3.0}).scene(oversample=-1).panel.oversample
+    )
+
+
+def test_rotation_fields_are_lent_to_the_crystal_and_nothing_else():
+    lent = CrystalConfig(cell_a=1.0, phi_start_deg=7.0, mosaic_domains=3, mosaic_spread_deg=0.2, phi_step_deg=0.1)
+    s = simulator(crystal_config=lent)
+    config = s.crystal.config
+    assert (config.phi_start_deg, config.mosaic_domains, config.mosaic_spread_deg) == (7.0, 3, 0.2)
+    assert config.phi_step_deg == 0.1 and config.cell_a == 70.0
+
+
+def test_the_beam_falls_back_to_the_crystals_and_then_to_the_default():
+    own = BeamConfig(wavelength_A=2.0)
+    crystal = Crystal(CrystalConfig(), beam_config=own)
+    assert Simulator(crystal, Detector()).wavelength.item() == 2.0
+    assert Simulator(Crystal(), Detector()).wavelength.item() == 1.0
+    assert Simulator(crystal, Detector(), beam_config=BeamConfig(wavelength_A=3.0)).wavelength.item() == 3.0
+
+
+def test_public_attributes_have_the_units_of_the_interface():
+    s = simulator(beam_config=BeamConfig(polarization_factor=0.4))
+    assert s.r_e_sqr * s.fluence.item() == 1.0
+    assert s.kahn_factor.item() == 0.4
+    assert s.polarization_axis.tolist() == [0, 0, 1] and s.incident_beam_direction.tolist() == [1, 0, 0]
+
+
+def test_a_replaced_reciprocal_vector_moves_the_pattern(whole):
+    s = simulator()
+    same = s.run(override_a_star=s.crystal.a_star)
+    assert torch.allclose(same, whole, rtol=1e-9)
+    assert not torch.allclose(s.run(override_a_star=1.01 * s.crystal.a_star), whole, rtol=1e-3)
+
+
+def test_images_come_in_the_simulators_dtype_and_single_precision_stays_close():
+    double = r2("physical").image().detach()
+    single = r2("physical", torch.float32).image().detach()
+    assert single.dtype == torch.float32
+    assert (single - double).abs().max().item() < 2e-6 * double.max().item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int32, torch.bfloat16])
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(ValueError, match=r"float32 or torch.float64"):
+        Simulator(Crystal(), Detector(), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"), [("cuda:7", "usable CUDA devices"), ("warp drive", "must be a torch device")]
+)
+def test_a_device_that_is_absent_is_named(device, message):
+    if device.startswith("cuda") and torch.cuda.device_count() > 7:
+        device = "cuda:99"
+    with pytest.raises(ValueError, match=message):
+        Simulator(Crystal(), Detector(), device=device)
+
+
+def test_a_value_that_turns_bad_between_runs_is_refused_before_any_work():
+    s = simulator()
+    s.crystal.config.cell_a = torch.tensor(float("nan"))
+    with pytest.raises(ValueError, match=r"cell_a = nan"):
+        s.run()
+    s.crystal.config.cell_a = 70.0
+    s.detector.config.distance_mm = -1.0
+    with pytest.raises(ValueError, match=r"distance_mm = -1.0"):
+        s.run()
+    s.detector.config.distance_mm = 100.0
+    s.beam_config.wavelength_A = 0.0
+    with pytest.raises(ValueError, match=r"wavelength_A = 0.0"):
+        s.run()
+
+
+def test_memory_estimates_shrink_with_the_target():
+    s = r1().simulator
+    small, large = s.estimate_memory(0.1), s.estimate_memory(1000.0)
+    assert not small["full_vectorization_ok"] and large["full_vectorization_ok"]
+    assert small["recommended_chunk_size"] < large["recommended_chunk_size"] == 1024 * 1024
+    assert small["tricubic_peak_gb"] <= 0.1
