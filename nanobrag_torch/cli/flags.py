@@ -69,10 +69,10 @@ NO_ATTENUATION_UM = 1e30
 def _set_attenuation(settings: Settings, values: Values) -> None:
     depth = values[0]
     if depth == 0 or depth == float("inf"):
-        settings.thickness_um = 0.0
-        settings.attenuation_depth_um = NO_ATTENUATION_UM
+        settings.detector_thick_um = 0.0
+        settings.detector_abs_um = NO_ATTENUATION_UM
     else:
-        settings.attenuation_depth_um = depth
+        settings.detector_abs_um = depth
 
 
 def _set_pivot(settings: Settings, values: Values) -> None:
@@ -81,6 +81,12 @@ def _set_pivot(settings: Settings, values: Values) -> None:
             settings.pivot = pivot
             return
     raise ValueError(f"-pivot {values[0]}: allowed are 'beam' and 'sample'. Name the point that stays put.")
+
+
+def _wavelength_of(energy: float) -> float:
+    if not energy > 0:
+        raise ValueError(f"-energy {energy:g}: must be greater than 0 eV. Give the photon energy, or -lambda.")
+    return energy_to_wavelength(energy)
 
 
 FILES, CRYSTAL, BEAM, DETECTOR = "Input files", "Crystal", "Beam", "Detector"
@@ -125,7 +131,7 @@ FLAGS: tuple[Flag, ...] = (
     _idle(FILES, ("-stolout*",), "text"),
     Flag(CRYSTAL, ("-cell*",), "unit cell a b c alpha beta gamma; b and c default to a, angles to 90", ("cell",),
          "cell", 6, "A, deg"),
-    Flag(CRYSTAL, ("-misset*",), "rotations about x, y, z, or the word random", kind="misset", count=3, unit="deg",
+    Flag(CRYSTAL, ("-misset*",), "rotations about x, y, z, or the word random", ("misset_deg",), "misset", 3, "deg",
          default="0 0 0", action=_set_misset),
     Flag(CRYSTAL, ("-misset_seed*",), "seed of a random misset", ("misset_seed",), "whole", default="clock"),
     Flag(CRYSTAL, ("-Na*",), "unit cells along a", ("Na",), "whole", default="1"),
@@ -158,7 +164,7 @@ FLAGS: tuple[Flag, ...] = (
     _switch(CRYSTAL, ("-nointerpolate*",), "take the nearest structure factor", interpolate=False),
     Flag(BEAM, ("-lambda*", "-wave*"), "wavelength", ("wavelength_A",), unit="A", default="1"),
     Flag(BEAM, ("-energy*",), "photon energy, instead of the wavelength", ("wavelength_A",), unit="eV",
-         convert=lambda energy: energy_to_wavelength(energy) if energy else float("inf")),
+         convert=_wavelength_of),
     Flag(BEAM, ("-dispersion*",), "full relative width of the spectrum", ("dispersion_pct",), unit="%", default="0"),
     Flag(BEAM, ("-dispsteps*",), "number of wavelengths", ("dispersion_steps",), "whole", default="auto"),
     Flag(BEAM, ("-divergence*",), "full range of directions, horizontal and vertical",
@@ -183,7 +189,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag(BEAM, ("-beamsize*",), "beam size: fluence from flux, and largest size along b and c", ("beamsize_mm",),
          unit="mm", default="0.1"),
     _idle(BEAM, ("-coherent*",), "text", 0),
-    Flag(BEAM, ("-water*",), "size of the water drop around the crystal", ("water_um",), unit="um", default="0"),
+    Flag(BEAM, ("-water*",), "size of the water drop around the crystal", ("water_size_um",), unit="um", default="0"),
     Flag(DETECTOR, ("-distance*",), "distance from the crystal along the beam", ("distance_mm",), unit="mm",
          default="100", also=_AT_BEAM),
     Flag(DETECTOR, ("-close_distance*",), "distance along the detector's normal", ("close_distance_mm",), unit="mm",
@@ -208,7 +214,7 @@ FLAGS: tuple[Flag, ...] = (
          also=_AT_SAMPLE),
     Flag(DETECTOR, ("-ORGY*",), "foot of the detector's normal along slow, as XDS counts", ("orgy",), unit="pixels",
          also=_AT_SAMPLE),
-    Flag(DETECTOR, ("-pivot*",), "what stays put when the detector turns: beam or sample", kind="text",
+    Flag(DETECTOR, ("-pivot*",), "what stays put when the detector turns: beam or sample", ("pivot",), kind="text",
          default="by convention", action=_set_pivot),
     _switch(DETECTOR, ("-mosflm*",), "convention of MOSFLM", "on", convention=DetectorConvention.MOSFLM, **_AT_BEAM),
     _switch(DETECTOR, ("-adxv*",), "convention of ADXV", convention=DetectorConvention.ADXV, **_AT_BEAM),
@@ -225,17 +231,20 @@ FLAGS: tuple[Flag, ...] = (
             {**_CUSTOM, **_AT_SAMPLE}),
     _vector(("-pix0_vector*",), "pix0_vector_m",
             "position of the first pixel in m; selects the custom convention, and is used only with -compat physical"),
-    Flag(DETECTOR, ("-twotheta*",), "rotation of the detector about the two-theta axis", ("twotheta_deg",), unit="deg",
-         default="0", also=_AT_SAMPLE),
-    Flag(DETECTOR, ("-detector_rotx*",), "rotation of the detector about x", ("rotx_deg",), unit="deg", default="0"),
-    Flag(DETECTOR, ("-detector_roty*",), "rotation of the detector about y", ("roty_deg",), unit="deg", default="0"),
-    Flag(DETECTOR, ("-detector_rotz*",), "rotation of the detector about z", ("rotz_deg",), unit="deg", default="0"),
+    Flag(DETECTOR, ("-twotheta*",), "rotation of the detector about the two-theta axis", ("detector_twotheta_deg",),
+         unit="deg", default="0", also=_AT_SAMPLE),
+    Flag(DETECTOR, ("-detector_rotx*",), "rotation of the detector about x", ("detector_rotx_deg",), unit="deg",
+         default="0"),
+    Flag(DETECTOR, ("-detector_roty*",), "rotation of the detector about y", ("detector_roty_deg",), unit="deg",
+         default="0"),
+    Flag(DETECTOR, ("-detector_rotz*",), "rotation of the detector about z", ("detector_rotz_deg",), unit="deg",
+         default="0"),
     _switch(DETECTOR, ("-curved_det*",), "all pixels at the same distance", curved_detector=True),
     _switch(DETECTOR, ("-point_pixel*",), "solid angle 1/R^2, whatever the pixel's size and tilt", point_pixel=True),
-    Flag(DETECTOR, ("-detector_abs*",), "attenuation depth of the sensor; inf or 0: no sensor", kind="depth", unit="um",
-         default="the thickness", action=_set_attenuation),
-    Flag(DETECTOR, ("-detector_thick",), "thickness of the sensor", ("thickness_um",), unit="um", default="0"),
-    Flag(DETECTOR, ("-detector_thicksteps*", "-thicksteps*"), "layers of the sensor", ("thickness_steps",), "whole",
+    Flag(DETECTOR, ("-detector_abs*",), "attenuation depth of the sensor; inf or 0: no sensor", ("detector_abs_um",),
+         kind="depth", unit="um", default="the thickness", action=_set_attenuation),
+    Flag(DETECTOR, ("-detector_thick",), "thickness of the sensor", ("detector_thick_um",), unit="um", default="0"),
+    Flag(DETECTOR, ("-detector_thicksteps*", "-thicksteps*"), "layers of the sensor", ("detector_thicksteps",), "whole",
          default="auto"),
     Flag(DETECTOR, ("-roi*",), "render only xmin xmax ymin ymax: inclusive pixel indices, fast then slow", ("roi",),
          "whole", 4, "pixels", default="all"),
@@ -243,7 +252,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag(SAMPLING, ("-osc*",), "range of the sweep", ("osc_deg",), unit="deg", default="0"),
     Flag(SAMPLING, ("-phistep",), "step of the sweep", ("phistep_deg",), unit="deg", default="auto"),
     Flag(SAMPLING, ("-phisteps*",), "number of steps of the sweep", ("phisteps",), "whole", default="auto"),
-    Flag(SAMPLING, ("-dmin*",), "leave out what lies beyond this resolution", ("dmin_A",), unit="A", default="0"),
+    Flag(SAMPLING, ("-dmin*",), "leave out what lies beyond this resolution", ("dmin",), unit="A", default="0"),
     Flag(SAMPLING, ("-oversample",), "sub-pixels per axis", ("oversample",), "whole", default="auto"),
     _switch(SAMPLING, ("-oversample_thick*",), "capture fraction for every sub-pixel", oversample_thick=True),
     _switch(SAMPLING, ("-oversample_polar*",), "polarization factor for every sub-pixel", oversample_polar=True),

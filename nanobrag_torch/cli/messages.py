@@ -43,8 +43,8 @@ def opening(conf: Configuration, geometry: Geometry) -> Iterator[str]:
     if _redraws_normal(conf):
         yield "WARNING: auto-generating odet_vector"
     yield BANNER
-    if s.thickness_um > 0 and s.attenuation_depth_um is None:
-        yield f"WARNING: setting detector attenuation depth to {1 / um_to_m(s.thickness_um):g} m"
+    if s.detector_thick_um > 0 and s.detector_abs_um is None:
+        yield f"WARNING: setting detector attenuation depth to {1 / um_to_m(s.detector_thick_um):g} m"
     if conf.mosaic_notice:
         yield conf.mosaic_notice
     yield f"{s.convention.value} convention selected."
@@ -70,7 +70,7 @@ def crystal(conf: Configuration, cell: UnitCell, simulator: Simulator, geometry:
         yield f"reading {s.matrix_file}"
     if s.misset_random:
         yield "random orientation misset angles: {:f} {:f} {:f} deg".format(*torch.rad2deg(cell.misset).tolist())
-    direct, stars = cell.direct.numpy(), cell.stars.numpy()
+    direct, stars = cell.direct.cpu().numpy(), cell.stars.cpu().numpy()
     volume = float(cell.volume)
     yield f"Unit Cell: {_g(cell_parameters(direct, stars, volume))}"
     yield f"Recp Cell: {_g(cell_parameters(stars, direct, 1 / volume))}"
@@ -175,7 +175,7 @@ def parameters(
         f"  distance={float(geometry.distance):g} detsize={fast_size:g}x{slow_size:g}  pixel={pixel:g} meters "
         f"({conf.detector.fpixels}x{conf.detector.spixels} pixels)"
     )
-    thickness = um_to_m(s.thickness_um) if panel.has_sensor else 0.0
+    thickness = um_to_m(s.detector_thick_um) if panel.has_sensor else 0.0
     yield f"  sensor is {thickness:g} m thick in {panel.layers} layers with mu= {_attenuation(conf):g}"
     yield "  Xbeam={:g} Ybeam={:g}".format(*map(mm_to_m, conf.beam_center))
     yield f"  Fbeam={float(geometry.beam_f):g} Sbeam={float(geometry.beam_s):g}"
@@ -209,16 +209,16 @@ def parameters(
         yield ""
         yield "  noise image paramters:"
         yield f"  seed: {-(conf.noise.seed or 0)}"
-        yield f"  water droplet size: {um_to_m(s.water_um):g} m"
+        yield f"  water droplet size: {um_to_m(s.water_size_um):g} m"
 
 
 def _attenuation(conf: Configuration) -> float:
     """1/m, as C prints it: -1 where there is none, 0 for an infinite depth."""
     s = conf.settings
-    if s.attenuation_depth_um is not None:
-        mu = 1 / um_to_m(s.attenuation_depth_um)
+    if s.detector_abs_um is not None:
+        mu = 1 / um_to_m(s.detector_abs_um)
         return mu if mu > 1e-20 else 0.0
-    return 1 / um_to_m(s.thickness_um) if s.thickness_um > 0 else -1.0
+    return 1 / um_to_m(s.detector_thick_um) if s.detector_thick_um > 0 else -1.0
 
 
 def statistics(found: ImageStatistics) -> Iterator[str]:
@@ -232,32 +232,32 @@ def solid_angle(steradian: float) -> str:
     return f"solid angle subtended by detector = {steradian:g} steradian ( {100 * steradian / (4 * math.pi):g}% sphere)"
 
 
-def pixel(trace: PixelTrace, conf: Configuration) -> Iterator[str]:
-    """One pixel, as -printout shows it: the last sample, and what became of the pixel."""
+def pixel(trace: PixelTrace, value: float, conf: Configuration) -> Iterator[str]:
+    """One pixel of the image, as -printout shows it: the last sample, and what became of the pixel."""
     x, y, z = trace.position
     stol = math.sin(0.5 * math.atan2(math.hypot(y, z), x)) / conf.settings.wavelength_A
     scale = float(trace.scene.photons_per_intensity)
     once = math.prod(
-        value
-        for name, value in (("capture", trace.capture), ("polar", trace.polar), ("omega", trace.omega))
+        factor
+        for name, factor in (("capture", trace.capture), ("polar", trace.polar), ("omega", trace.omega))
         if name not in trace.scene.weighing.running
     )
-    per_step = trace.photons / (scale * trace.scene.steps * once) if once else 0.0
+    per_step = value / (scale * trace.scene.steps * once) if once else 0.0
     yield f"{trace.fast:4d} {trace.slow:4d} : stol = {trace.stol:g} or {stol:g}"
     yield f"at {_g((x, y, z))}"
     h, k, l = trace.hkl0
     yield "hkl= {:f} {:f} {:f}".format(*trace.hkl) + f"  hkl0= {h} {k} {l}"
     yield f" F_cell={trace.F_cell:g}  F_latt={trace.F_latt:g}   I = {per_step * trace.scene.steps:g}"
-    for name, value in (
+    for name, number in (
         ("I/steps", per_step),
         ("polar", trace.polar),
         ("omega", trace.omega),
         ("capfrac", trace.capture),
-        ("pixel", float(np.float32(trace.photons))),
+        ("pixel", float(np.float32(value))),
     ):
-        yield f"{name:<7} {value:15.10g}"
+        yield f"{name:<7} {number:15.10g}"
     yield "real-space cell vectors (Angstrom):"
-    yield from vectors(trace.direct_vectors.numpy(), ("a", "b", "c"))
+    yield from vectors(trace.direct_vectors.cpu().numpy(), ("a", "b", "c"))
 
 
 def vectors(rows: np.ndarray, names: Sequence[str]) -> Iterator[str]:

@@ -11,16 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.flags import FLAGS, Flag, Values
 from nanobrag_torch.cli.settings import Settings
 
 _REAL = re.compile(r"\s*[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
 _WHOLE = re.compile(r"\s*[-+]?\d+")
 CELL_VALUES = 6
-
-
-class CommandError(Exception):
-    """What the user has to change before the command can run; the command exits with 9."""
 
 
 @dataclass

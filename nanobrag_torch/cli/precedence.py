@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nanobrag_torch.cli.parse import CommandError, Parsed
+from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.parse import Parsed
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
@@ -179,10 +180,10 @@ def _detector(
         beam_center_source="explicit",
         near_point_s_mm=near_slow,
         near_point_f_mm=near_fast,
-        detector_rotx_deg=s.rotx_deg,
-        detector_roty_deg=s.roty_deg,
-        detector_rotz_deg=s.rotz_deg,
-        detector_twotheta_deg=s.twotheta_deg,
+        detector_rotx_deg=s.detector_rotx_deg,
+        detector_roty_deg=s.detector_roty_deg,
+        detector_rotz_deg=s.detector_rotz_deg,
+        detector_twotheta_deg=s.detector_twotheta_deg,
         twotheta_axis=None if s.twotheta_axis is None else torch.tensor(s.twotheta_axis, dtype=torch.float64),
         detector_convention=s.convention,
         detector_pivot=s.pivot,
@@ -197,9 +198,11 @@ def _detector(
         custom_sdet_vector=s.sdet_vector,
         custom_odet_vector=s.odet_vector,
         custom_beam_vector=s.beam_vector,
-        detector_abs_um=s.attenuation_depth_um,
-        detector_thick_um=max(s.thickness_um, 0.0),
-        detector_thicksteps=-1 if s.thickness_steps is None or s.thickness_steps <= 0 else s.thickness_steps,
+        detector_abs_um=s.detector_abs_um,
+        detector_thick_um=max(s.detector_thick_um, 0.0),
+        detector_thicksteps=-1
+        if s.detector_thicksteps is None or s.detector_thicksteps <= 0
+        else s.detector_thicksteps,
         roi_xmin=max(xmin, 0),
         roi_xmax=fpixels - 1 if xmax < 0 else min(xmax, fpixels - 1),
         roi_ymin=max(ymin, 0),
@@ -209,6 +212,8 @@ def _detector(
 
 
 def _beam(s: Settings, compat: Compat) -> tuple[BeamConfig, SourceTable | None]:
+    if s.flux != 0 and s.exposure > 0 and s.beamsize_mm == 0:
+        raise CommandError(f"-flux {s.flux:g} into -beamsize 0: the fluence would be infinite. Give the beam a size.")
     custom = s.convention is DetectorConvention.CUSTOM
     config = BeamConfig(
         wavelength_A=s.wavelength_A,
@@ -219,8 +224,8 @@ def _beam(s: Settings, compat: Compat) -> tuple[BeamConfig, SourceTable | None]:
         exposure=s.exposure,
         beamsize_mm=s.beamsize_mm,
         fluence=s.fluence,
-        dmin=s.dmin_A,
-        water_size_um=s.water_um,
+        dmin=s.dmin,
+        water_size_um=s.water_size_um,
         hdiv_range_mrad=s.hdiv_range_mrad,
         vdiv_range_mrad=s.vdiv_range_mrad,
         hdiv_step_mrad=s.hdiv_step_mrad,

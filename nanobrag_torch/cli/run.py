@@ -1,44 +1,55 @@
 """One run of the command: what was said is resolved, simulated, reported and written, in the order of the C program."""
 
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nanobrag_torch import __version__
 from nanobrag_torch.cli import messages
 from nanobrag_torch.cli.differences import differences
+from nanobrag_torch.cli.errors import CommandError, describe
 from nanobrag_torch.cli.flags import format_help
-from nanobrag_torch.cli.parse import CommandError, Parsed, parse
+from nanobrag_torch.cli.outputs import check_outputs, write_images
+from nanobrag_torch.cli.parse import Parsed, parse
 from nanobrag_torch.cli.precedence import Configuration, configure, settings_of
 from nanobrag_torch.cli.progress import progress_reporter
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.io.floatfile import write_float_image
 from nanobrag_torch.io.hkl import read_hkl_file
-from nanobrag_torch.io.pgm import write_pgm
-from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_pixels
 from nanobrag_torch.models.crystal import Crystal
-from nanobrag_torch.models.detector import Detector, Geometry
-from nanobrag_torch.models.orientation import random_draws
+from nanobrag_torch.models.detector import Detector
 from nanobrag_torch.simulator import Simulator
-from nanobrag_torch.statistics import ImageStatistics, compute_statistics, subtended_solid_angle
+from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
 
 #: Exit status of everything that the user has to put right.
 FAILURE = 9
+#: Exit status after an interrupt from the keyboard, as shells report it.
+INTERRUPTED = 130
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command on ``words`` (without the program's name); the exit status."""
     try:
-        return _main(words)
-    except (CommandError, ValueError, OSError, MemoryError) as error:
-        print(f"ERROR: {error or type(error).__name__}", file=sys.stderr)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _main(words)
+    except BrokenPipeError:  # whoever read the report has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except KeyboardInterrupt:
+        print("interrupted: no further file is written", file=sys.stderr)
+        return INTERRUPTED
+    except (CommandError, ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+        sys.stdout.flush()
+        print(f"ERROR: {describe(error)}", file=sys.stderr)
         return FAILURE
 
 
@@ -73,6 +84,7 @@ def _missing_input(s: Settings) -> str | None:
 def simulate(conf: Configuration) -> None:
     """Simulate, report and write. Raises as the readers, models and writers do, before anything is half-written."""
     s, compat = conf.settings, conf.compat
+    check_outputs(conf)
     model = Crystal(conf.crystal, conf.beam, dtype=conf.dtype, device=s.device, compat=compat)
     detector = Detector(conf.detector, dtype=conf.dtype, device=s.device, compat=compat)
     simulator = Simulator(model, detector, beam_config=conf.beam, device=s.device, dtype=conf.dtype, compat=compat)
@@ -81,6 +93,11 @@ def simulate(conf: Configuration) -> None:
         cell = model.unit_cell(compat)
         _say(messages.opening(conf, geometry))
         _say(messages.crystal(conf, cell, simulator, geometry))
+        if s.misset_random and s.misset_seed is None:
+            seed = conf.crystal.misset_seed
+            _warn(
+                f"the seed {seed} of the random misset is from the clock. -misset_seed {seed} repeats this orientation."
+            )
         hkls = load_structure_factors(conf, model)
         scene = simulator.scene()
         divergence = simulator.beam.divergence()
@@ -95,7 +112,7 @@ def simulate(conf: Configuration) -> None:
         report = progress_reporter(conf.roi) if s.progress and not s.printout else None
         image = simulator.run(pixel_batch_size=s.pixel_batch_size, progress=report)
         assert isinstance(image, Tensor)
-        _print_pixels(conf, simulator, slow, fast)
+        _print_pixels(conf, simulator, image, slow, fast)
         image = image.to(device="cpu", dtype=torch.float32)
         print()
         print(messages.solid_angle(subtended_solid_angle(scene, slow, fast)))
@@ -129,86 +146,12 @@ def load_structure_factors(conf: Configuration, model: Crystal) -> int:
     return 0 if metadata is None else metadata["hkls"]
 
 
-def write_images(conf: Configuration, image: np.ndarray, found: ImageStatistics, geometry: Geometry) -> None:
-    """Write float image, integer image, picture and noise image, each with its line on standard output."""
-    s = conf.settings
-    window = np.zeros(image.shape, bool)
-    (ymin, ymax), (xmin, xmax) = conf.detector.roi()
-    roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
-    window[roi] = True
-    if not np.isfinite(image).all():
-        slow, fast = np.argwhere(~np.isfinite(image))[0]
-        raise CommandError(
-            f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written. Check the input."
-        )
-
-    print(f"writing {s.float_file} as {image.size} 4-byte floats")
-    write_float_image(s.float_file, image)
-    print("\n".join(messages.statistics(found)))
-
-    scale = s.intfile_scale if s.intfile_scale > 0 else (55000.0 / found.max_I if found.max_I > 0 else 1.0)
-    print(f"intfile_scale = {scale:g}")
-    print(f"writing {s.int_file} as 2-byte integers")
-    header = smv_header(smv_geometry(conf, geometry), strict=conf.compat.strict_c_files)
-    write_smv_pixels(s.int_file, header, np.where(window, to_pixels(image, scale, s.adc_offset), 0).astype(np.uint16))
-
-    if s.write_pgm:
-        grey = s.pgm_scale if s.pgm_scale > 0 else (250.0 / (5.0 * found.RMSD) if found.RMSD > 0 else scale)
-        print(f"pgm_scale = {grey:g}")
-        print(f"writing {s.pgm_file} as 1-byte integers")
-        write_pgm(s.pgm_file, np.where(window, image, 0), grey)
-
-    if s.write_noise:
-        photons, pixels, overloads = noise_pixels(conf, image[roi])
-        print(f"{photons:.0f} photons on noise image ({overloads} overloads)")
-        print(f"writing {s.noise_file} as 2-byte integers")
-        noisy = np.zeros(image.shape, np.uint16)
-        noisy[roi] = pixels
-        write_smv_pixels(s.noise_file, header, noisy)
-
-
-def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[float, np.ndarray, int]:
-    """Photons in all, 16-bit pixels and number of overloads: the noise stream goes on with the generator's state."""
-    from nanobrag_torch.physics.noise import digitise, poisson_image  # brings numba: only where noise is asked for
-    from nanobrag_torch.physics.random import CRandom
-
-    assert conf.noise.seed is not None
-    state = random_draws(conf.crystal, torch.device("cpu")).state
-    photons = poisson_image(means, CRandom.of_option(conf.noise.seed, state))
-    pixels, overloads = digitise(photons, conf.noise.adc_offset)
-    return float(photons.sum(dtype=np.float64)), pixels, overloads
-
-
-def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:
-    """What the headers of this run say."""
-    s, pixel = conf.settings, conf.settings.pixel_size_mm
-    mm = {name: 1000.0 * float(getattr(geometry, name)) for name in
-          ("distance", "close_distance", "beam_f", "beam_s", "close_f", "close_s")}  # fmt: skip
-    return SmvGeometry(
-        fpixels=conf.detector.fpixels,
-        spixels=conf.detector.spixels,
-        pixel_size=pixel,
-        slow_size=conf.detector_size[1],
-        distance=mm["distance"],
-        close_distance=mm["close_distance"],
-        wavelength=s.wavelength_A,
-        beam_center=conf.beam_center,
-        direct_beam=(mm["beam_f"], mm["beam_s"]),
-        dials_origin=messages.dials_origin(geometry),
-        xds_origin=(mm["close_f"] / pixel + 0.5, mm["close_s"] / pixel + 0.5),
-        phi=s.phi_deg,
-        osc_start=s.phi_deg,
-        osc_range=float(conf.crystal.osc_range_deg),
-        twotheta=s.twotheta_deg,
-    )
-
-
-def _print_pixels(conf: Configuration, simulator: Simulator, slow: Tensor, fast: Tensor) -> None:
+def _print_pixels(conf: Configuration, simulator: Simulator, image: Tensor, slow: Tensor, fast: Tensor) -> None:
     s = conf.settings
     if s.printout:
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):
             if s.printout_pixel in (None, (x, y)):
-                _say(messages.pixel(trace_pixel(simulator, y, x), conf))
+                _say(messages.pixel(trace_pixel(simulator, y, x), float(image[y, x]), conf))
     if s.trace_pixel is not None:
         _say(messages.trace(trace_pixel(simulator, *s.trace_pixel)))
 
@@ -221,6 +164,10 @@ def _say(lines: Iterable[str]) -> None:
 
 def _warn(text: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    _warn(str(message))
 
 
 class CommandLine:

@@ -59,7 +59,7 @@ class Settings:
     flux: float = 0.0
     exposure: float = 1.0
     beamsize_mm: float = 0.1
-    water_um: float = 0.0
+    water_size_um: float = 0.0
 
     distance_mm: float = 100.0
     close_distance_mm: float | None = None
@@ -84,22 +84,22 @@ class Settings:
     spindle_axis: Vector | None = None
     twotheta_axis: Vector | None = None
     pix0_vector_m: Vector | None = None
-    twotheta_deg: float = 0.0
-    rotx_deg: float = 0.0
-    roty_deg: float = 0.0
-    rotz_deg: float = 0.0
+    detector_twotheta_deg: float = 0.0
+    detector_rotx_deg: float = 0.0
+    detector_roty_deg: float = 0.0
+    detector_rotz_deg: float = 0.0
     curved_detector: bool = False
     point_pixel: bool = False
-    attenuation_depth_um: float | None = None
-    thickness_um: float = 0.0
-    thickness_steps: int | None = None
+    detector_abs_um: float | None = None
+    detector_thick_um: float = 0.0
+    detector_thicksteps: int | None = None
     roi: tuple[int, int, int, int] = (-1, -1, -1, -1)
 
     phi_deg: float = 0.0
     osc_deg: float | None = None
     phistep_deg: float | None = None
     phisteps: int | None = None
-    dmin_A: float = 0.0
+    dmin: float = 0.0
     oversample: int = -1
     oversample_thick: bool = False
     oversample_polar: bool = False

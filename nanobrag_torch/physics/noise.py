@@ -1,6 +1,6 @@
 """From expected photons to what a detector reports: Poisson counts, an offset, and 16-bit integers.
 
-Sections 15.2 to 15.5 of physics.md. The noise of the C program has no readout term: the only randomness is the number
+Sections 15.4 and 15.5 of physics.md. The noise of the C program has no readout term: the only randomness is the number
 of photons, drawn pixel by pixel in row-major order from one stream, so that an image is reproducible to the last count.
 """
 
@@ -35,9 +35,3 @@ def digitise(photons: np.ndarray, adc_offset: float) -> tuple[np.ndarray, int]:
     values = photons.astype(np.float64) + adc_offset
     overloads = int((values > OVERLOAD).sum())
     return np.clip(values, 0, OVERLOAD).astype(np.uint16), overloads
-
-
-def scale_to_integers(image: np.ndarray, scale: float, adc_offset: float) -> np.ndarray:
-    """16-bit pixels of a noiseless image times ``scale`` plus an offset, rounded to the nearest (halves up)."""
-    values = np.clip(image.astype(np.float64) * scale + adc_offset, 0, OVERLOAD)
-    return np.floor((values + 0.5).astype(np.float32)).astype(np.uint16)

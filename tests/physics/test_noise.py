@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nanobrag_torch.physics.noise import digitise, poisson_image, scale_to_integers
+from nanobrag_torch.physics.noise import digitise, poisson_image
 from nanobrag_torch.physics.random import CRandom
 
 MEANS = np.array([[0.0, 0.5, 3.0], [11.9, 12.0, 2e6]], np.float32)
@@ -33,8 +33,3 @@ def test_digitised_pixels_are_truncated_and_overloads_counted():
     pixels, overloads = digitise(np.array([0.0, 3.0, 65525.0, 65526.0, 1e9], np.float32), 10.7)
     assert pixels.tolist() == [10, 13, 65535, 65535, 65535]
     assert overloads == 3
-
-
-def test_integer_pixels_are_rounded_to_the_nearest_and_clipped():
-    pixels = scale_to_integers(np.array([-100.0, 0.0, 0.25, 1.0, 1e9], np.float32), 2.0, 40.0)
-    assert pixels.tolist() == [0, 40, 41, 42, 65535]

@@ -1,0 +1,44 @@
+"""What a failed run says: the same errors as the library's, in the words of the command line."""
+
+import re
+
+from nanobrag_torch.cli.flags import FLAGS
+
+_FIELD = re.compile(r"\b(?:Crystal|Detector|Beam|Noise)Config\.(\w+)(?:, \w+)*(?:\[\d\])?")
+
+#: Config fields whose options are not found by the name of the field: beginnings of names.
+_BEGINNINGS = {
+    "cell_": "-cell",
+    "N_cells": "-N",
+    "roi_": "-roi",
+    "phi_start": "-phi",
+    "osc_range": "-osc",
+    "polarization_axis": "-polar_vector",
+    "custom_fdet": "-fdet_vector",
+    "custom_sdet": "-sdet_vector",
+    "custom_odet": "-odet_vector",
+    "custom_beam": "-beam_vector",
+    "pix0_override": "-pix0_vector",
+    "mask_array": "-mask",
+    "source_": "-sourcefile",
+    "mosflm_": "-mat",
+}
+
+
+class CommandError(Exception):
+    """What the user has to change before the command can run."""
+
+
+def describe(error: BaseException) -> str:
+    """The text of an error, naming options instead of config fields, and the file where there is one."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return _FIELD.sub(_option, str(error)) or type(error).__name__
+
+
+def _option(field: re.Match[str]) -> str:
+    name = field.group(1)
+    for flag in FLAGS:
+        if name in flag.sets:
+            return flag.name
+    return next((option for start, option in _BEGINNINGS.items() if name.startswith(start)), field.group())

@@ -1,0 +1,129 @@
+"""The files that a run leaves: float image, integer image, picture, noise image (cli.md, section 6)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nanobrag_torch.cli import messages
+from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.precedence import Configuration
+from nanobrag_torch.io.floatfile import write_float_image
+from nanobrag_torch.io.pgm import write_pgm
+from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_pixels
+from nanobrag_torch.models.detector import Geometry
+from nanobrag_torch.models.orientation import random_draws
+from nanobrag_torch.statistics import ImageStatistics
+from nanobrag_torch.units import m_to_mm
+
+#: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
+BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
+
+
+def check_outputs(conf: Configuration) -> None:
+    """Raise ``CommandError`` or ``ValueError`` for what would otherwise fail only after the simulation."""
+    s = conf.settings
+    written = [s.float_file, s.int_file]
+    written += [s.pgm_file] if s.write_pgm else []
+    written += [s.noise_file] if s.write_noise else []
+    written += [s.dump_file] if s.use_dump and s.hkl_file is not None else []
+    for name in written:
+        folder = Path(name).resolve().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise CommandError(f"{name} cannot be written: {folder} is no folder that you may write to.")
+    traced = None if s.trace_pixel is None else (s.trace_pixel[1], s.trace_pixel[0])
+    for option, pixel in (("-printout_pixel", s.printout_pixel), ("-trace_pixel", traced)):
+        limits = (conf.detector.fpixels, conf.detector.spixels)
+        if pixel is not None and not (0 <= pixel[0] < limits[0] and 0 <= pixel[1] < limits[1]):
+            raise CommandError(
+                f"{option}: pixel (fast {pixel[0]}, slow {pixel[1]}) is not on the detector of "
+                f"{limits[0]} x {limits[1]} pixels. Count from 0."
+            )
+    if s.write_noise:
+        _noise_stream(conf)
+
+
+def write_images(conf: Configuration, image: np.ndarray, found: ImageStatistics, geometry: Geometry) -> None:
+    """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
+    if not np.isfinite(image).all():
+        slow, fast = np.argwhere(~np.isfinite(image))[0]
+        raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written.")
+    s = conf.settings
+    (ymin, ymax), (xmin, xmax) = conf.detector.roi()
+    roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
+    print(f"writing {s.float_file} as {image.size} 4-byte floats")
+    write_float_image(s.float_file, image)
+    print("\n".join(messages.statistics(found)))
+
+    scale = _given_or(s.intfile_scale, BRIGHTEST_INTEGER, found.max_I, 1.0)
+    print(f"intfile_scale = {scale:g}\nwriting {s.int_file} as 2-byte integers")
+    header = smv_header(smv_geometry(conf, geometry), strict=conf.compat.strict_c_files)
+    write_smv_pixels(s.int_file, header, _framed(to_pixels(image[roi], scale, s.adc_offset), image.shape, roi))
+
+    if s.write_pgm:
+        grey = _given_or(s.pgm_scale, BRIGHT_GREY, 5.0 * found.RMSD, scale)
+        print(f"pgm_scale = {grey:g}\nwriting {s.pgm_file} as 1-byte integers")
+        write_pgm(s.pgm_file, _framed(image[roi], image.shape, roi), grey)
+
+    if s.write_noise:
+        photons, pixels, overloads = noise_pixels(conf, image[roi])
+        print(
+            f"{photons:.0f} photons on noise image ({overloads} overloads)\nwriting {s.noise_file} as 2-byte integers"
+        )
+        write_smv_pixels(s.noise_file, header, _framed(pixels, image.shape, roi))
+
+
+def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[float, np.ndarray, int]:
+    """Photons in all, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
+    from nanobrag_torch.physics.noise import digitise, poisson_image  # brings numba: only where noise is asked for
+
+    photons = poisson_image(means, _noise_stream(conf))
+    pixels, overloads = digitise(photons, conf.noise.adc_offset)
+    return float(photons.sum(dtype=np.float64)), pixels, overloads
+
+
+def _noise_stream(conf: Configuration):
+    """The stream of the noise, over the state in which the draws of misset and mosaic domains left the generator."""
+    from nanobrag_torch.physics.random import CRandom
+
+    assert conf.noise.seed is not None
+    return CRandom.of_option(conf.noise.seed, random_draws(conf.crystal, torch.device("cpu")).state)
+
+
+def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:
+    """What the headers of this run say."""
+    s, pixel = conf.settings, conf.settings.pixel_size_mm
+    names = ("distance", "close_distance", "beam_f", "beam_s", "close_f", "close_s")
+    mm = {name: m_to_mm(float(getattr(geometry, name))) for name in names}
+    return SmvGeometry(
+        fpixels=conf.detector.fpixels,
+        spixels=conf.detector.spixels,
+        pixel_size=pixel,
+        slow_size=conf.detector_size[1],
+        distance=mm["distance"],
+        close_distance=mm["close_distance"],
+        wavelength=s.wavelength_A,
+        beam_center=conf.beam_center,
+        direct_beam=(mm["beam_f"], mm["beam_s"]),
+        dials_origin=messages.dials_origin(geometry),
+        xds_origin=(mm["close_f"] / pixel + 0.5, mm["close_s"] / pixel + 0.5),
+        phi=s.phi_deg,
+        osc_start=s.phi_deg,
+        osc_range=float(conf.crystal.osc_range_deg),
+        twotheta=s.detector_twotheta_deg,
+    )
+
+
+def _given_or(given: float, wanted: float, value: float, otherwise: float) -> float:
+    """A scale: the given one, else the one that makes ``wanted`` of ``value``, else ``otherwise``."""
+    if given > 0:
+        return given
+    return wanted / value if value > 0 else otherwise
+
+
+def _framed(pixels: np.ndarray, shape: tuple[int, ...], roi: tuple[slice, slice]) -> np.ndarray:
+    """The pixels of the ROI in an image that is zero elsewhere."""
+    image = np.zeros(shape, pixels.dtype)
+    image[roi] = pixels
+    return image
