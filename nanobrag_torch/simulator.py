@@ -15,6 +15,7 @@ from nanobrag_torch.models.detector import Detector, Geometry
 from nanobrag_torch.models.tensors import device_of, scalar
 from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Scene, Weighing
+from nanobrag_torch.statistics import compute_statistics
 from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m
 from nanobrag_torch.validation import check_count, fail, number_of
 
@@ -210,6 +211,14 @@ class Simulator:
                 self.crystal.lattice(compat, geometry.spindle, stale=False, a_star=override_a_star) if carried else None
             ),
         )
+
+    def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
+        """Maximum and its place, mean, RMS, RMSD and number of rendered pixels of an image (spixels, fpixels).
+
+        Keys: ``max_I``, ``max_I_fast``, ``max_I_slow``, ``max_I_subpixel_fast``, ``max_I_subpixel_slow`` (metres),
+        ``mean``, ``RMS``, ``RMSD``, ``N``.
+        """
+        return compute_statistics(float_image, self.detector.config, self.oversample()).as_dict()
 
     def estimate_memory(self, target_gpu_gb: float = 24.0) -> dict[str, Any]:
         """What one image needs, in the earlier interface's terms; tiling means that any image fits.

@@ -144,6 +144,15 @@ def test_a_value_that_turns_bad_between_runs_is_refused_before_any_work():
         s.run()
 
 
+def test_statistics_describe_the_image(whole):
+    found = simulator().compute_statistics(whole)
+    assert found["max_I"] == whole.max().item() == whole[found["max_I_slow"], found["max_I_fast"]].item()
+    assert found["max_I_subpixel_fast"] == pytest.approx(1e-3 * (found["max_I_fast"] + 0.5))
+    assert found["N"] == 88 and found["mean"] == pytest.approx(whole.mean().item())
+    assert found["RMSD"] == pytest.approx(whole.std().item())
+    assert found["RMS"] == pytest.approx((whole.square().sum().item() / 87) ** 0.5)
+
+
 def test_memory_estimates_shrink_with_the_target():
     s = r1().simulator
     small, large = s.estimate_memory(0.1), s.estimate_memory(1000.0)
