@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reflections import amplitude
 
 from nanobrag_torch.io.hkl import read_hkl_file, try_load_hkl_or_fdump
 
@@ -19,18 +20,14 @@ def write(tmp_path):
     return _write
 
 
-def amplitude(grid, metadata, h, k, l):  # noqa: E741
-    return grid[h - metadata["h_min"], k - metadata["k_min"], l - metadata["l_min"]].item()
-
-
 def test_each_line_lands_at_its_own_index(write):
     grid, metadata = read_hkl_file(write(PLAIN), dtype=torch.float64)
     assert tuple(grid.shape) == (3, 3, 4)
     assert [metadata[key] for key in ("h_min", "h_max", "k_min", "k_max", "l_min", "l_max")] == [-1, 1, 0, 2, -1, 2]
     assert [metadata[key] for key in ("h_range", "k_range", "l_range", "hkls")] == [3, 3, 4, 3]
-    assert amplitude(grid, metadata, -1, 0, 2) == 10.5
-    assert amplitude(grid, metadata, 0, 0, 0) == 7
-    assert amplitude(grid, metadata, 1, 2, -1) == 3.25
+    assert amplitude(grid, metadata, (-1, 0, 2)) == 10.5
+    assert amplitude(grid, metadata, (0, 0, 0)) == 7
+    assert amplitude(grid, metadata, (1, 2, -1)) == 3.25
     assert grid.sum().item() == 20.75
 
 
@@ -42,7 +39,7 @@ def test_single_precision_is_the_default_and_double_keeps_every_digit(write):
 
 def test_unlisted_reflections_have_the_default_amplitude(write):
     grid, metadata = read_hkl_file(write(PLAIN), default_F=3.0)
-    assert amplitude(grid, metadata, 1, 1, 1) == 3.0
+    assert amplitude(grid, metadata, (1, 1, 1)) == 3.0
     assert (grid == 3.0).sum().item() == grid.numel() - 3
 
 
@@ -74,14 +71,14 @@ def test_the_spelling_of_a_file_does_not_change_its_amplitudes(write, text):
 
 def test_of_several_lines_for_one_reflection_the_last_counts(write):
     grid, metadata = read_hkl_file(write("0 0 1 5\n0 0 0 1\n0 0 1 6\n0 0 1 4\n"))
-    assert amplitude(grid, metadata, 0, 0, 1) == 4
+    assert amplitude(grid, metadata, (0, 0, 1)) == 4
     assert metadata["hkls"] == 4
 
 
 def test_indices_that_are_no_integers_are_rounded_with_a_warning_that_names_the_line(write):
     with pytest.warns(UserWarning, match=r"t\.hkl, line 3: indices 0 0\.98 2 .*\(2 such lines\)"):
         grid, metadata = read_hkl_file(write("# first\n0 0 0 1\n0 0.98 2 5\n0 -0.9 0 1\n"))
-    assert amplitude(grid, metadata, 0, 1, 2) == 5
+    assert amplitude(grid, metadata, (0, 1, 2)) == 5
     assert metadata["k_min"] == -1
 
 
@@ -119,7 +116,7 @@ def test_a_large_random_file_is_read_back_exactly(write):
     table = np.unique(rng.integers(-40, 41, (20000, 3)), axis=0)
     amplitudes = rng.uniform(1, 1e4, len(table))
     rng.shuffle(table)
-    text = "".join(f"{h} {k} {l} {F!r}\n" for (h, k, l), F in zip(table, amplitudes.tolist(), strict=True))  # noqa: E741
+    text = "".join(f"{h} {k} {l} {F!r}\n" for (h, k, l), F in zip(table, amplitudes.tolist(), strict=True))
     grid, metadata = read_hkl_file(write(text), dtype=torch.float64)
     where = tuple(torch.from_numpy(table - [metadata[key] for key in ("h_min", "k_min", "l_min")]).T)
     assert torch.equal(grid[where], torch.from_numpy(amplitudes))
@@ -138,10 +135,10 @@ def test_c_misreads_a_fifth_column_after_the_first_line(write):
     strict, metadata = read_hkl_file(path, default_F=100.0, strict=True)
     assert metadata["hkls"] == 5
     assert (metadata["h_min"], metadata["h_max"]) == (-2, 12)
-    assert amplitude(strict, metadata, -2, -2, -2) == pytest.approx(40.827)
+    assert amplitude(strict, metadata, (-2, -2, -2)) == pytest.approx(40.827)
     assert (strict == 100.0).sum().item() == strict.numel() - 1
     tolerant, metadata = read_hkl_file(path)
-    assert amplitude(tolerant, metadata, -2, -2, 1) == pytest.approx(50.51)
+    assert amplitude(tolerant, metadata, (-2, -2, 1)) == pytest.approx(50.51)
 
 
 def test_c_stops_at_a_comment(write):

@@ -6,6 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 import torch
+from reflections import amplitude_in
 
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 
@@ -35,11 +36,6 @@ def mtz_file(path, columns, group=GROUP, rows=None):
     return path
 
 
-def amplitude(factors, hkl):
-    low = [factors.metadata[key] for key in ("h_min", "k_min", "l_min")]
-    return factors.grid[tuple(int(index - first) for index, first in zip(hkl, low, strict=True))].item()
-
-
 def mates(hkl):
     return [operation.apply_to_hkl(list(hkl)) for operation in GROUP.operations().sym_ops]
 
@@ -52,8 +48,8 @@ def test_a_mean_amplitude_stands_at_every_mate_and_friedel_mate(tmp_path):
     factors = read_mtz(mtz_file(tmp_path / "t.mtz", {"FP": ("F", PLUS.get)}))
     for hkl in asymmetric_unit():
         for mate in mates(hkl):
-            assert amplitude(factors, mate) == PLUS[hkl]
-            assert amplitude(factors, negative(mate)) == PLUS[hkl]
+            assert amplitude_in(factors, mate) == PLUS[hkl]
+            assert amplitude_in(factors, negative(mate)) == PLUS[hkl]
     assert factors.metadata["hkls"] == factors.grid.count_nonzero().item()
     assert factors.space_group == "P 31 2 1"
     assert factors.cell == CELL.parameters
@@ -66,7 +62,7 @@ def test_the_expansion_agrees_with_that_of_gemmi(tmp_path):
     mtz.expand_to_p1()
     theirs = {tuple(row[:3].astype(int)): row[3] for row in np.array(mtz)}
     assert len(theirs) > 300
-    assert all(amplitude(factors, hkl) == value for hkl, value in theirs.items())
+    assert all(amplitude_in(factors, hkl) == value for hkl, value in theirs.items())
     both = theirs | {negative(hkl): value for hkl, value in theirs.items()}
     assert factors.metadata["hkls"] == len(both)
 
@@ -89,23 +85,23 @@ def test_anomalous_mates_differ_and_follow_their_hand(tmp_path, columns):
     factors = read_mtz(mtz_file(tmp_path / "t.mtz", columns, rows=acentric()))
     for hkl in acentric():
         for mate in mates(hkl):
-            assert amplitude(factors, mate) == pytest.approx(PLUS[hkl], rel=1e-6)
-            assert amplitude(factors, negative(mate)) == pytest.approx(PLUS[hkl] - 8, rel=1e-6)
+            assert amplitude_in(factors, mate) == pytest.approx(PLUS[hkl], rel=1e-6)
+            assert amplitude_in(factors, negative(mate)) == pytest.approx(PLUS[hkl] - 8, rel=1e-6)
 
 
 def test_a_mate_that_was_not_measured_takes_the_amplitude_of_the_other(tmp_path):
     columns = {"F(+)": ("G", lambda hkl: np.nan), "F(-)": ("G", PLUS.get)}
     factors = read_mtz(mtz_file(tmp_path / "t.mtz", columns))
     hkl = acentric()[0]
-    assert amplitude(factors, hkl) == amplitude(factors, negative(hkl)) == PLUS[hkl]
+    assert amplitude_in(factors, hkl) == amplitude_in(factors, negative(hkl)) == PLUS[hkl]
 
 
 def test_intensities_give_their_roots_and_negative_ones_nothing(tmp_path):
     first, second = acentric()[:2]
     values = {first: 49.0, second: -3.0}
     factors = read_mtz(mtz_file(tmp_path / "t.mtz", {"IMEAN": ("J", values.get)}, rows=[first, second]))
-    assert amplitude(factors, first) == 7
-    assert amplitude(factors, second) == 0
+    assert amplitude_in(factors, first) == 7
+    assert amplitude_in(factors, second) == 0
 
 
 def test_reflections_without_a_value_have_the_default_amplitude(tmp_path):
@@ -113,7 +109,7 @@ def test_reflections_without_a_value_have_the_default_amplitude(tmp_path):
     values = {first: 49.0, second: np.nan}
     path = mtz_file(tmp_path / "t.mtz", {"FP": ("F", values.get)}, rows=[first, second])
     factors = read_mtz(path, default_F=3.0)
-    assert amplitude(factors, first) == 49
+    assert amplitude_in(factors, first) == 49
     assert factors.metadata["hkls"] == 12
     assert (factors.grid == 3.0).sum().item() == factors.grid.numel() - 12
 

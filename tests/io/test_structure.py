@@ -6,6 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 import torch
+from reflections import amplitude_in
 
 from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io.structure import SOLVENT_B, SOLVENT_DENSITY, read_structure
@@ -23,11 +24,6 @@ def factors():
     return read_structure(EXAMPLE_STRUCTURE, DMIN, dtype=torch.float64)
 
 
-def amplitude(factors, h, k, l):  # noqa: E741
-    low = [factors.metadata[key] for key in ("h_min", "k_min", "l_min")]
-    return factors.grid[h - low[0], k - low[1], l - low[2]].item()
-
-
 def listed(factors):
     low = [factors.metadata[key] for key in ("h_min", "k_min", "l_min")]
     return factors.grid.nonzero().numpy() + low
@@ -37,29 +33,29 @@ def test_amplitudes_are_those_of_a_direct_sum_over_all_atoms(factors, model):
     calculator = gemmi.StructureFactorCalculatorX(model.cell)
     chosen = np.random.default_rng(3).choice(listed(factors), 200)
     direct = np.array([abs(calculator.calculate_sf_from_model(model[0], hkl.tolist())) for hkl in chosen])
-    ours = np.array([amplitude(factors, *hkl) for hkl in chosen])
+    ours = np.array([amplitude_in(factors, hkl) for hkl in chosen])
     assert direct.mean() > 100
     np.testing.assert_allclose(ours, direct, rtol=1e-3, atol=1e-4 * direct.mean())
 
 
 def test_the_direct_beam_has_all_electrons_of_the_cell(factors, model):
     electrons = sum(site.atom.element.atomic_number * site.atom.occ for site in model[0].all())
-    assert amplitude(factors, 0, 0, 0) == pytest.approx(4 * electrons, rel=2e-3)
+    assert amplitude_in(factors, (0, 0, 0)) == pytest.approx(4 * electrons, rel=2e-3)
 
 
 def test_symmetry_mates_and_friedel_mates_have_one_amplitude(factors, model):
     group = model.find_spacegroup().operations()
-    for h, k, l in np.random.default_rng(4).choice(listed(factors), 100).tolist():  # noqa: E741
-        here = amplitude(factors, h, k, l)
+    for h, k, l in np.random.default_rng(4).choice(listed(factors), 100).tolist():
+        here = amplitude_in(factors, (h, k, l))
         for operation in group.sym_ops:
             mate = operation.apply_to_hkl([h, k, l])
-            assert amplitude(factors, *mate) == here
-            assert amplitude(factors, *(-index for index in mate)) == here
+            assert amplitude_in(factors, mate) == here
+            assert amplitude_in(factors, [-index for index in mate]) == here
 
 
 def test_screw_axes_extinguish_odd_axial_reflections(factors):
-    assert [amplitude(factors, h, 0, 0) for h in (1, 3, 5, 7)] == [0, 0, 0, 0]
-    assert min(amplitude(factors, h, 0, 0) for h in (2, 4, 6)) > 1
+    assert [amplitude_in(factors, (h, 0, 0)) for h in (1, 3, 5, 7)] == [0, 0, 0, 0]
+    assert min(amplitude_in(factors, (h, 0, 0)) for h in (2, 4, 6)) > 1
 
 
 def test_every_reflection_to_the_resolution_is_there_and_none_beyond(factors, model):
@@ -79,10 +75,10 @@ def test_cell_and_space_group_come_from_the_file(factors):
 def test_bulk_solvent_adds_the_transform_of_what_the_atoms_leave_free(factors):
     wet = read_structure(EXAMPLE_STRUCTURE, DMIN, bulk_solvent=True, dtype=torch.float64)
     volume = np.prod(factors.cell[:3])
-    free = (amplitude(wet, 0, 0, 0) - amplitude(factors, 0, 0, 0)) / (SOLVENT_DENSITY * volume)
+    free = (amplitude_in(wet, (0, 0, 0)) - amplitude_in(factors, (0, 0, 0))) / (SOLVENT_DENSITY * volume)
     assert 0.3 < free < 0.45
     high = np.array([hkl for hkl in listed(factors) if max(abs(hkl)) > 10])
-    change = np.array([amplitude(wet, *hkl) - amplitude(factors, *hkl) for hkl in high])
+    change = np.array([amplitude_in(wet, hkl) - amplitude_in(factors, hkl) for hkl in high])
     # A mask cannot scatter more than its own amplitude, damped by its displacement factor.
     assert 0 < np.abs(change).max() < SOLVENT_DENSITY * volume * free * np.exp(-SOLVENT_B / 4 / 5**2)
 

@@ -1,0 +1,148 @@
+"""Mini-CBF images with the header of the PILATUS detectors, through fabio.
+
+That header knows a distance and a beam centre but no tilted detector. Position and axes are therefore added in lines
+of their own, with all digits; other programs pass over them.
+"""
+
+import logging
+import os
+import re
+from typing import Any
+
+import numpy as np
+
+from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.io.files import reading, replacing, require
+
+_log = logging.getLogger(__name__)
+
+_PURPOSE = "CBF files"
+_CONTENTS = "_array_data.header_contents"
+_CONVENTION = {"_array_data.header_convention": "PILATUS_1.2"}
+#: Value of a pixel that does not count, in the files of this detector family.
+_NO_PIXEL = -1
+#: Largest count that the format holds; as a cutoff it says that there is none.
+_LARGEST = np.iinfo(np.int32).max
+
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"
+_VECTOR = rf"\(\s*{_NUMBER},\s*{_NUMBER},\s*{_NUMBER}\s*\)"
+#: Where each value stands in the header.
+_PATTERNS = {
+    "pixel_size_m": rf"Pixel_size\s+{_NUMBER}\s*m",
+    "sensor_thickness_m": rf"sensor, thickness\s+{_NUMBER}\s*m",
+    "exposure_s": rf"Exposure_time\s+{_NUMBER}\s*s",
+    "saturation": rf"Count_cutoff\s+{_NUMBER}\s*counts",
+    "wavelength_A": rf"Wavelength\s+{_NUMBER}\s*A",
+    "phi_start_deg": rf"Start_angle\s+{_NUMBER}\s*deg",
+    "phi_width_deg": rf"Angle_increment\s+{_NUMBER}\s*deg",
+    "polarization_factor": rf"Kahn_factor\s+{_NUMBER}",
+    "distance": rf"Detector_distance\s+{_NUMBER}\s*m",
+    "beam_xy": rf"Beam_xy\s+\(\s*{_NUMBER},\s*{_NUMBER}\s*\)",
+    "origin_m": rf"Laboratory_origin\s+{_VECTOR}\s*m",
+    "fast": rf"Laboratory_fast\s+{_VECTOR}",
+    "slow": rf"Laboratory_slow\s+{_VECTOR}",
+    "beam": rf"Laboratory_beam\s+{_VECTOR}",
+    "polarization": rf"Laboratory_polarization\s+{_VECTOR}",
+    "spindle": rf"Laboratory_spindle\s+{_VECTOR}",
+}
+
+
+def write_cbf(filepath: str | os.PathLike, exposure: Exposure) -> None:
+    """Write the only image of an exposure, whole counts of at most 32 bits; pixels outside the mask become -1.
+
+    Raises ``ValueError`` for several images or for pixels that are not such counts, ``OSError`` where the file cannot
+    be written, ``ImportError`` without fabio.
+    """
+    cbfimage = require("fabio.cbfimage", _PURPOSE)
+    if len(exposure.images) != 1:
+        raise ValueError(
+            f"{filepath}: a CBF file holds one image, not {len(exposure.images)}. Write exposure.single(i)."
+        )
+    if not exposure.is_perpendicular:
+        _log.warning(
+            "%s: the detector is not square to the beam; only programs that read its Laboratory_ lines will know.",
+            filepath,
+        )
+    header = {**_CONVENTION, _CONTENTS: _header(exposure)}
+    with replacing(filepath) as part:
+        cbfimage.CbfImage(data=_counts(filepath, exposure), header=header).write(str(part))
+
+
+def read_cbf(filepath: str | os.PathLike) -> Exposure:
+    """The image of a mini-CBF file as an exposure of one; pixels below zero are masked, and zero.
+
+    Without the lines that :func:`write_cbf` adds, the detector is taken to stand square to the beam, in the frame of
+    XDS: beam z, fast x, slow y, spindle x.
+
+    Raises ``ValueError`` for what is no such file, ``OSError`` where there is none, ``ImportError`` without fabio.
+    """
+    cbfimage = require("fabio.cbfimage", _PURPOSE)
+    with reading(filepath, "CBF file", "Give a mini-CBF file with a PILATUS header.") as path:
+        image = cbfimage.CbfImage().read(path)
+        return _exposure(np.array(image.data), str(image.header[_CONTENTS]))
+
+
+def _counts(path: str | os.PathLike, exposure: Exposure) -> np.ndarray:
+    image = exposure.images[0]
+    if not np.issubdtype(image.dtype, np.integer) or image.min() < 0 or image.max() > _LARGEST:
+        raise ValueError(
+            f"{path}: pixels of type {image.dtype} from {image.min()} to {image.max()} are no counts from 0 to "
+            f"{_LARGEST}. Digitise or round the image first."
+        )
+    counts = image.astype(np.int32)
+    return counts if exposure.mask is None else np.where(exposure.mask, counts, np.int32(_NO_PIXEL))
+
+
+def _header(exposure: Exposure) -> str:
+    pixel, (fast_px, slow_px) = exposure.pixel_size_m, exposure.beam_centre_px
+    cutoff = _LARGEST if exposure.saturation is None else int(exposure.saturation)
+    lines = [
+        "Detector: nanobrag_torch, simulated",
+        f"Pixel_size {pixel!r} m x {pixel!r} m",
+        f"{exposure.sensor_material} sensor, thickness {exposure.sensor_thickness_m!r} m",
+        f"Exposure_time {exposure.exposure_s!r} s",
+        f"Exposure_period {exposure.exposure_s!r} s",
+        f"Count_cutoff {cutoff} counts",
+        f"Wavelength {exposure.wavelength_A!r} A",
+        f"Detector_distance {exposure.distance_m!r} m",
+        f"Beam_xy ({fast_px!r}, {slow_px!r}) pixels",
+        f"Start_angle {exposure.phi_start_deg!r} deg.",
+        f"Angle_increment {exposure.phi_width_deg!r} deg.",
+        f"Kahn_factor {exposure.polarization_factor!r}",
+        f"Laboratory_origin {_written(exposure.origin_m)} m",
+    ]
+    lines += [
+        f"Laboratory_{name} {_written(getattr(exposure, name))}"
+        for name in ("fast", "slow", "beam", "polarization", "spindle")
+    ]
+    return "\r\n".join(f"# {line}" for line in lines)
+
+
+def _written(vector: Vector) -> str:
+    return "(" + ", ".join(repr(float(component)) for component in vector) + ")"
+
+
+def _exposure(image: np.ndarray, header: str) -> Exposure:
+    found = {name: re.search(pattern, header) for name, pattern in _PATTERNS.items()}
+    values = {name: tuple(map(float, match.groups())) for name, match in found.items() if match}
+    if "origin_m" not in values:
+        (pixel,), (distance,), centre = values["pixel_size_m"], values["distance"], values["beam_xy"]
+        values["origin_m"] = (-centre[0] * pixel, -centre[1] * pixel, distance)
+        values.update(fast=(1.0, 0.0, 0.0), slow=(0.0, 1.0, 0.0))
+    fields: dict[str, Any] = {name: value if len(value) == 3 else value[0] for name, value in values.items()}
+    del fields["distance"], fields["beam_xy"]
+    if fields.get("saturation") == _LARGEST:
+        del fields["saturation"]
+    mask = image >= 0
+    return Exposure(
+        images=np.where(mask, image, 0)[None],
+        sensor_material=_material(header),
+        mask=None if mask.all() else mask,
+        **fields,
+    )
+
+
+def _material(header: str) -> str:
+    match = re.search(r"#\s*(\w+) sensor", header)
+    name = match.group(1) if match else "Si"
+    return {"Silicon": "Si"}.get(name, name)

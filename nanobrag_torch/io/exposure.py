@@ -1,0 +1,85 @@
+"""One sweep of images with everything that a program of the field needs to interpret them.
+
+What :mod:`nanobrag_torch.io.nexus` and :mod:`nanobrag_torch.io.cbf` write and read.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nanobrag_torch.validation import check_finite, check_range, fail
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Images (n, slow, fast) of a flat detector, and where detector, beam and spindle stand in the laboratory.
+
+    ``origin_m`` is the outer corner of the first pixel as seen from the sample, ``fast`` and ``slow`` the unit vectors
+    along rows and columns, ``beam`` the direction in which the beam propagates, ``polarization`` that of its E vector
+    and ``polarization_factor`` Kahn's K, ``spindle`` the axis of the right-handed rotation phi. Image i covers
+    ``phi_start_deg + i * phi_width_deg`` and the following ``phi_width_deg``. ``mask`` (slow, fast) is False where a
+    pixel does not count. Raises ``ValueError`` for shapes and vectors that describe no detector.
+    """
+
+    images: np.ndarray
+    pixel_size_m: float
+    origin_m: Vector
+    fast: Vector
+    slow: Vector
+    wavelength_A: float
+    beam: Vector = (0.0, 0.0, 1.0)
+    polarization: Vector = (1.0, 0.0, 0.0)
+    polarization_factor: float = 0.0
+    spindle: Vector = (1.0, 0.0, 0.0)
+    phi_start_deg: float = 0.0
+    phi_width_deg: float = 0.0
+    exposure_s: float = 1.0
+    saturation: float | None = None
+    sensor_thickness_m: float = 0.0
+    sensor_material: str = "Si"
+    mask: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        me = "Exposure"
+        if self.images.ndim != 3 or 0 in self.images.shape:
+            raise fail(
+                me, "images", f"shape {self.images.shape}", "of shape (n, slow, fast)", "One image is image[None]."
+            )
+        if self.mask is not None and self.mask.shape != self.images.shape[1:]:
+            raise fail(me, "mask", f"shape {self.mask.shape}", f"of shape {self.images.shape[1:]}", "")
+        check_range(me, "pixel_size_m", self.pixel_size_m, 0, low_open=True, unit="m")
+        check_range(me, "wavelength_A", self.wavelength_A, 0, low_open=True, unit="Angstrom")
+        check_finite(me, "origin_m", self.origin_m, 3)
+        for name in ("fast", "slow", "beam", "polarization", "spindle"):
+            check_finite(me, name, getattr(self, name), 3)
+            length = float(np.linalg.norm(getattr(self, name)))
+            if abs(length - 1) > 1e-3:
+                raise fail(me, name, getattr(self, name), "a unit vector", f"Divide it by its length {length:g}.")
+        for name in ("phi_start_deg", "phi_width_deg", "exposure_s", "sensor_thickness_m", "polarization_factor"):
+            check_range(me, name, getattr(self, name))
+        if abs(np.dot(np.cross(self.fast, self.slow), self.beam)) < 1e-9:
+            raise fail(me, "beam", self.beam, "across the detector", "The direct beam would never meet its plane.")
+
+    @property
+    def distance_m(self) -> float:
+        """Distance along the beam from the sample to the detector's plane; negative where it lies upstream."""
+        normal = np.cross(self.fast, self.slow)
+        return float(np.dot(self.origin_m, normal) / np.dot(self.beam, normal))
+
+    @property
+    def beam_centre_px(self) -> tuple[float, float]:
+        """(fast, slow) in pixels from the outer corner of the first pixel to where the direct beam falls."""
+        spot = self.distance_m * np.array(self.beam) - self.origin_m
+        return float(np.dot(spot, self.fast) / self.pixel_size_m), float(np.dot(spot, self.slow) / self.pixel_size_m)
+
+    @property
+    def is_perpendicular(self) -> bool:
+        """Whether the detector stands square to the beam, to a microradian."""
+        return float(np.linalg.norm(np.cross(np.cross(self.fast, self.slow), self.beam))) < 1e-6
+
+    def single(self, index: int) -> "Exposure":
+        """Image ``index`` of the sweep, with its own start of phi."""
+        start = self.phi_start_deg + index * self.phi_width_deg
+        return replace(self, images=self.images[index : index + 1], phi_start_deg=start)

@@ -1,0 +1,256 @@
+"""NXmx: the NeXus format of macromolecular crystallography, in HDF5.
+
+Geometry is written as the application definition asks: vectors in McStas coordinates (z along the beam, x along its E
+vector, y completing them), every position and axis at the end of a chain of transformations. The file also holds the
+laboratory axes, so that what is read back is in the frame that went in.
+"""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.io.files import reading, replacing, require
+from nanobrag_torch.io.nexus_chain import ANGSTROM, DEGREES, METRES, chain, kind, number, pose, scale, text, vector
+
+_PURPOSE = "NXmx files"
+_DETECTOR = "/entry/instrument/detector"
+_LABORATORY = "/entry/instrument/laboratory"
+#: A pixel of the mask that does not count: bit 0, "no sensor there".
+_NO_PIXEL = 1
+
+
+def write_nexus(filepath: str | os.PathLike, exposure: Exposure, *, sample: str = "simulated crystal") -> None:
+    """Write a sweep as one NXmx file, images compressed (bitshuffle and LZ4; gzip where hdf5plugin is missing).
+
+    Raises ``OSError`` where the file cannot be written, ``ImportError`` without h5py.
+    """
+    h5py = require("h5py", _PURPOSE)
+    axes = mcstas_axes(exposure)
+    with replacing(filepath) as part, h5py.File(part, "w") as file:
+        _group(file, "/entry", "NXentry", default="data")
+        file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": "nanobrag_torch"})
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        file["entry/definition"] = "NXmx"
+        file["entry/start_time"] = file["entry/end_time_estimated"] = now
+        _write_images(file, exposure)
+        _write_beam(file, exposure)
+        _write_sample(file, exposure, axes, sample)
+        _write_detector(file, exposure, axes)
+        _group(file, _LABORATORY, "NXcollection")
+        _field(file, f"{_LABORATORY}/mcstas_axes", axes, description="rows: McStas x, y, z in laboratory coordinates")
+
+
+def read_nexus(filepath: str | os.PathLike) -> Exposure:
+    """The sweep of an NXmx file, in the laboratory frame of its writer, in McStas coordinates where it names none.
+
+    Raises ``ValueError`` for what is no NXmx file of one flat module, ``OSError`` where there is no file,
+    ``ImportError`` without h5py.
+    """
+    h5py = require("h5py", _PURPOSE)
+    _import_filters()
+    remedy = "Give an NXmx file with one detector module."
+    with reading(filepath, "NXmx file", remedy) as path, h5py.File(path, "r") as file:
+        return _read(file)
+
+
+def mcstas_axes(exposure: Exposure) -> np.ndarray:
+    """McStas x, y, z as rows (3, 3), in laboratory coordinates: x lies along the E vector, z along the beam.
+
+    A signed permutation where beam and E vector lie along laboratory axes, as in every named detector convention; then
+    no digit is lost on the way to the file and back.
+    """
+    z = np.array(exposure.beam)
+    across = np.array(exposure.polarization) - np.dot(exposure.polarization, z) * z
+    if np.linalg.norm(across) < 1e-6:
+        across = np.eye(3)[np.argmin(np.abs(z))]
+        across = across - np.dot(across, z) * z
+    x = across / np.linalg.norm(across)
+    return np.array([x, np.cross(z, x), z])
+
+
+def _group(file: Any, path: str, nx_class: str, **attributes: Any) -> None:
+    file.require_group(path).attrs.update({"NX_class": nx_class, **attributes})
+
+
+def _field(file: Any, path: str, value: Any, **attributes: Any) -> None:
+    file[path] = value
+    file[path].attrs.update(attributes)
+
+
+def _axis(
+    file: Any, path: str, value: Any, units: str, kind: str, vector: np.ndarray, depends_on: str, **more: Any
+) -> None:
+    _field(
+        file, path, value, units=units, transformation_type=kind, vector=vector, depends_on=depends_on,
+        offset=np.zeros(3), offset_units="m", **more,
+    )  # fmt: skip
+
+
+def _write_images(file: Any, exposure: Exposure) -> None:
+    _group(file, "/entry/data", "NXdata", signal="data")
+    chunks = (1, *exposure.images.shape[1:])
+    file.create_dataset("/entry/data/data", data=exposure.images, chunks=chunks, **_compression())
+
+
+def _write_beam(file: Any, exposure: Exposure) -> None:
+    _group(file, "/entry/instrument", "NXinstrument")
+    _field(file, "/entry/instrument/name", "nanobrag_torch", short_name="nanobrag_torch")
+    _group(file, "/entry/source", "NXsource")
+    file["/entry/source/name"] = "simulation"
+    _group(file, "/entry/instrument/beam", "NXbeam")
+    _field(file, "/entry/instrument/beam/incident_wavelength", exposure.wavelength_A, units="angstrom")
+    stokes = np.array([1.0, exposure.polarization_factor, 0.0, 0.0])
+    file["/entry/instrument/beam/incident_polarisation_stokes"] = stokes
+
+
+def _write_sample(file: Any, exposure: Exposure, axes: np.ndarray, name: str) -> None:
+    _group(file, "/entry/sample", "NXsample")
+    _group(file, "/entry/sample/transformations", "NXtransformations")
+    file["/entry/sample/name"] = name
+    file["/entry/sample/depends_on"] = "/entry/sample/transformations/phi"
+    starts = exposure.phi_start_deg + np.arange(len(exposure.images)) * exposure.phi_width_deg
+    phi = "/entry/sample/transformations/phi"
+    _axis(file, phi, starts, "deg", "rotation", axes @ exposure.spindle, ".", equipment="goniometer")
+    _field(file, f"{phi}_end", starts + exposure.phi_width_deg, units="deg")
+    _field(file, f"{phi}_increment_set", exposure.phi_width_deg, units="deg")
+
+
+def _write_detector(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
+    _group(file, _DETECTOR, "NXdetector")
+    fast_px, slow_px = exposure.beam_centre_px
+    for name, value, units in (
+        ("distance", exposure.distance_m, "m"),
+        ("beam_center_x", fast_px, "pixel"),
+        ("beam_center_y", slow_px, "pixel"),
+        ("x_pixel_size", exposure.pixel_size_m, "m"),
+        ("y_pixel_size", exposure.pixel_size_m, "m"),
+        ("count_time", exposure.exposure_s, "s"),
+        ("frame_time", exposure.exposure_s, "s"),
+        ("sensor_thickness", exposure.sensor_thickness_m, "m"),
+    ):
+        _field(file, f"{_DETECTOR}/{name}", value, units=units)
+    file[f"{_DETECTOR}/description"] = "simulated flat detector"
+    file[f"{_DETECTOR}/type"] = "PIXEL"
+    file[f"{_DETECTOR}/sensor_material"] = exposure.sensor_material
+    file[f"{_DETECTOR}/bit_depth_readout"] = 8 * exposure.images.dtype.itemsize
+    if exposure.saturation is not None:
+        file[f"{_DETECTOR}/saturation_value"] = exposure.saturation
+    bad = np.zeros(exposure.images.shape[1:], bool) if exposure.mask is None else ~exposure.mask.astype(bool)
+    file.create_dataset(f"{_DETECTOR}/pixel_mask", data=bad.astype(np.uint32) * _NO_PIXEL, **_compression())
+    file[f"{_DETECTOR}/pixel_mask_applied"] = False
+    file[f"{_DETECTOR}/data"] = file["/entry/data/data"]
+    _write_module(file, exposure, axes)
+
+
+def _write_module(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
+    """The chain from the first pixel to the sample: module, then one translation along each McStas axis."""
+    transformations, module = f"{_DETECTOR}/transformations", f"{_DETECTOR}/module"
+    _group(file, transformations, "NXtransformations")
+    _group(file, module, "NXdetector_module")
+    links = [f"{transformations}/det_{name}" for name in "xyz"]
+    parents = [*links[1:], "."]
+    for link, parent, value, unit in zip(links, parents, axes @ exposure.origin_m, np.eye(3), strict=True):
+        _axis(file, link, value, "m", "translation", unit, parent, equipment="detector")
+    file[f"{_DETECTOR}/depends_on"] = links[0]
+    offset = f"{module}/module_offset"
+    _axis(file, offset, 0.0, "m", "translation", np.eye(3)[0], links[0])
+    for name, direction in (("fast", exposure.fast), ("slow", exposure.slow)):
+        path = f"{module}/{name}_pixel_direction"
+        _axis(file, path, exposure.pixel_size_m, "m", "translation", axes @ direction, offset)
+    file[f"{module}/data_origin"] = np.zeros(2, np.int64)
+    file[f"{module}/data_size"] = np.array(exposure.images.shape[1:], np.int64)
+
+
+def _compression() -> dict[str, Any]:
+    filters = _import_filters()
+    return {"compression": "gzip", "shuffle": True} if filters is None else dict(filters.Bitshuffle())
+
+
+def _import_filters() -> Any:
+    """hdf5plugin, which registers its filters with h5py, or None where it is not installed."""
+    try:
+        return require("hdf5plugin", _PURPOSE)
+    except ImportError:
+        return None
+
+
+def _read(file: Any) -> Exposure:
+    detector = _only(file["/entry/instrument"], "NXdetector")
+    module = _only(detector, "NXdetector_module")
+    beam = _only(file["/entry/instrument"], "NXbeam")
+    frame = f"{_LABORATORY}/mcstas_axes"
+    to_laboratory = np.array(file[frame]).T if frame in file else np.eye(3)
+    fast, slow = (module[f"{name}_pixel_direction"] for name in ("fast", "slow"))
+    turned, origin = pose(file, fast.attrs["depends_on"], module)
+    factor, polarization = _polarization(beam)
+    sweep, width, spindle = _sweep(file)
+    images = _images(file)
+    mask = np.array(detector["pixel_mask"]) == 0 if "pixel_mask" in detector else np.ones(images.shape[1:], bool)
+
+    def laboratory(direction: np.ndarray) -> Vector:
+        x, y, z = (to_laboratory @ direction).tolist()
+        return x, y, z
+
+    return Exposure(
+        images=images,
+        pixel_size_m=number(fast, METRES),
+        origin_m=laboratory(origin),
+        fast=laboratory(turned @ vector(fast)),
+        slow=laboratory(turned @ vector(slow)),
+        wavelength_A=number(beam["incident_wavelength"], ANGSTROM),
+        beam=laboratory(np.eye(3)[2]),
+        polarization=laboratory(polarization),
+        polarization_factor=factor,
+        spindle=laboratory(spindle),
+        phi_start_deg=sweep,
+        phi_width_deg=width,
+        exposure_s=float(detector["count_time"][()]) if "count_time" in detector else 1.0,
+        saturation=float(detector["saturation_value"][()]) if "saturation_value" in detector else None,
+        sensor_thickness_m=number(detector["sensor_thickness"], METRES) if "sensor_thickness" in detector else 0.0,
+        sensor_material=detector["sensor_material"].asstr()[()] if "sensor_material" in detector else "Si",
+        mask=None if mask.all() else mask,
+    )
+
+
+def _only(group: Any, nx_class: str) -> Any:
+    """The only member of a group that is of that class. Raises ``ValueError`` where there are none or several."""
+    found = [member for member in group.values() if text(member.attrs.get("NX_class", "")) == nx_class]
+    if len(found) != 1:
+        raise ValueError(f"{group.name} has {len(found)} members of class {nx_class}")
+    return found[0]
+
+
+def _images(file: Any) -> np.ndarray:
+    """All images: one dataset, or those that a detector spread over data_000001, data_000002, ..."""
+    data = file["/entry/data"]
+    names = ["data"] if "data" in data else sorted(name for name in data if name.startswith("data_"))
+    return np.concatenate([np.array(data[name]) for name in names])
+
+
+def _polarization(beam: Any) -> tuple[float, np.ndarray]:
+    """Kahn's factor and the direction of the E vector from Stokes' parameters; unpolarised where there are none."""
+    if "incident_polarisation_stokes" not in beam:
+        return 0.0, np.eye(3)[0]
+    total, along_x, diagonal = np.array(beam["incident_polarisation_stokes"], float).reshape(-1)[:3] + 0.0
+    if diagonal == 0:
+        return float(along_x / total), np.eye(3)[0]
+    angle = np.arctan2(diagonal, along_x) / 2
+    return float(np.hypot(along_x, diagonal) / total), np.array([np.cos(angle), np.sin(angle), 0.0])
+
+
+def _sweep(file: Any) -> tuple[float, float, np.ndarray]:
+    """Start and width of phi in degrees, and the spindle: the rotation of the sample with the most settings."""
+    links = list(chain(file, file["/entry/sample/depends_on"].asstr()[()], file["/entry/sample"]))
+    rotations = [link for link in links if kind(link) == "rotation"]
+    phi = max(rotations, key=lambda link: link.size)
+    turned, _ = pose(file, phi.attrs["depends_on"], phi.parent)
+    settings = np.array(phi, float).reshape(-1) * scale(phi, DEGREES)
+    increment = f"{phi.name}_increment_set"
+    if increment in file:
+        width = float(np.array(file[increment]).reshape(-1)[0]) * scale(file[increment], DEGREES)
+    else:
+        width = float(settings[1] - settings[0]) if len(settings) > 1 else 0.0
+    return float(settings[0]), width, turned @ vector(phi)

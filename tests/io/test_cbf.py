@@ -1,0 +1,103 @@
+"""Mini-CBF: counts and geometry survive, and a header of the detector family is understood."""
+
+import dataclasses
+import logging
+
+import fabio
+import numpy as np
+import pytest
+from exposures import exposure_of
+
+from nanobrag_torch.conventions import DetectorConvention
+from nanobrag_torch.io.cbf import read_cbf, write_cbf
+from nanobrag_torch.io.exposure import Exposure
+
+
+def one_image(convention=DetectorConvention.MOSFLM, **changes):
+    return dataclasses.replace(exposure_of(convention).single(1), **changes)
+
+
+def counts(image):
+    return image.images.astype(np.int64) * image.mask
+
+
+@pytest.mark.parametrize("convention", DetectorConvention)
+def test_everything_survives_the_round_trip_exactly_in_every_convention(tmp_path, convention):
+    before = one_image(convention)
+    write_cbf(tmp_path / "t.cbf", before)
+    after = read_cbf(tmp_path / "t.cbf")
+    for field in dataclasses.fields(Exposure):
+        if field.name != "images":
+            np.testing.assert_array_equal(getattr(after, field.name), getattr(before, field.name), err_msg=field.name)
+    np.testing.assert_array_equal(after.images, counts(before))
+
+
+def test_large_and_small_counts_are_kept(tmp_path):
+    image = np.array([[[0, 1, 127, 128], [32767, 32768, 65535, 2**31 - 1]]])
+    write_cbf(tmp_path / "t.cbf", one_image(images=image, mask=None))
+    after = read_cbf(tmp_path / "t.cbf")
+    np.testing.assert_array_equal(after.images, image)
+    assert after.mask is None
+
+
+def test_other_programs_find_pixels_and_the_usual_header(tmp_path):
+    before = one_image()
+    write_cbf(tmp_path / "t.cbf", before)
+    image = fabio.open(tmp_path / "t.cbf")
+    np.testing.assert_array_equal(image.data, np.where(before.mask, before.images[0].astype(int), -1))
+    assert image.header["_array_data.header_convention"] == "PILATUS_1.2"
+    header = image.header["_array_data.header_contents"]
+    for line in ("# Wavelength 0.9791234567 A", "# Pixel_size 0.000172 m x 0.000172 m", "# Start_angle 12.4 deg."):
+        assert line in header
+    assert f"# Detector_distance {before.distance_m!r} m" in header
+
+
+def test_a_header_without_axes_means_a_detector_square_to_the_beam(tmp_path):
+    header = (
+        "# Detector: PILATUS 6M\n# Pixel_size 172e-6 m x 172e-6 m\n# Silicon sensor, thickness 0.000320 m\n"
+        "# Exposure_time 0.2 s\n# Count_cutoff 1048500 counts\n# Wavelength 0.9763 A\n# Detector_distance 0.25 m\n"
+        "# Beam_xy (5.50, 3.25) pixels\n# Start_angle 10.0000 deg.\n# Angle_increment 0.2000 deg.\n"
+    )
+    data = np.arange(35, dtype=np.int32).reshape(5, 7) - 1
+    image = fabio.cbfimage.CbfImage(data=data, header={"_array_data.header_contents": header})
+    image.write(str(tmp_path / "t.cbf"))
+    after = read_cbf(tmp_path / "t.cbf")
+    assert after.origin_m == pytest.approx((-5.5 * 172e-6, -3.25 * 172e-6, 0.25))
+    assert after.beam_centre_px == pytest.approx((5.5, 3.25))
+    assert (after.distance_m, after.wavelength_A, after.saturation) == (0.25, 0.9763, 1048500)
+    assert (after.phi_start_deg, after.phi_width_deg, after.exposure_s) == (10, 0.2, 0.2)
+    assert (after.sensor_thickness_m, after.sensor_material) == (0.00032, "Si")
+    assert after.mask.sum() == 34
+    assert not after.mask[0, 0]
+
+
+def test_a_tilted_detector_is_announced(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        write_cbf(tmp_path / "t.cbf", one_image())
+    assert "not square to the beam" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"images": np.full((1, 11, 13), 0.5)},
+            "pixels of type float64 from 0.5 to 0.5 are no counts.*Digitise or round",
+        ),
+        ({"images": np.full((1, 11, 13), -3)}, "from -3 to -3 are no counts"),
+        ({"images": np.full((1, 11, 13), 2**31)}, "are no counts from 0 to 2147483647"),
+        ({"images": np.ones((2, 11, 13), int)}, r"holds one image, not 2\. Write exposure\.single"),
+    ],
+)
+def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=rf"t\.cbf: .*{message}"):
+        write_cbf(tmp_path / "t.cbf", one_image(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_cbf_file_is_refused_and_a_missing_one_named(tmp_path):
+    (tmp_path / "t.cbf").write_text("###CBF: VERSION 1.5\n")
+    with pytest.raises(ValueError, match=r"t\.cbf: this CBF file cannot be read.*Give a mini-CBF file"):
+        read_cbf(tmp_path / "t.cbf")
+    with pytest.raises(FileNotFoundError, match=r"CBF file cannot be read.*nowhere\.cbf"):
+        read_cbf(tmp_path / "nowhere.cbf")
