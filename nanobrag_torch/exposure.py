@@ -1,0 +1,63 @@
+"""From a simulator and its image to the record that NXmx and CBF files are written from."""
+
+import numpy as np
+from torch import Tensor
+
+from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.models.tensors import vector
+from nanobrag_torch.simulator import Simulator
+from nanobrag_torch.units import mm_to_m, um_to_m
+from nanobrag_torch.validation import number_of
+
+__all__ = ["Exposure", "exposure_of"]
+
+
+def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: float | None = None) -> Exposure:
+    """The exposure of one ``image`` (slow, fast) that ``simulator`` made, or what a detector made of it.
+
+    Geometry is that of the simulator's configs in double precision, phi the sweep that the image covers, the mask what
+    was rendered. ``saturation`` is the largest pixel value that counts. Raises ``ValueError`` where the image is not
+    of the detector's shape.
+    """
+    pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    detector, crystal, beam = simulator.detector.config, simulator.crystal.config, simulator.beam_config
+    if pixels.shape != (detector.spixels, detector.fpixels):
+        raise ValueError(
+            f"exposure_of: the image has shape {pixels.shape}, the detector {(detector.spixels, detector.fpixels)}. "
+            "Give the image of this simulator."
+        )
+    place = simulator.detector.geometry(simulator.compat)
+    axis = crystal.spindle_axis
+    spindle = place.spindle if axis is None else vector(axis, simulator.device)
+    rendered = np.zeros(pixels.shape, bool)
+    slow, fast = simulator.rendered_pixels()
+    rendered[slow.cpu().numpy(), fast.cpu().numpy()] = True
+    return Exposure(
+        images=pixels[None],
+        pixel_size_m=mm_to_m(_number(detector.pixel_size_mm)),
+        origin_m=_vector(place.origin),
+        fast=_vector(place.fast),
+        slow=_vector(place.slow),
+        wavelength_A=_number(beam.wavelength_A),
+        beam=_vector(place.beam),
+        polarization=_vector(simulator.beam.polarization(place.polarization).axis),
+        polarization_factor=_number(beam.polarization_factor),
+        spindle=_vector(spindle / spindle.norm()),
+        phi_start_deg=_number(crystal.phi_start_deg),
+        phi_width_deg=_number(crystal.osc_range_deg),
+        exposure_s=beam.exposure or 1.0,
+        saturation=saturation,
+        sensor_thickness_m=um_to_m(_number(detector.detector_thick_um)),
+        mask=None if rendered.all() else rendered,
+    )
+
+
+def _number(value: object) -> float:
+    number = number_of(value)
+    assert number is not None
+    return number
+
+
+def _vector(values: Tensor) -> Vector:
+    x, y, z = values.detach().tolist()
+    return x, y, z
