@@ -89,7 +89,7 @@ def configure(settings: Settings) -> Configuration:
     near = _near_point(settings, size)
     center = _beam_center(settings, size, near)
     detector = _detector(settings, counts, size, near, center, compat)
-    beam, sources = _beam(settings, compat)
+    beam, sources = _beam(settings)
     samples, notices = _clipped_sample(settings)
     crystal, mosaic_notice = _crystal(settings, samples, compat)
     return Configuration(
@@ -211,7 +211,7 @@ def _detector(
     )
 
 
-def _beam(s: Settings, compat: Compat) -> tuple[BeamConfig, SourceTable | None]:
+def _beam(s: Settings) -> tuple[BeamConfig, SourceTable | None]:
     if s.flux != 0 and s.exposure > 0 and s.beamsize_mm == 0:
         raise CommandError(f"-flux {s.flux:g} into -beamsize 0: the fluence would be infinite. Give the beam a size.")
     custom = s.convention is DetectorConvention.CUSTOM
@@ -240,7 +240,7 @@ def _beam(s: Settings, compat: Compat) -> tuple[BeamConfig, SourceTable | None]:
         return config, None
     beam = np.array(s.beam_vector if custom and s.beam_vector is not None else CONVENTIONS[s.convention].beam)
     x, y, z = (-SOURCE_DISTANCE * beam / np.linalg.norm(beam)).tolist()
-    table = read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A), strict=compat.strict_c_files)
+    table = read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
     config.source_directions = torch.tensor(table.positions / np.linalg.norm(table.positions, axis=1, keepdims=True))
     config.source_weights = torch.tensor(table.weights)
     config.source_wavelengths = torch.tensor(table.wavelengths)

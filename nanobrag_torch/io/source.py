@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from nanobrag_torch.io.files import read_bytes
 
 _DELIMITERS = re.compile(r"[ \t,;:!]+")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _REMEDY = (
     "Each line needs X Y Z weight wavelength, all in metres; trailing ones may be left out. Comments start with '#'."
 )
@@ -25,27 +25,18 @@ class SourceTable(NamedTuple):
 
 
 def read_source_table(
-    filepath: str | os.PathLike,
-    default_position: tuple[float, float, float],
-    default_wavelength_m: float,
-    *,
-    strict: bool = False,
+    filepath: str | os.PathLike, default_position: tuple[float, float, float], default_wavelength_m: float
 ) -> SourceTable:
     """The sources as they stand in the file, missing columns filled: position, weight 1, wavelength.
 
-    ``strict`` reads as the C program does [B26]: comments are sources at 0, and where a line does not end in a plain
-    newline, missing columns are 0.
+    Comments are no sources, and the end of a line does not matter; the C program trips over both [B26].
     Raises ``OSError`` where there is no such file, ``ValueError`` with the line for what is no source.
     """
     text = read_bytes(filepath, "source file").decode("utf-8-sig", errors="replace")
     defaults = (*default_position, 1.0, default_wavelength_m)
-    rows = [
-        [defaults[i] if value is None else value for i, value in enumerate(row)]
-        for row in (_c_rows(text) if strict else _rows(text, filepath))
-    ]
-    if not rows:
+    table = np.array(list(_rows(text, str(filepath), defaults)), np.float64).reshape(-1, 5)
+    if len(table) == 0:
         raise ValueError(f"{filepath}: no source. {_REMEDY}")
-    table = np.array(rows, np.float64)
     return SourceTable(table[:, :3], table[:, 3], table[:, 4])
 
 
@@ -72,44 +63,31 @@ def read_sourcefile(
     )
 
 
-def _rows(text: str, path: str | os.PathLike) -> list[list[float | None]]:
-    """Five columns of every line that holds a source, None for a missing one."""
-    rows = []
+def _rows(text: str, path: str, defaults: tuple[float, ...]) -> Iterator[list[float]]:
+    """The five columns of every line that holds a source; a missing or NaN column takes its default."""
     for number, line in enumerate(text.splitlines(), 1):
         words = [word for word in _DELIMITERS.split(line.split("#", 1)[0].strip()) if word]
-        if not words:
-            continue
-        values: list[float | None] = []
-        for word in words[:5]:
-            try:
-                value = float(word)
-            except ValueError:
-                raise ValueError(f"{path}, line {number}: {word!r} is no number. {_REMEDY}") from None
-            values.append(None if np.isnan(value) else value)
-        values += [None] * (5 - len(values))
-        _check(values, f"{path}, line {number}")
-        rows.append(values)
-    return rows
-
-
-def _check(values: list[float | None], where: str) -> None:
-    """Raise ``ValueError`` for a source that cannot shine."""
-    given = [value for value in values if value is not None]
-    if not np.isfinite(given).all():
-        raise ValueError(f"{where}: a value is not finite. {_REMEDY}")
-    if values[:3] == [0.0, 0.0, 0.0]:
-        raise ValueError(f"{where}: the source lies on the sample. {_REMEDY}")
-    if values[4] is not None and values[4] <= 0:
-        raise ValueError(f"{where}: wavelength {values[4]:g} m: must be positive. {_REMEDY}")
-
-
-def _c_rows(text: str) -> list[list[float | None]]:
-    rows = []
-    for line in re.findall(r"[^\n]+\n?", text):
-        words = [word for word in re.split(r"[ \t,;:!\r\n]+", line) if word]
         if words:
-            numbers = [_NUMBER.match(word) for word in words[:5]]
-            values: list[float | None] = [float(number.group()) if number else 0.0 for number in numbers]
-            missing = None if line.endswith("\n") and not line.endswith("\r\n") else 0.0
-            rows.append(values + [missing] * (5 - len(values)))
-    return rows
+            row = list(defaults)
+            for column, word in enumerate(words[: len(defaults)]):
+                value = _number(word, f"{path}, line {number}")
+                row[column] = defaults[column] if np.isnan(value) else value
+            _check(row, f"{path}, line {number}")
+            yield row
+
+
+def _number(word: str, where: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{where}: {word!r} is no number. {_REMEDY}") from None
+
+
+def _check(row: list[float], where: str) -> None:
+    """Raise ``ValueError`` for a source that cannot shine."""
+    if not np.isfinite(row).all():
+        raise ValueError(f"{where}: a value is not finite. {_REMEDY}")
+    if not any(row[:3]):
+        raise ValueError(f"{where}: the source lies on the sample. {_REMEDY}")
+    if row[4] <= 0:
+        raise ValueError(f"{where}: wavelength {row[4]:g} m: must be positive. {_REMEDY}")

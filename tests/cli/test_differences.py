@@ -1,0 +1,38 @@
+"""Warnings where C's rules and correct physics part."""
+
+import pytest
+
+PLAIN = "-cell 70 80 90 90 90 90 -default_F 100 -N 5 -detpixels 6 -pixel 1 -oversample 1 -noprogress -nonoise"
+SOURCES = {"s.txt": b"-10 0.01 0 1 1e-10\n-10 0 0.02 5 1e-10\n"}
+
+DEPARTURES = {
+    "-cell 70 80 90 75 85 95": "75.0391 85.0136 95.0081 instead of 75 85 95",
+    "-detector_thick 300 -detector_abs 200 -thicksteps 3": "last of 3 sensor layers",
+    "-oversample_omega -oversample 2": "running total of 4 samples",
+    "-phi 0 -osc 1 -phisteps 3": "phi = 0",
+    "-sourcefile s.txt": "weights",
+    "-water 3": "water",
+}
+
+
+@pytest.mark.parametrize("words", DEPARTURES)
+def test_a_departure_from_physics_is_announced_once(words, command):
+    run = command(f"{PLAIN} {words}", SOURCES)
+    warnings = [line for line in run.stderr.splitlines() if DEPARTURES[words] in line]
+    assert len(warnings) == 1
+    assert "-compat physical" in warnings[0]
+
+
+@pytest.mark.parametrize("words", DEPARTURES)
+def test_correct_physics_needs_no_warning(words, command):
+    run = command(f"{PLAIN} {words} -compat physical", SOURCES)
+    assert run.exit_code == 0
+    assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "-phi 1 -osc 1 -phisteps 3", "-oversample_omega", "-detector_thick 0", "-water 0", "-cell 70 80 90 90 110 90"],
+)
+def test_where_c_is_right_nothing_is_said(words, command):
+    assert command(f"{PLAIN} {words}").stderr == ""
