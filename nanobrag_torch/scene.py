@@ -4,8 +4,9 @@ The models turn a config into these records once per evaluation; the kernel read
 connected to the configs that they came from.
 """
 
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -155,3 +156,22 @@ def tensors_of(record: object) -> list[Tensor]:
         elif is_dataclass(value):
             found.extend(tensors_of(value))
     return found
+
+
+Record = TypeVar("Record")
+
+
+def with_tensors(record: Record, tensors: Iterable[Tensor]) -> Record:
+    """The same record with other tensors, in the order of ``tensors_of``."""
+    return _with_next(record, iter(tensors))
+
+
+def _with_next(record: Any, tensors: Iterator[Tensor]) -> Any:
+    changes: dict[str, Any] = {}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if isinstance(value, Tensor):
+            changes[item.name] = next(tensors)
+        elif is_dataclass(value):
+            changes[item.name] = _with_next(value, tensors)
+    return replace(record, **changes)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
-from nanobrag_torch.kernel.tiles import render
+from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -17,7 +17,7 @@ from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Scene, Weighing
 from nanobrag_torch.statistics import compute_statistics
 from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m
-from nanobrag_torch.validation import check_count, fail, number_of
+from nanobrag_torch.validation import check_choice, check_count, fail, number_of
 
 ROTATION_FIELDS = (
     "phi_start_deg",
@@ -38,6 +38,8 @@ class Simulator:
     the crystal's, then to the default beam. ``compat`` is a preset's name or a ``Compat`` record. ``dtype`` float64 is
     exact; float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
     ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast] for ``nanobrag_torch.trace``.
+    ``engine`` "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
+    tiles of torch operations and "formula" the readable reference, all at once.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
     """
@@ -54,7 +56,9 @@ class Simulator:
         dtype: torch.dtype = torch.float32,
         debug_config: dict[str, Any] | None = None,
         compat: str | Compat | None = None,
+        engine: str = "auto",
     ) -> None:
+        check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
         self.device = device_of(device if device is not None else crystal.device)
@@ -67,6 +71,7 @@ class Simulator:
         self.beam = Beam(self.beam_config, self.device)
         self.debug_config = debug_config or {}
         self.compat = Compat.of(compat)
+        self.engine = engine
 
     @property
     def wavelength(self) -> Tensor:
@@ -132,8 +137,8 @@ class Simulator:
                     "Draw fewer, or widen ROI and mask.",
                 )  # fmt: skip
             chosen = torch.randperm(len(slow), device=self.device)[:stochastic_pixel_count]
-            return render(scene, slow[chosen], fast[chosen], progress=progress), slow[chosen], fast[chosen]
-        values = render(scene, slow, fast, tile, progress)
+            return render(scene, slow[chosen], fast[chosen], self.engine, progress=progress), slow[chosen], fast[chosen]
+        values = render(scene, slow, fast, self.engine, tile, progress)
         shape = (self.detector.spixels, self.detector.fpixels)
         if len(values) == shape[0] * shape[1]:
             return values.reshape(shape)

@@ -1,0 +1,403 @@
+"""The reverse pass: from cotangents of the pixels to those of the tables, evaluating every sample anew.
+
+With L the sum over pixels of cotangent times photons, each function below adds dL/d(its inputs). Rows whose name starts
+with B hold cotangents of a block's lanes; indices, squares and slopes are in the precision of the evaluation, lengths
+in Angstrom so that float32 neither overflows nor underflows; sums over blocks are float64.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from nanobrag_torch.kernel.cpu.compiling import EXACT, EXACT_INLINE, INLINE, LANES, SUMMING
+from nanobrag_torch.kernel.cpu.lookups import product_slope, return_squares, square_slopes
+from nanobrag_torch.kernel.cpu.orientations import CELL, DH, DK, DL, LATTICE, LATTICE_ROWS, index
+from nanobrag_torch.kernel.cpu.rays import (
+    CAPTURE,
+    DIRECTION,
+    DISTANCE,
+    DX,
+    DY,
+    DZ,
+    FORM,
+    FORWARD_ROWS,
+    OMEGA,
+    POLAR,
+    QX,
+    QY,
+    QZ,
+    RESOLVED,
+    SHARED_WITH,
+    SIZE_F,
+    SIZE_S,
+    TERM,
+    WAVELENGTH,
+    WEIGHT,
+    cast_rays,
+    choose_pixels,
+    scatter,
+    weigh_capture,
+    weigh_pixels,
+    weigh_polarization,
+    weigh_solid_angle,
+)
+from nanobrag_torch.kernel.cpu.shapes import interference_slopes, parameter_slopes
+
+#: Offsets of the float64 rows that the forward pass does not have: cotangents of the pixel, of a sum over orientations,
+#: of the direction, and of the three factors.
+BPIXEL, BTERM, BDX, BDY, BDZ, BOMEGA, BCAPTURE, BPOLAR, BX, BY, BZ = range(
+    FORWARD_ROWS, FORWARD_ROWS + 11 * LANES, LANES
+)
+REVERSE_ROWS = FORWARD_ROWS + 11 * LANES
+#: Offsets of the rows in the precision of the evaluation: slopes of S^2 and of F^2 against h, k, l; scattering vector
+#: in 1/Angstrom and its cotangent; cotangents of the product and of F^2.
+SH, SK, SL, CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BPRODUCT, BCELL = range(
+    LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES
+)
+FINE_ROWS = LATTICE_ROWS + 14 * LANES
+
+ANGSTROM = 1e-10
+#: Entries of the panel's cotangents, in the order of ``Tables.panel``.
+ORIGIN, ALONG_FAST, ALONG_SLOW, NORMAL, PIXEL_SIZE, LAYER_STEP, OMEGA_3, OMEGA_2, DEPTH, SCALE, BACKGROUND = (
+    0, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18,
+)  # fmt: skip
+
+
+class Wanted(NamedTuple):
+    """Which tables get cotangents; ``rays`` stands for panel and sources."""
+
+    rays: bool
+    vectors: bool
+    shape: bool
+    lookup: bool
+
+
+class Cotangents(NamedTuple):
+    """One float64 array for each table, of its size."""
+
+    panel: np.ndarray
+    sources: np.ndarray
+    vectors: np.ndarray
+    shape: np.ndarray
+    lookup: np.ndarray
+
+
+@njit(**EXACT)
+def pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, start, stop, cotangent, wanted, bars):
+    """Add to ``bars`` the cotangents of the tables for cotangents ``cotangent`` of the pixels ``start`` to ``stop``.
+
+    The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
+    """
+    rows = np.zeros(REVERSE_ROWS)
+    fine = np.zeros(FINE_ROWS, dtype=cotangent.dtype)
+    place, indices = np.zeros(LANES, dtype=np.int32), np.zeros(3 * LANES)
+    for block in range(start, stop, LANES):
+        choose_pixels(slow, fast, block, stop, rows)
+        rows[BPIXEL : BPIXEL + LANES] = 0.0
+        for lane in range(min(LANES, stop - block)):
+            rows[BPIXEL + lane] = cotangent[block + lane]
+        _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
+
+
+@njit(**INLINE)
+def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars):
+    weigh_pixels(panel, plan, sources, rows)
+    rows[BOMEGA : BPOLAR + LANES] = 0.0
+    for sample in range(plan.layers * plan.oversample * plan.oversample):
+        cast_rays(panel, plan, sample, rows)
+        rows[BDX : BDZ + LANES] = 0.0
+        if plan.omega_at < 0:
+            weigh_solid_angle(panel, rows)
+            rows[BOMEGA : BOMEGA + LANES] = 0.0
+        if plan.capture_at < 0:
+            weigh_capture(panel, plan, sample, rows)
+            rows[BCAPTURE : BCAPTURE + LANES] = 0.0
+        for source in range(sources.shape[0]):
+            scatter(sources, source, plan, rows)
+            if plan.polar_first == 0:
+                weigh_polarization(sources, source, rows)
+            weight = panel.scale * sources[source, WEIGHT]
+            for lane in range(LANES):
+                factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
+                rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
+            _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars)
+            if wanted.rays:
+                _pull_back_factors(panel, plan, sources, source, rows, bars)
+                _pull_back_scattering(sources, source, rows, bars)
+        if wanted.rays:
+            _pull_back_rays(panel, plan, sample, plan.omega_at < 0, plan.capture_at < 0, rows, bars)
+    if wanted.rays:
+        _pull_back_shared(panel, plan, sources, rows, bars)
+
+
+@njit(**INLINE)
+def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars):
+    """From BTERM to vectors, shape and look-up table, and to BX, BY, BZ, the cotangents of q; fills TERM as well."""
+    real = fine.dtype.type
+    rows[TERM : TERM + LANES] = 0.0
+    fine[BUX : BUZ + LANES] = real(0)
+    for lane in range(LANES):
+        fine[UX + lane] = rows[QX + lane] * ANGSTROM
+        fine[UY + lane] = rows[QY + lane] * ANGSTROM
+        fine[UZ + lane] = rows[QZ + lane] * ANGSTROM
+    for orientation in range(vectors.shape[0]):
+        index(lookup, vectors, orientation, rows, fine, place, indices)
+        _differentiate(shape, fine)
+        square_slopes(lookup, place, indices, fine, CELL, CH)
+        _multiply(lookup, rows, fine)
+        if wanted.vectors:
+            _pull_back_vectors(orientation, fine, bars)
+        if wanted.rays:
+            _pull_back_index(vectors, orientation, fine)
+        if wanted.lookup:
+            return_squares(lookup, place, indices, fine[BCELL : BCELL + LANES], bars.lookup)
+        if wanted.shape:
+            _pull_back_shape(shape, fine, bars)
+    for lane in range(LANES):
+        rows[BX + lane] = fine[BUX + lane] * ANGSTROM
+        rows[BY + lane] = fine[BUY + lane] * ANGSTROM
+        rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
+
+
+@njit(**INLINE)
+def _differentiate(shape, fine):
+    """Fill LATTICE with S^2 and SH, SK, SL with its slopes."""
+    for lane in range(LANES):
+        value, h, k, l = interference_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        fine[LATTICE + lane] = value
+        fine[SH + lane] = h
+        fine[SK + lane] = k
+        fine[SL + lane] = l
+
+
+@njit(**INLINE)
+def _multiply(lookup, rows, fine):
+    """Add F^2 S^2 to TERM and turn the slopes SH, SK, SL into the cotangents of h, k, l; fill BPRODUCT and BCELL."""
+    for lane in range(LANES):
+        lattice, cell = fine[LATTICE + lane], fine[CELL + lane]
+        bar = fine.dtype.type(rows[BTERM + lane])
+        rows[TERM + lane] += np.float64(lattice) * np.float64(cell)
+        fine[BPRODUCT + lane] = bar * cell
+        fine[BCELL + lane] = bar * lattice
+        fine[SH + lane] = bar * product_slope(lookup, cell, fine[SH + lane], lattice, fine[CH + lane])
+        fine[SK + lane] = bar * product_slope(lookup, cell, fine[SK + lane], lattice, fine[CK + lane])
+        fine[SL + lane] = bar * product_slope(lookup, cell, fine[SL + lane], lattice, fine[CL + lane])
+
+
+@njit(**SUMMING)
+def _pull_back_vectors(orientation, fine, bars):
+    """From the cotangents of h, k, l to the direct vectors: h = a . q."""
+    zero = fine.dtype.type(0)
+    ax = ay = az = bx = by = bz = cx = cy = cz = zero
+    for lane in range(LANES):
+        h, k, l = fine[SH + lane], fine[SK + lane], fine[SL + lane]
+        x, y, z = fine[UX + lane], fine[UY + lane], fine[UZ + lane]
+        ax += h * x
+        ay += h * y
+        az += h * z
+        bx += k * x
+        by += k * y
+        bz += k * z
+        cx += l * x
+        cy += l * y
+        cz += l * z
+    for column, total in enumerate((ax, ay, az, bx, by, bz, cx, cy, cz)):
+        bars.vectors[orientation, column] += np.float64(total) / ANGSTROM
+
+
+@njit(**INLINE)
+def _pull_back_index(vectors, orientation, fine):
+    """From the cotangents of h, k, l to BUX, BUY, BUZ."""
+    real = fine.dtype.type
+    ax, ay, az = vectors[orientation, 0], vectors[orientation, 1], vectors[orientation, 2]
+    bx, by, bz = vectors[orientation, 3], vectors[orientation, 4], vectors[orientation, 5]
+    cx, cy, cz = vectors[orientation, 6], vectors[orientation, 7], vectors[orientation, 8]
+    ax, ay, az = real(ax / ANGSTROM), real(ay / ANGSTROM), real(az / ANGSTROM)
+    bx, by, bz = real(bx / ANGSTROM), real(by / ANGSTROM), real(bz / ANGSTROM)
+    cx, cy, cz = real(cx / ANGSTROM), real(cy / ANGSTROM), real(cz / ANGSTROM)
+    for lane in range(LANES):
+        h, k, l = fine[SH + lane], fine[SK + lane], fine[SL + lane]
+        fine[BUX + lane] += h * ax + k * bx + l * cx
+        fine[BUY + lane] += h * ay + k * by + l * cy
+        fine[BUZ + lane] += h * az + k * bz + l * cz
+
+
+@njit(**INLINE)
+def _pull_back_shape(shape, fine, bars):
+    """From BPRODUCT to the parameters of the shape."""
+    for lane in range(LANES):
+        slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        for number, slope in enumerate(slopes):
+            bars.shape[number] += np.float64(fine[BPRODUCT + lane]) * slope
+
+
+@njit(**SUMMING)
+def _pull_back_factors(panel, plan, sources, source, rows, bars):
+    """From the pixel to solid angle, capture and polarization, and to weight, scale and background."""
+    weight, scale = sources[source, WEIGHT], panel.scale
+    total_weight = total_scale = total_background = 0.0
+    for lane in range(LANES):
+        omega, capture, polar = rows[OMEGA + lane], rows[CAPTURE + lane], rows[POLAR + lane]
+        diffraction = rows[RESOLVED + lane] * rows[TERM + lane]
+        intensity = weight * diffraction + panel.background
+        bar = scale * rows[BPIXEL + lane]
+        rows[BOMEGA + lane] += bar * capture * polar * intensity
+        rows[BCAPTURE + lane] += bar * omega * polar * intensity
+        rows[BPOLAR + lane] += bar * omega * capture * intensity
+        factor = omega * capture * polar
+        total_weight += bar * factor * diffraction
+        total_background += bar * factor
+        total_scale += rows[BPIXEL + lane] * factor * intensity
+    bars.sources[source, WEIGHT] += total_weight
+    bars.panel[SCALE] += total_scale
+    bars.panel[BACKGROUND] += total_background
+    if plan.polar_first == 0:
+        _pull_back_polarization(sources, source, rows, bars)
+        rows[BPOLAR : BPOLAR + LANES] = 0.0
+
+
+@njit(**SUMMING)
+def _pull_back_polarization(sources, source, rows, bars):
+    """From BPOLAR to the direction and to the form of the source."""
+    xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
+    xy, xz, yz = sources[source, FORM + 3], sources[source, FORM + 4], sources[source, FORM + 5]
+    total_xx = total_yy = total_zz = total_xy = total_xz = total_yz = 0.0
+    for lane in range(LANES):
+        x, y, z, bar = rows[DX + lane], rows[DY + lane], rows[DZ + lane], 0.5 * rows[BPOLAR + lane]
+        rows[BDX + lane] += bar * (2.0 * xx * x + xy * y + xz * z)
+        rows[BDY + lane] += bar * (2.0 * yy * y + xy * x + yz * z)
+        rows[BDZ + lane] += bar * (2.0 * zz * z + xz * x + yz * y)
+        total_xx += bar * x * x
+        total_yy += bar * y * y
+        total_zz += bar * z * z
+        total_xy += bar * x * y
+        total_xz += bar * x * z
+        total_yz += bar * y * z
+    for column, total in enumerate((total_xx, total_yy, total_zz, total_xy, total_xz, total_yz)):
+        bars.sources[source, FORM + column] += total
+
+
+@njit(**SUMMING)
+def _pull_back_scattering(sources, source, rows, bars):
+    """From BX, BY, BZ, the cotangents of q = (d - i)/wavelength, to all three."""
+    wavelength = sources[source, WAVELENGTH]
+    total_x = total_y = total_z = total = 0.0
+    for lane in range(LANES):
+        x, y, z = rows[BX + lane], rows[BY + lane], rows[BZ + lane]
+        total += x * rows[QX + lane] + y * rows[QY + lane] + z * rows[QZ + lane]
+        x, y, z = x / wavelength, y / wavelength, z / wavelength
+        rows[BDX + lane] += x
+        rows[BDY + lane] += y
+        rows[BDZ + lane] += z
+        total_x += x
+        total_y += y
+        total_z += z
+    bars.sources[source, DIRECTION] -= total_x
+    bars.sources[source, DIRECTION + 1] -= total_y
+    bars.sources[source, DIRECTION + 2] -= total_z
+    bars.sources[source, WAVELENGTH] -= total / wavelength
+
+
+@njit(**EXACT_INLINE)
+def _pull_back_shared(panel, plan, sources, rows, bars):
+    """From the factors that one sample of each pixel decides to that sample's rays."""
+    if plan.omega_at < 0 and plan.capture_at < 0 and plan.polar_first == 0:
+        return
+    count = sources.shape[0]
+    for sample in range(plan.layers * plan.oversample * plan.oversample):
+        with_omega, with_capture = sample == plan.omega_at, sample == plan.capture_at
+        with_polar = False
+        for lane in range(LANES):
+            with_polar |= plan.polar_first != 0 and math.floor(rows[SHARED_WITH + lane] / count) == sample
+        if not (with_omega or with_capture or with_polar):
+            continue
+        cast_rays(panel, plan, sample, rows)
+        rows[BDX : BDZ + LANES] = 0.0
+        if with_polar:
+            _pull_back_shared_polarization(sources, sample, rows, bars)
+        _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars)
+
+
+@njit(**EXACT_INLINE)
+def _pull_back_shared_polarization(sources, sample, rows, bars):
+    """The same for polarization: TERM keeps BPOLAR while each source sees only the lanes that it decides."""
+    count = sources.shape[0]
+    rows[TERM : TERM + LANES] = rows[BPOLAR : BPOLAR + LANES]
+    for source in range(count):
+        for lane in range(LANES):
+            decides = rows[SHARED_WITH + lane] == sample * count + source
+            rows[BPOLAR + lane] = rows[TERM + lane] if decides else 0.0
+        _pull_back_polarization(sources, source, rows, bars)
+    rows[BPOLAR : BPOLAR + LANES] = rows[TERM : TERM + LANES]
+
+
+@njit(**SUMMING)
+def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
+    """From BDX, BDY, BDZ and, where asked, BOMEGA and BCAPTURE of one sample to the panel."""
+    rows[BX : BX + LANES] = 0.0
+    if with_omega:
+        _pull_back_solid_angle(panel, rows, bars)
+    if with_capture and plan.has_sensor:
+        _pull_back_capture(panel, plan, sample, rows, bars)
+    for lane in range(LANES):
+        x, y, z = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
+        bx, by, bz, distance = rows[BDX + lane], rows[BDY + lane], rows[BDZ + lane], rows[DISTANCE + lane]
+        radial = rows[BX + lane] - (bx * x + by * y + bz * z) / distance
+        rows[BX + lane] = bx / distance + radial * x
+        rows[BY + lane] = by / distance + radial * y
+        rows[BZ + lane] = bz / distance + radial * z
+    layer = sample // (plan.oversample * plan.oversample)
+    for axis, row in enumerate((BX, BY, BZ)):
+        total = fast = slow = 0.0
+        for lane in range(LANES):
+            total += rows[row + lane]
+            fast += rows[row + lane] * rows[SIZE_F + lane]
+            slow += rows[row + lane] * rows[SIZE_S + lane]
+        bars.panel[ORIGIN + axis] += total
+        bars.panel[ALONG_FAST + axis] += fast
+        bars.panel[ALONG_SLOW + axis] += slow
+        bars.panel[NORMAL + axis] += total * layer * panel.layer_step
+        bars.panel[PIXEL_SIZE] += (fast * panel.fast[axis] + slow * panel.slow[axis]) / panel.pixel_size
+        bars.panel[LAYER_STEP] += total * layer * panel.normal[axis]
+
+
+@njit(**SUMMING)
+def _pull_back_solid_angle(panel, rows, bars):
+    """From BOMEGA to the distance, in BX, and to the two strengths."""
+    total_3 = total_2 = 0.0
+    for lane in range(LANES):
+        distance = rows[DISTANCE + lane]
+        share = rows[BOMEGA + lane] / (distance * distance)
+        total_3 += share / distance
+        total_2 += share
+        rows[BX + lane] -= share * (3.0 * panel.omega_3 / distance + 2.0 * panel.omega_2) / distance
+    bars.panel[OMEGA_3] += total_3
+    bars.panel[OMEGA_2] += total_2
+
+
+@njit(**SUMMING)
+def _pull_back_capture(panel, plan, sample, rows, bars):
+    """From BCAPTURE to the direction, the normal and the depth."""
+    layer = sample // (plan.oversample * plan.oversample)
+    nx, ny, nz = panel.normal
+    total = total_x = total_y = total_z = 0.0
+    for lane in range(LANES):
+        x, y, z = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
+        cosine = x * nx + y * ny + z * nz
+        path = panel.depth / cosine
+        slope = (layer + 1) * math.exp(-(layer + 1) * path) - layer * math.exp(-layer * path)
+        share = rows[BCAPTURE + lane] * slope / cosine
+        along = -share * path
+        rows[BDX + lane] += along * nx
+        rows[BDY + lane] += along * ny
+        rows[BDZ + lane] += along * nz
+        total += share
+        total_x += along * x
+        total_y += along * y
+        total_z += along * z
+    bars.panel[DEPTH] += total
+    bars.panel[NORMAL] += total_x
+    bars.panel[NORMAL + 1] += total_y
+    bars.panel[NORMAL + 2] += total_z

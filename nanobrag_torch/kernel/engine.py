@@ -1,0 +1,97 @@
+"""Which way a scene is rendered: compiled for the CPU, in tiles of torch operations, or all at once by the formula.
+
+All three evaluate the same sum. ``auto`` compiles whatever the compiled loops can do; the table ``OBSTACLES`` says what
+they cannot, and those scenes go to the tiles.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel.tiles import Progress
+from nanobrag_torch.scene import Scene, tensors_of
+from nanobrag_torch.validation import check_choice, fail
+
+ENGINES = ("auto", "numba", "torch", "formula")
+
+#: Largest table of structure factors whose entries the compiled loops can address.
+LARGEST_TABLE = 2**31 - 1
+
+
+@cache
+def numba_works() -> bool:
+    """Whether numba can be used on this machine; says once why not."""
+    if importlib.util.find_spec("numba") is None:
+        warnings.warn("numba is not installed: images are computed in tiles of torch operations, slowly.", stacklevel=2)
+        return False
+    return True
+
+
+def is_transformed(scene: Scene) -> bool:
+    """Whether some tensor is followed by ``torch.func`` or carries a forward-mode tangent."""
+    found = tensors_of(scene)
+    return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in found) or any(
+        forward_ad.unpack_dual(tensor).tangent is not None for tensor in found
+    )
+
+
+def _interpolation_ends_for_good(scene: Scene) -> bool:
+    amplitudes = scene.amplitudes
+    return amplitudes.table is not None and amplitudes.interpolate and amplitudes.fallback == "global"
+
+
+def _blackens_culled_pixels(scene: Scene) -> bool:
+    weighing = scene.weighing
+    own = weighing.polar == "per_sample" and scene.polarization.enabled
+    return weighing.dmin_zeroes_background and own and scene.has_background and scene.dmin > 0
+
+
+#: What the compiled loops cannot evaluate, in words, and how to see it.
+OBSTACLES: dict[str, Callable[[Scene], bool]] = {
+    "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
+    "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
+    "the detector is curved": lambda scene: scene.panel.curved != "flat",
+    "the first evaluation has an orientation of its own [B02]": lambda scene: scene.first_lattice is not None,
+    "interpolation ends at the first sample outside the table [B12]": _interpolation_ends_for_good,
+    "culled pixels lose their background [B11]": _blackens_culled_pixels,
+    "the table of structure factors has more than 2^31 entries": lambda scene: (
+        scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
+    ),
+    "torch.func or forward-mode differentiation follows the scene": is_transformed,
+    "numba is not available": lambda scene: not numba_works(),
+}
+
+
+def obstacle(scene: Scene) -> str | None:
+    """The first reason why the compiled loops cannot render this scene, or None."""
+    return next((reason for reason, holds in OBSTACLES.items() if holds(scene)), None)
+
+
+def render(
+    scene: Scene,
+    slow: Tensor,
+    fast: Tensor,
+    engine: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Photons (n,) in the pixels ``slow``, ``fast`` (n,), in the order given.
+
+    ``engine`` is one of ``ENGINES``; ``tile`` the number of pixels that the torch engine evaluates at once. Raises
+    ``ValueError`` where "numba" is asked for a scene that it cannot render.
+    """
+    check_choice("Simulator", "engine", engine, ENGINES)
+    reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
+    if engine == "numba" and reason is not None:
+        raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
+    if reason is None:
+        from nanobrag_torch.kernel.cpu.function import render_compiled  # numba loads only where it is used
+
+        return render_compiled(scene, slow, fast, progress)
+    return tiles.render(scene, slow, fast, len(slow) if engine == "formula" else tile, progress)
