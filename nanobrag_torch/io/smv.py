@@ -23,7 +23,7 @@ PIXEL_TYPES: dict[str, tuple[str, type]] = {
 BYTE_ORDERS = {"little_endian": "<", "big_endian": ">"}
 
 _BLOCK = 512
-_START = re.compile(rb"\{\s*HEADER_BYTES\s*=\s*(\d+)")
+_START = re.compile(rb"\{\s*HEADER_BYTES\s*=\s*(\d{1,9})")
 _ENTRY = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*;?\s*$", re.MULTILINE)
 
 
@@ -246,6 +246,6 @@ def _split(content: bytes, path: str | os.PathLike) -> tuple[dict[str, str], int
 
 def _size(header: dict[str, str], name: str, path: str | os.PathLike) -> int:
     text = header.get(name, "")
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise ValueError(f"{path}: {name}={text!r} in its header: must be a positive number of pixels. Check the file.")
     return int(text)
