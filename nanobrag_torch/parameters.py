@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import fail
 
 
@@ -17,8 +18,9 @@ from nanobrag_torch.validation import fail
 class Quantity:
     """One continuous quantity: ``name`` is "config.field" or "config.field[index]".
 
-    ``step`` is in the quantity's unit, or a part of its value where ``relative``. Within ``low`` and ``high`` the model
-    can be evaluated; ``far`` is a change that matters to any image, in the same terms as the step.
+    ``step`` is in the quantity's unit, or where ``relative`` is given a part of its value, or of ``relative`` at zero.
+    ``far`` is a change that matters to any image, in the same terms. Within ``low`` and ``high`` the model can be
+    evaluated.
     """
 
     name: str
@@ -26,7 +28,7 @@ class Quantity:
     unit: str
     step: float
     far: float
-    relative: bool = False
+    relative: float | None = None
     low: float = -math.inf
     high: float = math.inf
 
@@ -55,7 +57,7 @@ class Quantity:
         return self._scaled(self.far, value)
 
     def _scaled(self, amount: float, value: float) -> float:
-        return amount * (abs(value) or 1.0) if self.relative else amount
+        return amount if self.relative is None else amount * (abs(value) or self.relative)
 
 
 def _length(name: str, label: str) -> Quantity:
@@ -70,8 +72,8 @@ def _place(name: str, label: str, low: float = -math.inf) -> Quantity:
     return Quantity(name, label, "mm", 2e-3, 3.0, low=low)
 
 
-def _amplitude(name: str, label: str, unit: str, low: float = -math.inf, high: float = math.inf) -> Quantity:
-    return Quantity(name, label, unit, 1e-3, 0.5, relative=True, low=low, high=high)
+def _amplitude(name: str, label: str, unit: str, typical: float, low: float = 0.0) -> Quantity:
+    return Quantity(name, label, unit, 1e-3, 0.5, relative=typical, low=low)
 
 
 _ROWS = (
@@ -90,8 +92,8 @@ _ROWS = (
     Quantity("crystal.N_cells[0]", "Na", "cells", 1e-3, 1.0, low=1.0),
     Quantity("crystal.N_cells[1]", "Nb", "cells", 1e-3, 1.0, low=1.0),
     Quantity("crystal.N_cells[2]", "Nc", "cells", 1e-3, 1.0, low=1.0),
-    _amplitude("crystal.default_F", "F", "electrons"),
-    _amplitude("crystal.fudge", "fudge", "", low=1e-6),
+    _amplitude("crystal.default_F", "F", "electrons", 100.0, low=-math.inf),
+    _amplitude("crystal.fudge", "fudge", "", 1.0, low=1e-9),
     _place("detector.distance_mm", "distance", low=1e-3),
     _place("detector.close_distance_mm", "close distance"),
     _place("detector.beam_center_s", "beam centre slow"),
@@ -100,19 +102,19 @@ _ROWS = (
     _angle("detector.detector_roty_deg", "detector y"),
     _angle("detector.detector_rotz_deg", "detector z"),
     _angle("detector.detector_twotheta_deg", "2θ"),
-    Quantity("detector.pixel_size_mm", "pixel size", "mm", 1e-4, 0.1, relative=True, low=1e-6),
-    _amplitude("detector.detector_abs_um", "attenuation depth", "μm", low=1e-6),
-    _amplitude("detector.detector_thick_um", "sensor thickness", "μm", low=0.0),
+    Quantity("detector.pixel_size_mm", "pixel size", "mm", 1e-4, 0.1, relative=0.1, low=1e-6),
+    _amplitude("detector.detector_abs_um", "attenuation depth", "μm", 100.0, low=1e-6),
+    _amplitude("detector.detector_thick_um", "sensor thickness", "μm", 100.0),
     Quantity("beam.wavelength_A", "λ", "Å", 4e-5, 0.05, low=1e-6),
-    _amplitude("beam.fluence", "fluence", "photons/m²", low=0.0),
+    _amplitude("beam.fluence", "fluence", "photons/m²", DEFAULT_FLUENCE),
     Quantity("beam.polarization_factor", "Kahn factor", "", 1e-3, 0.3, low=-1.0, high=1.0),
     Quantity("beam.polarization_axis[0]", "polarization x", "", 1e-3, 0.3),
     Quantity("beam.polarization_axis[1]", "polarization y", "", 1e-3, 0.3),
     Quantity("beam.polarization_axis[2]", "polarization z", "", 1e-3, 0.3),
-    _amplitude("beam.water_size_um", "water", "μm", low=0.0),
-    _amplitude("beam.hdiv_range_mrad", "divergence horizontal", "mrad", low=1e-6),
-    _amplitude("beam.vdiv_range_mrad", "divergence vertical", "mrad", low=1e-6),
-    _amplitude("beam.dispersion_pct", "dispersion", "%", low=0.0),
+    _amplitude("beam.water_size_um", "water", "μm", 100.0),
+    _amplitude("beam.hdiv_range_mrad", "divergence horizontal", "mrad", 1.0, low=1e-6),
+    _amplitude("beam.vdiv_range_mrad", "divergence vertical", "mrad", 1.0, low=1e-6),
+    _amplitude("beam.dispersion_pct", "dispersion", "%", 1.0),
 )
 
 #: Every continuous quantity of the model, by name.

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Function = Callable[[float], float]
-Pattern = Literal["smooth", "flat", "kink", "jumps", "unresolved"]
+#: "rough" is a function that scatters more finely than the steps, by more than its arithmetic explains.
+Pattern = Literal["smooth", "flat", "kink", "jumps", "rough", "unresolved"]
 Agreement = Literal["agrees", "disagrees", "inconclusive", "zero", "missing", "not finite"]
 
 #: Steps in a ladder, each half of the one before, and how many ladders are tried, each from an eighth of the last.
@@ -43,7 +44,8 @@ class FiniteDifference:
     """A derivative without automatic differentiation.
 
     ``error`` bounds what truncation and rounding leave; ``left`` and ``right`` are the one-sided derivatives, NaN
-    beyond a bound; ``curvature`` is the second derivative. ``steps`` and ``quotients`` are all that was measured.
+    beyond a bound; ``curvature`` is the second derivative, 0 where rounding hides it. ``steps`` and ``quotients`` are
+    all that was measured.
     """
 
     derivative: float
@@ -98,14 +100,20 @@ def differentiate(
     best = ladders[-1] if ladders[-1].settled(magnitude) else min(ladders, key=lambda ladder: _or_inf(ladder.error))
     jump = None
     if len(ladders) > 1 and math.isfinite(best.error):
-        jump = _find_jump(points, max(low, x - step), min(high, x + step))
+        jump = _find_jump(points, max(low, x - step), min(high, x + step), best.derivative)
+    pattern, error = _pattern(best, jump, magnitude, points), best.error
+    if pattern == "kink":
+        # A kink is as wide at every scale; what changes with the scale is scatter, and belongs to the error bar.
+        ladders.append(_measure(points, best.steps[0] / 8, low, high))
+        if not abs(ladders[-1].gap - best.gap) < 0.2 * best.gap:
+            pattern, error = "rough", max(error, best.gap)
     return FiniteDifference(
         derivative=best.derivative,
-        error=best.error,
+        error=error,
         curvature=best.curvature,
         left=best.left,
         right=best.right,
-        pattern=_pattern(best, jump, magnitude, points),
+        pattern=pattern,
         steps=tuple(h for ladder in ladders for h in ladder.steps),
         quotients=tuple(q for ladder in ladders for q in ladder.quotients),
         jump=jump,
@@ -164,6 +172,16 @@ class _Ladder:
     right: float
     gap_error: float
 
+    @property
+    def gap(self) -> float:
+        """How far the slopes to the left and to the right lie apart; NaN at a bound."""
+        return abs(self.right - self.left)
+
+    @property
+    def doubt(self) -> float:
+        """A gap that extrapolation and rounding explain."""
+        return 3 * self.gap_error + 8 * self.rounding + 1e-6 * (abs(self.left) + abs(self.right))
+
     def settled(self, magnitude: float) -> bool:
         tolerance = max(SETTLED * abs(self.derivative), SETTLED_OF_A * magnitude, 4 * self.rounding)
         return self.error <= tolerance
@@ -181,11 +199,13 @@ def _measure(points: _Points, step: float, low: float, high: float) -> _Ladder:
     if math.isnan(left) == math.isnan(right):
         quotients = [(r + f) / 2 for r, f in zip(rise, fall, strict=True)]
         derivative, error = _extrapolate(quotients, (2, 4))
-        curvature = (rise[-1] - fall[-1]) / steps[-1]
+        curvature = (rise[0] - fall[0]) / steps[0]
     else:
         quotients = fall if math.isnan(right) else rise
         derivative, error = (left, left_error) if math.isnan(right) else (right, right_error)
         curvature = 2 * abs(quotients[0] - quotients[-1]) / (steps[0] - steps[-1])
+    if not abs(curvature) > 16 * points.uncertainty / steps[0] ** 2:
+        curvature = 0.0
     _, gap_error = _extrapolate([r - f for r, f in zip(rise, fall, strict=True)], (1, 3))
     return _Ladder(
         steps, tuple(quotients), derivative, max(error, rounding), rounding, curvature, left, right, gap_error
@@ -207,24 +227,23 @@ def _extrapolate(quotients: list[float], orders: tuple[int, ...]) -> tuple[float
     return (best, error) if math.isfinite(best) else (math.nan, math.inf)
 
 
-def _find_jump(points: _Points, low: float, high: float) -> Jump | None:
-    """Halve an interval 12 times, keeping the half in which the function changes more: a smooth change shrinks with the
-    interval, a jump stays."""
-    whole = abs(points.at(high) - points.at(low))
-    parts = 8
-    edges = [low + (high - low) * i / parts for i in range(parts + 1)]
-    changes = [abs(points.at(b) - points.at(a)) for a, b in itertools.pairwise(edges)]
-    widest = max(range(parts), key=lambda i: _or_zero(changes[i]))
-    a, b, before = edges[widest], edges[widest + 1], changes[widest]
+def _find_jump(points: _Points, low: float, high: float, slope: float) -> Jump | None:
+    """Halve an interval 12 times, keeping the half that departs more from a line of that slope: what is smooth shrinks
+    with the interval, a jump stays."""
+
+    def departure(a: float, b: float) -> float:
+        return _or_zero(abs(points.at(b) - points.at(a) - slope * (b - a)))
+
+    edges = [low + (high - low) * i / 8 for i in range(9)]
+    a, b = max(itertools.pairwise(edges), key=lambda pair: departure(*pair))
+    before = departure(a, b)
     for _ in range(12):
         middle = (a + b) / 2
         if not a < middle < b:
             break
-        first, second = abs(points.at(middle) - points.at(a)), abs(points.at(b) - points.at(middle))
-        a, b = (a, middle) if first >= second else (middle, b)
-    height = points.at(b) - points.at(a)
-    remains = abs(height) > 0.02 * max(before, whole / parts) and abs(height) > 20 * points.uncertainty
-    return Jump(a, height) if remains else None
+        a, b = (a, middle) if departure(a, middle) >= departure(middle, b) else (middle, b)
+    remains = departure(a, b) > max(0.01 * before, 20 * points.uncertainty)
+    return Jump(a, points.at(b) - points.at(a)) if remains else None
 
 
 def _pattern(best: _Ladder, jump: Jump | None, magnitude: float, points: _Points) -> Pattern:
@@ -236,9 +255,7 @@ def _pattern(best: _Ladder, jump: Jump | None, magnitude: float, points: _Points
         return "unresolved"
     if all(value == points.at(points.x) for value in points.known.values()):
         return "flat"
-    gap = abs(best.right - best.left)
-    doubt = 3 * best.gap_error + 8 * best.rounding + 1e-6 * (abs(best.left) + abs(best.right))
-    return "kink" if gap > doubt else "smooth"
+    return "kink" if best.gap > best.doubt else "smooth"
 
 
 def _or_inf(value: float) -> float:

@@ -1,0 +1,183 @@
+"""Examine a loss and its parameters, and name what is the matter with each gradient."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.doctor.budget import Meter, Progress, Spent
+from nanobrag_torch.doctor.fisher import fisher
+from nanobrag_torch.doctor.inert import reason, stage_of
+from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
+from nanobrag_torch.doctor.observation import Observation, Shared
+from nanobrag_torch.doctor.records import Fisher, GradientReport, ParameterReport, Severity, Stage, Verdict
+from nanobrag_torch.doctor.rules import RULES
+from nanobrag_torch.doctor.stages import stages
+from nanobrag_torch.doctor.subject import DoctorError, Function, Subject, subject_of
+from nanobrag_torch.scenario import Scenario
+
+#: Verdicts from the gravest to the least.
+GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", "healthy")
+
+
+def diagnose(
+    examined: Scenario | Function,
+    params: Mapping[str, Any] | None = None,
+    *,
+    loss: Callable[[Tensor], Tensor] | None = None,
+    steps: Mapping[str, float] | None = None,
+    rebuild: Callable[[], Function] | None = None,
+    reference: Mapping[str, float] | None = None,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+) -> GradientReport:
+    """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
+
+    ``examined`` is a scenario, or a function of a dict of tensors, called with ``params`` (tensors or numbers), that
+    gives a loss; with ``loss`` it gives an image, and ``loss`` reduces that, so that pixels can be told apart.
+    ``steps`` are first steps of finite differences by name. ``rebuild`` makes the function anew, to find what it keeps
+    between calls. ``reference`` are gradients that were expected. ``evaluations`` (of the loss; a gradient counts as
+    three) and ``seconds`` bound the work: what no longer fits is reported as "unexamined". ``progress`` is called with
+    (evaluations done, evaluations expected, what comes next), the first time before any work.
+
+    Raises ``DoctorError``, a ``ValueError``, for what cannot be examined: a loss that is no scalar or raises,
+    parameters that cannot carry a gradient.
+
+    >>> report = diagnose(lambda p: (p["x"] ** 2).sum(), {"x": torch.tensor(3.0, dtype=torch.float64)})
+    >>> report["x"].verdict.code
+    'healthy'
+    """
+    subject = subject_of(examined, params, loss, steps, rebuild)
+    meter = Meter(expected_cost(subject), evaluations, seconds, progress)
+    meter.tell("graph")
+    try:
+        shared = shared_facts(subject, meter, dict(reference or {}))
+    except Spent:
+        raise DoctorError(
+            f"evaluations = {evaluations}, seconds = {seconds}: must allow the first gradient and two evaluations. "
+            f"An uneventful diagnosis takes {meter.expected} evaluations."
+        ) from None
+    except DoctorError as error:
+        if subject.scenario is None or not isinstance(error.__cause__, ValueError):
+            raise
+        return _impossible(subject, str(error.__cause__), meter)
+    parameters, tangents = _examine(shared, meter)
+    information = _information(shared, tangents)
+    strip = _stages(shared, meter)
+    return GradientReport(
+        subject=subject.name,
+        dtype=str(subject.dtype).removeprefix("torch."),
+        loss=shared.loss,
+        repeatable=shared.repeatable,
+        verdict=_overall(parameters),
+        parameters=parameters,
+        image=shared.statistics,
+        stages=strip,
+        fisher=information,
+        revivals=shared.revivals,
+        cost=meter.cost(),
+    )
+
+
+def _examine(shared: Shared, meter: Meter) -> tuple[tuple[ParameterReport, ...], dict[str, Tensor]]:
+    reports: list[ParameterReport] = []
+    tangents: dict[str, Tensor] = {}
+    for coordinate in shared.subject.coordinates:
+        try:
+            if not meter.complete:
+                raise Spent
+            meter.tell(coordinate.label)
+            observation, tangent = observe(shared, coordinate, meter)
+        except Spent:
+            reports.append(_report(Observation(shared, coordinate, None), _unexamined()))
+            continue
+        reports.append(_report(observation, _verdict(observation)))
+        if tangent is not None and bool(torch.isfinite(tangent).all()):
+            tangents[coordinate.name] = tangent
+    return tuple(reports), tangents
+
+
+def _verdict(o: Observation) -> Verdict:
+    rule = next(rule for rule in RULES if rule.holds(o))
+    evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
+    source = evidence.pop("source", None) or None
+    scenario = o.shared.subject.scenario
+    stage = None
+    if scenario is not None and rule.code != "healthy":
+        stage = o.shared.revivals[0].stage if o.shared.revivals else stage_of(str(source)) if source else None
+        because = reason(scenario, o.coordinate.name) if rule.code == "Z4" else None
+        if because:
+            evidence["because"] = because
+    source = str(source) if source is not None else None
+    return Verdict(rule.code, rule.severity, rule.title, rule.remedy, evidence, stage, source)
+
+
+def _report(o: Observation, verdict: Verdict) -> ParameterReport:
+    c = o.coordinate
+    return ParameterReport(
+        name=c.name,
+        label=c.label,
+        unit=c.unit,
+        value=c.value,
+        leaf=o.shared.subject.leaf[c.parameter],
+        connected=o.connected,
+        gradient=o.gradient,
+        finite_difference=o.difference,
+        forward_derivative=o.forward,
+        agreement=o.agreement,
+        magnitude=o.magnitude,
+        cancellation=o.cancellation,
+        single=o.single,
+        fresh=o.fresh,
+        verdict=verdict,
+    )
+
+
+def _unexamined() -> Verdict:
+    return Verdict("unexamined", "unexamined", "the budget was spent", "Allow more evaluations or seconds.", {})
+
+
+def _overall(parameters: tuple[ParameterReport, ...]) -> Verdict:
+    """The gravest verdict; among equals the most frequent."""
+    gravest = min((p.verdict.severity for p in parameters), key=GRAVITY.index)
+    of_them = [p.verdict for p in parameters if p.verdict.severity == gravest]
+    code = Counter(verdict.code for verdict in of_them).most_common(1)[0][0]
+    return next(verdict for verdict in of_them if verdict.code == code)
+
+
+def _impossible(subject: Subject, message: str, meter: Meter) -> GradientReport:
+    """The report on a scenario whose values no image can be computed from."""
+    verdict = Verdict(
+        "N5", "fault", "impossible input: no image can be computed",
+        "Correct the value that the message names.", {"message": message}, "cell",
+    )  # fmt: skip
+    parameters = tuple(
+        ParameterReport(
+            c.name, c.label, c.unit, c.value, True, False, None, None, None, "missing", None, None, None, None, verdict
+        )
+        for c in subject.coordinates
+    )
+    dtype = str(subject.dtype).removeprefix("torch.")
+    return GradientReport(
+        subject.name, dtype, math.nan, True, verdict, parameters, None, (), None, (), meter.cost()
+    )  # fmt: skip
+
+
+def _information(shared: Shared, tangents: dict[str, Tensor]) -> Fisher | None:
+    if shared.image is None or not tangents or shared.dark or shared.subject.loss is None:
+        return None
+    if not bool((shared.image > 0).any()):
+        return None
+    columns = torch.stack(list(tangents.values()), 1)
+    return fisher(tuple(tangents), columns, shared.image.reshape(-1))
+
+
+def _stages(shared: Shared, meter: Meter) -> tuple[Stage, ...]:
+    if shared.subject.scenario is None or shared.image is None or shared.weights is None or not meter.complete:
+        return ()
+    meter.tell("stages")
+    return stages(shared.subject, shared.image, shared.weights, shared.loss)

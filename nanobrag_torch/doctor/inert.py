@@ -1,0 +1,113 @@
+"""Which option of a scenario makes a quantity inert, and which step of the physics a source file is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nanobrag_torch.config import CrystalShape
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.validation import number_of
+
+
+@dataclass(frozen=True)
+class Inert:
+    """Quantities (by the beginning of their names) that do not matter where the condition holds, and why."""
+
+    names: tuple[str, ...]
+    holds: Callable[[Scenario], bool]
+    because: str
+
+
+CELL = ("crystal.cell_",)
+ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_spread_deg")
+
+INERT = (
+    Inert(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
+    Inert(
+        ("beam.wavelength_A",), lambda s: s.beam.source_wavelengths is not None, "every source has its own wavelength"
+    ),
+    Inert(
+        ("detector.distance_mm",),
+        lambda s: s.detector.close_distance_mm is not None,
+        "close_distance_mm replaces the distance",
+    ),
+    Inert(
+        ("detector.distance_mm", "detector.beam_center"),
+        lambda s: s.detector.pix0_override_m is not None,
+        "pix0_override_m places the detector",
+    ),
+    Inert(
+        ("crystal.fudge",), lambda s: s.crystal.shape is CrystalShape.SQUARE, "a parallelepiped has no fudge factor"
+    ),
+    Inert(
+        CELL + ORIENTATION,
+        lambda s: all(number_of(n) == 1 for n in s.crystal.N_cells) and s.hkl_data is None,
+        "a single unit cell with constant F scatters alike in every orientation",
+    ),
+    Inert(
+        ("crystal.mosaic_spread_deg",),
+        lambda s: s.crystal.mosaic_domains == 1,
+        "the only mosaic domain is not turned",
+    ),
+    Inert(
+        ("crystal.osc_range_deg",), lambda s: s.crystal.phi_steps == 1, "a single phi step stands at the start"
+    ),
+    Inert(
+        ("beam.polarization",), lambda s: s.beam.nopolar, "nopolar switches the polarization factor off"
+    ),
+    Inert(
+        ("beam.polarization_axis",),
+        lambda s: number_of(s.beam.polarization_factor) == 0,
+        "unpolarized light has no direction",
+    ),
+    Inert(
+        ("detector.detector_abs_um",),
+        lambda s: number_of(s.detector.detector_thick_um) == 0,
+        "without a thickness there is no sensor",
+    ),
+    Inert(
+        ("beam.hdiv", "beam.vdiv", "beam.dispersion"),
+        lambda s: s.beam.source_directions is not None,
+        "a list of sources replaces divergence and dispersion",
+    ),
+    Inert(
+        ("crystal.default_F",), lambda s: s.hkl_data is not None, "every sample lies within the table"
+    ),
+)  # fmt: skip
+
+#: The step of the physics that a file of the simulator computes.
+STAGE_OF_FILE = {
+    "unit_cell.py": "cell",
+    "crystal.py": "cell",
+    "rotation.py": "vectors",
+    "orientation.py": "vectors",
+    "mosaic.py": "vectors",
+    "detector.py": "scattering",
+    "beam.py": "scattering",
+    "geometry.py": "scattering",
+    "sources.py": "scattering",
+    "scattering.py": "scattering",
+    "safe.py": "lattice",
+    "lattice_factor.py": "lattice",
+    "structure_factor.py": "structure factor",
+    "solid_angle.py": "intensity",
+    "polarization.py": "intensity",
+    "absorption.py": "intensity",
+    "background.py": "intensity",
+    "weights.py": "intensity",
+    "formula.py": "intensity",
+    "tiles.py": "intensity",
+    "simulator.py": "image",
+}
+
+
+def reason(scenario: Scenario, name: str) -> str | None:
+    """Why the quantity does not matter in this scenario, None where no option says so."""
+    for row in INERT:
+        if name.startswith(row.names) and row.holds(scenario):
+            return row.because
+    return None
+
+
+def stage_of(source: str | None) -> str:
+    """The step of the physics at a source line "file.py:12: ..."; what is outside the simulator belongs to the loss."""
+    return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")

@@ -1,0 +1,283 @@
+"""Take the measurements that the decision table is asked about, each counted against the budget."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from nanobrag_torch.compat import PRESETS
+from nanobrag_torch.doctor.budget import Meter
+from nanobrag_torch.doctor.finite_difference import agreement, differentiate
+from nanobrag_torch.doctor.graph import inspect
+from nanobrag_torch.doctor.observation import Observation, Shared
+from nanobrag_torch.doctor.records import ImageStatistics
+from nanobrag_torch.doctor.revive import revivals
+from nanobrag_torch.doctor.subject import Coordinate, DoctorError, Subject
+from nanobrag_torch.doctor.watch import Watch
+
+#: What a measurement costs, in evaluations of the loss.
+GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
+#: Where a parameter that is zero is looked at again.
+NEAR_ZERO = 1e-6
+#: Changes that matter are tried on both sides, and at an odd part of them, so that no symmetry hides a response.
+FAR = (1.0, -1.0, 0.37, -0.37)
+
+
+def expected_cost(subject: Subject) -> int:
+    """Evaluations that an uneventful diagnosis takes."""
+    second = 0 if subject.scenario is not None else GRADIENT
+    return 2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE)
+
+
+def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) -> Shared:
+    """What holds for all parameters. Raises ``DoctorError`` where the loss cannot be examined at all."""
+    meter.count(GRADIENT)
+    loss, image, watch, leaves = _watched(subject)
+    requires_grad = loss.requires_grad
+    graph = inspect(loss, leaves)
+    if graph.error and "second time" not in graph.error:
+        raise DoctorError(f"{subject.name}: backward raised: {graph.error} Correct that first; no gradient exists.")
+    second = graph.error
+    if subject.scenario is None and not second:
+        meter.count(GRADIENT)
+        second = _second_error(subject, leaves)
+    meter.count(2)
+    first, again = (float(subject.evaluate(dict(subject.values))[0].detach()) for _ in range(2))
+    shared = Shared(
+        subject=subject, loss=first, repeats=(first, again), requires_grad=requires_grad, watch=watch, graph=graph,
+        second_error=second, reference=reference,
+    )  # fmt: skip
+    if image is not None and subject.loss is not None:
+        shared.image = image.detach()
+        shared.statistics = _statistics(shared.image)
+        shared.weights = _weights(subject.loss, shared.image)
+    if shared.dark and subject.scenario is not None:
+        shared.revivals = revivals(subject.scenario, meter.count)
+    meter.count(GRADIENT)
+    shared.single_gradients = graph.gradients if shared.is_single else _gradients(subject.cast(torch.float32))
+    shared.double_gradients = _gradients(subject.cast(torch.float64)) if shared.is_single else graph.gradients
+    if reference and subject.scenario is not None:
+        shared.modes = _modes(subject, meter)
+    return shared
+
+
+def observe(shared: Shared, coordinate: Coordinate, meter: Meter) -> tuple[Observation, Tensor | None]:
+    """What was seen of one coordinate, and the derivative of the image by it (all pixels, flat) where there is one."""
+    o = Observation(shared, coordinate, _along(shared.graph.gradients, coordinate))
+    o.single, o.double = (_along(g, coordinate) for g in (shared.single_gradients, shared.double_gradients))
+    if not shared.repeatable or not math.isfinite(shared.loss):
+        o.agreement = "missing" if o.gradient is None else "inconclusive"
+        return o, None
+    subject = shared.subject.cast(torch.float64) if shared.is_single else shared.subject
+    meter.count(FORWARD_MODE)
+    o.forward, tangent = _forward(subject, coordinate)
+    _weigh(o, tangent)
+    function = _loss_along(subject, coordinate, meter)
+    epsilon = torch.finfo(subject.evaluate(dict(subject.values))[0].dtype).eps
+    o.difference = differentiate(
+        function, coordinate.value, coordinate.step,
+        low=coordinate.low, high=coordinate.high, magnitude=o.magnitude or 0.0, epsilon=epsilon,
+    )  # fmt: skip
+    if subject.has_image and (tangent is None or (o.responds and not o.response)):
+        tangent = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
+        _weigh(o, tangent)
+    # A gradient in single precision is held to the one in double, and that to the finite difference.
+    checked = o.double if shared.is_single and o.gradient is not None else o.gradient
+    o.agreement = agreement(checked, o.difference, o.magnitude)
+    _look_closer(o, subject, tangent, meter)
+    return o, tangent
+
+
+def _look_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> None:
+    """What is only worth its cost where something is odd."""
+    coordinate = o.coordinate
+    if o.silent and o.flat:
+        o.far_changes = _far_changes(subject, coordinate, o.shared, meter)
+        if subject.rebuild is not None:
+            o.fresh = _fresh_difference(subject, coordinate, meter)
+    if o.silent and coordinate.value == 0 and o.responds:
+        meter.count(GRADIENT)
+        o.near_zero = _gradient_at(subject, coordinate, NEAR_ZERO)
+    if o.agreement == "disagrees" and tangent is not None and o.difference is not None and o.shared.weights is not None:
+        measured = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
+        if measured is not None:
+            gap = ((measured - tangent) * o.shared.weights.reshape(-1)).abs()
+            worst = gap.topk(max(1, gap.numel() // 100)).values.sum()
+            o.concentration = float(worst / gap.sum()) if bool(gap.sum() > 0) else 0.0
+
+
+def _watched(subject: Subject) -> tuple[Tensor, Tensor | None, Watch, dict[str, Tensor]]:
+    leaves = subject.leaves()
+    watch = Watch(leaves)
+    try:
+        # Anomaly mode remembers the line of every operation, for the nodes of the backward graph.
+        with torch.autograd.set_detect_anomaly(True, check_nan=False), torch.enable_grad(), watch:
+            loss, image = subject.evaluate(leaves)
+    except DoctorError:
+        # Some transforms do not bear being watched; what the function raises by itself is its own error.
+        leaves = subject.leaves()
+        watch = Watch(leaves)
+        with torch.enable_grad():
+            loss, image = subject.evaluate(leaves)
+    return loss, image, watch, leaves
+
+
+def _second_error(subject: Subject, leaves: dict[str, Tensor]) -> str:
+    """What a second backward pass says about a graph that an earlier evaluation left behind, empty for nothing."""
+    try:
+        with torch.enable_grad():
+            loss, _ = subject.evaluate(leaves)
+            if loss.requires_grad:
+                torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    except RuntimeError as error:
+        message = str(error).splitlines()[0]
+        return message if "second time" in message else ""
+    return ""
+
+
+def _gradients(subject: Subject) -> dict[str, Tensor | None]:
+    leaves = subject.leaves()
+    try:
+        with torch.enable_grad():
+            loss, _ = subject.evaluate(leaves)
+            if not loss.requires_grad:
+                return dict.fromkeys(leaves)
+            found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    except (DoctorError, RuntimeError):
+        return {}
+    return dict(zip(leaves, found, strict=True))
+
+
+def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float | None:
+    gradient = gradients.get(coordinate.parameter)
+    if gradient is None:
+        return None
+    if gradient.numel() == 1:
+        return float(gradient)
+    return float((gradient * coordinate.direction.to(gradient)).sum())
+
+
+def _statistics(image: Tensor) -> ImageStatistics:
+    return ImageStatistics(
+        pixels=image.numel(),
+        lit=int((image != 0).sum()),
+        total=float(image.sum()),
+        largest=float(image.max()),
+        finite=bool(torch.isfinite(image).all()),
+    )
+
+
+def _weights(loss: Callable[[Tensor], Tensor], image: Tensor) -> Tensor | None:
+    pixels = image.clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            value = loss(pixels)
+            if not value.requires_grad:
+                return torch.zeros_like(pixels)
+            (weights,) = torch.autograd.grad(value, pixels, allow_unused=True)
+    except RuntimeError:
+        return None
+    return torch.zeros_like(pixels) if weights is None else weights
+
+
+def _forward(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Tensor | None]:
+    """Forward-mode derivatives of loss and image; None where an operation has no rule for them."""
+    try:
+        with forward_ad.dual_level():
+            values = dict(subject.values)
+            base = values[coordinate.parameter]
+            values[coordinate.parameter] = forward_ad.make_dual(base, coordinate.direction.to(base).reshape(base.shape))
+            loss, image = subject.evaluate(values)
+            slope = forward_ad.unpack_dual(loss).tangent
+            tangent = None
+            if image is not None:
+                moved = forward_ad.unpack_dual(image).tangent
+                tangent = torch.zeros_like(image).detach() if moved is None else moved.detach().clone()
+                tangent = tangent.reshape(-1)
+            return (0.0 if slope is None else float(slope)), tangent
+    except (DoctorError, RuntimeError, NotImplementedError):
+        return None, None
+
+
+def _weigh(o: Observation, tangent: Tensor | None) -> None:
+    if tangent is None or o.shared.weights is None:
+        return
+    weights = o.shared.weights.reshape(-1).to(tangent)
+    o.response = float(tangent.abs().sum())
+    o.magnitude = float((weights * tangent).abs().sum())
+    o.peak_weight = float(weights.abs().max())
+
+
+def _loss_along(subject: Subject, coordinate: Coordinate, meter: Meter) -> Callable[[float], float]:
+    def function(position: float) -> float:
+        meter.count()
+        try:
+            return float(subject.evaluate(subject.at(coordinate, position))[0].detach())
+        except DoctorError:
+            return math.nan
+
+    return function
+
+
+def _image_difference(subject: Subject, coordinate: Coordinate, step: float, meter: Meter) -> Tensor | None:
+    """The derivative of the image (flat) by a difference over ``step``, one-sided at a bound."""
+    high = min(coordinate.value + step, coordinate.high)
+    low = max(coordinate.value - step, coordinate.low)
+    meter.count(2)
+    try:
+        above, below = (subject.evaluate(subject.at(coordinate, x))[1] for x in (high, low))
+    except DoctorError:
+        return None
+    if above is None or below is None:
+        return None
+    return ((above - below) / (high - low)).detach().reshape(-1)
+
+
+def _far_changes(subject: Subject, coordinate: Coordinate, shared: Shared, meter: Meter) -> bool | None:
+    """Whether a large change changes anything; None where none could be evaluated."""
+    result: bool | None = None
+    for part in FAR:
+        position = coordinate.value + part * coordinate.far
+        if not coordinate.low <= position <= coordinate.high:
+            continue
+        meter.count()
+        try:
+            loss, image = subject.evaluate(subject.at(coordinate, position))
+        except DoctorError:
+            continue
+        if image is not None and shared.image is not None:
+            result = not torch.equal(image.detach().to(shared.image), shared.image)
+        else:
+            result = float(loss.detach()) != shared.loss
+        if result:
+            break
+    return result
+
+
+def _fresh_difference(subject: Subject, coordinate: Coordinate, meter: Meter) -> float | None:
+    assert subject.rebuild is not None
+    values = []
+    for position in (coordinate.value + coordinate.step, coordinate.value - coordinate.step):
+        meter.count()
+        fresh = replace(subject, function=subject.rebuild())
+        values.append(float(fresh.evaluate(fresh.at(coordinate, position))[0].detach()))
+    return (values[0] - values[1]) / (2 * coordinate.step)
+
+
+def _gradient_at(subject: Subject, coordinate: Coordinate, position: float) -> float | None:
+    moved = replace(subject, values=subject.at(coordinate, position))
+    return _along(_gradients(moved), coordinate)
+
+
+def _modes(subject: Subject, meter: Meter) -> dict[str, dict[str, float]]:
+    assert subject.scenario is not None
+    found: dict[str, dict[str, float]] = {}
+    for name in PRESETS:
+        meter.count(GRADIENT)
+        scenario = replace(subject.scenario, compat=name)
+        gradients = _gradients(replace(subject, function=scenario.image, scenario=scenario))
+        found[name] = {key: float(value) for key, value in gradients.items() if value is not None}
+    return found

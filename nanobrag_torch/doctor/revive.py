@@ -1,0 +1,92 @@
+"""A dark image: which factor is zero, and the smallest change of the scenario that puts signal into it."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nanobrag_torch.config import CrystalShape
+from nanobrag_torch.doctor.records import Revival
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.units import DEFAULT_FLUENCE
+from nanobrag_torch.validation import number_of
+
+Changes = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor of the intensity that a config can make zero: when it may, the change that lifts it, the code it means.
+
+    Without ``changes`` it is the region of interest that is lifted, whose bounds depend on the detector.
+    """
+
+    name: str
+    code: str
+    stage: str
+    may_be_zero: Callable[[Scenario], bool]
+    change: str
+    changes: Changes
+
+
+def _has_roi(s: Scenario) -> bool:
+    d = s.detector
+    return (d.roi_xmin, d.roi_xmax, d.roi_ymin, d.roi_ymax) != (0, d.fpixels - 1, 0, d.spixels - 1)
+
+
+FACTORS = (
+    Factor(
+        "structure factor F", "Z1", "structure factor", lambda s: number_of(s.crystal.default_F) == 0,
+        "give structure factors, or default_F = 100", {"crystal": {"default_F": 100.0}},
+    ),
+    Factor(
+        "fluence", "Z1", "intensity", lambda s: number_of(s.beam.fluence) == 0,
+        "give a fluence", {"beam": {"fluence": DEFAULT_FLUENCE}},
+    ),
+    Factor(
+        "capture in the sensor", "Z1", "intensity", lambda s: (number_of(s.detector.detector_thick_um) or 0) > 0,
+        "correct detector_thick_um and detector_abs_um", {"detector": {"detector_thick_um": 0.0}},
+    ),
+    Factor(
+        "resolution limit dmin", "Z6", "scattering", lambda s: s.beam.dmin > 0,
+        "lower dmin", {"beam": {"dmin": 0.0}},
+    ),
+    Factor(
+        "detector mask", "Z7", "image", lambda s: s.detector.mask_array is not None,
+        "open the mask where the spots are", {"detector": {"mask_array": None}},
+    ),
+    Factor(
+        "region of interest", "Z7", "image", _has_roi,
+        "widen the region of interest", {},
+    ),
+    Factor(
+        "lattice factor S: spots too narrow to meet a pixel", "Z10", "lattice",
+        lambda s: s.crystal.shape in (CrystalShape.GAUSS, CrystalShape.TOPHAT),
+        "broaden the spots (smaller fudge), or move the crystal", {"crystal": {"fudge": 1e-6}},
+    ),
+)  # fmt: skip
+
+
+def revivals(scenario: Scenario, count: Callable[[], None]) -> tuple[Revival, ...]:
+    """The fewest factors, at most two, that light up the dark image of ``scenario`` when lifted; empty if none do.
+
+    Calls ``count`` before each image.
+    """
+    candidates = [factor for factor in FACTORS if factor.may_be_zero(scenario)]
+    for size in (1, 2):
+        for chosen in itertools.combinations(candidates, size):
+            count()
+            if _is_lit(scenario, chosen):
+                return tuple(Revival(factor.name, factor.change, factor.code, factor.stage) for factor in chosen)
+    return ()
+
+
+def _is_lit(scenario: Scenario, factors: tuple[Factor, ...]) -> bool:
+    d = scenario.detector
+    whole = {"roi_xmin": 0, "roi_ymin": 0, "roi_xmax": d.fpixels - 1, "roi_ymax": d.spixels - 1}
+    for factor in factors:
+        scenario = scenario.changed(**(factor.changes or {"detector": whole}))
+    with torch.no_grad():
+        return bool((scenario.image() != 0).any())

@@ -1,0 +1,202 @@
+"""What is examined: a scenario, or anybody's function of a dict of tensors, seen in one way."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.doctor.finite_difference import default_step
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.validation import fail
+
+Function = Callable[[dict[str, Tensor]], Tensor]
+#: A tensor of more elements than this is examined along one fixed random direction instead of element by element.
+MOST_ELEMENTS = 6
+
+
+class DoctorError(ValueError):
+    """What was given cannot be examined: the message says why, and what to change."""
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One number to differentiate by: a parameter, an element of one, or the position along ``direction`` in it."""
+
+    name: str
+    parameter: str
+    label: str
+    unit: str
+    value: float
+    direction: Tensor
+    step: float
+    far: float
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loss, its parameters (detached values), and the image in between where there is one.
+
+    ``leaf`` says which parameters were leaves when they were handed over; ``rebuild`` makes the function anew.
+    """
+
+    name: str
+    function: Function
+    loss: Callable[[Tensor], Tensor] | None
+    values: dict[str, Tensor]
+    coordinates: tuple[Coordinate, ...]
+    leaf: dict[str, bool]
+    dtype: torch.dtype
+    scenario: Scenario | None = None
+    rebuild: Callable[[], Function] | None = None
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the function gives an image that ``loss`` then reduces."""
+        return self.loss is not None
+
+    def leaves(self) -> dict[str, Tensor]:
+        """Fresh leaves with the parameters' values."""
+        return {name: value.clone().requires_grad_() for name, value in self.values.items()}
+
+    def at(self, coordinate: Coordinate, position: float) -> dict[str, Tensor]:
+        """The parameters with one coordinate moved to ``position``, as constants."""
+        moved = dict(self.values)
+        base = moved[coordinate.parameter]
+        moved[coordinate.parameter] = base + (position - coordinate.value) * coordinate.direction.to(base)
+        if base.numel() == 1:
+            # A single number is set, not added to, so that the step is what the quotient divides by.
+            moved[coordinate.parameter] = torch.full_like(base, position)
+        return moved
+
+    def evaluate(self, values: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """The loss, 0-d, and the image. Raises ``DoctorError`` where the function does, or gives no scalar."""
+        try:
+            output = self.function(values)
+            image = output if self.loss is not None else None
+            loss = self.loss(output) if self.loss is not None else output
+        except Exception as error:
+            raise DoctorError(
+                f"{self.name} raised {type(error).__name__}: {error}. It must be callable with the given values; "
+                "call it once yourself to see the whole traceback."
+            ) from error
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            shown = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{type(loss).__name__}"
+            raise DoctorError(
+                f"{self.name} returned {shown}: the loss must be a tensor with one element. "
+                "Reduce it, or pass the reduction as loss=torch.sum."
+            )
+        if not loss.is_floating_point():
+            raise DoctorError(f"{self.name} returned {loss.dtype}: the loss must be a real floating-point tensor.")
+        return loss.reshape(()), image
+
+    def cast(self, dtype: torch.dtype) -> "Subject":
+        """The same subject with parameters, and a scenario's arithmetic, in another precision."""
+        values = {name: value.to(dtype) for name, value in self.values.items()}
+        if self.scenario is None:
+            return replace(self, values=values, dtype=dtype)
+        scenario = replace(self.scenario, dtype=dtype)
+        return replace(self, function=scenario.image, scenario=scenario, dtype=dtype)
+
+
+def subject_of(
+    examined: Scenario | Function,
+    params: Mapping[str, Any] | None = None,
+    loss: Callable[[Tensor], Tensor] | None = None,
+    steps: Mapping[str, float] | None = None,
+    rebuild: Callable[[], Function] | None = None,
+) -> Subject:
+    """The subject that ``examined`` is: a scenario, or a function of a dict of ``params`` (tensors or numbers).
+
+    Raises ``DoctorError`` for parameters that cannot carry a gradient, and names them.
+    """
+    steps = dict(steps or {})
+    if isinstance(examined, Scenario):
+        if params is not None:
+            raise DoctorError("params with a scenario: must be left out. Change the scenario's configs or its names.")
+        return _of_scenario(examined, loss, steps)
+    if not callable(examined):
+        raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
+    given = _tensors(params)
+    values = {name: tensor.detach().clone() for name, tensor in given.items()}
+    return Subject(
+        name=getattr(examined, "__qualname__", type(examined).__name__).removeprefix("<locals>."),
+        function=examined,
+        loss=loss,
+        values=values,
+        coordinates=tuple(c for name, value in values.items() for c in _coordinates(name, value, steps)),
+        leaf={name: tensor.is_leaf for name, tensor in given.items()},
+        dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
+        rebuild=rebuild,
+    )
+
+
+def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, steps: dict[str, float]) -> Subject:
+    scenario = replace(scenario, loss=loss or scenario.loss)
+    values = {name: leaf.detach() for name, leaf in scenario.leaves().items()}
+    coordinates = []
+    for row in scenario.quantities:
+        value = scenario.value(row.name)
+        coordinates.append(
+            Coordinate(
+                row.name, row.name, row.label, row.unit, value, torch.ones(()), steps.get(row.name, row.step_at(value)),
+                row.far_at(value), row.low, row.high,
+            )
+        )  # fmt: skip
+    return Subject(
+        name="scenario",
+        function=scenario.image,
+        loss=scenario.loss,
+        values=values,
+        coordinates=tuple(coordinates),
+        leaf=dict.fromkeys(values, True),
+        dtype=scenario.dtype,
+        scenario=scenario,
+    )
+
+
+def _tensors(params: Mapping[str, Any] | None) -> dict[str, Tensor]:
+    if not params:
+        raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
+    tensors: dict[str, Tensor] = {}
+    for name, value in params.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = torch.tensor(float(value), dtype=torch.float64)
+        if not isinstance(value, Tensor):
+            raise DoctorError(f"params[{name!r}] is a {type(value).__name__}: must be a tensor or a number.")
+        if not value.is_floating_point():
+            raise DoctorError(
+                f"params[{name!r}] has dtype {value.dtype}: must be float32 or float64. An integer has no gradient."
+            )
+        if value.device.type == "meta" or value.numel() == 0:
+            raise DoctorError(f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): give some.")
+        for other, held in tensors.items():
+            if held is value:
+                raise DoctorError(f"params[{name!r}] is params[{other!r}]: must be two tensors. Clone one of them.")
+        tensors[name] = value
+    devices = {str(value.device) for value in tensors.values()}
+    if len(devices) > 1:
+        raise DoctorError(f"params are on {', '.join(sorted(devices))}: must be on one device. Move them with .to().")
+    return tensors
+
+
+def _coordinates(name: str, value: Tensor, steps: Mapping[str, float]) -> list[Coordinate]:
+    def coordinate(label: str, number: float, direction: Tensor) -> Coordinate:
+        step = steps.get(label, steps.get(name, default_step(number)))
+        if not (isinstance(step, (int, float)) and math.isfinite(step) and step > 0):
+            raise DoctorError(str(fail("steps", label, step, "a positive number", "Leave it out for the usual one.")))
+        return Coordinate(label, name, label, "", number, direction, step, 0.3 * (abs(number) or 1.0))
+
+    if value.numel() == 1:
+        return [coordinate(name, float(value), torch.ones_like(value))]
+    if value.numel() <= MOST_ELEMENTS:
+        units = torch.eye(value.numel(), dtype=value.dtype, device=value.device)
+        flat = value.reshape(-1)
+        return [coordinate(f"{name}[{i}]", float(flat[i]), units[i].reshape(value.shape)) for i in range(value.numel())]
+    signs = torch.randint(0, 2, value.shape, generator=torch.Generator().manual_seed(0))
+    direction = (2 * signs - 1).to(value)
+    return [coordinate(f"{name} (along a random direction)", 0.0, direction * float(value.abs().max() or 1.0))]

@@ -1,0 +1,16 @@
+"""Every named cause is found where it was built in, and no healthy gradient is accused."""
+
+import pytest
+from doctor.cases import CASES
+
+from nanobrag_torch.doctor import CODES
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code} {case.title}")
+def test_a_cause_that_was_built_in_is_named(case):
+    found = case.diagnose()[case.parameter]
+    assert found.verdict.code == case.code, found
+
+
+def test_every_code_has_a_case():
+    assert {case.code for case in CASES} | {"healthy"} == set(CODES)
