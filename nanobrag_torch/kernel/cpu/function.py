@@ -121,4 +121,6 @@ def _pull_back(scene: Scene, tables: arrays.Tables, slow: Tensor, fast: Tensor, 
         reverse.pull_back(*inputs, *lists, start, stop, pixels, wanted, bars[job])
 
     tasks.spread(jobs, run, torch.get_num_threads())
-    return [unit * torch.from_numpy(sum(job[i] for job in bars)) for i in range(len(outputs))]
+    # The zeros count where there are no pixels, and so no bars to add.
+    totals = [sum((job[i] for job in bars), np.zeros(output.shape)) for i, output in enumerate(outputs)]
+    return [unit * torch.from_numpy(total) for total in totals]
