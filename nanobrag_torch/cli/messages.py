@@ -4,25 +4,22 @@ Every function returns lines; numbers are formatted as ``printf`` formats them.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nanobrag_torch.cli.precedence import SOURCE_DISTANCE, Configuration
+from nanobrag_torch.cli.prepare import Prepared, reads_dump
 from nanobrag_torch.config import CrystalShape
 from nanobrag_torch.conventions import DetectorConvention, DetectorPivot
-from nanobrag_torch.models.crystal import UnitCell
 from nanobrag_torch.models.detector import Geometry
 from nanobrag_torch.models.orientation import phi_angles
 from nanobrag_torch.physics.safe import unit
-from nanobrag_torch.scene import Scene
-from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.statistics import ImageStatistics
-from nanobrag_torch.trace import PixelTrace
-from nanobrag_torch.units import AVOGADRO, angstrom_to_m, mm_to_m, um_to_m
+from nanobrag_torch.units import AVOGADRO, angstrom_to_m, m_to_mm, mm_to_m, um_to_m
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
@@ -35,9 +32,15 @@ SHAPES = {
 PIVOTS = {DetectorPivot.BEAM: "direct beam spot", DetectorPivot.SAMPLE: "sample"}
 
 
-def opening(conf: Configuration, geometry: Geometry) -> Iterator[str]:
+def report(run: Prepared) -> Iterator[str]:
+    """All lines up to the first pixel."""
+    for section in (_opening, _crystal, _structure_factors, _sampling, _crystal_and_beam, _detector, _counts):
+        yield from section(run)
+
+
+def _opening(run: Prepared) -> Iterator[str]:
     """From the ingested headers to the choice of interpolation."""
-    s = conf.settings
+    conf, geometry, s = run.conf, run.geometry, run.conf.settings
     yield from (f"reading {name}" for name in (s.mask_file, s.image_file) if name is not None)
     yield from conf.notices
     if _redraws_normal(conf):
@@ -63,9 +66,9 @@ def _redraws_normal(conf: Configuration) -> bool:
     return custom and normal is not None and conf.compat.odet_rule == "c" and math.hypot(*normal) != 1.0
 
 
-def crystal(conf: Configuration, cell: UnitCell, simulator: Simulator, geometry: Geometry) -> Iterator[str]:
+def _crystal(run: Prepared) -> Iterator[str]:
     """From the orientation matrix to the molecular weight."""
-    s = conf.settings
+    s, cell = run.conf.settings, run.cell
     if s.matrix_file is not None:
         yield f"reading {s.matrix_file}"
     if s.misset_random:
@@ -79,63 +82,79 @@ def crystal(conf: Configuration, cell: UnitCell, simulator: Simulator, geometry:
     yield from vectors(direct, ("a", "b", "c"))
     yield "reciprocal-space cell vectors (Angstrom^-1):"
     yield from vectors(stars, ("a_star", "b_star", "c_star"))
-    cells = [float(number) for number in conf.crystal.N_cells]
+    cells = [float(number) for number in run.conf.crystal.N_cells]
     sizes = [float(np.linalg.norm(edge)) * number for edge, number in zip(direct, cells, strict=True)]
     yield "crystal is {:g} x {:g} x {:g} microns".format(*(size * 1e-4 for size in sizes))
-    yield from oversampling(conf, simulator, geometry, max(sizes))
+    yield from _oversampling(run, max(sizes))
     weight = math.prod(angstrom_to_m(size) for size in sizes) * 1.2e6 * AVOGADRO / math.prod(cells)
     yield f"approximate MW = {weight:g}"
 
 
-def oversampling(conf: Configuration, simulator: Simulator, geometry: Geometry, size_A: float) -> Iterator[str]:
+def _oversampling(run: Prepared, size_A: float) -> Iterator[str]:
     """The chosen number of sub-pixels, or a warning where it is too small."""
-    recommended = simulator.recommended_oversample(geometry)
-    if conf.settings.oversample <= 0:
+    s = run.conf.settings
+    recommended = run.simulator.recommended_oversample(run.geometry)
+    if s.oversample <= 0:
         yield f"auto-selected {recommended}-fold oversampling"
-    elif conf.settings.oversample < recommended:
-        pixel = mm_to_m(conf.settings.pixel_size_mm)
-        resolution = conf.settings.wavelength_A * float(geometry.distance) / pixel
+    elif s.oversample < recommended:
+        resolution = s.wavelength_A * float(run.geometry.distance) / mm_to_m(s.pixel_size_mm)
         yield f"WARNING: maximum dimension of sample is {size_A:g} A"
         yield f"         but reciprocal pixel size is {resolution:g} A"
         yield "         intensity may vary significantly across a pixel!"
         yield f"         recommend -oversample {recommended} to work around this"
 
 
-def sampling(conf: Configuration, simulator: Simulator, scene: Scene, geometry: Geometry) -> Iterator[str]:
+def _structure_factors(run: Prepared) -> Iterator[str]:
+    """Which files the structure factors came from."""
+    s = run.conf.settings
+    if s.hkl_file is not None:
+        yield f"counting entries in {s.hkl_file}"
+        if s.default_F != 0:
+            yield f"initializing to default_F = {s.default_F:g}:"
+            yield "done initializing:"
+        yield f"re-reading {s.hkl_file}"
+        if s.use_dump:
+            yield f"writing dump file for next time: {s.dump_file}"
+    elif reads_dump(run.conf):
+        yield f"reading Fs from {s.dump_file}"
+    if s.stol_file is not None:
+        yield f"reading {s.stol_file}"
+
+
+def _sampling(run: Prepared) -> Iterator[str]:
     """Every layer, phi step, direction, wavelength and source."""
-    panel = scene.panel
+    conf, scene, panel = run.conf, run.scene, run.scene.panel
     for layer in range(panel.layers):
         yield f"thick{layer} = {float(panel.layer_step) * layer * 1e6:g} um"
     for step, phi in enumerate(torch.rad2deg(phi_angles(conf.crystal, panel.origin.device)).tolist()):
         yield f"phi{step} = {phi:g}"
-    horizontal, vertical = simulator.beam.divergence_angles()
-    dispersion = simulator.beam.divergence().dispersion
     if conf.sources is None:
-        for h, v in zip(horizontal.tolist(), vertical.tolist(), strict=True):
+        for h, v in _divergence_angles(run):
             yield f"divergence deviation: {h:g} {v:g}"
-        for index, wavelength in enumerate(scene.sources.wavelengths[: dispersion.count].tolist()):
+        for index, wavelength in enumerate(scene.sources.wavelengths[: run.divergence.dispersion.count].tolist()):
             yield f"lambda{index} = {wavelength:.15g}"
     yield f"  created a total of {scene.sources.count} sources:"
-    positions, weights = _source_positions(conf, scene, geometry, horizontal, vertical)
+    positions, weights = _source_positions(run)
     for position, weight, wavelength in zip(positions, weights, scene.sources.wavelengths.tolist(), strict=True):
         yield f"{_g(position)}   {weight:g} {wavelength:g}"
     yield f"  created a total of {conf.crystal.mosaic_domains} mosaic domains"
 
 
-def _source_positions(
-    conf: Configuration, scene: Scene, geometry: Geometry, horizontal: Tensor, vertical: Tensor
-) -> tuple[Sequence[Sequence[float]], Sequence[float]]:
+def _divergence_angles(run: Prepared) -> list[tuple[float, float]]:
+    """(horizontal, vertical) deviation in radians of every direction from which beams come."""
+    horizontal, vertical = run.simulator.beam.divergence_angles()
+    return list(zip(horizontal.tolist(), vertical.tolist(), strict=True))
+
+
+def _source_positions(run: Prepared) -> tuple[Sequence[Sequence[float]], Sequence[float]]:
     """Positions in metres and weights of the sources: as listed, or on a sphere around the crystal."""
-    if conf.sources is not None:
-        return conf.sources.positions.tolist(), conf.sources.weights.tolist()
-    upstream = [-SOURCE_DISTANCE * component for component in geometry.beam.tolist()]
-    across = scene.polarization.axis.tolist()
-    upright = unit(torch.linalg.cross(geometry.beam, scene.polarization.axis)).tolist()
-    turned = [
-        _turned(_turned(upstream, across, v), upright, h)
-        for h, v in zip(horizontal.tolist(), vertical.tolist(), strict=True)
-    ]
-    count = scene.sources.count
+    if run.conf.sources is not None:
+        return run.conf.sources.positions.tolist(), run.conf.sources.weights.tolist()
+    beam, axis = run.geometry.beam, run.scene.polarization.axis
+    upstream = [-SOURCE_DISTANCE * component for component in beam.tolist()]
+    across, upright = axis.tolist(), unit(torch.linalg.cross(beam, axis)).tolist()
+    turned = [_turned(_turned(upstream, across, v), upright, h) for h, v in _divergence_angles(run)]
+    count = run.scene.sources.count
     return [position for position in turned for _ in range(count // len(turned))], [1 / count] * count
 
 
@@ -151,15 +170,11 @@ def _turned(vector: Sequence[float], axis: Sequence[float], angle: float) -> lis
     ]
 
 
-def parameters(
-    conf: Configuration, scene: Scene, geometry: Geometry, divergence, hkls: int, directions: int
-) -> Iterator[str]:
-    """The table of everything that is simulated."""
-    s, panel = conf.settings, scene.panel
-    pixel = mm_to_m(s.pixel_size_mm)
-    yield f"  {hkls} initialized hkls (all others ={s.default_F:g})"
-    yield "  {} xtal: {:.0f}x{:.0f}x{:.0f} cells".format(SHAPES[s.shape], *map(float, conf.crystal.N_cells))
-    spread = divergence.dispersion
+def _crystal_and_beam(run: Prepared) -> Iterator[str]:
+    """Size and shape of the crystal, spectrum, polarization and fluence."""
+    s, spread = run.conf.settings, run.divergence.dispersion
+    yield f"  {run.hkls} initialized hkls (all others ={s.default_F:g})"
+    yield "  {} xtal: {:.0f}x{:.0f}x{:.0f} cells".format(SHAPES[s.shape], *map(float, run.conf.crystal.N_cells))
     yield f"  wave={angstrom_to_m(s.wavelength_A):g} meters +/- {spread.range * 100:g}% in {spread.count} steps"
     if s.nopolar:
         yield "  polarization effect disabled"
@@ -169,40 +184,51 @@ def parameters(
         yield "  curved detector: all pixels same distance from origin"
     if s.point_pixel:
         yield "  pixel obliquity effect disabled"
-    yield f"  incident fluence: {float(scene.fluence):g} photons/m^2"
-    fast_size, slow_size = (mm_to_m(length) for length in conf.detector_size)
+    yield f"  incident fluence: {float(run.scene.fluence):g} photons/m^2"
+
+
+def _detector(run: Prepared) -> Iterator[str]:
+    """Size, place and orientation of the detector, and the directions of everything else."""
+    conf, geometry, panel, s = run.conf, run.geometry, run.scene.panel, run.conf.settings
+    fast_size, slow_size = (mm_to_m(length) for length in conf.camera.size)
     yield (
-        f"  distance={float(geometry.distance):g} detsize={fast_size:g}x{slow_size:g}  pixel={pixel:g} meters "
-        f"({conf.detector.fpixels}x{conf.detector.spixels} pixels)"
+        f"  distance={float(geometry.distance):g} detsize={fast_size:g}x{slow_size:g}  "
+        f"pixel={mm_to_m(s.pixel_size_mm):g} meters ({conf.detector.fpixels}x{conf.detector.spixels} pixels)"
     )
     thickness = um_to_m(s.detector_thick_um) if panel.has_sensor else 0.0
     yield f"  sensor is {thickness:g} m thick in {panel.layers} layers with mu= {_attenuation(conf):g}"
-    yield "  Xbeam={:g} Ybeam={:g}".format(*map(mm_to_m, conf.beam_center))
+    yield "  Xbeam={:g} Ybeam={:g}".format(*map(mm_to_m, conf.camera.beam_center))
     yield f"  Fbeam={float(geometry.beam_f):g} Sbeam={float(geometry.beam_s):g}"
-    yield "  Xclose={:g} Yclose={:g}".format(*map(mm_to_m, conf.near_point))
+    yield "  Xclose={:g} Yclose={:g}".format(*map(mm_to_m, conf.camera.near_point))
     yield f"  Fclose={float(geometry.close_f):g} Sclose={float(geometry.close_s):g}"
-    yield f"  DIRECTION_OF_DETECTOR_X-AXIS= {_g(geometry.fast.tolist())}"
-    yield f"  DIRECTION_OF_DETECTOR_Y-AXIS= {_g(geometry.slow.tolist())}"
-    yield f"  DIRECTION_OF_DETECTOR_Z-AXIS= {_g(geometry.normal.tolist())}"
-    yield f"  INCIDENT_BEAM_DIRECTION= {_g(geometry.beam.tolist())}"
-    spindle = geometry.spindle if conf.crystal.spindle_axis is None else _unit(conf.crystal.spindle_axis)
-    yield f"  spindle ROTATION_AXIS= {_g(spindle.tolist())}"
-    plane_normal = unit(torch.linalg.cross(geometry.beam, scene.polarization.axis))
-    yield f"  POLARIZATION_PLANE_NORMAL= {_g(plane_normal.tolist())}"
+    polarization, spindle = run.scene.polarization.axis, conf.crystal.spindle_axis
+    for name, direction in (
+        ("DIRECTION_OF_DETECTOR_X-AXIS", geometry.fast),
+        ("DIRECTION_OF_DETECTOR_Y-AXIS", geometry.slow),
+        ("DIRECTION_OF_DETECTOR_Z-AXIS", geometry.normal),
+        ("INCIDENT_BEAM_DIRECTION", geometry.beam),
+        ("spindle ROTATION_AXIS", geometry.spindle if spindle is None else _direction(spindle)),
+        ("POLARIZATION_PLANE_NORMAL", unit(torch.linalg.cross(geometry.beam, polarization))),
+    ):
+        yield f"  {name}= {_g(direction.tolist())}"
     yield f"  dials origin= {_g(dials_origin(geometry))}"
-    xmin, xmax, ymin, ymax = conf.roi
-    yield f"  roi: {xmin} < x < {xmax} && {ymin} < y < {ymax}"
-    yield f"  hdivrange={divergence.horizontal.range:g} hdivstep={divergence.horizontal.step:g}  radians"
-    yield f"  vdivrange={divergence.vertical.range:g} vdivstep={divergence.vertical.step:g}  radians"
-    yield f"  {directions} divergence steps"
-    yield f"  {scene.sources.count} sources"
-    c = conf.crystal
+
+
+def _counts(run: Prepared) -> Iterator[str]:
+    """How much is rendered, over how many steps of what, and the noise."""
+    conf, s, c = run.conf, run.conf.settings, run.conf.crystal
+    horizontal, vertical = run.divergence.horizontal, run.divergence.vertical
+    yield "  roi: {} < x < {} && {} < y < {}".format(*conf.roi)
+    yield f"  hdivrange={horizontal.range:g} hdivstep={horizontal.step:g}  radians"
+    yield f"  vdivrange={vertical.range:g} vdivstep={vertical.step:g}  radians"
+    yield f"  {-1 if conf.sources is not None else len(_divergence_angles(run))} divergence steps"
+    yield f"  {run.scene.sources.count} sources"
     yield f"  {c.mosaic_domains} mosaic domains over mosaic spread of {float(c.mosaic_spread_deg):g} degrees"
     phi, osc = float(c.phi_start_deg), float(c.osc_range_deg)
     yield f"  {c.phi_steps} phi steps from {phi:g} to {phi + osc:g} degrees"
     flags = (("thick", s.oversample_thick), ("polar", s.oversample_polar), ("omega", s.oversample_omega))
     extra = "".join(f" +{name}" for name, on in flags if on)
-    yield f"  {panel.oversample}x{panel.oversample} pixel oversample steps{extra}"
+    yield f"  {run.scene.panel.oversample}x{run.scene.panel.oversample} pixel oversample steps{extra}"
     if s.mask_file is not None:
         yield f"  skipping zero-flagged pixels in {s.mask_file}"
     if s.write_noise:
@@ -232,34 +258,6 @@ def solid_angle(steradian: float) -> str:
     return f"solid angle subtended by detector = {steradian:g} steradian ( {100 * steradian / (4 * math.pi):g}% sphere)"
 
 
-def pixel(trace: PixelTrace, value: float, conf: Configuration) -> Iterator[str]:
-    """One pixel of the image, as -printout shows it: the last sample, and what became of the pixel."""
-    x, y, z = trace.position
-    stol = math.sin(0.5 * math.atan2(math.hypot(y, z), x)) / conf.settings.wavelength_A
-    scale = float(trace.scene.photons_per_intensity)
-    once = math.prod(
-        factor
-        for name, factor in (("capture", trace.capture), ("polar", trace.polar), ("omega", trace.omega))
-        if name not in trace.scene.weighing.running
-    )
-    per_step = value / (scale * trace.scene.steps * once) if once else 0.0
-    yield f"{trace.fast:4d} {trace.slow:4d} : stol = {trace.stol:g} or {stol:g}"
-    yield f"at {_g((x, y, z))}"
-    h, k, l = trace.hkl0
-    yield "hkl= {:f} {:f} {:f}".format(*trace.hkl) + f"  hkl0= {h} {k} {l}"
-    yield f" F_cell={trace.F_cell:g}  F_latt={trace.F_latt:g}   I = {per_step * trace.scene.steps:g}"
-    for name, number in (
-        ("I/steps", per_step),
-        ("polar", trace.polar),
-        ("omega", trace.omega),
-        ("capfrac", trace.capture),
-        ("pixel", float(np.float32(value))),
-    ):
-        yield f"{name:<7} {number:15.10g}"
-    yield "real-space cell vectors (Angstrom):"
-    yield from vectors(trace.direct_vectors.cpu().numpy(), ("a", "b", "c"))
-
-
 def vectors(rows: np.ndarray, names: Sequence[str]) -> Iterator[str]:
     """Three vectors as columns under their names."""
     yield "     " + "  ".join(f"{name:<10}" for name in names)
@@ -281,52 +279,13 @@ def cell_parameters(rows: np.ndarray, duals: np.ndarray, volume: float) -> list[
 
 def dials_origin(geometry: Geometry) -> tuple[float, float, float]:
     """The first pixel in the frame of DIALS, in mm."""
-    x, y, z = (1000.0 * value for value in geometry.origin.tolist())
+    x, y, z = (m_to_mm(value) for value in geometry.origin.tolist())
     return z, y, -x
 
 
-def _g(values) -> str:
+def _g(values: Iterable[float]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def _unit(values) -> Tensor:
+def _direction(values: Iterable[Any]) -> Tensor:
     return unit(torch.tensor([float(value) for value in values], dtype=torch.float64))
-
-
-def configuration(conf: Configuration) -> Iterator[str]:
-    """Every field of the resolved configs, one a line."""
-    for title, record in (
-        ("crystal", conf.crystal),
-        ("detector", conf.detector),
-        ("beam", conf.beam),
-        ("noise", conf.noise),
-        ("compat", conf.compat),
-    ):
-        for item in fields(record):
-            value = getattr(record, item.name)
-            if isinstance(value, Tensor):
-                value = value.tolist() if value.numel() <= 9 else f"tensor of shape {tuple(value.shape)}"
-            yield f"  {title}.{item.name} = {getattr(value, 'value', value)}"
-
-
-def trace(found: PixelTrace) -> Iterator[str]:
-    """Every intermediate quantity of one pixel, one a line: the vectors, then each sample's factors."""
-    panel, lattice = found.scene.panel, found.scene.lattice
-    yield f"TRACE pixel slow= {found.slow} fast= {found.fast}"
-    for name in ("origin", "fast", "slow", "normal", "beam"):
-        yield f"TRACE {name} {_full(getattr(panel, name).tolist())}"
-    for name in "abc":
-        for orientation, edge in enumerate(getattr(lattice, name).reshape(-1, 3).tolist()):
-            yield f"TRACE {name}[{orientation}] {_full(edge)}"
-    yield f"TRACE steps {found.scene.steps}"
-    for item in fields(found.samples):
-        values = getattr(found.samples, item.name)[0].to(torch.float64)
-        width = 3 if item.name in ("position", "q") else 1
-        for index, row in enumerate(values.reshape(-1, width).tolist()):
-            yield f"TRACE {item.name}[{index}] {_full(row)}"
-    for name in ("polar", "omega", "capture", "photons"):
-        yield f"TRACE {name} {_full([getattr(found, name)])}"
-
-
-def _full(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.15g}" for value in values)

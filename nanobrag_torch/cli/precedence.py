@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nanobrag_torch.cli.camera import Camera, camera_of, detector_config
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.parse import Parsed
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
 from nanobrag_torch.conventions import CONVENTIONS
-from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header, read_smv_mask
+from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.models.crystal import THIN, Crystal
@@ -22,18 +23,13 @@ from nanobrag_torch.units import angstrom_to_m, mm_to_m
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
-#: Conventions whose default beam centre is the near point rather than the middle of the detector.
-CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
 #: Distance in metres of a generated source from the crystal.
 SOURCE_DISTANCE = 10.0
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What one run simulates and writes. ``notices`` are C's lines about what it changed, ``compat`` whose rules hold.
-
-    ``detector_size`` and ``near_point`` are (fast, slow), ``beam_center`` the published (X, Y), all in mm.
-    """
+    """What one run simulates and writes; the notices are C's lines about what it changed."""
 
     settings: Settings
     crystal: CrystalConfig
@@ -41,9 +37,7 @@ class Configuration:
     beam: BeamConfig
     noise: NoiseConfig
     compat: Compat
-    detector_size: tuple[float, float]
-    beam_center: tuple[float, float]
-    near_point: tuple[float, float]
+    camera: Camera
     sources: SourceTable | None
     notices: tuple[str, ...]
     mosaic_notice: str | None
@@ -84,130 +78,21 @@ def configure(settings: Settings) -> Configuration:
     compat = Compat.of(settings.compat)
     if settings.strict_c:
         compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
-    size = detector_size(settings)
-    counts = tuple(math.ceil(length / settings.pixel_size_mm - 0.5) for length in size)
-    near = _near_point(settings, size)
-    center = _beam_center(settings, size, near)
-    detector = _detector(settings, counts, size, near, center, compat)
+    camera = camera_of(settings)
     beam, sources = _beam(settings)
     samples, notices = _clipped_sample(settings)
     crystal, mosaic_notice = _crystal(settings, samples, compat)
     return Configuration(
         settings=settings,
         crystal=crystal,
-        detector=detector,
+        detector=detector_config(settings, camera, native_masks=compat.strict_c_files),
         beam=beam,
         noise=_noise(settings),
         compat=compat,
-        detector_size=size,
-        beam_center=center,
-        near_point=_published_near_point(settings, near),
+        camera=camera,
         sources=sources,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
-    )
-
-
-def detector_size(settings: Settings) -> tuple[float, float]:
-    """(fast, slow) size in mm: pixel counts override sizes."""
-    pixel = settings.pixel_size_mm
-    if not pixel > 0:
-        raise CommandError(f"-pixel {pixel:g}: must be a size greater than 0 mm.")
-    size = (
-        pixel * settings.fpixels if settings.fpixels else settings.detsize_f_mm,
-        pixel * settings.spixels if settings.spixels else settings.detsize_s_mm,
-    )
-    if not all(math.isfinite(length) and length / pixel > 0.5 for length in size):
-        raise CommandError(
-            f"detector of {size[0]:g} x {size[1]:g} mm with pixels of {pixel:g} mm: must have a pixel each way. "
-            "Check -detsize, -detpixels and -pixel."
-        )
-    return size
-
-
-def _near_point(settings: Settings, size: tuple[float, float]) -> tuple[float, float]:
-    """(Fclose, Sclose) in mm before any convention: from ORGX, ORGY, else the middle of the detector."""
-    origins = (settings.orgx, settings.orgy)
-    pixel = settings.pixel_size_mm
-    fast, slow = (
-        length / 2 if origin is None else (origin - 0.5) * pixel for origin, length in zip(origins, size, strict=True)
-    )
-    return fast, slow
-
-
-def _published_near_point(settings: Settings, near: tuple[float, float]) -> tuple[float, float]:
-    """(Xclose, Yclose) in mm: as given, else the near point; they move nothing but default beam centres."""
-    x, y = (n if g is None else g for g, n in zip((settings.xclose_mm, settings.yclose_mm), near, strict=True))
-    return x, y
-
-
-def _beam_center(settings: Settings, size: tuple[float, float], near: tuple[float, float]) -> tuple[float, float]:
-    """(Xbeam, Ybeam) in mm: as given, else by the convention."""
-    row = CONVENTIONS[settings.convention]
-    if settings.convention in CENTRED_ON_NEAR_POINT:
-        default = _published_near_point(settings, near)
-    else:
-        fast, slow = (row.default_centre(length, settings.pixel_size_mm) for length in size)
-        default = row.published(fast, slow, size[1])
-    given = (settings.beam_center_x_mm, settings.beam_center_y_mm)
-    x, y = (d if g is None else g for g, d in zip(given, default, strict=True))
-    return x, y
-
-
-def _detector(
-    s: Settings,
-    counts: tuple[int, ...],
-    size: tuple[float, float],
-    near: tuple[float, float],
-    center: tuple[float, float],
-    compat: Compat,
-) -> DetectorConfig:
-    fpixels, spixels = counts
-    fast, slow = CONVENTIONS[s.convention].fast_slow(*center, size[1])
-    near_fast, near_slow = center if s.convention is DetectorConvention.CUSTOM else near
-    xmin, xmax, ymin, ymax = s.roi
-    mask = None
-    if s.mask_file is not None:
-        mask, _ = read_smv_mask(s.mask_file, native=compat.strict_c_files)
-    return DetectorConfig(
-        distance_mm=s.distance_mm,
-        pixel_size_mm=s.pixel_size_mm,
-        close_distance_mm=s.close_distance_mm,
-        spixels=spixels,
-        fpixels=fpixels,
-        beam_center_s=slow,
-        beam_center_f=fast,
-        beam_center_source="explicit",
-        near_point_s_mm=near_slow,
-        near_point_f_mm=near_fast,
-        detector_rotx_deg=s.detector_rotx_deg,
-        detector_roty_deg=s.detector_roty_deg,
-        detector_rotz_deg=s.detector_rotz_deg,
-        detector_twotheta_deg=s.detector_twotheta_deg,
-        twotheta_axis=None if s.twotheta_axis is None else torch.tensor(s.twotheta_axis, dtype=torch.float64),
-        detector_convention=s.convention,
-        detector_pivot=s.pivot,
-        oversample=s.oversample if s.oversample > 0 else -1,
-        oversample_omega=s.oversample_omega,
-        oversample_polar=s.oversample_polar,
-        oversample_thick=s.oversample_thick,
-        curved_detector=s.curved_detector,
-        point_pixel=s.point_pixel,
-        pix0_override_m=s.pix0_vector_m,
-        custom_fdet_vector=s.fdet_vector,
-        custom_sdet_vector=s.sdet_vector,
-        custom_odet_vector=s.odet_vector,
-        custom_beam_vector=s.beam_vector,
-        detector_abs_um=s.detector_abs_um,
-        detector_thick_um=max(s.detector_thick_um, 0.0),
-        detector_thicksteps=-1
-        if s.detector_thicksteps is None or s.detector_thicksteps <= 0
-        else s.detector_thicksteps,
-        roi_xmin=max(xmin, 0),
-        roi_xmax=fpixels - 1 if xmax < 0 else min(xmax, fpixels - 1),
-        roi_ymin=max(ymin, 0),
-        roi_ymax=spixels - 1 if ymax < 0 else min(ymax, spixels - 1),
-        mask_array=mask,
     )
 
 

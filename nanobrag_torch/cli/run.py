@@ -11,21 +11,17 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch import __version__
-from nanobrag_torch.cli import messages
-from nanobrag_torch.cli.differences import differences
+from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.errors import CommandError, describe
 from nanobrag_torch.cli.flags import format_help
+from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import check_outputs, write_images
 from nanobrag_torch.cli.parse import Parsed, parse
 from nanobrag_torch.cli.precedence import Configuration, configure, settings_of
+from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
+from nanobrag_torch.cli.remarks import remarks
 from nanobrag_torch.cli.settings import Settings
-from nanobrag_torch.io.fdump import read_fdump, write_fdump
-from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.io.hkl import read_hkl_file
-from nanobrag_torch.models.crystal import Crystal
-from nanobrag_torch.models.detector import Detector
-from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
 
@@ -83,77 +79,34 @@ def _missing_input(s: Settings) -> str | None:
 
 def simulate(conf: Configuration) -> None:
     """Simulate, report and write. Raises as the readers, models and writers do, before anything is half-written."""
-    s, compat = conf.settings, conf.compat
     check_outputs(conf)
-    model = Crystal(conf.crystal, conf.beam, dtype=conf.dtype, device=s.device, compat=compat)
-    detector = Detector(conf.detector, dtype=conf.dtype, device=s.device, compat=compat)
-    simulator = Simulator(model, detector, beam_config=conf.beam, device=s.device, dtype=conf.dtype, compat=compat)
     with torch.no_grad():
-        geometry = detector.geometry(compat)
-        cell = model.unit_cell(compat)
-        _say(messages.opening(conf, geometry))
-        _say(messages.crystal(conf, cell, simulator, geometry))
-        if s.misset_random and s.misset_seed is None:
-            seed = conf.crystal.misset_seed
-            _warn(
-                f"the seed {seed} of the random misset is from the clock. -misset_seed {seed} repeats this orientation."
-            )
-        hkls = load_structure_factors(conf, model)
-        scene = simulator.scene()
-        divergence = simulator.beam.divergence()
-        directions = -1 if conf.sources is not None else len(simulator.beam.divergence_angles()[0])
-        _say(messages.sampling(conf, simulator, scene, geometry))
-        _say(messages.parameters(conf, scene, geometry, divergence, hkls, directions))
-        if s.show_config:
-            _say(messages.configuration(conf))
-        for difference in differences(conf, scene, cell, geometry):
-            _warn(difference)
-        slow, fast = simulator.rendered_pixels()
-        report = progress_reporter(conf.roi) if s.progress and not s.printout else None
-        image = simulator.run(pixel_batch_size=s.pixel_batch_size, progress=report)
-        assert isinstance(image, Tensor)
-        _print_pixels(conf, simulator, image, slow, fast)
-        image = image.to(device="cpu", dtype=torch.float32)
-        print()
-        print(messages.solid_angle(subtended_solid_angle(scene, slow, fast)))
-        found = compute_statistics(image, conf.detector, scene.panel.oversample)
-    write_images(conf, image.numpy(), found, geometry)
+        run = prepare(conf)
+        for remark in remarks(run):
+            _warn(remark)
+        _say(report(run))
+        if conf.settings.show_config:
+            _say(printout.configuration(conf))
+        image = _render(run)
+        found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
+    write_images(conf, image.numpy(), found, run.geometry)
 
 
-def load_structure_factors(conf: Configuration, model: Crystal) -> int:
-    """Fill the crystal's table from the text file or the dump, if there is one; the number of reflections."""
-    s = conf.settings
-    grid, metadata = None, None
-    if s.hkl_file is not None:
-        print(f"counting entries in {s.hkl_file}")
-        strict = conf.compat.strict_c_files
-        grid, metadata = read_hkl_file(s.hkl_file, s.default_F, s.device, torch.float64, strict=strict)
-        if s.default_F != 0:
-            print(f"initializing to default_F = {s.default_F:g}:\ndone initializing:")
-        print(f"re-reading {s.hkl_file}")
-        if s.use_dump:
-            print(f"writing dump file for next time: {s.dump_file}")
-            write_fdump(grid, metadata, s.dump_file)
-    elif s.use_dump and Path(s.dump_file).is_file():
-        print(f"reading Fs from {s.dump_file}")
-        _warn(f"structure factors come from {s.dump_file}, left by an earlier run. -nodump ignores it.")
-        grid, metadata = read_fdump(s.dump_file, s.device, torch.float64)
-    if s.stol_file is not None:
-        print(f"reading {s.stol_file}")
-        if not read_bytes(s.stol_file, "table over sin(theta)/lambda").strip():
-            raise CommandError(f"{s.stol_file} is empty. Leave the option out: the table is not used.")
-    model.hkl_data, model.hkl_metadata = grid, metadata
-    return 0 if metadata is None else metadata["hkls"]
-
-
-def _print_pixels(conf: Configuration, simulator: Simulator, image: Tensor, slow: Tensor, fast: Tensor) -> None:
-    s = conf.settings
+def _render(run: Prepared) -> Tensor:
+    """The image in single precision, on the CPU, with progress or pixels printed on the way."""
+    s = run.conf.settings
+    progress = progress_reporter(run.conf.roi) if s.progress and not s.printout else None
+    image = run.simulator.run(pixel_batch_size=s.pixel_batch_size, progress=progress)
+    assert isinstance(image, Tensor)
+    slow, fast = run.simulator.rendered_pixels()
     if s.printout:
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):
             if s.printout_pixel in (None, (x, y)):
-                _say(messages.pixel(trace_pixel(simulator, y, x), float(image[y, x]), conf))
+                _say(printout.pixel(trace_pixel(run.simulator, y, x), float(image[y, x]), run.conf))
     if s.trace_pixel is not None:
-        _say(messages.trace(trace_pixel(simulator, *s.trace_pixel)))
+        _say(printout.trace(trace_pixel(run.simulator, *s.trace_pixel)))
+    _say(["", messages.solid_angle(subtended_solid_angle(run.scene, slow, fast))])
+    return image.to(device="cpu", dtype=torch.float32)
 
 
 def _say(lines: Iterable[str]) -> None:

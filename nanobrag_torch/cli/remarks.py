@@ -1,0 +1,78 @@
+"""What a user should know before believing an image: where C's rules and correct physics part, and what was chosen."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nanobrag_torch.cli.messages import cell_parameters
+from nanobrag_torch.cli.prepare import Prepared, reads_dump
+from nanobrag_torch.models.orientation import phi_angles
+
+#: Degrees by which an angle may be off before it is worth a warning.
+ANGLE_TOLERANCE = 1e-3
+
+
+def remarks(run: Prepared) -> Iterator[str]:
+    """One sentence for everything that was chosen silently, and for every habit of C that changes this image."""
+    s = run.conf.settings
+    if reads_dump(run.conf):
+        yield f"structure factors come from {s.dump_file}, left by an earlier run. -nodump ignores it."
+    if s.misset_random and s.misset_seed is None:
+        seed = run.conf.crystal.misset_seed
+        yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
+    found = [rule(run) for rule in DEPARTURES]
+    yield from (f"{text}. -compat physical does not do this." for text in found if text is not None)
+
+
+def _bent_cell(run: Prepared) -> str | None:
+    c, cell = run.conf.crystal, run.cell
+    wanted = np.array([float(angle) for angle in (c.cell_alpha, c.cell_beta, c.cell_gamma)])
+    got = np.array(cell_parameters(cell.direct.cpu().numpy(), cell.stars.cpu().numpy(), float(cell.volume))[3:])
+    exact = run.conf.compat.cell_construction == "exact"
+    if exact or c.has_matrix or np.abs(got - wanted).max() < ANGLE_TOLERANCE:
+        return None
+    return "C's cell construction gives the angles {:g} {:g} {:g} instead of {:g} {:g} {:g}".format(*got, *wanted)
+
+
+def _last_layer(run: Prepared) -> str | None:
+    if run.scene.weighing.capture != "last_layer" or run.scene.panel.layers < 2:
+        return None
+    return f"the capture fraction of the last of {run.scene.panel.layers} sensor layers weighs all of them, as in C"
+
+
+def _running_products(run: Prepared) -> str | None:
+    samples = run.scene.samples_per_pixel
+    if not run.scene.weighing.running or samples < 2:
+        return None
+    return f"-oversample_* multiply the running total of {samples} samples, as in C: the first ones all but vanish"
+
+
+def _stale_phi(run: Prepared) -> str | None:
+    phi = phi_angles(run.conf.crystal, run.scene.panel.origin.device).tolist()
+    if not run.conf.compat.phi_zero_carryover or 0 not in phi or len(set(phi)) < 2:
+        return None
+    return f"the step at phi = 0 keeps the orientation of the step before it in this sweep of {len(phi)} steps, as in C"
+
+
+def _equal_weights(run: Prepared) -> str | None:
+    sources = run.conf.sources
+    if sources is None or run.conf.compat.source_weights == "use" or np.ptp(sources.weights) == 0:
+        return None
+    return "the weights of the source list do not count, as in C"
+
+
+def _squared_fluence(run: Prepared) -> str | None:
+    if run.conf.compat.background_model != "c" or not run.scene.has_background:
+        return None
+    return "the scattering of water grows with the square of the fluence and is divided by the steps, as in C"
+
+
+Rule = Callable[[Prepared], str | None]
+DEPARTURES: tuple[Rule, ...] = (
+    _bent_cell,
+    _last_layer,
+    _running_products,
+    _stale_phi,
+    _equal_weights,
+    _squared_fluence,
+)
