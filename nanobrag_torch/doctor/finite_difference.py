@@ -25,7 +25,7 @@ LADDERS = 4
 SETTLED = 1e-4
 SETTLED_OF_A = 1e-9
 #: Roundings in one value of the function, in units of its last place.
-ROUNDINGS = 4.0
+ROUNDINGS = 16.0
 #: An error bar wider than these parts of derivative and A decides nothing.
 RESOLVES = 1e-2
 RESOLVES_OF_A = 1e-6
@@ -72,15 +72,17 @@ def differentiate(
     *,
     low: float = -math.inf,
     high: float = math.inf,
+    expected: float | None = None,
     magnitude: float = 0.0,
     epsilon: float = sys.float_info.epsilon,
     noise: float = 0.0,
 ) -> FiniteDifference:
     """The derivative of ``function`` at ``x``, from ``step`` downwards.
 
-    Beyond ``low`` and ``high`` the function is not asked: there the differences are one-sided. ``magnitude`` is the sum
-    A, if it is known; ``epsilon`` the rounding unit of the function's arithmetic, ``noise`` an absolute uncertainty of
-    its values besides. Values that are not finite make the result NaN, "unresolved".
+    Beyond ``low`` and ``high`` the function is not asked: there the differences are one-sided. ``expected`` is a
+    gradient to be tested: a difference from it counts only if two ladders show it. ``magnitude`` is the sum A, if it is
+    known; ``epsilon`` the rounding unit of the function's arithmetic, ``noise`` an absolute uncertainty of its values
+    besides. Values that are not finite make the result NaN, "unresolved".
     Raises ``ValueError`` for a step that is not positive, or one that leaves ``x`` no room between the bounds.
     """
     if not (step > 0 and math.isfinite(step)):
@@ -92,24 +94,26 @@ def differentiate(
     points = _Points(function, x, max(epsilon, 0.0), noise)
     # A step is made exact in floating point, so that the quotient divides by what was really added.
     step = max((x + step) - x, math.ulp(x) * 2**LEVELS)
-    ladders = []
+    ladders: list[_Ladder] = []
+    pattern: Pattern | None = None
     for descent in range(LADDERS):
         ladders.append(_measure(points, step / 8**descent, low, high))
-        if ladders[-1].settled(magnitude):
+        pattern = _accepted(ladders, magnitude, expected)
+        if pattern is not None:
             break
-    best = ladders[-1] if ladders[-1].settled(magnitude) else min(ladders, key=lambda ladder: _or_inf(ladder.error))
+    best = ladders[-1] if pattern is not None else min(ladders, key=lambda ladder: ladder.doubtful_error)
     jump = None
-    if len(ladders) > 1 and math.isfinite(best.error):
+    if len(ladders) > 1 and pattern != "kink" and math.isfinite(best.error):
         jump = _find_jump(points, max(low, x - step), min(high, x + step), best.derivative)
-    pattern, error = _pattern(best, jump, magnitude, points), best.error
-    if pattern == "kink":
-        # A kink is as wide at every scale; what changes with the scale is scatter, and belongs to the error bar.
-        ladders.append(_measure(points, best.steps[0] / 8, low, high))
-        if not abs(ladders[-1].gap - best.gap) < 0.2 * best.gap:
-            pattern, error = "rough", max(error, best.gap)
+    if jump is not None:
+        pattern = "jumps"
+    elif pattern is None:
+        pattern = "rough" if best.settled(magnitude) else "unresolved"
+    elif all(value == points.at(x) for value in points.known.values()):
+        pattern = "flat"
     return FiniteDifference(
         derivative=best.derivative,
-        error=error,
+        error=best.error if pattern in ("smooth", "flat", "kink") else best.doubtful_error,
         curvature=best.curvature,
         left=best.left,
         right=best.right,
@@ -182,6 +186,21 @@ class _Ladder:
         """A gap that extrapolation and rounding explain."""
         return 3 * self.gap_error + 8 * self.rounding + 1e-6 * (abs(self.left) + abs(self.right))
 
+    @property
+    def doubtful_error(self) -> float:
+        """The error where the ladder is not to be trusted: left and right differ by more than they should."""
+        gap = self.gap if self.gap > self.doubt else 0.0
+        return max(_or_inf(self.error), gap)
+
+    def confirms(self, expected: float | None, magnitude: float) -> bool:
+        """Whether a gradient is this ladder's derivative, or none was expected."""
+        allowed = max(3 * self.error, SETTLED_OF_A * magnitude)
+        return expected is None or not math.isfinite(expected) or abs(expected - self.derivative) <= allowed
+
+    def confirms_ladder(self, other: "_Ladder") -> bool:
+        """Whether another ladder found the same derivative."""
+        return abs(self.derivative - other.derivative) <= 3 * (self.error + other.error)
+
     def settled(self, magnitude: float) -> bool:
         tolerance = max(SETTLED * abs(self.derivative), SETTLED_OF_A * magnitude, 4 * self.rounding)
         return self.error <= tolerance
@@ -214,17 +233,22 @@ def _measure(points: _Points, step: float, low: float, high: float) -> _Ladder:
 
 def _extrapolate(quotients: list[float], orders: tuple[int, ...]) -> tuple[float, float]:
     """The limit at step zero of quotients at steps h, h/2, h/4 whose errors go with the powers ``orders`` of the step,
-    and how far the last two stages of the table lie apart."""
-    column = list(quotients)
-    best, error = math.nan, math.inf
+    and its error: how far the last stages of the table lie apart, if halving the step shrinks the error as it should;
+    otherwise how far the extrapolation went."""
+    coarse, middle, fine = quotients
+    weight = 2.0 ** orders[0]
+    regular = weight / 1.5 < _ratio(coarse - middle, middle - fine) < weight * 1.5
+    column = quotients
     for order in orders:
-        weight = 2.0**order
-        following = [(weight * fine - coarse) / (weight - 1) for coarse, fine in itertools.pairwise(column)]
-        spread = max(abs(following[-1] - column[-1]), abs(following[-1] - following[0]))
-        if spread <= error:
-            best, error = following[-1], spread
-        column = following
-    return (best, error) if math.isfinite(best) else (math.nan, math.inf)
+        before, factor = column, 2.0**order
+        column = [(factor * small - large) / (factor - 1) for large, small in itertools.pairwise(column)]
+    limit = column[-1]
+    error = abs(limit - before[-1]) if regular else max(abs(limit - fine), abs(middle - fine))
+    return (limit, error) if math.isfinite(limit) else (math.nan, math.inf)
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if other else math.inf
 
 
 def _find_jump(points: _Points, low: float, high: float, slope: float) -> Jump | None:
@@ -246,16 +270,18 @@ def _find_jump(points: _Points, low: float, high: float, slope: float) -> Jump |
     return Jump(a, points.at(b) - points.at(a)) if remains else None
 
 
-def _pattern(best: _Ladder, jump: Jump | None, magnitude: float, points: _Points) -> Pattern:
-    if not math.isfinite(best.error):
-        return "unresolved"
-    if jump is not None:
-        return "jumps"
-    if not best.settled(magnitude):
-        return "unresolved"
-    if all(value == points.at(points.x) for value in points.known.values()):
-        return "flat"
-    return "kink" if best.gap > best.doubt else "smooth"
+def _accepted(ladders: list[_Ladder], magnitude: float, expected: float | None) -> Pattern | None:
+    """What the last ladder settles, None if a finer one is needed.
+
+    A kink is as wide at every scale; a gap between left and right that changes with the scale is something else nearby.
+    """
+    last = ladders[-1]
+    if not last.settled(magnitude):
+        return None
+    before = ladders[-2] if len(ladders) > 1 else None
+    if last.gap > last.doubt:
+        return "kink" if before is not None and abs(last.gap - before.gap) < 0.02 * last.gap else None
+    return "smooth" if last.confirms(expected, magnitude) or (before and last.confirms_ladder(before)) else None
 
 
 def _or_inf(value: float) -> float:

@@ -75,17 +75,21 @@ def observe(shared: Shared, coordinate: Coordinate, meter: Meter) -> tuple[Obser
     meter.count(FORWARD_MODE)
     o.forward, tangent = _forward(subject, coordinate)
     _weigh(o, tangent)
+    # A gradient in single precision is held to the one in double, and that to the finite difference.
+    checked = o.double if shared.is_single and o.gradient is not None else o.gradient
     function = _loss_along(subject, coordinate, meter)
     epsilon = torch.finfo(subject.evaluate(dict(subject.values))[0].dtype).eps
     o.difference = differentiate(
         function, coordinate.value, coordinate.step,
-        low=coordinate.low, high=coordinate.high, magnitude=o.magnitude or 0.0, epsilon=epsilon,
+        low=coordinate.low,
+        high=coordinate.high,
+        expected=checked,
+        magnitude=o.magnitude or 0.0,
+        epsilon=epsilon,
     )  # fmt: skip
     if subject.has_image and (tangent is None or (o.responds and not o.response)):
         tangent = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
         _weigh(o, tangent)
-    # A gradient in single precision is held to the one in double, and that to the finite difference.
-    checked = o.double if shared.is_single and o.gradient is not None else o.gradient
     o.agreement = agreement(checked, o.difference, o.magnitude)
     _look_closer(o, subject, tangent, meter)
     return o, tangent

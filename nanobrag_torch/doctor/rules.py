@@ -40,7 +40,9 @@ class Rule:
 
 
 def _first(o: Observation, test: Callable[[Event], bool]) -> Event | None:
-    return next((event for event in o.severed if test(event)), None)
+    """The first event that passes the test, those outside this package first."""
+    found = sorted((event for event in o.severed if test(event)), key=lambda event: event.internal)
+    return found[0] if found else None
 
 
 def _not_finite(o: Observation) -> bool:
@@ -236,6 +238,7 @@ def _revived(code: str) -> Test:
 _NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad  # noqa: E731
 _DIRECT: Callable[[Event], bool] = lambda event: event.direct  # noqa: E731
 _ANY: Callable[[Event], bool] = lambda event: True  # noqa: E731
+_OUTSIDE: Callable[[Event], bool] = lambda event: not event.internal  # noqa: E731
 
 ROOTS = ("Sqrt", "LinalgVectorNorm", "Norm", "Pow", "Rsqrt")
 
@@ -457,9 +460,9 @@ RULES: tuple[Rule, ...] = (
         "Reduce the argument before the quotient, and use its series near the pole.", _pole,
     ),
     Rule(
-        "W4", "fault", lambda o: o.agreement == "disagrees" and bool(o.severed) and o.connected,
+        "W4", "fault", lambda o: o.agreement == "disagrees" and o.connected and _first(o, _OUTSIDE) is not None,
         "part of the dependence is missing from the graph: a normalisation or weight that was taken out of it",
-        "Keep the normalising number a tensor, or normalise by a constant.", _event(_ANY),
+        "Keep the normalising number a tensor, or normalise by a constant.", _event(_OUTSIDE),
     ),
     Rule(
         "W6", "fault", lambda o: o.agreement == "disagrees",

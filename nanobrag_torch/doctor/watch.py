@@ -23,6 +23,8 @@ _QUERIES = frozenset(
     {"requires_grad_", "register_hook", "retain_grad", "backward", "__repr__", "__format__", "size", "dim", "numel"}
 )
 _MOST_EVENTS = 2000
+#: The folder of this package.
+PACKAGE = str(Path(__file__).parent.parent)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Event:
     """A tensor that left the graph, or a value that ceased to be finite.
 
     ``leaves`` names the parameters that the tensor depends on, ``direct`` says whether it was a parameter itself.
-    ``zeros`` counts exact zeros in what the operation was applied to.
+    ``zeros`` counts exact zeros in what the operation was applied to; ``internal`` says that the line is in this package,
+    which reads numbers from tensors to validate them.
     """
 
     operation: str
@@ -40,6 +43,7 @@ class Event:
     without_grad: bool = False
     zeros: int = 0
     result: str = ""
+    internal: bool = False
 
 
 class Watch(TorchFunctionMode):
@@ -81,7 +85,17 @@ class Watch(TorchFunctionMode):
             return
         leaves = frozenset().union(*(self._leaves_of(tensor) for tensor in dependent))
         direct = any(id(tensor) in self.names for tensor in dependent)
-        self.severed.append(Event(name, user_line(), leaves, direct, not torch.is_grad_enabled()))
+        path, number = user_frame()
+        self.severed.append(
+            Event(
+                name,
+                line_at(path, number),
+                leaves,
+                direct,
+                not torch.is_grad_enabled(),
+                internal=path.startswith(PACKAGE),
+            )
+        )
 
     def _look_for_nonfinite(self, name: str, inputs: list[Tensor], result: Any) -> None:
         outputs = [tensor for tensor in _tensors((result,)) if tensor.is_floating_point()]
@@ -91,7 +105,7 @@ class Watch(TorchFunctionMode):
         # The operand that decides (the divisor, the argument of a root) comes last.
         zeros = int((floats[-1] == 0).sum()) if floats else 0
         kind = "NaN" if any(bool(torch.isnan(tensor).any()) for tensor in outputs) else "infinite"
-        event = Event(name, user_line(), zeros=zeros, result=kind)
+        event = Event(name, line_at(*user_frame()), zeros=zeros, result=kind)
         if floats and all(bool(torch.isfinite(tensor).all()) for tensor in floats):
             self.broken = event
         else:
@@ -120,12 +134,12 @@ class Watch(TorchFunctionMode):
         return frozenset(found)
 
 
-def user_line() -> str:
-    """The innermost line of code that is neither torch's nor the doctor's, as "file.py:12: text"."""
+def user_frame() -> tuple[str, int]:
+    """File and number of the innermost line of code that is neither torch's nor the doctor's."""
     frame = sys._getframe(1)
     while frame is not None and is_internal(frame.f_code.co_filename):
         frame = frame.f_back  # type: ignore[assignment]
-    return line_at(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
 
 
 def line_at(path: str, number: int) -> str:
@@ -136,8 +150,7 @@ def line_at(path: str, number: int) -> str:
 
 def is_internal(path: str) -> bool:
     """Whether a file belongs to torch or to the doctor itself."""
-    folder = str(Path(__file__).parent)
-    return path.startswith((folder, str(Path(torch.__file__).parent), "<"))
+    return path.startswith((str(Path(__file__).parent), str(Path(torch.__file__).parent), "<frozen", "<string"))
 
 
 def _name_of(func: Any) -> str:
