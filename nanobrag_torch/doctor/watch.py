@@ -32,8 +32,8 @@ class Event:
     """A tensor that left the graph, or a value that ceased to be finite.
 
     ``leaves`` names the parameters that the tensor depends on, ``direct`` says whether it was a parameter itself.
-    ``zeros`` counts exact zeros in what the operation was applied to; ``internal`` says that the line is in this package,
-    which reads numbers from tensors to validate them.
+    ``zeros`` counts exact zeros in what the operation was applied to; ``internal`` says that the line is in this
+    package, which reads numbers from tensors to validate them.
     """
 
     operation: str

@@ -1,0 +1,103 @@
+"""A pytest plugin that watches the gradient checks of any test suite for those that prove nothing.
+
+    pytest -p nanobrag_torch.doctor.pytest_plugin
+
+A check that compares zero with zero passes whatever the code does. The guard watches ``gradcheck``, ``gradgradcheck``
+and ``backward()`` and reports such checks, gradients that are all zero or not finite, and checks in single precision:
+in the warnings summary, in the junit file, and as JSON. It changes no outcome, unless ``--gradient-guard=error`` asks
+for it.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nanobrag_torch.doctor.guard import Finding, Guard
+
+PROPERTY = "gradient_guard"
+MARK = "zero_gradient"
+
+
+class GradientGuardWarning(UserWarning):
+    """A gradient check that proves nothing, or that cannot be trusted."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the guard."""
+    group = parser.getgroup("gradient guard")
+    group.addoption(
+        "--gradient-guard",
+        choices=("warn", "error", "off"),
+        default="warn",
+        help="what a gradient check that proves nothing leads to (default: %(default)s)",
+    )
+    group.addoption("--gradient-guard-json", metavar="PATH", help="write the findings there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start watching before any test module is imported, so that names imported from torch are watched too."""
+    config.addinivalue_line("markers", f"{MARK}: the gradients in this test are zero on purpose; the guard is silent")
+    if config.getoption("--gradient-guard") == "off":
+        return
+    plugin = GuardPlugin(config)
+    config.pluginmanager.register(plugin, "gradient_guard_session")
+
+
+class GuardPlugin:
+    """One session under guard."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.fails = config.getoption("--gradient-guard") == "error"
+        self.findings: dict[str, list[dict[str, Any]]] = {}
+        self.guard = Guard()
+        self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"])
+
+    def pytest_unconfigure(self) -> None:
+        """Put torch's own functions back."""
+        self.guard.release()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Collect what a test does; fail it afterwards, if asked to and if it passed."""
+        self.guard.findings.clear()
+        try:
+            result = yield
+        finally:
+            found = [] if item.get_closest_marker(MARK) else list(dict.fromkeys(self.guard.findings))
+            self.guard.findings.clear()
+            for finding in found:
+                item.user_properties.append((PROPERTY, json.dumps(asdict(finding))))
+        if found and self.fails:
+            pytest.fail("gradient guard: " + "; ".join(str(finding) for finding in found), pytrace=False)
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather findings from the reports, which arrive from other processes as well."""
+        if report.when != "call":
+            return
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                entry = json.loads(str(value))
+                self.findings.setdefault(report.nodeid, []).append(entry)
+                self._warn(report.nodeid, Finding(**entry))
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the findings, by test."""
+        path = self.config.getoption("--gradient-guard-json")
+        if path and not hasattr(self.config, "workerinput"):
+            Path(path).write_text(json.dumps(self.findings, indent=2) + "\n", encoding="utf-8")
+
+    def _warn(self, nodeid: str, finding: Finding) -> None:
+        """Enter a line into the summary of warnings, past the filters, which could turn it into an error."""
+        message = warnings.WarningMessage(GradientGuardWarning(str(finding)), GradientGuardWarning, nodeid, 0)
+        self.config.hook.pytest_warning_recorded.call_historic(
+            kwargs={"warning_message": message, "when": "runtest", "nodeid": nodeid, "location": None}
+        )
