@@ -24,7 +24,8 @@ class Scenario:
 
     Each evaluation builds crystal, detector, beam and simulator anew, so that none remembers the one before it.
     Sub-pixels are counted once, at the configs as given: an automatic number would make the loss jump. ``loss`` turns
-    the image (spixels, fpixels) into a 0-d tensor; ``hkl_data`` (h, k, l) and ``hkl_metadata`` are the crystal's.
+    the image (spixels, fpixels) into a 0-d tensor; ``hkl_data`` (h, k, l) and ``hkl_metadata`` are the crystal's;
+    ``engine`` is the simulator's.
     """
 
     crystal: CrystalConfig
@@ -37,6 +38,7 @@ class Scenario:
     device: str = "cpu"
     hkl_data: Tensor | None = None
     hkl_metadata: dict[str, Any] | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -80,8 +82,9 @@ class Scenario:
         crystal.hkl_data, crystal.hkl_metadata = self.hkl_data, self.hkl_metadata
         detector = Detector(configs["detector"], self.device, self.dtype, self.compat)
         return Simulator(
-            crystal, detector, beam_config=configs["beam"], device=self.device, dtype=self.dtype, compat=self.compat
-        )
+            crystal, detector, beam_config=configs["beam"], device=self.device, dtype=self.dtype, compat=self.compat,
+            engine=self.engine,
+        )  # fmt: skip
 
     def oversample(self) -> int:
         """Sub-pixels per axis at the configs as given."""

@@ -1,0 +1,124 @@
+"""The command ``nanobrag-workbook``: run a brief or a notebook, and check a report.
+
+Exit codes: 0 the evidence was taken and explains what was asked (a mapped test that fails, and is explained, is such a
+success); 1 the evidence shows a failure; 2 the input is wrong and nothing was started; 3 blocked, nothing is concluded;
+130 interrupted.
+"""
+
+import json
+import time
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from nanobrag_torch.workbook import repository
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.page import PAGE
+from nanobrag_torch.workbook.publish import finish_orphans
+from nanobrag_torch.workbook.records import BY_FILE, EXIT_CODES
+from nanobrag_torch.workbook.report import verify as verify_report
+from nanobrag_torch.workbook.run import Request
+from nanobrag_torch.workbook.run import run as run_request
+
+BAD_INPUT = 2
+_PARAMETER_OPTIONS = ("-p", "--parameter")
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+_messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    notebook: Annotated[Path | None, typer.Argument(help="A notebook, where there is no brief.")] = None,
+    brief: Annotated[Path | None, typer.Option(help="A brief; its notebook is found from its focus and phase.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set a notebook parameter.")
+    ] = None,
+    reports: Annotated[Path | None, typer.Option(help="Where reports go (default: reports/ of the checkout).")] = None,
+    stamp: Annotated[str | None, typer.Option(help="UTC as YYYYmmddTHHMMSSZ (default: now).")] = None,
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 1800,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
+) -> None:
+    """Run a brief or a notebook, and print the path of the page that results."""
+    started = time.monotonic()
+
+    def tell(phase: str, text: str) -> None:
+        _messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {phase:<10}  {escape(text)}")
+
+    request = Request(brief, notebook, _pairs(parameter or []), reports, stamp, timeout)
+    root = repository.root()
+    for name, outcome in finish_orphans((reports or root / "reports").resolve(), root):
+        tell("killed run", f"{name} {outcome}")
+    folder, verdict = run_request(request, tell)
+    tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
+    page = folder / PAGE
+    typer.echo(_from_here(page))
+    if open_page:
+        webbrowser.open(page.as_uri())
+    raise typer.Exit(EXIT_CODES[verdict.status])
+
+
+@app.command()
+def verify(report: Annotated[Path, typer.Argument(help="The folder of a report.")]) -> None:
+    """Compare every file of a report with its manifest; exit code 1 where something differs."""
+    problems = verify_report(report)
+    for problem in problems:
+        _messages.print(escape(problem))
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{report}: every file is as the manifest says")
+
+
+@app.command()
+def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_FILE)}.")]) -> None:
+    """Print the JSON schema of a file in a report."""
+    if file not in BY_FILE:
+        raise InputError.of("schema", "file", file, ", ".join(BY_FILE), "Name a file of a report.")
+    typer.echo(json.dumps(BY_FILE[file].model_json_schema(), indent=2))
+
+
+def run_command(arguments: list[str]) -> None:
+    """Run the command with these arguments; it ends in ``SystemExit`` with one of the exit codes above."""
+    try:
+        app(args=_joined(arguments), prog_name="nanobrag-workbook")
+    except InputError as error:
+        _messages.print(f"nanobrag-workbook: {escape(str(error))}")
+        raise SystemExit(BAD_INPUT) from None
+    except Blocked as error:
+        _messages.print(f"nanobrag-workbook: {escape(str(error))}")
+        raise SystemExit(EXIT_CODES["blocked"]) from None
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """``-p NAME VALUE`` as ``-p NAME=VALUE``: the parser takes one word for each option that may be repeated."""
+    words: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        words.append(word)
+        if word in _PARAMETER_OPTIONS:
+            name = next(rest, None)
+            if name is None:
+                break
+            value = None if "=" in name else next(rest, None)
+            words.append(name if value is None else f"{name}={value}")
+    return words
+
+
+def _pairs(parameters: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError.of("run", "-p", text, "a name and a value", "Write -p NAME VALUE.")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+def _from_here(path: Path) -> str:
+    """The path as it is reached from the working folder, or in full from elsewhere."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,185 @@
+"""A notebook executed by papermill in a kernel process of its own: guarded environment, time limit, known ends."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from nanobrag_torch.workbook import files
+
+#: What the kernel process itself writes to its terminal: the last words of one that crashes.
+KERNEL_LOG = "kernel.log"
+_ENGINE = "nanobrag-guarded"
+_START_TIMEOUT_S = 120
+#: A kernel warns of its transport at every start; only errors are worth keeping.
+_ERRORS_ONLY = "--IPKernelApp.log_level=40"
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended; ``cell`` is the number, from 1, of the cell that was running."""
+
+    end: Literal["completed", "raised", "died", "timeout", "interrupted", "no kernel"]
+    error: str = ""
+    detail: str = ""
+    cell: int | None = None
+
+
+class _Client(PapermillNotebookClient):
+    """A client that remembers its kernel's process, and leaves nothing of it behind."""
+
+    last_words = ""
+
+    def run_guarded(self, environment: Mapping[str, str], log: Any) -> None:
+        """Execute the notebook in a kernel with that environment, its terminal output going to ``log``."""
+        group: int | None = None
+        try:
+            self.km = self.create_kernel_manager()
+            self.start_new_kernel(env=dict(environment), stdout=log, stderr=log)
+            group = self.km.provisioner.pid
+            self.execute()
+        finally:
+            # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
+            if group is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+
+    def papermill_execute_cells(self) -> None:
+        try:
+            super().papermill_execute_cells()
+        except DeadKernelError as error:
+            raise DeadKernelError(_how_it_died(self.km.provisioner.process)) from error
+
+
+class _Engine(NBClientEngine):
+    """papermill's engine, with an environment for the kernel and a file for its terminal output."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, progress: Progress,
+        **_: Any,
+    ) -> None:  # fmt: skip
+        cells = nb_man.nb.cells
+
+        def announce(cell: Any, cell_index: int) -> None:
+            progress(cell_index + 1, len(cells), _heading(cells[: cell_index + 1]))
+
+        client = _Client(
+            nb_man, kernel_name=kernel_name, timeout=timeout, startup_timeout=_START_TIMEOUT_S,
+            shutdown_kernel="immediate", coalesce_streams=True, extra_arguments=[_ERRORS_ONLY],
+            on_cell_execute=announce,
+        )  # fmt: skip
+        with log.open("ab") as stream:
+            client.run_guarded(environment, stream)
+
+
+papermill_engines.register(_ENGINE, _Engine)
+
+
+def execute(
+    notebook: Path,
+    output: Path,
+    parameters: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    cwd: Path,
+    timeout: int,
+    progress: Progress,
+) -> Outcome:
+    """Run ``notebook`` with ``parameters`` and write it, as far as it got, to ``output``.
+
+    ``environment`` is that of the kernel, whose working folder is ``cwd``; a cell may take ``timeout`` seconds;
+    ``progress`` is called with (cell number, number of cells, nearest heading) before each cell.
+    """
+    try:
+        return _execute(notebook, output, parameters, environment, cwd, timeout, progress)
+    finally:
+        if output.is_file():
+            _forget_places(output, notebook)
+
+
+def _execute(
+    notebook: Path,
+    output: Path,
+    parameters: Mapping[str, Any],
+    environment: Mapping[str, str],
+    cwd: Path,
+    timeout: int,
+    progress: Progress,
+) -> Outcome:
+    try:
+        papermill.execute_notebook(
+            nbformat.read(notebook, as_version=4),
+            _literal(output),
+            parameters=dict(parameters),
+            engine_name=_ENGINE,
+            cwd=cwd,
+            progress_bar=False,
+            environment=environment,
+            log=output.with_name(KERNEL_LOG),
+            timeout=timeout,
+            progress=progress,
+        )
+    except PapermillExecutionError as error:
+        return Outcome("raised", error.ename, error.evalue, error.cell_index + 1)
+    except CellTimeoutError:
+        return Outcome("timeout", detail=f"a cell took longer than {timeout} s", cell=_running_cell(output))
+    except DeadKernelError as error:
+        return Outcome("died", detail=str(error), cell=_running_cell(output))
+    except KeyboardInterrupt:
+        return Outcome("interrupted", detail="a signal asked the run to stop", cell=_running_cell(output))
+    except (NoSuchKernel, RuntimeError) as error:
+        return Outcome("no kernel", type(error).__name__, str(error))
+    return Outcome("completed")
+
+
+def _heading(cells: list[Any]) -> str:
+    """The last heading in the prose of these cells; empty where there is none."""
+    lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    return next((line.lstrip("# ") for line in reversed(lines) if line.startswith("#")), "")
+
+
+def _forget_places(output: Path, notebook: Path) -> None:
+    """Keep the names of the notebook and its result, not where they were on this machine."""
+    executed = nbformat.read(output, as_version=4)
+    executed.metadata.papermill.update(input_path=notebook.name, output_path=output.name)
+    files.write(output, nbformat.writes(executed))
+
+
+def _literal(path: Path) -> str:
+    """The path for papermill, which takes braces in it for a template."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _running_cell(output: Path) -> int | None:
+    """The number of the last cell that was started, from the notebook as far as it was written."""
+    if not output.is_file():
+        return None
+    started = [
+        number
+        for number, cell in enumerate(nbformat.read(output, as_version=4).cells, start=1)
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
+    ]
+    return started[-1] if started else None
+
+
+def _how_it_died(process: Any) -> str:
+    code = process.poll() if process is not None else None
+    if code is None or code >= 0:
+        return f"the kernel ended with exit code {code}" if code is not None else "the kernel ended"
+    name = signal.Signals(-code).name
+    hint = ", which is how a system ends a process that takes too much memory" if -code == signal.SIGKILL else ""
+    return f"the kernel was ended by {name}{hint}"

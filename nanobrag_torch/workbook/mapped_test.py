@@ -1,0 +1,111 @@
+"""The mapped test: pytest as a process of its own, its output copied to a log while it runs."""
+
+import shlex
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Timer
+from xml.etree import ElementTree
+
+import psutil
+
+from nanobrag_torch.workbook import commands, repository
+from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook.records import TestRecord, TestStatus
+from nanobrag_torch.workbook.report import Report
+
+#: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
+EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
+    0: ("passed", "the test passed"),
+    1: ("failed", "the test ran and failed"),
+    2: ("blocked", "pytest stopped before the test: it could not be imported, or was interrupted"),
+    3: ("blocked", "pytest itself failed"),
+    4: ("blocked", "the test was not found"),
+    5: ("blocked", "no test was collected"),
+}
+LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
+
+
+def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
+    """Run the pytest ids in ``tests`` (separated by blanks) with ``options`` from the fixed list.
+
+    It is ended after ``timeout_s`` seconds. Leaves the log, the JUnit XML, the exit code and the record in ``report``.
+    Raises ``Blocked``, after all of that, where the outcome says nothing about the test, and ``InputError`` for an
+    option or id that is not allowed.
+    """
+    nodes = [commands.check_test(node) for node in tests.split()]
+    words = ["pytest", *commands.check_options(options), *nodes]
+    xml = (report.folder / XML).resolve()
+    started = time.monotonic()
+    code, timed_out = _run(words, xml, report.folder / LOG, timeout_s)
+    elapsed = time.monotonic() - started
+    status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
+    if timed_out:
+        status, meaning = "blocked", f"the test took longer than {timeout_s} s and was ended"
+    report.write_text(EXIT_CODE, f"{code}\n")
+    record = report.write(
+        TestRecord(
+            test=" ".join(nodes),
+            command=shlex.join(words),
+            status=status,
+            exit_code=code,
+            meaning=meaning,
+            message=_message(xml),
+            elapsed_s=round(elapsed, 3),
+        )
+    )
+    if status == "blocked":
+        raise Blocked(f"{record.test}: {meaning}. What pytest wrote is in {LOG}.")
+    return record
+
+
+def _run(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
+    """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
+    command = [sys.executable, "-u", "-m", *words, "-p", "no:cacheprovider", f"--junitxml={xml}"]
+    process = subprocess.Popen(
+        command, cwd=repository.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    expired = Event()
+
+    def end_late() -> None:
+        expired.set()
+        _end(process)
+
+    late = Timer(timeout_s, end_late)
+    late.start()
+    assert process.stdout is not None
+    try:
+        with log.open("wb") as copy:
+            for line in process.stdout:
+                copy.write(line)
+                copy.flush()
+                sys.stdout.write(line.decode(errors="replace"))
+                sys.stdout.flush()
+        code = process.wait()
+    finally:
+        late.cancel()
+        _end(process)
+    return code, expired.is_set()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything that it started; nothing happens where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        for each in (*parent.children(recursive=True), parent):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+
+
+def _message(xml: Path) -> str:
+    """The first failure or error in a JUnit report; empty where there is none."""
+    try:
+        tree = ElementTree.parse(xml)
+    except (FileNotFoundError, ElementTree.ParseError):
+        return ""
+    for kind in ("failure", "error"):
+        for element in tree.iter(kind):
+            return element.get("message", "") or (element.text or "").strip()
+    return ""

@@ -1,0 +1,203 @@
+"""The folder of a report: written beside, checked, then renamed into place.
+
+While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running`` and its ``status`` says ``running``.
+:meth:`Report.finish` checks it and renames it to ``<stamp>``. A run that was killed leaves its working folder behind;
+:func:`orphans` finds those whose process is dead.
+"""
+
+import json
+import platform
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import psutil
+from pydantic import ValidationError
+
+from nanobrag_torch.workbook import files, repository
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.records import BY_FILE, EnvironmentRecord, Manifest, Owner, Process, Record, Verdict
+
+_RUNNING = ".running"
+_STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+
+R = TypeVar("R", bound=Record)
+
+
+class Artefact(Protocol):
+    """Whatever knows how to put itself into a report folder."""
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write the files of this artefact below ``folder``."""
+
+
+A = TypeVar("A", bound=Artefact)
+
+
+class Report:
+    """One report folder, while it is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, reports: Path, owner: Owner) -> "Report":
+        """The working folder of a new run below ``reports``.
+
+        Raises ``InputError`` where that stamp is already taken or the folder cannot be made.
+        """
+        final = reports / owner.initiative / owner.phase / owner.stamp
+        folder = final.with_name(f".{owner.stamp}{_RUNNING}")
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if final.exists():
+                raise FileExistsError
+            folder.mkdir()
+        except FileExistsError:
+            raise InputError.of(
+                "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
+            ) from None
+        except OSError as error:
+            raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+        report = cls(folder)
+        report.write(owner)
+        report.write_text("status", "running\n")
+        return report
+
+    @classmethod
+    def attach(cls, folder: str) -> "Report":
+        """The folder that a runner made for this notebook, or ``reports/lab`` where a person runs it."""
+        path = Path(folder) if folder else repository.root() / "reports" / "lab"
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @property
+    def final(self) -> Path:
+        """Where the report will stand when it is finished."""
+        return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(_RUNNING))
+
+    def write(self, artefact: A, name: str = "") -> A:
+        """Save an artefact, under its own name unless another is given, and return it for display."""
+        artefact.save(self.folder, name)
+        return artefact
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file of that name."""
+        files.write(self.folder / name, text)
+
+    def read(self, kind: type[R], name: str = "") -> R | None:
+        """A record back from its file; None where it is not there or was left damaged by a killed run."""
+        try:
+            return kind.model_validate_json((self.folder / (name or kind.file)).read_text())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def finish(self, verdict: Verdict) -> Path:
+        """Write status and manifest, check every file, rename the folder into place, and return its new path.
+
+        Raises ``Blocked`` where the check fails; the working folder then stays as it is.
+        """
+        owner = self.read(Owner)
+        if owner is None:
+            raise Blocked(f"{self.folder.name}: no record of the run that wrote it; delete the folder.")
+        for leftover in self.folder.rglob(f".*{files.UNFINISHED}"):
+            leftover.unlink()
+        self.write_text("status", f"{verdict.status}\n")
+        shared = {name: getattr(owner, name) for name in Manifest.model_fields if name in Owner.model_fields}
+        self.write(
+            Manifest(
+                **shared,
+                status=verdict.status,
+                verdict=verdict,
+                finished=now(),
+                environment=self.read(EnvironmentRecord),
+                files=files.checksums(self.folder, without=(Manifest.file,)),
+            )
+        )
+        problems = verify(self.folder)
+        if problems:
+            raise Blocked("The report does not pass its own check: " + "; ".join(problems))
+        final = self.final
+        self.folder.rename(final)
+        (final / Owner.file).unlink()
+        return final
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def new_stamp() -> str:
+    """The stamp of a run that starts now: UTC, YYYYmmddTHHMMSSZ."""
+    return time.strftime(_STAMP_FORMAT, time.gmtime())
+
+
+def check_stamp(stamp: str) -> str:
+    """``stamp`` if it has the form of one. Raises ``InputError``."""
+    try:
+        if not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
+            raise ValueError
+        datetime.strptime(stamp, _STAMP_FORMAT)
+    except ValueError:
+        raise InputError.of("report", "stamp", stamp, "UTC as YYYYmmddTHHMMSSZ", "Leave it out for now.") from None
+    return stamp
+
+
+def this_process() -> Process:
+    """This process, as a working folder names its owner."""
+    process = psutil.Process()
+    return Process(pid=process.pid, started=process.create_time(), host=platform.node())
+
+
+def orphans(reports: Path) -> Iterator[Report]:
+    """The working folders below ``reports`` whose process, on this host, is dead."""
+    for record in sorted(reports.glob(f"*/*/.*{_RUNNING}/{Owner.file}")):
+        report = Report(record.parent)
+        owner = report.read(Owner)
+        if owner is not None and owner.process.host == platform.node() and not _lives(owner.process):
+            yield report
+
+
+def _lives(process: Process) -> bool:
+    try:
+        # The time tells a process from a later one that was given the same number.
+        return abs(psutil.Process(process.pid).create_time() - process.started) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with a report: changed, missing or foreign files, unreadable records. Empty if nothing is."""
+    try:
+        manifest = Manifest.model_validate_json((folder / Manifest.file).read_text())
+    except FileNotFoundError:
+        return [f"{Manifest.file} is missing"]
+    except (ValidationError, UnicodeDecodeError) as error:
+        return [f"{Manifest.file} cannot be read: {str(error).splitlines()[0]}"]
+    found = files.checksums(folder, without=(Manifest.file,))
+    problems = [f"{name} is missing" for name in manifest.files if name not in found]
+    problems += [f"{name} is not in the manifest" for name in found if name not in manifest.files]
+    problems += [f"{name} was changed" for name, sha in found.items() if manifest.files.get(name, sha) != sha]
+    problems += [f"{name} cannot be read as its record" for name in found if not _readable(folder, name)]
+    if "status" in found and (folder / "status").read_text() != f"{manifest.status}\n":
+        problems.append("status differs from the manifest's")
+    return problems
+
+
+def _readable(folder: Path, name: str) -> bool:
+    if not name.endswith((".json", ".ipynb")):
+        return True
+    try:
+        text = (folder / name).read_text()
+        record = BY_FILE.get(name)
+        if record is None:
+            json.loads(text)
+        else:
+            record.model_validate_json(text)
+    except ValueError:
+        return False
+    return True

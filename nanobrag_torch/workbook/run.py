@@ -1,0 +1,225 @@
+"""One run, from what the user asked for to a finished report."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nanobrag_torch.workbook import brief as briefs
+from nanobrag_torch.workbook import environment, files, page, parameters, repository
+from nanobrag_torch.workbook.brief import Brief
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.execute import KERNEL_LOG, Outcome, execute
+from nanobrag_torch.workbook.obstacles import COMPLETED, of_outcome
+from nanobrag_torch.workbook.publish import publish
+from nanobrag_torch.workbook.records import Owner, ParameterValue, Verdict
+from nanobrag_torch.workbook.report import Report, check_stamp, new_stamp, now, this_process
+
+#: The parameter through which a notebook learns where its report is; a run sets it, a person cannot.
+FOLDER_PARAMETER = "report_folder"
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: a brief or a notebook, and how to run it."""
+
+    brief: Path | None = None
+    notebook: Path | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    reports: Path | None = None
+    stamp: str | None = None
+    timeout: int = 1800
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request that was found to be sound, before anything is started."""
+
+    root: Path
+    reports: Path
+    notebook: Path
+    brief: Brief | None
+    brief_text: str
+    values: dict[str, ParameterValue]
+    guards: dict[str, str]
+    owner: Owner
+
+
+def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
+    """Do what is asked, telling (phase, what happens) on the way; where the report is, and its verdict.
+
+    Raises ``InputError`` before anything is started where the request is not sound.
+    """
+    plan = make_plan(request)
+    report = _create(plan, wait=request.stamp is None)
+    for name in ("brief", "parameters"):
+        tell(name, _described(plan)[name])
+    with _signals(signal.default_int_handler):
+        try:
+            outcome = _execute(plan, report, request.timeout, tell)
+        except KeyboardInterrupt:
+            outcome = Outcome("interrupted", detail="a signal asked the run to stop")
+        with _signals(signal.SIG_IGN):
+            tell("report", "writing summary, page and manifest")
+            verdict = _verdict(plan, report, outcome)
+            return publish(report, verdict, plan.root), verdict
+
+
+def make_plan(request: Request) -> Plan:
+    """The plan for a request. Raises ``InputError`` where it is not sound; nothing is written."""
+    if (request.brief is None) == (request.notebook is None):
+        given = "both" if request.brief else "neither"
+        raise InputError.of("run", "what", given, "a notebook, or --brief FILE", "Give one of the two.")
+    root = repository.root()
+    brief, text = briefs.read(request.brief) if request.brief else (None, "")
+    notebook = _notebook_of(brief, root) if brief else request.notebook
+    assert notebook is not None
+    declared = parameters.declared(notebook)
+    resolved = parameters.resolve(declared, notebook.name, _from_brief(brief, declared), request.parameters)
+    if FOLDER_PARAMETER in dict(request.parameters):
+        raise InputError.of("run", FOLDER_PARAMETER, "a value", "none", "Use --reports and --stamp.")
+    values = {
+        name: ParameterValue(value=value, unit=declared[name].unit, source=source)
+        for name, (value, source) in resolved.items()
+        if name != FOLDER_PARAMETER
+    }
+    return Plan(
+        root=root,
+        reports=(request.reports or root / "reports").resolve(),
+        notebook=notebook,
+        brief=brief,
+        brief_text=text,
+        values=values,
+        guards=_guards(brief, values),
+        owner=Owner(
+            process=this_process(),
+            started=now(),
+            initiative=brief.initiative if brief else notebook.resolve().parent.name,
+            phase=brief.phase if brief else notebook.stem,
+            stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
+            title=f"{brief.focus}, phase {brief.phase_letter}" if brief else notebook.stem.replace("_", " "),
+            notebook=_shown(notebook, root),
+            notebook_sha256=files.sha256(notebook),
+            brief=_shown(request.brief, root) if request.brief else None,
+            parameters=values,
+            repository=repository.state(root),
+        ),
+    )
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path as a report shows it: from the root of the checkout, or its bare name outside."""
+    resolved = path.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else resolved.name
+
+
+def _notebook_of(brief: Brief, root: Path) -> Path:
+    found = sorted((root / "notebooks").glob(brief.notebook_pattern))
+    if len(found) != 1:
+        known = ", ".join(path.relative_to(root).as_posix() for path in sorted((root / "notebooks").rglob("*.ipynb")))
+        raise InputError.of(
+            "brief", "Focus and Do Now", f"{len(found)} notebooks match {brief.notebook_pattern}", known or "none yet",
+            "Name an initiative and a phase that have one notebook.",
+        )  # fmt: skip
+    return found[0]
+
+
+def _from_brief(brief: Brief | None, declared: dict[str, parameters.Parameter]) -> dict[str, Any]:
+    if brief is None:
+        return {}
+    asked = {"mapped_test": " ".join(brief.tests), "pytest_options": " ".join(brief.pytest_options)}
+    return {name: value for name, value in asked.items() if name in declared} | brief.parameters
+
+
+def _guards(brief: Brief | None, values: dict[str, ParameterValue]) -> dict[str, str]:
+    device = str(values["device"].value) if "device" in values else "cpu"
+    guards = brief.guards if brief else environment.usual_guards(device)
+    if device != "cpu" and guards.get("CUDA_VISIBLE_DEVICES") == "-1":
+        raise InputError.of("run", "device", device, "'cpu', as the brief hides every GPU", "Change one of the two.")
+    return guards
+
+
+def _create(plan: Plan, wait: bool) -> Report:
+    """The working folder; where the stamp was not chosen and another run has it, that of the next second."""
+    owner = plan.owner
+    while True:
+        try:
+            report = Report.create(plan.reports, owner)
+            break
+        except InputError:
+            if not wait or not (plan.reports / owner.initiative / owner.phase).is_dir():
+                raise
+            time.sleep(1)
+            owner = owner.model_copy(update={"stamp": new_stamp()})
+    if plan.brief is not None:
+        report.write_text("brief.txt", plan.brief_text)
+        report.write_text(page.BRIEF, plan.brief.model_dump_json(indent=2))
+    return report
+
+
+def _described(plan: Plan) -> dict[str, str]:
+    changed = [f"{name} = {entry.value}" for name, entry in plan.values.items() if entry.source == "command line"]
+    brief = f"{plan.brief.focus_id}, phase {plan.brief.phase_letter}: {plan.brief.command}" if plan.brief else "none"
+    return {
+        "brief": brief,
+        "parameters": f"{plan.owner.notebook}, " + (", ".join(changed) or "nothing changed on the command line"),
+    }
+
+
+def _execute(plan: Plan, report: Report, timeout: int, tell: Tell) -> Outcome:
+    def progress(cell: int, cells: int, heading: str) -> None:
+        tell("notebook", f"cell {cell} of {cells}: {heading}")
+
+    values = {name: entry.value for name, entry in plan.values.items()}
+    return execute(
+        plan.notebook,
+        report.folder / page.NOTEBOOK,
+        values | {FOLDER_PARAMETER: _relative(report.folder, plan.root)},
+        environment=environment.of_kernel(plan.guards),
+        cwd=plan.root,
+        timeout=timeout,
+        progress=progress,
+    )
+
+
+def _relative(folder: Path, root: Path) -> str:
+    """The folder as seen from the root, so that an executed notebook names no place on this machine."""
+    return Path(os.path.relpath(folder, root)).as_posix()
+
+
+def _verdict(plan: Plan, report: Report, outcome: Outcome) -> Verdict:
+    log = report.folder / KERNEL_LOG
+    if log.is_file() and log.stat().st_size == 0:
+        log.unlink()
+    stopped = of_outcome(outcome)
+    if stopped is not None:
+        return stopped
+    wanted = plan.brief.artefacts if plan.brief else ()
+    lacking = page.missing(wanted, report.folder)
+    if lacking:
+        return Verdict(
+            code="artefact_missing",
+            status="blocked",
+            title="An artefact is missing",
+            sentence=f"The notebook ran to its end, but did not leave {', '.join(lacking)}, which the brief asks for.",
+            remedy="Use a notebook that writes what the brief names.",
+        )
+    return report.read(Verdict) or COMPLETED
+
+
+@contextmanager
+def _signals(handler: Any) -> Iterator[None]:
+    """Answer the signals that stop a program with ``handler``, and as before afterwards."""
+    before = {number: signal.signal(number, handler) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
