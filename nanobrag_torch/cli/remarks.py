@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
 from nanobrag_torch.cli.messages import cell_parameters
 from nanobrag_torch.cli.prepare import Prepared, reads_dump
+from nanobrag_torch.kernel.formula import samples
 from nanobrag_torch.models.orientation import phi_angles
+from nanobrag_torch.physics.structure_factor import in_range
 
 #: Degrees by which an angle may be off before it is worth a warning.
 ANGLE_TOLERANCE = 1e-3
@@ -67,6 +70,20 @@ def _squared_fluence(run: Prepared) -> str | None:
     return "the scattering of water grows with the square of the fluence and is divided by the steps, as in C"
 
 
+def _lost_interpolation(run: Prepared) -> str | None:
+    """Miller indices are all but linear over a detector: a corner of the ROI is the first to leave the table."""
+    amplitudes = run.scene.amplitudes
+    if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback != "global":
+        return None
+    (ymin, ymax), (xmin, xmax) = run.conf.detector.roi()
+    device = run.scene.panel.origin.device
+    slow, fast = (torch.tensor(index, device=device) for index in ((ymin, ymin, ymax, ymax), (xmin, xmax, xmin, xmax)))
+    found = samples(run.scene, slow, fast, interpolated=False)
+    if bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l).all()):
+        return None
+    return "interpolation ends for the rest of the image at the first sample outside the table, as in C"
+
+
 Rule = Callable[[Prepared], str | None]
 DEPARTURES: tuple[Rule, ...] = (
     _bent_cell,
@@ -75,4 +92,5 @@ DEPARTURES: tuple[Rule, ...] = (
     _stale_phi,
     _equal_weights,
     _squared_fluence,
+    _lost_interpolation,
 )

@@ -3,7 +3,11 @@
 import pytest
 
 PLAIN = "-cell 70 80 90 90 90 90 -default_F 100 -N 5 -detpixels 6 -pixel 1 -oversample 1 -noprogress -nonoise"
-SOURCES = {"s.txt": b"-10 0.01 0 1 1e-10\n-10 0 0.02 5 1e-10\n"}
+INDICES = [(h, k, l) for h in range(-3, 4) for k in range(-3, 4) for l in range(-3, 4)]
+FILES = {
+    "s.txt": b"-10 0.01 0 1 1e-10\n-10 0 0.02 5 1e-10\n",
+    "P1.hkl": "\n".join(f"{h} {k} {l} 10" for h, k, l in INDICES).encode(),
+}
 
 DEPARTURES = {
     "-cell 70 80 90 75 85 95": "75.0391 85.0136 95.0081 instead of 75 85 95",
@@ -12,12 +16,13 @@ DEPARTURES = {
     "-phi 0 -osc 1 -phisteps 3": "phi = 0",
     "-sourcefile s.txt": "weights",
     "-water 3": "water",
+    "-nodump -hkl P1.hkl -interpolate": "interpolation ends",
 }
 
 
 @pytest.mark.parametrize("words", DEPARTURES)
 def test_a_departure_from_physics_is_announced_once(words, command):
-    run = command(f"{PLAIN} {words}", SOURCES)
+    run = command(f"{PLAIN} {words}", FILES)
     warnings = [line for line in run.stderr.splitlines() if DEPARTURES[words] in line]
     assert len(warnings) == 1
     assert "-compat physical" in warnings[0]
@@ -25,14 +30,15 @@ def test_a_departure_from_physics_is_announced_once(words, command):
 
 @pytest.mark.parametrize("words", DEPARTURES)
 def test_correct_physics_needs_no_warning(words, command):
-    run = command(f"{PLAIN} {words} -compat physical", SOURCES)
+    run = command(f"{PLAIN} {words} -compat physical", FILES)
     assert run.exit_code == 0
     assert run.stderr == ""
 
 
 @pytest.mark.parametrize(
     "words",
-    ["", "-phi 1 -osc 1 -phisteps 3", "-oversample_omega", "-detector_thick 0", "-water 0", "-cell 70 80 90 90 110 90"],
-)
+    ["", "-phi 1 -osc 1 -phisteps 3", "-oversample_omega", "-detector_thick 0", "-water 0", "-cell 70 80 90 90 110 90",
+     "-nodump -hkl P1.hkl -interpolate -distance 400", "-nodump -hkl P1.hkl"],
+)  # fmt: skip
 def test_where_c_is_right_nothing_is_said(words, command):
-    assert command(f"{PLAIN} {words}").stderr == ""
+    assert command(f"{PLAIN} {words}", FILES).stderr == ""
