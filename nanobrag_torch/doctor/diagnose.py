@@ -180,4 +180,4 @@ def _stages(shared: Shared, meter: Meter) -> tuple[Stage, ...]:
     if shared.subject.scenario is None or shared.image is None or shared.weights is None or not meter.complete:
         return ()
     meter.tell("stages")
-    return stages(shared.subject, shared.image, shared.weights, shared.loss)
+    return stages(shared)

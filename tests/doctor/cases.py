@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, CrystalShape, DetectorConfig
-from nanobrag_torch.doctor import GradientReport, diagnose
+from nanobrag_torch.doctor import ParameterReport, diagnose
 from nanobrag_torch.models import Crystal, Detector
 from nanobrag_torch.physics.structure_factor import tricubic
 from nanobrag_torch.scenario import Scenario
@@ -31,8 +32,10 @@ class Case:
     params: dict[str, Any] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def diagnose(self) -> GradientReport:
-        return diagnose(self.examined, self.params, **self.options)
+    @cached_property
+    def found(self) -> ParameterReport:
+        """What the doctor says of the parameter; asked once, for every test that wants to know."""
+        return diagnose(self.examined, self.params, **self.options)[self.parameter]
 
 
 def leaf(value: Any, dtype: torch.dtype = F64) -> Tensor:

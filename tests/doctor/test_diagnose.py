@@ -8,8 +8,7 @@ from nanobrag_torch.doctor import CODES
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code} {case.title}")
 def test_a_cause_that_was_built_in_is_named(case):
-    found = case.diagnose()[case.parameter]
-    assert found.verdict.code == case.code, found
+    assert case.found.verdict.code == case.code, case.found
 
 
 def test_every_code_has_a_case():
