@@ -9,6 +9,7 @@ from torch import Tensor
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
 from nanobrag_torch.kernel.engine import ENGINES, render
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -124,37 +125,31 @@ class Simulator:
                 "only one of them may be given. A random subset is never batched by rows."
             )
         scene = self.scene(override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
-        slow, fast = self.rendered_pixels()
-        tile = None
+        pixels, tile = self.pixels(), None
         if pixel_batch_size is not None:
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
         if stochastic_pixel_count is not None:
             check_count("run", "stochastic_pixel_count", stochastic_pixel_count, remedy="Give a number of pixels.")
-            if stochastic_pixel_count > len(slow):
-                raise fail(
-                    "run", "stochastic_pixel_count", stochastic_pixel_count, f"at most the {len(slow)} rendered pixels",
-                    "Draw fewer, or widen ROI and mask.",
-                )  # fmt: skip
-            chosen = torch.randperm(len(slow), device=self.device)[:stochastic_pixel_count]
-            return render(scene, slow[chosen], fast[chosen], self.engine, progress=progress), slow[chosen], fast[chosen]
-        values = render(scene, slow, fast, self.engine, tile, progress)
-        shape = (self.detector.spixels, self.detector.fpixels)
-        if len(values) == shape[0] * shape[1]:
-            return values.reshape(shape)
-        blank = torch.zeros(shape[0] * shape[1], dtype=values.dtype, device=self.device)
-        return blank.index_copy(0, slow * shape[1] + fast, values).reshape(shape)
+            if stochastic_pixel_count > len(pixels):
+                allowed = f"at most the {len(pixels)} rendered pixels"
+                remedy = "Draw fewer, or widen ROI and mask."
+                raise fail("run", "stochastic_pixel_count", stochastic_pixel_count, allowed, remedy)
+            pixels = pixels.drawn(stochastic_pixel_count)
+            return render(scene, pixels, self.engine, progress=progress), *pixels.lists(self.device)
+        return pixels.image(render(scene, pixels, self.engine, tile, progress))
+
+    def pixels(self) -> Pixels:
+        """The pixels in the ROI whose mask is not zero, row by row."""
+        config = self.detector.config
+        x, y = config.roi_xmin, config.roi_ymin
+        width, height = config.roi_xmax - x + 1, config.roi_ymax - y + 1  # type: ignore[operator]
+        window = Pixels((self.detector.spixels, self.detector.fpixels), (y, x), (height, width))  # type: ignore[arg-type]
+        return window if config.mask_array is None else window.kept(config.mask_array)
 
     def rendered_pixels(self) -> tuple[Tensor, Tensor]:
-        """Slow and fast indices (n,) of the pixels in the ROI whose mask is not zero, row by row."""
-        config = self.detector.config
-        (ymin, ymax), (xmin, xmax) = config.roi()
-        rows, columns = (torch.arange(low, high + 1, device=self.device) for low, high in ((ymin, ymax), (xmin, xmax)))
-        slow, fast = (index.reshape(-1) for index in torch.meshgrid(rows, columns, indexing="ij"))
-        if config.mask_array is not None:
-            kept = config.mask_array.to(self.device)[slow, fast] != 0
-            slow, fast = slow[kept], fast[kept]
-        return slow, fast
+        """Slow and fast indices (n,) of ``pixels``."""
+        return self.pixels().lists(self.device)
 
     def oversample(self, geometry: Geometry | None = None) -> int:
         """Sub-pixels per axis: the detector's, or by C's rule where it is automatic."""
@@ -233,7 +228,7 @@ class Simulator:
         """
         scene = self.scene()
         per_pixel = scene.samples_per_pixel * BYTES_PER_SAMPLE
-        pixels = len(self.rendered_pixels()[0])
+        pixels = len(self.pixels())
         chunk = max(1, min(pixels, int(target_gpu_gb * 1e9 / per_pixel)))
         return {
             "batch_size": max(1, chunk // self.detector.fpixels),

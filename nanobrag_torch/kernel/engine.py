@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.tiles import Progress
 from nanobrag_torch.scene import Scene, tensors_of
 from nanobrag_torch.validation import check_choice, fail
@@ -75,13 +76,12 @@ def obstacle(scene: Scene) -> str | None:
 
 def render(
     scene: Scene,
-    slow: Tensor,
-    fast: Tensor,
+    pixels: Pixels,
     engine: str = "auto",
     tile: int | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Photons (n,) in the pixels ``slow``, ``fast`` (n,), in the order given.
+    """Photons (n,) in ``pixels``, in their order.
 
     ``engine`` is one of ``ENGINES``; ``tile`` the number of pixels that the torch engine evaluates at once. Raises
     ``ValueError`` where "numba" is asked for a scene that it cannot render.
@@ -93,5 +93,6 @@ def render(
     if reason is None:
         from nanobrag_torch.kernel.cpu.function import render_compiled  # numba loads only where it is used
 
-        return render_compiled(scene, slow, fast, progress)
-    return tiles.render(scene, slow, fast, len(slow) if engine == "formula" else tile, progress)
+        return render_compiled(scene, pixels, progress)
+    slow, fast = pixels.lists(scene.panel.origin.device)
+    return tiles.render(scene, slow, fast, len(pixels) if engine == "formula" else tile, progress)

@@ -1,15 +1,27 @@
-"""How the functions of this package are compiled, and the layout of a block's rows."""
+"""How the functions of this package are compiled and cached, and how many pixels a block has."""
 
+import zlib
+from pathlib import Path
 from typing import Any
 
 #: Pixels in a block: eight vectors of 512 bits in float64; the rows of a block stay in the first-level cache.
 LANES = 64
 
 #: Operations as written, for what must agree with the formula bit by bit.
-EXACT: Any = {"nogil": True, "error_model": "numpy", "cache": True}
-#: The same, for a function that is called within a loop over lanes or with constant rows.
-EXACT_INLINE: Any = {"forceinline": True, "error_model": "numpy"}
+EXACT: Any = {"forceinline": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: A multiplication and an addition may become one; NaN and infinity keep their meaning.
-INLINE: Any = {"forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
-#: Sums over the lanes may be taken in the order that suits a vector; the order is fixed once compiled.
-SUMMING: Any = {"forceinline": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+CONTRACTED: Any = EXACT | {"fastmath": {"contract"}}
+#: Sums over the lanes may moreover be taken in the order that suits a vector; the order is fixed once compiled.
+SUMMED: Any = EXACT | {"fastmath": {"contract", "reassoc"}}
+#: An entry from Python: runs without the interpreter's lock and is kept on disk.
+ENTRY: Any = {"nogil": True, "error_model": "numpy", "cache": True}
+
+
+def fingerprint() -> int:
+    """A number that changes with the sources of this package.
+
+    numba renews a cached function when the file that holds it changes, and does not see the other files whose functions
+    it has taken in. What an entry closes over is part of the cache's key, so each entry closes over this number.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return zlib.crc32(b"".join(source.read_bytes() for source in sources))

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import EXACT, INLINE, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, ENTRY, LANES, fingerprint
 from nanobrag_torch.kernel.cpu.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
@@ -16,6 +16,7 @@ from nanobrag_torch.kernel.cpu.rays import (
     WEIGHT,
     cast_rays,
     choose_pixels,
+    fill,
     scatter,
     weigh_capture,
     weigh_pixels,
@@ -24,27 +25,27 @@ from nanobrag_torch.kernel.cpu.rays import (
 )
 
 
-@njit(**EXACT)
-def photons(panel, plan, sources, vectors, shape, lookup, slow, fast, start, stop, image):
-    """Write the photons in pixels ``start`` to ``stop`` of the lists ``slow`` and ``fast`` into ``image``.
+@njit(**CONTRACTED)
+def _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
+    """Write the photons in the pixels ``slow``, ``fast`` (n,) into ``image`` (n,).
 
     ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
     the evaluation is in the precision of ``image``.
     """
-    rows = np.zeros(FORWARD_ROWS)
-    fine = np.zeros(LATTICE_ROWS, dtype=image.dtype)
-    place, indices = np.zeros(LANES, dtype=np.int32), np.zeros(3 * LANES)
-    for block in range(start, stop, LANES):
-        choose_pixels(slow, fast, block, stop, rows)
+    rows = np.empty(FORWARD_ROWS)
+    fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
+    for block in range(0, len(image), LANES):
+        choose_pixels(slow, fast, block, rows)
         sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
-        for lane in range(min(LANES, stop - block)):
+        for lane in range(min(LANES, len(image) - block)):
             image[block + lane] = panel.scale * rows[TOTAL + lane]
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
-    rows[TOTAL : TOTAL + LANES] = 0.0
+    fill(rows, TOTAL, TOTAL, 0.0)
     weigh_pixels(panel, plan, sources, rows)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
         cast_rays(panel, plan, sample, rows)
@@ -62,3 +63,16 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]
                 rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
+
+
+def _entry(stamp):
+    @njit(**ENTRY)
+    def entry(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
+        stamp  # noqa: B018 (closed over for the cache's key)
+        _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image)
+
+    return entry
+
+
+#: ``_photons``, to be called from Python.
+photons = _entry(fingerprint())

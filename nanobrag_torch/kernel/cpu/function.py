@@ -14,58 +14,55 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.cpu import arrays, forward, reverse, tasks
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
 #: Memory, in bytes, of the cotangents that jobs keep side by side; more jobs than this allows would not be faster.
 COTANGENT_MEMORY = 64 << 20
 
 
-def render_compiled(scene: Scene, slow: Tensor, fast: Tensor, progress: tasks.Progress | None = None) -> Tensor:
-    """Photons (n,) in the pixels ``slow``, ``fast`` (n,) of a scene without order-dependent habits, on the CPU."""
-    return _Photons.apply(scene, slow, fast, progress, *tensors_of(scene))
+def render_compiled(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
+    """Photons (n,) in ``pixels`` of a scene without order-dependent habits, on the CPU."""
+    return _Photons.apply(scene, pixels, progress, *tensors_of(scene))
 
 
 class _Photons(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, scene: Scene, slow: Tensor, fast: Tensor, progress: tasks.Progress | None, *tensors: Tensor
-    ) -> Tensor:
-        ctx.scene = scene
-        ctx.save_for_backward(slow, fast, *tensors)
-        return image(scene, slow, fast, progress)
+    def forward(ctx: Any, scene: Scene, pixels: Pixels, progress: tasks.Progress | None, *tensors: Tensor) -> Tensor:
+        ctx.scene, ctx.pixels = scene, pixels
+        ctx.save_for_backward(*tensors)
+        return image(scene, pixels, progress)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        slow, fast, *tensors = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[4:]
+        wanted = ctx.needs_input_grad[3:]
         evaluate = differentiable_gradients if torch.is_grad_enabled() else gradients
-        return None, None, None, None, *evaluate(ctx.scene, slow, fast, cotangents[0], tensors, wanted)
+        return None, None, None, *evaluate(ctx.scene, ctx.pixels, cotangents[0], ctx.saved_tensors, wanted)
 
 
-def image(scene: Scene, slow: Tensor, fast: Tensor, progress: tasks.Progress | None = None) -> Tensor:
+def image(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
     """Photons (n,), outside any graph."""
     with torch.no_grad():
         inputs = _records(scene, arrays.tables(scene))
-    values = np.empty(len(slow), dtype=arrays.REAL[scene.dtype])
-    lists = slow.numpy(), fast.numpy()
+    values = np.empty(len(pixels), dtype=arrays.REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        forward.photons(*inputs, *lists, start, stop, values)
+        forward.photons(*inputs, *pixels.part(start, stop), values[start:stop])
 
-    jobs = [[work] for work in tasks.ranges(len(slow), scene.samples_per_pixel)]
+    jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
     tasks.spread(jobs, run, torch.get_num_threads(), progress)
     return torch.from_numpy(values)
 
 
 def gradients(
-    scene: Scene, slow: Tensor, fast: Tensor, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
+    scene: Scene, pixels: Pixels, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
 ) -> list[Tensor | None]:
     """Cotangents of the scene's ``tensors``, where ``wanted``, for those of the photons (n,)."""
     leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
     with torch.enable_grad():
         tables = arrays.tables(with_tensors(scene, leaves))
     outputs = [getattr(tables, item.name) for item in fields(tables)]
-    bars = _pull_back(scene, tables, slow, fast, cotangent)
+    bars = _pull_back(scene, tables, pixels, cotangent)
     used = [(out, bar.reshape(out.shape)) for out, bar in zip(outputs, bars, strict=True) if out.requires_grad]
     inputs = [leaf for leaf in leaves if leaf.requires_grad]
     found = iter(
@@ -77,10 +74,10 @@ def gradients(
 
 
 def differentiable_gradients(
-    scene: Scene, slow: Tensor, fast: Tensor, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
+    scene: Scene, pixels: Pixels, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
 ) -> list[Tensor | None]:
     """The same from the readable formula, with a graph."""
-    values = tiles.render(with_tensors(scene, tensors), slow, fast)
+    values = tiles.render(with_tensors(scene, tensors), *pixels.lists())
     inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
     found = iter(
         torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -99,13 +96,12 @@ def _records(scene: Scene, tables: arrays.Tables) -> tuple[Any, ...]:
     )
 
 
-def _pull_back(scene: Scene, tables: arrays.Tables, slow: Tensor, fast: Tensor, cotangent: Tensor) -> list[Tensor]:
+def _pull_back(scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: Tensor) -> list[Tensor]:
     """Cotangents of the tables. The largest of the pixels' is taken out, so that float32 has room both ways."""
     outputs = [getattr(tables, item.name) for item in fields(tables)]
     largest = float(cotangent.abs().max()) if len(cotangent) else 0.0
     unit = largest if 0 < largest < np.inf else 1.0
-    inputs, lists = _records(scene, tables), (slow.numpy(), fast.numpy())
-    pixels = (cotangent / unit).to(scene.dtype).contiguous().numpy()
+    inputs = _records(scene, tables)
     wanted = reverse.Wanted(
         rays=tables.panel.requires_grad or tables.sources.requires_grad,
         vectors=tables.vectors.requires_grad,
@@ -114,11 +110,12 @@ def _pull_back(scene: Scene, tables: arrays.Tables, slow: Tensor, fast: Tensor, 
     )
     sizes = [output.numel() if output.requires_grad else 0 for output in outputs]
     count = max(2, min(tasks.RANGES_PER_IMAGE, COTANGENT_MEMORY // (8 * max(1, sum(sizes)))))
-    jobs = tasks.shares(tasks.ranges(len(slow), scene.samples_per_pixel), count)
+    jobs = tasks.shares(tasks.ranges(len(pixels), scene.samples_per_pixel), count)
     bars = [reverse.Cotangents(*(np.zeros(output.shape) for output in outputs)) for _ in jobs]
 
     def run(job: int, start: int, stop: int) -> None:
-        reverse.pull_back(*inputs, *lists, start, stop, pixels, wanted, bars[job])
+        bar = (cotangent[start:stop] / unit).to(scene.dtype).numpy()
+        reverse.pull_back(*inputs, *pixels.part(start, stop), bar, wanted, bars[job])
 
     tasks.spread(jobs, run, torch.get_num_threads())
     # The zeros count where there are no pixels, and so no bars to add.

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from nanobrag_torch.kernel.cpu.compiling import EXACT_INLINE, INLINE, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
 
 
 class Constant(NamedTuple):
@@ -36,7 +36,7 @@ class Tricubic(NamedTuple):
     size: tuple[float, float, float]
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def clamped(value, low, high):
     """``value`` within [low, high]; NaN becomes ``low``, so that no address leaves its table."""
     value = value if value > low else low
@@ -62,7 +62,8 @@ def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, place, index):
 
 
 def _squares_constant(lookup, place, index, row, offset):
-    row[offset : offset + LANES] = lookup.square[0]
+    for lane in range(LANES):
+        row[offset + lane] = lookup.square[0]
 
 
 def _squares_nearest(lookup, place, index, row, offset):
@@ -70,7 +71,7 @@ def _squares_nearest(lookup, place, index, row, offset):
         row[offset + lane] = lookup.square[place[lane]]
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def is_inside(lookup, h, k, l):
     """Whether all nodes of the interpolation lie in the table."""
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
@@ -81,7 +82,7 @@ def is_inside(lookup, h, k, l):
     )  # fmt: skip
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def nearest_entry(lookup, h, k, l):
     """The entry at the nearest integers, the last one outside the table."""
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
@@ -91,7 +92,7 @@ def nearest_entry(lookup, h, k, l):
     return np.int64(lookup.amplitude.size - 1)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def weights(t):
     """Cubic Lagrange weights of the nodes -1, 0, 1, 2 at t in [0, 1]."""
     return (
@@ -102,14 +103,14 @@ def weights(t):
     )
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def weight_slopes(t):
     """Derivatives of ``weights``."""
     square = 3 * t * t
     return (6 * t - square - 2) / 6, (square - 4 * t - 1) / 2, (2 * t + 2 - square) / 2, (square - 1) / 6
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def first_node(lookup, h, k, l):
     """The entry of node (-1, -1, -1), and the position between nodes 0 and 1 along each axis."""
     (low_h, low_k, low_l), (_, size_k, size_l) = lookup.low, lookup.size
@@ -118,7 +119,7 @@ def first_node(lookup, h, k, l):
     return np.int64(entry), h - fh, k - fk, l - fl
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def interpolate(lookup, h, k, l):
     """F at indices whose nodes are all in the table."""
     entry, th, tk, tl = first_node(lookup, h, k, l)
@@ -136,7 +137,7 @@ def interpolate(lookup, h, k, l):
     return total
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def interpolate_slopes(lookup, h, k, l):
     """F and its slopes against the three indices."""
     entry, th, tk, tl = first_node(lookup, h, k, l)
@@ -163,7 +164,7 @@ def interpolate_slopes(lookup, h, k, l):
     return total, slope_h, slope_k, slope_l
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def spread(lookup, bar, h, k, l, amount):
     """Add ``amount`` times each node's weight to the cotangents of the nodes."""
     entry, th, tk, tl = first_node(lookup, h, k, l)
@@ -215,24 +216,24 @@ def _product_tricubic(lookup, square, slope, interference, square_slope):
     return square * slope + interference * square_slope
 
 
-def _return_constant(lookup, place, index, amounts, bar):
+def _return_constant(lookup, place, index, row, offset, bar):
     for lane in range(LANES):
-        bar[0] += amounts[lane]
+        bar[0] += row[offset + lane]
 
 
-def _return_nearest(lookup, place, index, amounts, bar):
+def _return_nearest(lookup, place, index, row, offset, bar):
     for lane in range(LANES):
-        bar[place[lane]] += amounts[lane]
+        bar[place[lane]] += row[offset + lane]
 
 
-def _return_tricubic(lookup, place, index, amounts, bar):
+def _return_tricubic(lookup, place, index, row, offset, bar):
     for lane in range(LANES):
         h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
         if is_inside(lookup, h, k, l):
-            spread(lookup, bar, h, k, l, 2 * interpolate(lookup, h, k, l) * amounts[lane])
+            spread(lookup, bar, h, k, l, 2 * interpolate(lookup, h, k, l) * row[offset + lane])
         else:
             entry = nearest_entry(lookup, h, k, l)
-            bar[entry] += 2 * lookup.amplitude[entry] * amounts[lane]
+            bar[entry] += 2 * lookup.amplitude[entry] * row[offset + lane]
 
 
 ADDRESS = {Constant: _address_constant, Nearest: _address_nearest, Tricubic: _address_tricubic}
@@ -262,31 +263,31 @@ def product_slope(lookup, square, slope, interference, square_slope):
     return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
 
 
-def return_squares(lookup, place, index, amounts, bar):
-    """Add the cotangents ``amounts`` (LANES,) of F^2 to those of the table, ``bar``."""
-    return RETURN[type(lookup)](lookup, place, index, amounts, bar)
+def return_squares(lookup, place, index, row, offset, bar):
+    """Add the cotangents of F^2, in the row at ``offset``, to those of the table, ``bar``."""
+    return RETURN[type(lookup)](lookup, place, index, row, offset, bar)
 
 
-@overload(address, jit_options=EXACT_INLINE)
+@overload(address, jit_options=EXACT)
 def _address(lookup, lane, h, k, l, h0, k0, l0, place, index):
     return ADDRESS[lookup.instance_class]
 
 
-@overload(squares, jit_options=EXACT_INLINE)
+@overload(squares, jit_options=EXACT)
 def _squares(lookup, place, index, row, offset):
     return SQUARES[lookup.instance_class]
 
 
-@overload(square_slopes, jit_options=EXACT_INLINE)
+@overload(square_slopes, jit_options=EXACT)
 def _square_slopes(lookup, place, index, row, offset, slopes):
     return SLOPES[lookup.instance_class]
 
 
-@overload(product_slope, jit_options=INLINE)
+@overload(product_slope, jit_options=CONTRACTED)
 def _product_slope(lookup, square, slope, interference, square_slope):
     return PRODUCT[lookup.instance_class]
 
 
-@overload(return_squares, jit_options=EXACT_INLINE)
-def _return_squares(lookup, place, index, amounts, bar):
+@overload(return_squares, jit_options=EXACT)
+def _return_squares(lookup, place, index, row, offset, bar):
     return RETURN[lookup.instance_class]

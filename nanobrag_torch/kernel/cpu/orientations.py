@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import EXACT_INLINE, INLINE, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
 from nanobrag_torch.kernel.cpu.lookups import address, squares
-from nanobrag_torch.kernel.cpu.rays import QX, QY, QZ, TERM
+from nanobrag_torch.kernel.cpu.rays import QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.cpu.shapes import interference
 
 #: Offsets of the rows in the precision of the evaluation: remainders, S^2 and F^2.
@@ -13,7 +13,7 @@ DH, DK, DL, LATTICE, CELL = range(0, 5 * LANES, LANES)
 LATTICE_ROWS = 5 * LANES
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def index(lookup, vectors, orientation, rows, fine, place, indices):
     """Fill DH, DK, DL with the remainders of the Miller indices of one orientation, and note the addresses of F.
 
@@ -35,17 +35,17 @@ def index(lookup, vectors, orientation, rows, fine, place, indices):
         address(lookup, lane, h, k, l, h0, k0, l0, place, indices)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def interfere(shape, fine):
     """Fill LATTICE with S^2."""
     for lane in range(LANES):
         fine[LATTICE + lane] = interference(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def sum_orientations(shape, lookup, vectors, rows, fine, place, indices):
     """Fill TERM with the sum of F^2 S^2."""
-    rows[TERM : TERM + LANES] = 0.0
+    fill(rows, TERM, TERM, 0.0)
     for orientation in range(vectors.shape[0]):
         index(lookup, vectors, orientation, rows, fine, place, indices)
         interfere(shape, fine)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import EXACT_INLINE, INLINE, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
 
 #: Offsets of the rows that the forward pass needs.
 (
@@ -54,16 +54,23 @@ class Plan(NamedTuple):
 DIRECTION, WAVELENGTH, WEIGHT, FORM, SOURCE_COLUMNS = 0, 3, 4, 5, 11
 
 
-@njit(**EXACT_INLINE)
-def choose_pixels(slow, fast, start, stop, rows):
+@njit(**EXACT)
+def fill(rows, first, last, value):
+    """Set the rows from ``first`` to ``last``, both included, to ``value``."""
+    for place in range(first, last + LANES):
+        rows[place] = value
+
+
+@njit(**EXACT)
+def choose_pixels(slow, fast, start, rows):
     """Fill SLOW and FAST with the indices of the block's pixels, the last one repeated in the lanes that are left."""
     for lane in range(LANES):
-        pixel = min(start + lane, stop - 1)
+        pixel = min(start + lane, len(slow) - 1)
         rows[SLOW + lane] = slow[pixel]
         rows[FAST + lane] = fast[pixel]
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def cast_rays(panel, plan, sample, rows):
     """Fill DISTANCE and the direction DX, DY, DZ of a sample, and SIZE_F, SIZE_S: how far it is along fast and slow.
 
@@ -90,7 +97,7 @@ def cast_rays(panel, plan, sample, rows):
         rows[DZ + lane] = z / distance
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def scatter(sources, source, plan, rows):
     """Fill QX, QY, QZ for a source and RESOLVED with 1 where the sample is within the resolution limit, else 0."""
     ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
@@ -106,7 +113,7 @@ def scatter(sources, source, plan, rows):
         rows[RESOLVED + lane] = 1.0 if square <= 0.0 or limit * square <= 1.0 else 0.0
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def weigh_solid_angle(panel, rows):
     """Fill OMEGA."""
     for lane in range(LANES):
@@ -114,7 +121,7 @@ def weigh_solid_angle(panel, rows):
         rows[OMEGA + lane] = (panel.omega_3 / distance + panel.omega_2) / (distance * distance)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def weigh_capture(panel, plan, sample, rows):
     """Fill CAPTURE."""
     nx, ny, nz = panel.normal
@@ -127,7 +134,7 @@ def weigh_capture(panel, plan, sample, rows):
             rows[CAPTURE + lane] = math.exp(-layer * path) - math.exp(-(layer + 1) * path)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def polarization(sources, source, x, y, z):
     """The polarization factor (1 + d M d)/2 of direction d = (x, y, z), M the form of the source."""
     xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
@@ -135,14 +142,14 @@ def polarization(sources, source, x, y, z):
     return 0.5 * (1.0 + x * (xx * x + xy * y + xz * z) + y * (yy * y + yz * z) + zz * z * z)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def weigh_polarization(sources, source, rows):
     """Fill POLAR."""
     for lane in range(LANES):
         rows[POLAR + lane] = polarization(sources, source, rows[DX + lane], rows[DY + lane], rows[DZ + lane])
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def weigh_pixels(panel, plan, sources, rows):
     """Fill the rows of those factors that one sample of each pixel decides.
 
@@ -157,8 +164,8 @@ def weigh_pixels(panel, plan, sources, rows):
         weigh_capture(panel, plan, plan.capture_at, rows)
     if plan.polar_first == 0:
         return
-    rows[POLAR : POLAR + LANES] = 0.0
-    rows[SHARED_WITH : SHARED_WITH + LANES] = -1.0
+    fill(rows, POLAR, POLAR, 0.0)
+    fill(rows, SHARED_WITH, SHARED_WITH, -1.0)
     count = plan.layers * plan.oversample * plan.oversample * sources.shape[0]
     left = LANES
     for turn in range(count):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import EXACT, EXACT_INLINE, INLINE, LANES, SUMMING
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, ENTRY, EXACT, LANES, SUMMED, fingerprint
 from nanobrag_torch.kernel.cpu.lookups import product_slope, return_squares, square_slopes
 from nanobrag_torch.kernel.cpu.orientations import CELL, DH, DK, DL, LATTICE, LATTICE_ROWS, index
 from nanobrag_torch.kernel.cpu.rays import (
@@ -37,6 +37,7 @@ from nanobrag_torch.kernel.cpu.rays import (
     WEIGHT,
     cast_rays,
     choose_pixels,
+    fill,
     scatter,
     weigh_capture,
     weigh_pixels,
@@ -51,11 +52,9 @@ BPIXEL, BTERM, BDX, BDY, BDZ, BOMEGA, BCAPTURE, BPOLAR, BX, BY, BZ = range(
     FORWARD_ROWS, FORWARD_ROWS + 11 * LANES, LANES
 )
 REVERSE_ROWS = FORWARD_ROWS + 11 * LANES
-#: Offsets of the rows in the precision of the evaluation: slopes of S^2 and of F^2 against h, k, l; scattering vector
-#: in 1/Angstrom and its cotangent; cotangents of the product and of F^2.
-SH, SK, SL, CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BPRODUCT, BCELL = range(
-    LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES
-)
+#: Offsets of the rows in the precision of the evaluation: slopes of F^2 against h, k, l; scattering vector in
+#: 1/Angstrom and its cotangent; cotangents of h, k, l, of the sum over orientations, and of F^2.
+CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BH, BK, BL, BSUM, BCELL = range(LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES)
 FINE_ROWS = LATTICE_ROWS + 14 * LANES
 
 ANGSTROM = 1e-10
@@ -84,36 +83,36 @@ class Cotangents(NamedTuple):
     lookup: np.ndarray
 
 
-@njit(**EXACT)
-def pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, start, stop, cotangent, wanted, bars):
-    """Add to ``bars`` the cotangents of the tables for cotangents ``cotangent`` of the pixels ``start`` to ``stop``.
+@njit(**CONTRACTED)
+def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars):
+    """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
 
     The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
     """
-    rows = np.zeros(REVERSE_ROWS)
-    fine = np.zeros(FINE_ROWS, dtype=cotangent.dtype)
-    place, indices = np.zeros(LANES, dtype=np.int32), np.zeros(3 * LANES)
-    for block in range(start, stop, LANES):
-        choose_pixels(slow, fast, block, stop, rows)
-        rows[BPIXEL : BPIXEL + LANES] = 0.0
-        for lane in range(min(LANES, stop - block)):
+    rows = np.empty(REVERSE_ROWS)
+    fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
+    for block in range(0, len(cotangent), LANES):
+        choose_pixels(slow, fast, block, rows)
+        fill(rows, BPIXEL, BPIXEL, 0.0)
+        for lane in range(min(LANES, len(cotangent) - block)):
             rows[BPIXEL + lane] = cotangent[block + lane]
         _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars):
     weigh_pixels(panel, plan, sources, rows)
-    rows[BOMEGA : BPOLAR + LANES] = 0.0
+    fill(rows, BOMEGA, BPOLAR, 0.0)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
         cast_rays(panel, plan, sample, rows)
-        rows[BDX : BDZ + LANES] = 0.0
+        fill(rows, BDX, BDZ, 0.0)
         if plan.omega_at < 0:
             weigh_solid_angle(panel, rows)
-            rows[BOMEGA : BOMEGA + LANES] = 0.0
+            fill(rows, BOMEGA, BOMEGA, 0.0)
         if plan.capture_at < 0:
             weigh_capture(panel, plan, sample, rows)
-            rows[BCAPTURE : BCAPTURE + LANES] = 0.0
+            fill(rows, BCAPTURE, BCAPTURE, 0.0)
         for source in range(sources.shape[0]):
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
@@ -132,27 +131,29 @@ def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, 
         _pull_back_shared(panel, plan, sources, rows, bars)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars):
-    """From BTERM to vectors, shape and look-up table, and to BX, BY, BZ, the cotangents of q; fills TERM as well."""
+    """From BTERM to vectors, shape and look-up table; where rays are wanted, also TERM, and BX, BY, BZ of q."""
     real = fine.dtype.type
-    rows[TERM : TERM + LANES] = 0.0
-    fine[BUX : BUZ + LANES] = real(0)
+    fill(rows, TERM, TERM, 0.0)
+    fill(fine, BUX, BUZ, real(0))
     for lane in range(LANES):
         fine[UX + lane] = rows[QX + lane] * ANGSTROM
         fine[UY + lane] = rows[QY + lane] * ANGSTROM
         fine[UZ + lane] = rows[QZ + lane] * ANGSTROM
+        fine[BSUM + lane] = rows[BTERM + lane]
     for orientation in range(vectors.shape[0]):
         index(lookup, vectors, orientation, rows, fine, place, indices)
-        _differentiate(shape, fine)
         square_slopes(lookup, place, indices, fine, CELL, CH)
-        _multiply(lookup, rows, fine)
+        _pull_back_product(shape, lookup, fine)
         if wanted.vectors:
             _pull_back_vectors(orientation, fine, bars)
         if wanted.rays:
-            _pull_back_index(vectors, orientation, fine)
+            _pull_back_index(vectors, orientation, rows, fine)
         if wanted.lookup:
-            return_squares(lookup, place, indices, fine[BCELL : BCELL + LANES], bars.lookup)
+            for lane in range(LANES):
+                fine[BCELL + lane] = fine[BSUM + lane] * fine[LATTICE + lane]
+            return_squares(lookup, place, indices, fine, BCELL, bars.lookup)
         if wanted.shape:
             _pull_back_shape(shape, fine, bars)
     for lane in range(LANES):
@@ -161,38 +162,25 @@ def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, 
         rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
 
 
-@njit(**INLINE)
-def _differentiate(shape, fine):
-    """Fill LATTICE with S^2 and SH, SK, SL with its slopes."""
+@njit(**CONTRACTED)
+def _pull_back_product(shape, lookup, fine):
+    """Fill LATTICE with S^2, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
     for lane in range(LANES):
-        value, h, k, l = interference_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
-        fine[LATTICE + lane] = value
-        fine[SH + lane] = h
-        fine[SK + lane] = k
-        fine[SL + lane] = l
+        square, sh, sk, sl = interference_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        cell, bar = fine[CELL + lane], fine[BSUM + lane]
+        fine[LATTICE + lane] = square
+        fine[BH + lane] = bar * product_slope(lookup, cell, sh, square, fine[CH + lane])
+        fine[BK + lane] = bar * product_slope(lookup, cell, sk, square, fine[CK + lane])
+        fine[BL + lane] = bar * product_slope(lookup, cell, sl, square, fine[CL + lane])
 
 
-@njit(**INLINE)
-def _multiply(lookup, rows, fine):
-    """Add F^2 S^2 to TERM and turn the slopes SH, SK, SL into the cotangents of h, k, l; fill BPRODUCT and BCELL."""
-    for lane in range(LANES):
-        lattice, cell = fine[LATTICE + lane], fine[CELL + lane]
-        bar = fine.dtype.type(rows[BTERM + lane])
-        rows[TERM + lane] += np.float64(lattice) * np.float64(cell)
-        fine[BPRODUCT + lane] = bar * cell
-        fine[BCELL + lane] = bar * lattice
-        fine[SH + lane] = bar * product_slope(lookup, cell, fine[SH + lane], lattice, fine[CH + lane])
-        fine[SK + lane] = bar * product_slope(lookup, cell, fine[SK + lane], lattice, fine[CK + lane])
-        fine[SL + lane] = bar * product_slope(lookup, cell, fine[SL + lane], lattice, fine[CL + lane])
-
-
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_vectors(orientation, fine, bars):
     """From the cotangents of h, k, l to the direct vectors: h = a . q."""
     zero = fine.dtype.type(0)
     ax = ay = az = bx = by = bz = cx = cy = cz = zero
     for lane in range(LANES):
-        h, k, l = fine[SH + lane], fine[SK + lane], fine[SL + lane]
+        h, k, l = fine[BH + lane], fine[BK + lane], fine[BL + lane]
         x, y, z = fine[UX + lane], fine[UY + lane], fine[UZ + lane]
         ax += h * x
         ay += h * y
@@ -207,9 +195,9 @@ def _pull_back_vectors(orientation, fine, bars):
         bars.vectors[orientation, column] += np.float64(total) / ANGSTROM
 
 
-@njit(**INLINE)
-def _pull_back_index(vectors, orientation, fine):
-    """From the cotangents of h, k, l to BUX, BUY, BUZ."""
+@njit(**CONTRACTED)
+def _pull_back_index(vectors, orientation, rows, fine):
+    """From the cotangents of h, k, l to BUX, BUY, BUZ; and add F^2 S^2 to TERM."""
     real = fine.dtype.type
     ax, ay, az = vectors[orientation, 0], vectors[orientation, 1], vectors[orientation, 2]
     bx, by, bz = vectors[orientation, 3], vectors[orientation, 4], vectors[orientation, 5]
@@ -218,22 +206,24 @@ def _pull_back_index(vectors, orientation, fine):
     bx, by, bz = real(bx / ANGSTROM), real(by / ANGSTROM), real(bz / ANGSTROM)
     cx, cy, cz = real(cx / ANGSTROM), real(cy / ANGSTROM), real(cz / ANGSTROM)
     for lane in range(LANES):
-        h, k, l = fine[SH + lane], fine[SK + lane], fine[SL + lane]
+        h, k, l = fine[BH + lane], fine[BK + lane], fine[BL + lane]
         fine[BUX + lane] += h * ax + k * bx + l * cx
         fine[BUY + lane] += h * ay + k * by + l * cy
         fine[BUZ + lane] += h * az + k * bz + l * cz
+        rows[TERM + lane] += np.float64(fine[LATTICE + lane]) * np.float64(fine[CELL + lane])
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def _pull_back_shape(shape, fine, bars):
-    """From BPRODUCT to the parameters of the shape."""
+    """From the cotangent of F^2 S^2 to the parameters of the shape."""
     for lane in range(LANES):
+        bar = np.float64(fine[BSUM + lane]) * np.float64(fine[CELL + lane])
         slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
         for number, slope in enumerate(slopes):
-            bars.shape[number] += np.float64(fine[BPRODUCT + lane]) * slope
+            bars.shape[number] += bar * slope
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_factors(panel, plan, sources, source, rows, bars):
     """From the pixel to solid angle, capture and polarization, and to weight, scale and background."""
     weight, scale = sources[source, WEIGHT], panel.scale
@@ -255,10 +245,10 @@ def _pull_back_factors(panel, plan, sources, source, rows, bars):
     bars.panel[BACKGROUND] += total_background
     if plan.polar_first == 0:
         _pull_back_polarization(sources, source, rows, bars)
-        rows[BPOLAR : BPOLAR + LANES] = 0.0
+        fill(rows, BPOLAR, BPOLAR, 0.0)
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_polarization(sources, source, rows, bars):
     """From BPOLAR to the direction and to the form of the source."""
     xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
@@ -279,7 +269,7 @@ def _pull_back_polarization(sources, source, rows, bars):
         bars.sources[source, FORM + column] += total
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_scattering(sources, source, rows, bars):
     """From BX, BY, BZ, the cotangents of q = (d - i)/wavelength, to all three."""
     wavelength = sources[source, WAVELENGTH]
@@ -300,7 +290,7 @@ def _pull_back_scattering(sources, source, rows, bars):
     bars.sources[source, WAVELENGTH] -= total / wavelength
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def _pull_back_shared(panel, plan, sources, rows, bars):
     """From the factors that one sample of each pixel decides to that sample's rays."""
     if plan.omega_at < 0 and plan.capture_at < 0 and plan.polar_first == 0:
@@ -314,29 +304,31 @@ def _pull_back_shared(panel, plan, sources, rows, bars):
         if not (with_omega or with_capture or with_polar):
             continue
         cast_rays(panel, plan, sample, rows)
-        rows[BDX : BDZ + LANES] = 0.0
+        fill(rows, BDX, BDZ, 0.0)
         if with_polar:
             _pull_back_shared_polarization(sources, sample, rows, bars)
         _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars)
 
 
-@njit(**EXACT_INLINE)
+@njit(**EXACT)
 def _pull_back_shared_polarization(sources, sample, rows, bars):
     """The same for polarization: TERM keeps BPOLAR while each source sees only the lanes that it decides."""
     count = sources.shape[0]
-    rows[TERM : TERM + LANES] = rows[BPOLAR : BPOLAR + LANES]
+    for lane in range(LANES):
+        rows[TERM + lane] = rows[BPOLAR + lane]
     for source in range(count):
         for lane in range(LANES):
             decides = rows[SHARED_WITH + lane] == sample * count + source
             rows[BPOLAR + lane] = rows[TERM + lane] if decides else 0.0
         _pull_back_polarization(sources, source, rows, bars)
-    rows[BPOLAR : BPOLAR + LANES] = rows[TERM : TERM + LANES]
+    for lane in range(LANES):
+        rows[BPOLAR + lane] = rows[TERM + lane]
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
     """From BDX, BDY, BDZ and, where asked, BOMEGA and BCAPTURE of one sample to the panel."""
-    rows[BX : BX + LANES] = 0.0
+    fill(rows, BX, BX, 0.0)
     if with_omega:
         _pull_back_solid_angle(panel, rows, bars)
     if with_capture and plan.has_sensor:
@@ -363,7 +355,7 @@ def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
         bars.panel[LAYER_STEP] += total * layer * panel.normal[axis]
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_solid_angle(panel, rows, bars):
     """From BOMEGA to the distance, in BX, and to the two strengths."""
     total_3 = total_2 = 0.0
@@ -377,7 +369,7 @@ def _pull_back_solid_angle(panel, rows, bars):
     bars.panel[OMEGA_2] += total_2
 
 
-@njit(**SUMMING)
+@njit(**SUMMED)
 def _pull_back_capture(panel, plan, sample, rows, bars):
     """From BCAPTURE to the direction, the normal and the depth."""
     layer = sample // (plan.oversample * plan.oversample)
@@ -401,3 +393,16 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
     bars.panel[NORMAL] += total_x
     bars.panel[NORMAL + 1] += total_y
     bars.panel[NORMAL + 2] += total_z
+
+
+def _entry(stamp):
+    @njit(**ENTRY)
+    def entry(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars):
+        stamp  # noqa: B018 (closed over for the cache's key)
+        _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars)
+
+    return entry
+
+
+#: ``_pull_back``, to be called from Python.
+pull_back = _entry(fingerprint())

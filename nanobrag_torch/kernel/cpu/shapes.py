@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from nanobrag_torch.kernel.cpu.compiling import INLINE
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED
 from nanobrag_torch.kernel.cpu.trigonometry import sine_bend, sine_quotient
 from nanobrag_torch.physics.lattice_factor import TOPHAT_LIMIT
 
@@ -62,26 +62,35 @@ class Tophat(NamedTuple):
     bc: float
 
 
-@njit(**INLINE)
-def grating(delta, cells, least):
-    """(S, dS/d delta, dS/d cells) of a grating, the sign of S left out as in ``physics.safe.grating``.
-
-    With x = N delta - n, the sines are x P(x^2) and delta P(delta^2). The slope is formed without the difference of two
-    numbers that grow towards the pole: its singular part has the factor n, which is zero there.
-    """
+@njit(**CONTRACTED)
+def sines(delta, cells, least):
+    """d = |delta|; x and n with N d = x + n; and sin(pi x)/x and sin(pi d)/d."""
     d = max(abs(delta), least)
     x = d * cells
     whole = np.rint(x)
     x = x - whole
-    above, below = sine_quotient(x * x), sine_quotient(d * d)
-    inverse = ONE / (d * below)
+    return d, x, whole, sine_quotient(x * x), sine_quotient(d * d)
+
+
+@njit(**CONTRACTED)
+def grating(inverse, d, x, whole, above, below, cells):
+    """S = sin(pi N d)/sin(pi d) without its sign, and dS/dd, from ``sines`` and ``inverse`` = 1/sin(pi d).
+
+    The slope is formed without the difference of two numbers that grow towards the pole: its singular part has the
+    factor n, which is zero there.
+    """
     value = x * above * inverse
-    bend = x * x * sine_bend(x * x)
-    slope = inverse * (whole * above * below * inverse - cells * bend + value * (d * d * sine_bend(d * d)))
-    return value, math.copysign(ONE, delta) * slope, d * inverse * (above - bend)
+    regular = value * (d * d * sine_bend(d * d)) - cells * (x * x * sine_bend(x * x))
+    return value, inverse * (whole * above * (below * inverse) + regular)
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
+def grating_growth(inverse, d, x, above):
+    """dS/dN of ``grating``."""
+    return d * inverse * (above - x * x * sine_bend(x * x))
+
+
+@njit(**CONTRACTED)
 def sphere(y):
     """Transform of a solid sphere as a function of y = x^2, and its slope, as in ``physics.safe.sphere``; in double."""
     y = np.float64(y)
@@ -94,14 +103,14 @@ def sphere(y):
     return 3 * (sine / x - cosine) / y, -1.5 * ((3 / (x * y) - 1 / x) * sine - 3 * cosine / y) / y
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def quadratic_form(shape, dh, dk, dl):
     """The squared distance from the reciprocal lattice point, scaled as the shape wants it."""
     across_h = shape.aa * dh + shape.ab * dk + shape.ac * dl
     return dh * across_h + dk * (shape.bb * dk + shape.bc * dl) + shape.cc * dl * dl
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def form_slopes(shape, dh, dk, dl):
     """Slopes of ``quadratic_form`` against the three remainders."""
     return (
@@ -111,19 +120,17 @@ def form_slopes(shape, dh, dk, dl):
     )
 
 
-@njit(**INLINE)
+@njit(**CONTRACTED)
 def form_terms(dh, dk, dl):
     """What multiplies the six coefficients of ``quadratic_form``."""
     return dh * dh, dk * dk, dl * dl, dh * dk, dh * dl, dk * dl
 
 
 def _square(shape, dh, dk, dl):
-    dh, dk, dl = max(abs(dh), shape.least), max(abs(dk), shape.least), max(abs(dl), shape.least)
-    xh, xk, xl = dh * shape.na, dk * shape.nb, dl * shape.nc
-    xh, xk, xl = xh - np.rint(xh), xk - np.rint(xk), xl - np.rint(xl)
-    above = (xh * xk * xl) * (sine_quotient(xh * xh) * sine_quotient(xk * xk) * sine_quotient(xl * xl))
-    below = (dh * dk * dl) * (sine_quotient(dh * dh) * sine_quotient(dk * dk) * sine_quotient(dl * dl))
-    ratio = above / below
+    h, xh, _, ah, bh = sines(dh, shape.na, shape.least)
+    k, xk, _, ak, bk = sines(dk, shape.nb, shape.least)
+    l, xl, _, al, bl = sines(dl, shape.nc, shape.least)
+    ratio = (xh * xk * xl) * (ah * ak * al) / ((h * k * l) * (bh * bk * bl))
     return ratio * ratio
 
 
@@ -141,13 +148,21 @@ def _tophat(shape, dh, dk, dl):
 
 
 def _square_slopes(shape, dh, dk, dl):
-    sh, gh, _ = grating(dh, shape.na, shape.least)
-    sk, gk, _ = grating(dk, shape.nb, shape.least)
-    sl, gl, _ = grating(dl, shape.nc, shape.least)
-    twice = sh * sk * sl
-    value = twice * twice
-    twice = twice + twice
-    return value, twice * gh * sk * sl, twice * sh * gk * sl, twice * sh * sk * gl
+    h, xh, nh, ah, bh = sines(dh, shape.na, shape.least)
+    k, xk, nk, ak, bk = sines(dk, shape.nb, shape.least)
+    l, xl, nl, al, bl = sines(dl, shape.nc, shape.least)
+    inverse = ONE / ((h * bh) * (k * bk) * (l * bl))
+    sh, gh = grating(inverse * (k * bk) * (l * bl), h, xh, nh, ah, bh, shape.na)
+    sk, gk = grating(inverse * (h * bh) * (l * bl), k, xk, nk, ak, bk, shape.nb)
+    sl, gl = grating(inverse * (h * bh) * (k * bk), l, xl, nl, al, bl, shape.nc)
+    value = sh * sk * sl
+    twice = value + value
+    return (
+        value * value,
+        math.copysign(ONE, dh) * twice * gh * (sk * sl),
+        math.copysign(ONE, dk) * twice * gk * (sh * sl),
+        math.copysign(ONE, dl) * twice * gl * (sh * sk),
+    )
 
 
 def _round_slopes(shape, dh, dk, dl):
@@ -168,11 +183,17 @@ def _tophat_slopes(shape, dh, dk, dl):
 
 
 def _square_parameters(shape, dh, dk, dl):
-    sh, _, nh = grating(dh, shape.na, shape.least)
-    sk, _, nk = grating(dk, shape.nb, shape.least)
-    sl, _, nl = grating(dl, shape.nc, shape.least)
+    h, xh, _, ah, bh = sines(dh, shape.na, shape.least)
+    k, xk, _, ak, bk = sines(dk, shape.nb, shape.least)
+    l, xl, _, al, bl = sines(dl, shape.nc, shape.least)
+    ih, ik, il = ONE / (h * bh), ONE / (k * bk), ONE / (l * bl)
+    sh, sk, sl = xh * ah * ih, xk * ak * ik, xl * al * il
     twice = 2 * sh * sk * sl
-    return twice * nh * sk * sl, twice * sh * nk * sl, twice * sh * sk * nl
+    return (
+        twice * grating_growth(ih, h, xh, ah) * sk * sl,
+        twice * grating_growth(ik, k, xk, ak) * sh * sl,
+        twice * grating_growth(il, l, xl, al) * sh * sk,
+    )
 
 
 def _round_parameters(shape, dh, dk, dl):
@@ -218,16 +239,16 @@ def parameter_slopes(shape, dh, dk, dl):
     return PARAMETERS[type(shape)](shape, dh, dk, dl)
 
 
-@overload(interference, jit_options=INLINE)
+@overload(interference, jit_options=CONTRACTED)
 def _interference(shape, dh, dk, dl):
     return VALUE[shape.instance_class]
 
 
-@overload(interference_slopes, jit_options=INLINE)
+@overload(interference_slopes, jit_options=CONTRACTED)
 def _interference_slopes(shape, dh, dk, dl):
     return SLOPES[shape.instance_class]
 
 
-@overload(parameter_slopes, jit_options=INLINE)
+@overload(parameter_slopes, jit_options=CONTRACTED)
 def _parameter_slopes(shape, dh, dk, dl):
     return PARAMETERS[shape.instance_class]

@@ -13,16 +13,16 @@ from nanobrag_torch.kernel.cpu.compiling import LANES
 Range = tuple[int, int]
 Progress = Callable[[int, int], None]
 
-#: Samples in a range: some ten milliseconds of work.
-SAMPLES_PER_RANGE = 1 << 22
-#: An image has at least this many ranges, if it has as many blocks, so that every thread finds work.
+#: Samples in a range: enough to outweigh handing it to a thread, and not so many that an interrupt has to wait.
+FEWEST_SAMPLES, MOST_SAMPLES = 1 << 17, 1 << 23
+#: Ranges in an image between those limits, so that every thread finds work.
 RANGES_PER_IMAGE = 64
 
 
 def ranges(pixels: int, samples_per_pixel: int) -> list[Range]:
     """Consecutive ranges of whole blocks that cover ``pixels``, whatever the number of threads."""
-    wanted = min(SAMPLES_PER_RANGE // samples_per_pixel, -(-pixels // RANGES_PER_IMAGE))
-    step = max(1, -(-wanted // LANES)) * LANES
+    samples = min(max(pixels * samples_per_pixel // RANGES_PER_IMAGE, FEWEST_SAMPLES), MOST_SAMPLES)
+    step = max(1, samples // (samples_per_pixel * LANES)) * LANES
     return [(start, min(start + step, pixels)) for start in range(0, pixels, step)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from nanobrag_torch.kernel.cpu.compiling import INLINE
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED
 
 
 def _quotient_double(y):
@@ -51,11 +51,11 @@ def sine_bend(y):
     return BEND[types.float32 if isinstance(y, np.float32) else types.float64](y)
 
 
-@overload(sine_quotient, jit_options=INLINE)
+@overload(sine_quotient, jit_options=CONTRACTED)
 def _sine_quotient(y):
     return QUOTIENT[y]
 
 
-@overload(sine_bend, jit_options=INLINE)
+@overload(sine_bend, jit_options=CONTRACTED)
 def _sine_bend(y):
     return BEND[y]

@@ -1,0 +1,64 @@
+"""Which pixels are rendered, without a list of them where they fill a window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The pixels of a window of the detector, row by row, or those of them at the positions ``chosen``.
+
+    ``shape`` is that of the detector (slow, fast), ``corner`` the window's first pixel, ``window`` its shape;
+    ``chosen`` (n,) counts along the rows of the window.
+    """
+
+    shape: tuple[int, int]
+    corner: tuple[int, int]
+    window: tuple[int, int]
+    chosen: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.window[0] * self.window[1] if self.chosen is None else len(self.chosen)
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slow and fast indices of the pixels number ``start`` to ``stop``."""
+        width = self.window[1]
+        if self.chosen is not None:
+            slow, fast = np.divmod(self.chosen[start:stop], width)
+            return slow + self.corner[0], fast + self.corner[1]
+        first, last = start // width, -(-stop // width)
+        within = slice(start - first * width, stop - first * width)
+        slow = np.repeat(np.arange(first, last) + self.corner[0], width)
+        fast = np.tile(np.arange(width) + self.corner[1], last - first)
+        return slow[within], fast[within]
+
+    def lists(self, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+        """Slow and fast indices (n,) of all pixels."""
+        slow, fast = self.part(0, len(self))
+        return torch.from_numpy(slow).to(device), torch.from_numpy(fast).to(device)
+
+    def kept(self, mask: Tensor) -> "Pixels":
+        """Those where ``mask`` (of the detector's shape) is not zero."""
+        (slow, fast), (rows, columns) = self.corner, self.window
+        inside = mask[slow : slow + rows, fast : fast + columns].cpu().numpy() != 0
+        return Pixels(self.shape, self.corner, self.window, np.flatnonzero(inside))
+
+    def drawn(self, count: int) -> "Pixels":
+        """``count`` of them at random, without replacement, by torch's generator."""
+        order = torch.randperm(len(self))[:count].numpy()
+        return Pixels(self.shape, self.corner, self.window, order if self.chosen is None else self.chosen[order])
+
+    def image(self, values: Tensor) -> Tensor:
+        """The whole image, with ``values`` (n,) at these pixels and zeros elsewhere."""
+        (slow, fast), (rows, columns) = self.corner, self.window
+        if self.chosen is not None:
+            inside = torch.from_numpy(self.chosen).to(values.device)
+            values = values.new_zeros(rows * columns).index_copy(0, inside, values)
+        window = values.reshape(rows, columns)
+        if self.window == self.shape:
+            return window
+        return pad(window, (fast, self.shape[1] - fast - columns, slow, self.shape[0] - slow - rows))
