@@ -5,8 +5,10 @@ of their own, with all digits; other programs pass over them.
 """
 
 import logging
+import math
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,10 @@ _CONVENTION = {"_array_data.header_convention": "PILATUS_1.2"}
 _NO_PIXEL = -1
 #: Largest count that the format holds; as a cutoff it says that there is none.
 _LARGEST = np.iinfo(np.int32).max
+
+_SECTION = re.compile(rb"--CIF-BINARY-FORMAT-SECTION--.*?\x0c\x1a\x04\xd5", re.DOTALL)
+_SIDE = re.compile(rb"X-Binary-Size-(?:Fastest|Second)-Dimension:\s*(\d{1,9})\s")
+_LONGEST_HEADER = 8192
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"
 _VECTOR = rf"\(\s*{_NUMBER},\s*{_NUMBER},\s*{_NUMBER}\s*\)"
@@ -78,8 +84,18 @@ def read_cbf(filepath: str | os.PathLike) -> Exposure:
     """
     cbfimage = require("fabio.cbfimage", _PURPOSE)
     with reading(filepath, "CBF file", "Give a mini-CBF file with a PILATUS header.") as path:
+        _check_whole(Path(path).read_bytes())
         image = cbfimage.CbfImage().read(path)
         return _exposure(np.array(image.data), str(image.header[_CONTENTS]))
+
+
+def _check_whole(content: bytes) -> None:
+    """Raise ``ValueError`` where the pixels cannot follow: fabio would search for their start for ever."""
+    section = _SECTION.search(content, 0, _LONGEST_HEADER)
+    sides = [int(side) for side in _SIDE.findall(section.group() if section else b"")]
+    # Each pixel takes a byte at least.
+    if len(sides) != 2 or math.prod(sides) > len(content):
+        raise ValueError("its binary section is cut off or does not say its size")
 
 
 def _counts(path: str | os.PathLike, exposure: Exposure) -> np.ndarray:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def read_mtz(
     """
     gemmi = require("gemmi", "Reading MTZ files")
     with reading(filepath, "MTZ file", "Check that it is whole and merged.") as path:
-        mtz = gemmi.read_mtz_file(path)
+        mtz = _read_whole(gemmi, path)
     return _amplitudes(mtz, str(filepath), columns, options)
 
 
@@ -77,6 +78,16 @@ def read_reflection_cif(
     if mtz is None:
         raise ValueError(f"{filepath}: this mmCIF file has no table of merged reflections. Give one with _refln items.")
     return _amplitudes(mtz, str(filepath), columns, options)
+
+
+def _read_whole(gemmi: Any, path: str) -> Any:
+    """The file with its data, once its header has shown that they fit into it: a damaged one may ask for gigabytes."""
+    header = gemmi.read_mtz_file(path, with_data=False)
+    needed = 4 * header.nreflections * len(header.columns)
+    compressed = path.endswith(".gz")
+    if needed == 0 or (needed > Path(path).stat().st_size and not compressed):
+        raise ValueError(f"its header announces {header.nreflections} reflections in {len(header.columns)} columns")
+    return gemmi.read_mtz_file(path)
 
 
 def _amplitudes(

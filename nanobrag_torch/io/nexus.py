@@ -18,6 +18,8 @@ from nanobrag_torch.io.nexus_chain import ANGSTROM, DEGREES, METRES, chain, kind
 _PURPOSE = "NXmx files"
 _DETECTOR = "/entry/instrument/detector"
 _LABORATORY = "/entry/instrument/laboratory"
+#: Versions of HDF5 structures that carry checksums, so that a damaged file is refused and not misread.
+_CHECKSUMMED = ("v110", "v110")
 #: A pixel of the mask that does not count: bit 0, "no sensor there".
 _NO_PIXEL = 1
 
@@ -29,12 +31,12 @@ def write_nexus(filepath: str | os.PathLike, exposure: Exposure, *, sample: str 
     """
     h5py = require("h5py", _PURPOSE)
     axes = mcstas_axes(exposure)
-    with replacing(filepath) as part, h5py.File(part, "w") as file:
+    with replacing(filepath) as part, h5py.File(part, "w", libver=_CHECKSUMMED) as file:
         _group(file, "/entry", "NXentry", default="data")
-        file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": "nanobrag_torch"})
+        _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        file["entry/definition"] = "NXmx"
-        file["entry/start_time"] = file["entry/end_time_estimated"] = now
+        for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
+            _field(file, f"/entry/{name}", value)
         _write_images(file, exposure)
         _write_beam(file, exposure)
         _write_sample(file, exposure, axes, sample)
@@ -72,12 +74,24 @@ def mcstas_axes(exposure: Exposure) -> np.ndarray:
 
 
 def _group(file: Any, path: str, nx_class: str, **attributes: Any) -> None:
-    file.require_group(path).attrs.update({"NX_class": nx_class, **attributes})
+    _label(file.require_group(path), NX_class=nx_class, **attributes)
 
 
 def _field(file: Any, path: str, value: Any, **attributes: Any) -> None:
-    file[path] = value
-    file[path].attrs.update(attributes)
+    file[path] = _stored(value)
+    _label(file[path], **attributes)
+
+
+def _label(node: Any, **attributes: Any) -> None:
+    node.attrs.update({name: _stored(value) for name, value in attributes.items()})
+
+
+def _stored(value: Any) -> Any:
+    """The value itself; text in fixed length, since HDF5 keeps other text outside what its checksums protect."""
+    if not isinstance(value, str):
+        return value
+    content = value.encode()
+    return np.array(content, dtype=require("h5py", _PURPOSE).string_dtype("utf-8", max(1, len(content))))
 
 
 def _axis(
@@ -99,18 +113,18 @@ def _write_beam(file: Any, exposure: Exposure) -> None:
     _group(file, "/entry/instrument", "NXinstrument")
     _field(file, "/entry/instrument/name", "nanobrag_torch", short_name="nanobrag_torch")
     _group(file, "/entry/source", "NXsource")
-    file["/entry/source/name"] = "simulation"
+    _field(file, "/entry/source/name", "simulation")
     _group(file, "/entry/instrument/beam", "NXbeam")
     _field(file, "/entry/instrument/beam/incident_wavelength", exposure.wavelength_A, units="angstrom")
     stokes = np.array([1.0, exposure.polarization_factor, 0.0, 0.0])
-    file["/entry/instrument/beam/incident_polarisation_stokes"] = stokes
+    _field(file, "/entry/instrument/beam/incident_polarisation_stokes", stokes)
 
 
 def _write_sample(file: Any, exposure: Exposure, axes: np.ndarray, name: str) -> None:
     _group(file, "/entry/sample", "NXsample")
     _group(file, "/entry/sample/transformations", "NXtransformations")
-    file["/entry/sample/name"] = name
-    file["/entry/sample/depends_on"] = "/entry/sample/transformations/phi"
+    _field(file, "/entry/sample/name", name)
+    _field(file, "/entry/sample/depends_on", "/entry/sample/transformations/phi")
     starts = exposure.phi_start_deg + np.arange(len(exposure.images)) * exposure.phi_width_deg
     phi = "/entry/sample/transformations/phi"
     _axis(file, phi, starts, "deg", "rotation", axes @ exposure.spindle, ".", equipment="goniometer")
@@ -132,15 +146,18 @@ def _write_detector(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
         ("sensor_thickness", exposure.sensor_thickness_m, "m"),
     ):
         _field(file, f"{_DETECTOR}/{name}", value, units=units)
-    file[f"{_DETECTOR}/description"] = "simulated flat detector"
-    file[f"{_DETECTOR}/type"] = "PIXEL"
-    file[f"{_DETECTOR}/sensor_material"] = exposure.sensor_material
-    file[f"{_DETECTOR}/bit_depth_readout"] = 8 * exposure.images.dtype.itemsize
-    if exposure.saturation is not None:
-        file[f"{_DETECTOR}/saturation_value"] = exposure.saturation
+    for name, plain in (
+        ("description", "simulated flat detector"),
+        ("type", "PIXEL"),
+        ("sensor_material", exposure.sensor_material),
+        ("bit_depth_readout", 8 * exposure.images.dtype.itemsize),
+        ("saturation_value", exposure.saturation),
+        ("pixel_mask_applied", False),
+    ):
+        if plain is not None:
+            _field(file, f"{_DETECTOR}/{name}", plain)
     bad = np.zeros(exposure.images.shape[1:], bool) if exposure.mask is None else ~exposure.mask.astype(bool)
     file.create_dataset(f"{_DETECTOR}/pixel_mask", data=bad.astype(np.uint32) * _NO_PIXEL, **_compression())
-    file[f"{_DETECTOR}/pixel_mask_applied"] = False
     file[f"{_DETECTOR}/data"] = file["/entry/data/data"]
     _write_module(file, exposure, axes)
 
@@ -154,14 +171,14 @@ def _write_module(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
     parents = [*links[1:], "."]
     for link, parent, value, unit in zip(links, parents, axes @ exposure.origin_m, np.eye(3), strict=True):
         _axis(file, link, value, "m", "translation", unit, parent, equipment="detector")
-    file[f"{_DETECTOR}/depends_on"] = links[0]
+    _field(file, f"{_DETECTOR}/depends_on", links[0])
     offset = f"{module}/module_offset"
     _axis(file, offset, 0.0, "m", "translation", np.eye(3)[0], links[0])
     for name, direction in (("fast", exposure.fast), ("slow", exposure.slow)):
         path = f"{module}/{name}_pixel_direction"
         _axis(file, path, exposure.pixel_size_m, "m", "translation", axes @ direction, offset)
-    file[f"{module}/data_origin"] = np.zeros(2, np.int64)
-    file[f"{module}/data_size"] = np.array(exposure.images.shape[1:], np.int64)
+    _field(file, f"{module}/data_origin", np.zeros(2, np.int64))
+    _field(file, f"{module}/data_size", np.array(exposure.images.shape[1:], np.int64))
 
 
 def _compression() -> dict[str, Any]:
@@ -210,7 +227,7 @@ def _read(file: Any) -> Exposure:
         exposure_s=float(detector["count_time"][()]) if "count_time" in detector else 1.0,
         saturation=float(detector["saturation_value"][()]) if "saturation_value" in detector else None,
         sensor_thickness_m=number(detector["sensor_thickness"], METRES) if "sensor_thickness" in detector else 0.0,
-        sensor_material=detector["sensor_material"].asstr()[()] if "sensor_material" in detector else "Si",
+        sensor_material=text(detector["sensor_material"][()]) if "sensor_material" in detector else "Si",
         mask=None if mask.all() else mask,
     )
 
@@ -243,7 +260,7 @@ def _polarization(beam: Any) -> tuple[float, np.ndarray]:
 
 def _sweep(file: Any) -> tuple[float, float, np.ndarray]:
     """Start and width of phi in degrees, and the spindle: the rotation of the sample with the most settings."""
-    links = list(chain(file, file["/entry/sample/depends_on"].asstr()[()], file["/entry/sample"]))
+    links = list(chain(file, file["/entry/sample/depends_on"][()], file["/entry/sample"]))
     rotations = [link for link in links if kind(link) == "rotation"]
     phi = max(rotations, key=lambda link: link.size)
     turned, _ = pose(file, phi.attrs["depends_on"], phi.parent)

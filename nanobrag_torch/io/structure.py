@@ -19,6 +19,9 @@ SOLVENT_B = 46.0
 #: With gemmi's blur and this cutoff, amplitudes differ from direct summation by about 1e-5.
 _SPACING = 0.8
 _DENSITY_CUTOFF = 1e-6
+#: Beyond these an atom is a slip of columns, and its density would take all the memory there is.
+_LARGEST_POSITION = 1e5
+_LARGEST_B = 1000.0
 
 
 def read_structure(
@@ -40,27 +43,40 @@ def read_structure(
     gemmi = require("gemmi", "Calculating structure factors from coordinates")
     with reading(filepath, "coordinate file", "Check that it is whole.") as path:
         structure = gemmi.read_structure(path, format=gemmi.CoorFormat.Detect)
-    space_group = structure.find_spacegroup()
-    if not len(structure) or not structure[0].count_atom_sites():
-        raise ValueError(f"{filepath}: holds no atom. Give a file with coordinates.")
-    if space_group is None or not structure.cell.is_crystal():
-        raise ValueError(
-            f"{filepath}: has no unit cell or no space group. Add a CRYST1 record, or _cell and _symmetry."
-        )
+        structure.standardize_crystal_frame()
     spacing = min(dmin / 3, _SPACING)
-    if structure.cell.volume / spacing**3 > LARGEST_GRID:
-        raise ValueError(
-            f"{filepath}: a cell of {structure.cell.volume:.3g} A^3 is too large for dmin = {dmin:g} Angstrom. "
-            "Check the unit cell, or give a larger dmin."
-        )
+    _check(structure, str(filepath), dmin, spacing)
     atoms = _atoms(gemmi, structure, dmin, spacing)
     values = atoms.value_array
     if bulk_solvent:
         values = values + _solvent(gemmi, structure, dmin, spacing)
     amplitudes = np.abs(values.astype(np.complex128))
     return structure_factors_in_p1(
-        atoms.miller_array, amplitudes, amplitudes, structure.cell, space_group, source=str(filepath), **options
-    )
+        atoms.miller_array, amplitudes, amplitudes, structure.cell, structure.find_spacegroup(),
+        source=str(filepath), **options,
+    )  # fmt: skip
+
+
+def _check(structure: Any, source: str, dmin: float, spacing: float) -> None:
+    """Raise ``ValueError`` for a model whose density cannot be laid on a grid of ``spacing`` Angstrom."""
+    if not len(structure) or not structure[0].count_atom_sites():
+        raise ValueError(f"{source}: holds no atom. Give a file with coordinates.")
+    cell = structure.cell
+    if structure.find_spacegroup() is None or not cell.is_crystal() or not cell.volume > 0:
+        raise ValueError(f"{source}: has no unit cell or no space group. Add a CRYST1 record, or _cell and _symmetry.")
+    if cell.volume / spacing**3 > LARGEST_GRID:
+        raise ValueError(
+            f"{source}: a cell of {cell.volume:.3g} A^3 is too large for dmin = {dmin:g} Angstrom. "
+            "Check the unit cell, or give a larger dmin."
+        )
+    for site in structure[0].all():
+        atom = site.atom
+        within = max(map(abs, atom.pos.tolist())) < _LARGEST_POSITION and 0 <= atom.b_iso <= _LARGEST_B
+        if not within or max(map(abs, atom.aniso.elements_pdb())) > _LARGEST_B or not 0 <= atom.occ <= 1:
+            raise ValueError(
+                f"{source}: atom {site} has position {atom.pos.tolist()}, occupancy {atom.occ:g} and B {atom.b_iso:g}; "
+                f"possible are {_LARGEST_POSITION:g} Angstrom, 0 to 1, and 0 to {_LARGEST_B:g} A^2. Mend or remove it."
+            )
 
 
 def _atoms(gemmi: Any, structure: Any, dmin: float, spacing: float) -> Any:
