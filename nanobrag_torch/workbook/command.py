@@ -6,16 +6,13 @@ success); 1 the evidence shows a failure; 2 the input is wrong and nothing was s
 """
 
 import json
-import time
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from nanobrag_torch.workbook import repository
+from nanobrag_torch.workbook import ledger_command, plan_command, repository
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.page import PAGE
 from nanobrag_torch.workbook.publish import finish_orphans
@@ -23,12 +20,13 @@ from nanobrag_torch.workbook.records import BY_FILE, EXIT_CODES
 from nanobrag_torch.workbook.report import verify as verify_report
 from nanobrag_torch.workbook.run import Request
 from nanobrag_torch.workbook.run import run as run_request
+from nanobrag_torch.workbook.terminal import complain, from_here, teller
+from nanobrag_torch.workbook.triage import command as triage_command
 
 BAD_INPUT = 2
 _PARAMETER_OPTIONS = ("-p", "--parameter")
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-_messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -44,11 +42,7 @@ def run(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
 ) -> None:
     """Run a brief or a notebook, and print the path of the page that results."""
-    started = time.monotonic()
-
-    def tell(phase: str, text: str) -> None:
-        _messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {phase:<10}  {escape(text)}")
-
+    tell = teller()
     request = Request(brief, notebook, _pairs(parameter or []), reports, stamp, timeout)
     root = repository.root()
     for name, outcome in finish_orphans((reports or root / "reports").resolve(), root):
@@ -56,7 +50,7 @@ def run(
     folder, verdict = run_request(request, tell)
     tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
     page = folder / PAGE
-    typer.echo(_from_here(page))
+    typer.echo(from_here(page))
     if open_page:
         webbrowser.open(page.as_uri())
     raise typer.Exit(EXIT_CODES[verdict.status])
@@ -67,7 +61,7 @@ def verify(report: Annotated[Path, typer.Argument(help="The folder of a report."
     """Compare every file of a report with its manifest; exit code 1 where something differs."""
     problems = verify_report(report)
     for problem in problems:
-        _messages.print(escape(problem))
+        complain(problem)
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{report}: every file is as the manifest says")
@@ -81,15 +75,21 @@ def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_FILE)
     typer.echo(json.dumps(BY_FILE[file].model_json_schema(), indent=2))
 
 
+app.add_typer(plan_command.app, name="plan")
+app.add_typer(triage_command.app, name="triage")
+app.command()(ledger_command.ledger)
+app.command()(ledger_command.index)
+
+
 def run_command(arguments: list[str]) -> None:
     """Run the command with these arguments; it ends in ``SystemExit`` with one of the exit codes above."""
     try:
         app(args=_joined(arguments), prog_name="nanobrag-workbook")
     except InputError as error:
-        _messages.print(f"nanobrag-workbook: {escape(str(error))}")
+        complain(f"nanobrag-workbook: {error}")
         raise SystemExit(BAD_INPUT) from None
     except Blocked as error:
-        _messages.print(f"nanobrag-workbook: {escape(str(error))}")
+        complain(f"nanobrag-workbook: {error}")
         raise SystemExit(EXIT_CODES["blocked"]) from None
 
 
@@ -99,6 +99,9 @@ def _joined(arguments: list[str]) -> list[str]:
     rest = iter(arguments)
     for word in rest:
         words.append(word)
+        if word == "--":
+            # What follows belongs to pytest.
+            return [*words, *rest]
         if word in _PARAMETER_OPTIONS:
             name = next(rest, None)
             if name is None:
@@ -116,9 +119,3 @@ def _pairs(parameters: list[str]) -> tuple[tuple[str, str], ...]:
             raise InputError.of("run", "-p", text, "a name and a value", "Write -p NAME VALUE.")
         pairs.append((name, value))
     return tuple(pairs)
-
-
-def _from_here(path: Path) -> str:
-    """The path as it is reached from the working folder, or in full from elsewhere."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -33,6 +33,10 @@ _COMMENT = re.compile(
     rf"(?:\[(?P<unit>[^\]]+)\]\s*)?(?:(?P<low>{_NUMBER})\s*\.\.\s*(?P<high>{_NUMBER})\s*)?"
     r"(?:\{(?P<choices>[^}]+)\}\s*)?(?::\s*)?(?P<help>\S.*)"
 )
+#: What reading a file that is no notebook ends in, depending on how far it looks like one.
+_UNREADABLE = (
+    ValueError, TypeError, LookupError, AttributeError, OSError, nbformat.ValidationError, PapermillException,
+)  # fmt: skip
 _FORM = "name: type = value  # [unit] low .. high: what it is"
 
 
@@ -118,7 +122,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         found = inspect_notebook(str(notebook).replace("{", "{{").replace("}", "}}"))
     except FileNotFoundError:
         raise InputError.of("notebook", "path", str(notebook), "a notebook (.ipynb)", "Check the path.") from None
-    except (ValueError, OSError, AttributeError, nbformat.ValidationError, PapermillException) as error:
+    except _UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError.of(owner, "file", reason, "a Jupyter notebook of a Python kernel", "Check it.") from None
     if not found:
@@ -127,9 +131,13 @@ def declared(notebook: Path) -> dict[str, Parameter]:
 
 
 def resolve(
-    parameters: Mapping[str, Parameter], owner: str, from_brief: Mapping[str, Any], from_user: Iterable[tuple[str, str]]
+    parameters: Mapping[str, Parameter],
+    owner: str,
+    from_brief: Mapping[str, Any],
+    from_user: Iterable[tuple[str, str]],
+    from_plan: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[Any, Source]]:
-    """Name to (value, source), where the command line goes before the brief and the brief before the notebook.
+    """Name to (value, source): the command line goes before the plan, the plan before the brief, the notebook last.
 
     Raises ``InputError`` for an unknown name (with the nearest one), a name given twice, a wrong type, or a value out
     of range.
@@ -137,8 +145,10 @@ def resolve(
     resolved: dict[str, tuple[Any, Source]] = {
         name: (parameter.default, "notebook") for name, parameter in parameters.items()
     }
-    for name, value in from_brief.items():
-        resolved[name] = (_known(parameters, name, "brief").check(value, "brief"), "brief")
+    layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (("brief", from_brief), ("plan", from_plan or {}))
+    for source, values in layers:
+        for name, value in values.items():
+            resolved[name] = (_known(parameters, name, source).check(value, source), source)
     seen: set[str] = set()
     for name, text in from_user:
         if name in seen:

@@ -1,6 +1,7 @@
 """The records of a run: frozen, validated, written as JSON, read back the same, each with a JSON schema."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from nanobrag_torch.workbook import files
 SCHEMA_VERSION = 1
 
 TestStatus = Literal["passed", "failed", "blocked"]
-Source = Literal["notebook", "brief", "command line"]
+Source = Literal["notebook", "brief", "plan", "command line"]
 Status = Literal["running", "passed", "failed", "blocked", "interrupted"]
 #: The exit code of a run by the status that it ends with; 2 is wrong input, which leaves no report.
 EXIT_CODES: dict[Status, int] = {"passed": 0, "failed": 1, "blocked": 3, "interrupted": 130}
@@ -32,6 +33,32 @@ class Record(BaseModel):
     def save(self, folder: Path, name: str = "") -> None:
         """Write the record into ``folder``, under its own file name unless another is given."""
         files.write(folder / (name or self.file), self.to_json())
+
+    def key_numbers(self) -> dict[str, "KeyNumber"]:
+        """The numbers by which two runs are compared: a repetition gives the same. Times are none of them."""
+        return {}
+
+
+class KeyNumber(Record):
+    """A number by which runs are compared; ``scale`` is what an error of it counts against."""
+
+    file: ClassVar[str] = "number.json"
+
+    value: float
+    scale: float
+
+    def differs(self, other: "KeyNumber") -> bool:
+        """Whether the two are further apart than rounding explains: 1e-9 of the scale (differentiability.md, 12)."""
+        if math.isnan(self.value) or math.isnan(other.value):
+            return math.isnan(self.value) != math.isnan(other.value)
+        return self.value != other.value and not (
+            abs(self.value - other.value) <= 1e-9 * max(abs(self.scale), abs(other.scale))
+        )
+
+
+def exact(value: float) -> KeyNumber:
+    """A key number whose error counts against itself."""
+    return KeyNumber(value=value, scale=abs(value))
 
 
 class EnvironmentRecord(Record):
@@ -122,6 +149,15 @@ class Evidence(Record):
         """Whether every pixel is exactly zero."""
         return self.lit_pixels == 0
 
+    def key_numbers(self) -> dict[str, KeyNumber]:
+        """Loss, lit pixels, and every gradient that autograd gave."""
+        gradients = {
+            f"gradient.{row.parameter}": KeyNumber(value=row.gradient, scale=row.magnitude)
+            for row in self.derivatives
+            if row.gradient is not None
+        }
+        return {"loss": exact(self.loss), "lit_pixels": exact(self.lit_pixels)} | gradients
+
 
 class Verdict(Record):
     """What the evidence says, in one word for programs and one sentence for people."""
@@ -191,12 +227,18 @@ class Owner(Record):
     notebook: str
     notebook_sha256: str
     brief: str | None
+    plan: str | None = None
+    guards: dict[str, str] = {}
     parameters: dict[str, ParameterValue]
     repository: Repository
 
 
 class Manifest(Record):
-    """Everything about a report, and the SHA-256 of every other file in it."""
+    """Everything about a report, and the SHA-256 of every other file in it.
+
+    ``guards`` are the environment that was asked for, ``environment`` is what the kernel saw; ``numbers`` are the key
+    numbers of its records, named "record.number".
+    """
 
     file: ClassVar[str] = "manifest.json"
 
@@ -211,7 +253,10 @@ class Manifest(Record):
     notebook: str
     notebook_sha256: str
     brief: str | None
+    plan: str | None = None
+    guards: dict[str, str] = {}
     parameters: dict[str, ParameterValue]
+    numbers: dict[str, KeyNumber] = {}
     repository: Repository
     environment: EnvironmentRecord | None
     files: dict[str, str]

@@ -19,9 +19,19 @@ from pydantic import ValidationError
 
 from nanobrag_torch.workbook import files, repository
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.records import BY_FILE, EnvironmentRecord, Manifest, Owner, Process, Record, Verdict
+from nanobrag_torch.workbook.records import (
+    BY_FILE,
+    EnvironmentRecord,
+    KeyNumber,
+    Manifest,
+    Owner,
+    Process,
+    Record,
+    Verdict,
+)
 
-_RUNNING = ".running"
+#: Ends the name of the folder of a run that has not ended.
+RUNNING = ".running"
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
 R = TypeVar("R", bound=Record)
@@ -44,24 +54,30 @@ class Report:
         self.folder = folder
 
     @classmethod
-    def create(cls, reports: Path, owner: Owner) -> "Report":
+    def create(cls, reports: Path, owner: Owner, *, wait: bool = False) -> "Report":
         """The working folder of a new run below ``reports``.
 
-        Raises ``InputError`` where that stamp is already taken or the folder cannot be made.
+        Where the stamp is already taken, that of a later second is used if ``wait``; otherwise, and where the folder
+        cannot be made, ``InputError`` is raised.
         """
-        final = reports / owner.initiative / owner.phase / owner.stamp
-        folder = final.with_name(f".{owner.stamp}{_RUNNING}")
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            if final.exists():
-                raise FileExistsError
-            folder.mkdir()
-        except FileExistsError:
-            raise InputError.of(
-                "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
-            ) from None
-        except OSError as error:
-            raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+        while True:
+            final = reports / owner.initiative / owner.phase / owner.stamp
+            folder = final.with_name(f".{owner.stamp}{RUNNING}")
+            try:
+                final.parent.mkdir(parents=True, exist_ok=True)
+                if final.exists():
+                    raise FileExistsError
+                folder.mkdir()
+                break
+            except FileExistsError:
+                if not wait:
+                    raise InputError.of(
+                        "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
+                    ) from None
+            except OSError as error:
+                raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+            time.sleep(1)
+            owner = owner.model_copy(update={"stamp": new_stamp()})
         report = cls(folder)
         report.write(owner)
         report.write_text("status", "running\n")
@@ -77,7 +93,7 @@ class Report:
     @property
     def final(self) -> Path:
         """Where the report will stand when it is finished."""
-        return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(_RUNNING))
+        return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
 
     def write(self, artefact: A, name: str = "") -> A:
         """Save an artefact, under its own name unless another is given, and return it for display."""
@@ -114,6 +130,7 @@ class Report:
                 verdict=verdict,
                 finished=now(),
                 environment=self.read(EnvironmentRecord),
+                numbers=key_numbers(self.folder),
                 files=files.checksums(self.folder, without=(Manifest.file,)),
             )
         )
@@ -155,19 +172,29 @@ def this_process() -> Process:
 
 def orphans(reports: Path) -> Iterator[Report]:
     """The working folders below ``reports`` whose process, on this host, is dead."""
-    for record in sorted(reports.glob(f"*/*/.*{_RUNNING}/{Owner.file}")):
+    for record in sorted(reports.glob(f"*/*/.*{RUNNING}/{Owner.file}")):
         report = Report(record.parent)
         owner = report.read(Owner)
-        if owner is not None and owner.process.host == platform.node() and not _lives(owner.process):
+        if owner is not None and owner.process.host == platform.node() and not lives(owner.process):
             yield report
 
 
-def _lives(process: Process) -> bool:
+def lives(process: Process) -> bool:
     try:
         # The time tells a process from a later one that was given the same number.
         return abs(psutil.Process(process.pid).create_time() - process.started) < 1.0
     except psutil.NoSuchProcess:
         return False
+
+
+def key_numbers(folder: Path) -> dict[str, KeyNumber]:
+    """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
+    numbers = {}
+    for name, kind in BY_FILE.items():
+        record = Report(folder).read(kind, name)
+        for number, value in record.key_numbers().items() if record else ():
+            numbers[f"{Path(name).stem}.{number}"] = value
+    return numbers
 
 
 def verify(folder: Path) -> list[str]:

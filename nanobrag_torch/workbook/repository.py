@@ -42,3 +42,20 @@ def _git(folder: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout
+
+
+def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
+    """Whether the source is the one of ``then``: same commit, same changed files, none written after ``moment``.
+
+    ``moment`` is in seconds since 1970. Without git nothing is known, which is not the same as unchanged.
+    """
+    present = state(folder)
+    if present.commit is None or (present.commit, present.changed) != (then.commit, then.changed):
+        return False
+    return all(_written(folder / name.strip('"')) < moment for name in present.changed)
+
+
+def _written(path: Path) -> float:
+    """When a file, or the last file of a folder, was written; of a deleted one nothing was written."""
+    below = path.rglob("*") if path.is_dir() else iter(())
+    return max((each.stat().st_mtime for each in (path, *below) if each.is_file()), default=0.0)

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,29 @@ from nanobrag_torch.workbook.obstacles import COMPLETED, of_outcome
 from nanobrag_torch.workbook.publish import publish
 from nanobrag_torch.workbook.records import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.stopping import answering
 
 #: The parameter through which a notebook learns where its report is; a run sets it, a person cannot.
 FOLDER_PARAMETER = "report_folder"
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a plan adds to a run: where its report goes and how it is called, its parameters and environment."""
+
+    plan: str
+    initiative: str
+    phase: str
+    title: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    guards: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """What the user asked for: a brief or a notebook, and how to run it."""
+    """What the user asked for: a brief or a notebook, and how to run it; ``step`` where a plan asked for it."""
 
     brief: Path | None = None
     notebook: Path | None = None
@@ -36,6 +46,7 @@ class Request:
     reports: Path | None = None
     stamp: str | None = None
     timeout: int = 1800
+    step: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +72,12 @@ def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
     report = _create(plan, wait=request.stamp is None)
     for name in ("brief", "parameters"):
         tell(name, _described(plan)[name])
-    with _signals(signal.default_int_handler):
+    with answering(signal.default_int_handler):
         try:
             outcome = _execute(plan, report, request.timeout, tell)
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", detail="a signal asked the run to stop")
-        with _signals(signal.SIG_IGN):
+        with answering(signal.SIG_IGN):
             tell("report", "writing summary, page and manifest")
             verdict = _verdict(plan, report, outcome)
             return publish(report, verdict, plan.root), verdict
@@ -82,14 +93,20 @@ def make_plan(request: Request) -> Plan:
     notebook = _notebook_of(brief, root) if brief else request.notebook
     assert notebook is not None
     declared = parameters.declared(notebook)
-    resolved = parameters.resolve(declared, notebook.name, _from_brief(brief, declared), request.parameters)
-    if FOLDER_PARAMETER in dict(request.parameters):
+    step = request.step
+    from_plan = step.parameters if step else {}
+    resolved = parameters.resolve(
+        declared, notebook.name, _from_brief(brief, declared), request.parameters, from_plan
+    )  # fmt: skip
+    if FOLDER_PARAMETER in {*dict(request.parameters), *from_plan}:
         raise InputError.of("run", FOLDER_PARAMETER, "a value", "none", "Use --reports and --stamp.")
     values = {
         name: ParameterValue(value=value, unit=declared[name].unit, source=source)
         for name, (value, source) in resolved.items()
         if name != FOLDER_PARAMETER
     }
+    place = step or brief
+    guards = _guards(step.guards if step and step.guards else brief.guards if brief else None, values)
     return Plan(
         root=root,
         reports=(request.reports or root / "reports").resolve(),
@@ -97,17 +114,19 @@ def make_plan(request: Request) -> Plan:
         brief=brief,
         brief_text=text,
         values=values,
-        guards=_guards(brief, values),
+        guards=guards,
         owner=Owner(
             process=this_process(),
             started=now(),
-            initiative=brief.initiative if brief else notebook.resolve().parent.name,
-            phase=brief.phase if brief else notebook.stem,
+            initiative=place.initiative if place else notebook.resolve().parent.name,
+            phase=place.phase if place else notebook.stem,
             stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
-            title=f"{brief.focus}, phase {brief.phase_letter}" if brief else notebook.stem.replace("_", " "),
+            title=step.title if step else _title(brief, notebook),
             notebook=_shown(notebook, root),
             notebook_sha256=files.sha256(notebook),
             brief=_shown(request.brief, root) if request.brief else None,
+            plan=step.plan if step else None,
+            guards=guards,
             parameters=values,
             repository=repository.state(root),
         ),
@@ -138,26 +157,21 @@ def _from_brief(brief: Brief | None, declared: dict[str, parameters.Parameter]) 
     return {name: value for name, value in asked.items() if name in declared} | brief.parameters
 
 
-def _guards(brief: Brief | None, values: dict[str, ParameterValue]) -> dict[str, str]:
+def _guards(asked: Mapping[str, str] | None, values: dict[str, ParameterValue]) -> dict[str, str]:
     device = str(values["device"].value) if "device" in values else "cpu"
-    guards = brief.guards if brief else environment.usual_guards(device)
+    guards = dict(asked) if asked is not None else environment.usual_guards(device)
     if device != "cpu" and guards.get("CUDA_VISIBLE_DEVICES") == "-1":
-        raise InputError.of("run", "device", device, "'cpu', as the brief hides every GPU", "Change one of the two.")
+        raise InputError.of("run", "device", device, "'cpu', as every GPU is to be hidden", "Change one of the two.")
     return guards
+
+
+def _title(brief: Brief | None, notebook: Path) -> str:
+    return f"{brief.focus}, phase {brief.phase_letter}" if brief else notebook.stem.replace("_", " ")
 
 
 def _create(plan: Plan, wait: bool) -> Report:
     """The working folder; where the stamp was not chosen and another run has it, that of the next second."""
-    owner = plan.owner
-    while True:
-        try:
-            report = Report.create(plan.reports, owner)
-            break
-        except InputError:
-            if not wait or not (plan.reports / owner.initiative / owner.phase).is_dir():
-                raise
-            time.sleep(1)
-            owner = owner.model_copy(update={"stamp": new_stamp()})
+    report = Report.create(plan.reports, plan.owner, wait=wait)
     if plan.brief is not None:
         report.write_text("brief.txt", plan.brief_text)
         report.write_text(page.BRIEF, plan.brief.model_dump_json(indent=2))
@@ -212,14 +226,3 @@ def _verdict(plan: Plan, report: Report, outcome: Outcome) -> Verdict:
             remedy="Use a notebook that writes what the brief names.",
         )
     return report.read(Verdict) or COMPLETED
-
-
-@contextmanager
-def _signals(handler: Any) -> Iterator[None]:
-    """Answer the signals that stop a program with ``handler``, and as before afterwards."""
-    before = {number: signal.signal(number, handler) for number in _STOPPING}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

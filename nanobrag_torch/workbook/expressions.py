@@ -1,0 +1,210 @@
+"""Exit criteria: small expressions over plain data, evaluated from their syntax tree without Python's ``eval``.
+
+Known are the names of records, their fields (``control.lit_pixels``), entries (``numbers["control.loss"]``), numbers
+and texts, arithmetic, comparisons, ``and or not in``, the functions of :data:`FUNCTIONS`, and one loop in brackets
+(``all(row.agreement == "agrees" for row in control.derivatives)``). A field is always a key of the data and never an
+attribute of a Python object, so nothing else can be reached.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nanobrag_torch.workbook.errors import InputError
+
+#: A criterion is one sentence; more is a program.
+MAX_CHARACTERS = 500
+
+
+def _every(items: list[Any]) -> bool:
+    """Whether all hold; of no items at all nothing is said, since evidence that is absent must not pass."""
+    if not items:
+        raise ValueError("all() of an empty list decides nothing")
+    return all(items)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs, "all": _every, "any": any, "len": len, "max": max, "min": min, "sum": sum,
+}  # fmt: skip
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+_COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+_SIGNS: dict[type, Callable[[Any], Any]] = {
+    ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_,
+}  # fmt: skip
+_ALLOWED = (
+    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Load,
+    ast.Store, ast.Attribute, ast.Subscript, ast.Constant, ast.GeneratorExp, ast.comprehension,
+    *_ARITHMETIC, *_COMPARISONS, *_SIGNS,
+)  # fmt: skip
+
+
+class CannotEvaluate(ValueError):
+    """The data lacks what the expression asks for, or has it in another type; nothing is decided."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked expression: its text and syntax tree."""
+
+    text: str
+    tree: ast.expr
+
+    @classmethod
+    def parse(cls, text: str, owner: str) -> "Expression":
+        """The expression in ``text``. Raises ``InputError``, naming ``owner`` and the part, for anything not known."""
+        if len(text) > MAX_CHARACTERS:
+            raise _refused(owner, text, f"at most {MAX_CHARACTERS} characters")
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise _refused(owner, text, "an expression such as control.lit_pixels > 0") from None
+        _check(tree, owner, text)
+        return cls(text.strip(), tree)
+
+    @property
+    def records(self) -> frozenset[str]:
+        """The names of the records that it asks for."""
+        names = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        loops = {node.target.id for node in ast.walk(self.tree) if isinstance(node, ast.comprehension)}  # type: ignore[attr-defined]
+        return frozenset(names - loops - FUNCTIONS.keys())
+
+    def evaluate(self, data: Mapping[str, Any]) -> "Result":
+        """Whether it holds for ``data``, and the numbers and texts that decided.
+
+        Raises ``CannotEvaluate`` where a name, field or entry is missing, or types do not fit.
+        """
+        evaluation = _Evaluation(dict(data))
+        try:
+            value = evaluation.of(self.tree)
+        except CannotEvaluate:
+            raise
+        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise CannotEvaluate(f"{self.text}: {error}") from None
+        if not isinstance(value, bool):
+            raise CannotEvaluate(f"{self.text}: gives {value!r}, where true or false is needed")
+        return Result(value, dict(evaluation.seen))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Whether an expression holds, and every number, text or truth that it read from the records, by its name."""
+
+    holds: bool
+    seen: dict[str, Any]
+
+
+@dataclass
+class _Evaluation:
+    names: dict[str, Any]
+    seen: dict[str, Any] = field(default_factory=dict)
+    loops: int = 0
+
+    def of(self, node: ast.expr) -> Any:
+        value = getattr(self, f"_{type(node).__name__}")(node)
+        if isinstance(node, ast.Attribute | ast.Subscript) and not self.loops and not isinstance(value, dict | list):
+            self.seen[ast.unparse(node)] = value
+        return value
+
+    def _Constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def _Name(self, node: ast.Name) -> Any:
+        if node.id not in self.names:
+            raise CannotEvaluate(
+                f"there is no record {node.id!r}; there are: {', '.join(sorted(self.names)) or 'none'}"
+            )
+        return self.names[node.id]
+
+    def _Attribute(self, node: ast.Attribute) -> Any:
+        return self._entry(node.value, node.attr)
+
+    def _Subscript(self, node: ast.Subscript) -> Any:
+        return self._entry(node.value, self.of(node.slice))
+
+    def _entry(self, node: ast.expr, key: Any) -> Any:
+        held = self.of(node)
+        if isinstance(held, list) and type(key) is int and -len(held) <= key < len(held):
+            return held[key]
+        if not isinstance(held, dict) or key not in held:
+            known = ", ".join(map(str, held)) if isinstance(held, dict) else f"{type(held).__name__}"
+            raise CannotEvaluate(f"{ast.unparse(node)} has no {key!r}; it has: {known}")
+        return held[key]
+
+    def _UnaryOp(self, node: ast.UnaryOp) -> Any:
+        return _SIGNS[type(node.op)](self.of(node.operand))
+
+    def _BinOp(self, node: ast.BinOp) -> Any:
+        left, right = self.of(node.left), self.of(node.right)
+        if not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise CannotEvaluate(f"{ast.unparse(node)}: {left!r} and {right!r} are not both numbers")
+        return _ARITHMETIC[type(node.op)](left, right)
+
+    def _BoolOp(self, node: ast.BoolOp) -> Any:
+        wanted = isinstance(node.op, ast.Or)
+        return next((wanted for value in node.values if bool(self.of(value)) is wanted), not wanted)
+
+    def _Compare(self, node: ast.Compare) -> Any:
+        left = self.of(node.left)
+        for comparison, operand in zip(node.ops, node.comparators, strict=True):
+            right = self.of(operand)
+            if _text_beside_number(left, right):
+                raise CannotEvaluate(f"{ast.unparse(node)}: {left!r} and {right!r} cannot be compared")
+            if not _COMPARISONS[type(comparison)](left, right):
+                return False
+            left = right
+        return True
+
+    def _Call(self, node: ast.Call) -> Any:
+        return FUNCTIONS[node.func.id](*[self.of(argument) for argument in node.args])  # type: ignore[attr-defined]
+
+    def _GeneratorExp(self, node: ast.GeneratorExp) -> list[Any]:
+        (loop,) = node.generators
+        return list(self._items(loop, node.elt))
+
+    def _items(self, loop: ast.comprehension, element: ast.expr) -> Iterator[Any]:
+        items = self.of(loop.iter)
+        if not isinstance(items, list | dict):
+            raise CannotEvaluate(f"{ast.unparse(loop.iter)} is {items!r}, not a list")
+        outer, name = dict(self.names), loop.target.id  # type: ignore[attr-defined]
+        self.loops += 1
+        for item in items.values() if isinstance(items, dict) else items:
+            self.names = {**outer, name: item}
+            if all(self.of(condition) for condition in loop.ifs):
+                yield self.of(element)
+        self.loops -= 1
+        self.names = outer
+
+
+def _text_beside_number(left: Any, right: Any) -> bool:
+    """A number that is not finite stands in a record as a text, which must not pass for "different from 0"."""
+    return any(isinstance(a, str) and isinstance(b, int | float) for a, b in ((left, right), (right, left)))
+
+
+def _check(tree: ast.expr, owner: str, text: str) -> None:
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED):
+            raise _refused(owner, text, f"no {type(node).__name__}: see the list of what an exit criterion may say")
+        if isinstance(node, ast.Call) and (
+            not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS or node.keywords
+        ):
+            raise _refused(owner, text, f"no function but {', '.join(FUNCTIONS)}")
+        if isinstance(node, ast.Name) and node.id in FUNCTIONS and id(node) not in called:
+            raise _refused(owner, text, f"{node.id}(...) with what it is applied to")
+        if isinstance(node, ast.GeneratorExp) and not (
+            len(node.generators) == 1 and isinstance(node.generators[0].target, ast.Name)
+        ):
+            raise _refused(owner, text, "one loop over one name")
+        if isinstance(node, ast.Constant) and not isinstance(node.value, int | float | str | type(None)):
+            raise _refused(owner, text, "numbers, texts, True, False and None")
+
+
+def _refused(owner: str, text: str, allowed: str) -> InputError:
+    return InputError.of(owner, "exit criterion", text, allowed, "Write it as a comparison of a record's fields.")

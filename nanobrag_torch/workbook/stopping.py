@@ -1,0 +1,19 @@
+"""The signals that ask a program to stop."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def answering(handler: Any) -> Iterator[None]:
+    """Answer the signals that stop a program with ``handler``, and as before afterwards."""
+    before = {number: signal.signal(number, handler) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
