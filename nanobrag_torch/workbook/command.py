@@ -21,7 +21,6 @@ from nanobrag_torch.workbook.report import verify as verify_report
 from nanobrag_torch.workbook.run import Request
 from nanobrag_torch.workbook.run import run as run_request
 from nanobrag_torch.workbook.terminal import complain, from_here, teller
-from nanobrag_torch.workbook.triage import command as triage_command
 
 BAD_INPUT = 2
 _PARAMETER_OPTIONS = ("-p", "--parameter")
@@ -76,7 +75,6 @@ def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_FILE)
 
 
 app.add_typer(plan_command.app, name="plan")
-app.add_typer(triage_command.app, name="triage")
 app.command()(ledger_command.ledger)
 app.command()(ledger_command.index)
 
