@@ -1,24 +1,42 @@
 """Everything that is read or written, one format a module. Readers return values; nothing here knows the simulator."""
 
+from nanobrag_torch.io.cbf import read_cbf, write_cbf
+from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.floatfile import read_float_image, write_float_image
-from nanobrag_torch.io.hkl import read_hkl_file, try_load_hkl_or_fdump
+from nanobrag_torch.io.hkl import read_hkl_file, try_load_hkl_or_fdump, write_hkl_file
 from nanobrag_torch.io.mask import create_circular_mask, create_rectangle_mask, read_smv_mask
+from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
+from nanobrag_torch.io.nexus import read_nexus, write_nexus
 from nanobrag_torch.io.pgm import write_pgm
+from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.smv import read_smv, smv_header, write_smv
+from nanobrag_torch.io.structure import read_structure
+from nanobrag_torch.io.structure_factors import load_structure_factors
 
 __all__ = [
+    "Exposure",
+    "StructureFactors",
     "create_circular_mask",
     "create_rectangle_mask",
+    "load_structure_factors",
+    "read_cbf",
     "read_fdump",
     "read_float_image",
     "read_hkl_file",
+    "read_mtz",
+    "read_nexus",
+    "read_reflection_cif",
     "read_smv",
     "read_smv_mask",
+    "read_structure",
     "smv_header",
     "try_load_hkl_or_fdump",
+    "write_cbf",
     "write_fdump",
     "write_float_image",
+    "write_hkl_file",
+    "write_nexus",
     "write_pgm",
     "write_smv",
 ]

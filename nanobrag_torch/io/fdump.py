@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.io.files import read_bytes, replacing
-from nanobrag_torch.io.reflections import LARGEST_GRID, Metadata, box_metadata, grid_shape
+from nanobrag_torch.io.reflections import LARGEST_GRID, Metadata, box_metadata, checked_grid
 
 _HEADER = re.compile(rb"(-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10})\n\f")
 _REMEDY = "Delete the dump and read the text file again."
@@ -23,13 +23,9 @@ def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.Pat
 
     Raises ``ValueError`` where grid and metadata disagree, ``OSError`` where the file cannot be written.
     """
-    shape = grid_shape(metadata)
-    if tuple(F_grid.shape) != shape:
-        raise ValueError(
-            f"{filepath}: the grid has shape {tuple(F_grid.shape)}, its metadata {shape}. Give those of one reader."
-        )
-    padded = np.zeros([length + 1 for length in shape])
-    padded[:-1, :-1, :-1] = F_grid.detach().cpu().numpy()
+    grid = checked_grid(F_grid, metadata, filepath)
+    padded = np.zeros([length + 1 for length in grid.shape])
+    padded[:-1, :-1, :-1] = grid
     bounds = " ".join(str(metadata[f"{axis}_{end}"]) for axis in "hkl" for end in ("min", "max"))
     with replacing(filepath) as part, part.open("wb") as file:
         file.write(f"{bounds}\n\f".encode())

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
-from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.io.reflections import Metadata, box_around, fill_grid
+from nanobrag_torch.io.files import read_bytes, replacing
+from nanobrag_torch.io.reflections import Metadata, box_around, checked_grid, fill_grid
 
-__all__ = ["read_fdump", "read_hkl_file", "try_load_hkl_or_fdump", "write_fdump"]
+__all__ = ["read_fdump", "read_hkl_file", "try_load_hkl_or_fdump", "write_fdump", "write_hkl_file"]
 
 _REMEDY = "Each line needs h k l F; start a comment with '#'."
 
@@ -52,6 +52,23 @@ def read_hkl_file(
     metadata = box_around(indices, str(filepath))
     grid = fill_grid(metadata, indices[:leading], records[:leading, 3], default_F, device, dtype)
     return grid, metadata
+
+
+def write_hkl_file(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike) -> None:
+    """Write the entries of a grid (h_range, k_range, l_range) that are not zero as ``h k l F``, as the C program reads.
+
+    Amplitudes keep every digit of their precision. Raises ``ValueError`` where grid and metadata disagree or nothing
+    is left to write, ``OSError`` where the file cannot be written.
+    """
+    grid = checked_grid(F_grid, metadata, filepath)
+    places = np.argwhere(grid != 0)
+    if len(places) == 0:
+        raise ValueError(f"{filepath}: every amplitude is zero. Give a grid with reflections.")
+    low = [metadata[key] for key in ("h_min", "k_min", "l_min")]
+    digits = np.finfo(grid.dtype).precision + 3
+    table = np.column_stack([places + low, grid[tuple(places.T)].astype(np.float64)])
+    with replacing(filepath) as part:
+        np.savetxt(part, table, fmt=f"%4d %4d %4d %.{digits}g")
 
 
 def try_load_hkl_or_fdump(

@@ -83,10 +83,11 @@ def read_reflection_cif(
 def _read_whole(gemmi: Any, path: str) -> Any:
     """The file with its data, once its header has shown that they fit into it: a damaged one may ask for gigabytes."""
     header = gemmi.read_mtz_file(path, with_data=False)
+    columns = _inventory(header)
     needed = 4 * header.nreflections * len(header.columns)
     compressed = path.endswith(".gz")
     if needed == 0 or (needed > Path(path).stat().st_size and not compressed):
-        raise ValueError(f"its header announces {header.nreflections} reflections in {len(header.columns)} columns")
+        raise ValueError(f"its header announces {header.nreflections} reflections in columns {columns!r}")
     return gemmi.read_mtz_file(path)
 
 

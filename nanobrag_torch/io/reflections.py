@@ -5,6 +5,7 @@ and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max 
 the number of reflections that were read.
 """
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,16 @@ def box_metadata(minima: tuple[int, ...], maxima: tuple[int, ...], hkls: int) ->
 def grid_shape(metadata: Metadata) -> tuple[int, int, int]:
     """(h_range, k_range, l_range)."""
     return metadata["h_range"], metadata["k_range"], metadata["l_range"]
+
+
+def checked_grid(F_grid: torch.Tensor, metadata: Metadata, destination: str | os.PathLike) -> np.ndarray:
+    """The grid as an array to be written to ``destination``; raises ``ValueError`` unless it fits its metadata."""
+    if tuple(F_grid.shape) != grid_shape(metadata):
+        raise ValueError(
+            f"{destination}: the grid has shape {tuple(F_grid.shape)}, its metadata {grid_shape(metadata)}. "
+            "Give those of one reader."
+        )
+    return F_grid.detach().cpu().numpy()
 
 
 def box_around(indices: np.ndarray, source: str) -> Metadata:

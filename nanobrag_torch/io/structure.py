@@ -37,7 +37,13 @@ def read_structure(
     ``OSError`` where there is no file, ``ImportError`` without gemmi.
     """
     check_range(
-        "structure", "dmin", dmin, 0.3, 50, unit="Angstrom", remedy="Amplitudes of a model need a resolution: dmin=2.0."
+        f"{filepath}: structure",
+        "dmin",
+        dmin,
+        0.3,
+        50,
+        unit="Angstrom",
+        remedy="Amplitudes of a model need a resolution: dmin=2.0.",
     )
     assert dmin is not None
     gemmi = require("gemmi", "Calculating structure factors from coordinates")
@@ -74,7 +80,7 @@ def _check(structure: Any, source: str, dmin: float, spacing: float) -> None:
         within = max(map(abs, atom.pos.tolist())) < _LARGEST_POSITION and 0 <= atom.b_iso <= _LARGEST_B
         if not within or max(map(abs, atom.aniso.elements_pdb())) > _LARGEST_B or not 0 <= atom.occ <= 1:
             raise ValueError(
-                f"{source}: atom {site} has position {atom.pos.tolist()}, occupancy {atom.occ:g} and B {atom.b_iso:g}; "
+                f"{source}: atom {atom.serial} at {atom.pos.tolist()} has occupancy {atom.occ:g} and B {atom.b_iso:g}; "
                 f"possible are {_LARGEST_POSITION:g} Angstrom, 0 to 1, and 0 to {_LARGEST_B:g} A^2. Mend or remove it."
             )
 

@@ -44,7 +44,16 @@ def structure_factors_in_p1(
     ``cell`` is a ``gemmi.UnitCell``, the rest as for :func:`expand_to_p1`. Raises ``ValueError``, naming ``source``,
     where no reflection is left.
     """
-    check_range(source, "dmin", dmin, 0, low_open=True, unit="Angstrom", optional=True, remedy="Give a resolution.")
+    check_range(
+        f"{source}: reflections",
+        "dmin",
+        dmin,
+        0,
+        low_open=True,
+        unit="Angstrom",
+        optional=True,
+        remedy="Give a resolution.",
+    )
     if dmin is not None:
         within = cell.calculate_1_d2_array(indices) * dmin**2 <= 1 + 1e-6
         indices, plus, minus = indices[within], plus[within], minus[within]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from reflections import amplitude
 
-from nanobrag_torch.io.hkl import read_hkl_file, try_load_hkl_or_fdump
+from nanobrag_torch.io.hkl import read_hkl_file, try_load_hkl_or_fdump, write_hkl_file
 
 PLAIN = "-1 0 2 10.5\n0 0 0 7\n1 2 -1 3.25\n"
 
@@ -176,3 +176,25 @@ def test_a_text_file_that_is_named_but_missing_is_an_error_even_where_a_dump_exi
     try_load_hkl_or_fdump(write(PLAIN), tmp_path / "Fdump.bin")
     with pytest.raises(FileNotFoundError):
         try_load_hkl_or_fdump(tmp_path / "nowhere.hkl", tmp_path / "Fdump.bin")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_is_written_is_read_back_to_the_last_digit_by_us_and_by_c(tmp_path, dtype, strict):
+    grid = torch.rand(3, 4, 5, dtype=dtype, generator=torch.Generator().manual_seed(0)) * 1e4
+    grid[1, 2, 3] = 0
+    metadata = {"h_min": -1, "h_max": 1, "k_min": 0, "k_max": 3, "l_min": -7, "l_max": -3}
+    metadata |= {"h_range": 3, "k_range": 4, "l_range": 5, "hkls": 60}
+    write_hkl_file(grid, metadata, tmp_path / "t.hkl")
+    again, again_metadata = read_hkl_file(tmp_path / "t.hkl", dtype=dtype, strict=strict)
+    assert torch.equal(again, grid)
+    assert again_metadata == metadata | {"hkls": 59}
+
+
+def test_a_grid_of_zeros_is_not_written(tmp_path):
+    metadata = {"h_min": 0, "k_min": 0, "l_min": 0, "h_range": 1, "k_range": 1, "l_range": 1}
+    with pytest.raises(ValueError, match="every amplitude is zero"):
+        write_hkl_file(torch.zeros(1, 1, 1), metadata, tmp_path / "t.hkl")
+    with pytest.raises(ValueError, match="the grid has shape"):
+        write_hkl_file(torch.ones(1, 1, 2), metadata, tmp_path / "t.hkl")
+    assert list(tmp_path.iterdir()) == []

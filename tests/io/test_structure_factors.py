@@ -4,12 +4,15 @@ import gemmi
 import numpy as np
 import pytest
 import torch
+from reflections import amplitude_in
 
+from nanobrag_torch.config import CrystalConfig
 from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 from nanobrag_torch.io.structure import read_structure
 from nanobrag_torch.io.structure_factors import load_structure_factors
+from nanobrag_torch.models import Crystal
 
 TEXT = "0 0 1 5.5\n1 -2 0 7\n"
 
@@ -57,6 +60,17 @@ def test_coordinates_are_known_by_their_content_in_both_formats(tmp_path):
     for path in (EXAMPLE_STRUCTURE, cif):
         factors = load_structure_factors(path, dmin=6.0, bulk_solvent=True)
         torch.testing.assert_close(factors.grid, expected.grid, rtol=1e-5, atol=1e-2)
+
+
+def test_a_crystal_takes_cell_and_amplitudes_of_a_protein_as_they_are():
+    factors = load_structure_factors(EXAMPLE_STRUCTURE, dmin=4.0, dtype=torch.float64)
+    crystal = Crystal(CrystalConfig(**factors.cell_fields(), N_cells=(5, 5, 5)), dtype=torch.float64)
+    crystal.hkl_data, crystal.hkl_metadata = factors.grid, factors.metadata
+    h, k, l = (torch.tensor(index, dtype=torch.float64) for index in ([1, -1, 0], [2, 2, 0], [3, -3, 4]))
+    amplitudes = crystal.get_structure_factor(h, k, l).tolist()
+    assert amplitudes[0] == amplitudes[1] == amplitude_in(factors, (1, 2, 3)) > 0
+    assert amplitudes[2] == amplitude_in(factors, (0, 0, 4)) > 0
+    assert crystal.volume.item() == pytest.approx(34.77 * 39.17 * 48.31)
 
 
 @pytest.mark.parametrize(
