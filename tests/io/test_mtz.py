@@ -170,3 +170,12 @@ def test_what_is_no_reflection_file_is_refused_with_its_name(tmp_path):
         read_reflection_cif(tmp_path / "t.cif")
     with pytest.raises(FileNotFoundError, match=r"MTZ file cannot be read.*nowhere\.mtz"):
         read_mtz(tmp_path / "nowhere.mtz")
+
+
+def test_a_header_that_announces_more_than_the_file_holds_is_refused_before_memory_is_taken(tmp_path):
+    path = mtz_file(tmp_path / "t.mtz", {"FP": ("F", PLUS.get)})
+    content = path.read_bytes()
+    count = len(asymmetric_unit())
+    path.write_bytes(content.replace(b"NCOL        4 %12d" % count, b"NCOL        4 %12d" % 500000000))
+    with pytest.raises(ValueError, match="its header announces 500000000 reflections in columns 'H:H K:H L:H FP:F'"):
+        read_mtz(path)

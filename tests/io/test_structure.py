@@ -117,3 +117,34 @@ def test_a_cell_too_large_for_its_resolution_is_refused_before_any_memory_is_tak
     path.write_text(EXAMPLE_STRUCTURE.read_text().replace("   34.770   39.170   48.310", " 9000.000 9000.000 9000.000"))
     with pytest.raises(ValueError, match=r"huge\.pdb: a cell of 7\.29e\+11 A\^3 is too large for dmin = 3"):
         read_structure(path, DMIN)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [(60, "9999.0"), (60, " -5.00"), (54, "  7.00"), (30, "9999999.")],
+    ids=["B", "-B", "occupancy", "x"],
+)
+def test_an_atom_whose_columns_have_slipped_is_named(tmp_path, column, text):
+    lines = EXAMPLE_STRUCTURE.read_text().splitlines(True)
+    index = next(i for i, line in enumerate(lines) if line.startswith("ATOM     10 "))
+    lines[index] = lines[index][:column] + text + lines[index][column + len(text) :]
+    (tmp_path / "slip.pdb").write_text("".join(lines))
+    with pytest.raises(ValueError, match=r"slip\.pdb: atom 10 at .* has occupancy .* and B .*Mend or remove it"):
+        read_structure(tmp_path / "slip.pdb", DMIN)
+
+
+def test_coordinates_in_a_frame_of_their_own_give_the_same_amplitudes(factors, tmp_path):
+    """Both the axes and the atoms are turned by 90 degrees about z, as old depositions do."""
+    turned = []
+    for line in EXAMPLE_STRUCTURE.read_text().splitlines(True):
+        if line.startswith(("ATOM", "HETATM")):
+            x, y = float(line[30:38]), float(line[38:46])
+            line = f"{line[:30]}{-y:8.3f}{x:8.3f}{line[46:]}"
+        turned.append(line)
+    text = "".join(turned)
+    text = text.replace("SCALE1      0.028760  0.000000", "SCALE1      0.000000  0.028760")
+    text = text.replace("SCALE2      0.000000  0.025530", "SCALE2     -0.025530  0.000000")
+    (tmp_path / "turned.pdb").write_text(text)
+    again = read_structure(tmp_path / "turned.pdb", DMIN, dtype=torch.float64)
+    # SCALE has five digits after the point, so atoms far from the origin move by a few thousandths of an Angstrom.
+    assert (again.grid - factors.grid).abs().sum().item() < 1e-2 * factors.grid.sum().item()
