@@ -1,6 +1,7 @@
 """Why a gradient is zero, missing, not finite or wrong: a named cause with its evidence, and what to do."""
 
 from nanobrag_torch.doctor.diagnose import diagnose
+from nanobrag_torch.doctor.measure import sensitivities
 from nanobrag_torch.doctor.records import GradientReport, ParameterReport, Verdict, report_schema
 from nanobrag_torch.doctor.rules import CODES, RULES
 from nanobrag_torch.doctor.subject import DoctorError
@@ -16,4 +17,5 @@ __all__ = [
     "Verdict",
     "diagnose",
     "report_schema",
+    "sensitivities",
 ]

@@ -15,8 +15,9 @@ from nanobrag_torch.doctor.graph import inspect
 from nanobrag_torch.doctor.observation import Observation, Shared
 from nanobrag_torch.doctor.records import ImageStatistics
 from nanobrag_torch.doctor.revive import revivals
-from nanobrag_torch.doctor.subject import Coordinate, DoctorError, Subject
+from nanobrag_torch.doctor.subject import Coordinate, DoctorError, Subject, subject_of
 from nanobrag_torch.doctor.watch import Watch
+from nanobrag_torch.scenario import Scenario
 
 #: What a measurement costs, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
@@ -93,6 +94,18 @@ def observe(shared: Shared, coordinate: Coordinate, meter: Meter) -> tuple[Obser
     o.agreement = agreement(checked, o.difference, o.magnitude)
     _look_closer(o, subject, tangent, meter)
     return o, tangent
+
+
+def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
+    """The derivative of every pixel (spixels, fpixels) by each quantity of a scenario, by label, in forward mode."""
+    subject = subject_of(scenario)
+    shape = (scenario.detector.spixels, scenario.detector.fpixels)
+    found = {}
+    for coordinate in subject.coordinates:
+        _, tangent = _forward(subject, coordinate)
+        if tangent is not None:
+            found[coordinate.label] = tangent.reshape(shape).cpu()
+    return found
 
 
 def _look_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> None:

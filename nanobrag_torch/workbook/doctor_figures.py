@@ -5,8 +5,10 @@ import math
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from torch import Tensor
 
 from nanobrag_torch.doctor import GradientReport, ParameterReport
 from nanobrag_torch.doctor.html import COLOURS
@@ -16,8 +18,8 @@ from nanobrag_torch.workbook.figures import AUTOGRAD, DIFFERENCE, STYLE, Drawing
 from nanobrag_torch.workbook.records import Caption
 
 FORWARD = "#009E73"
-#: The lowest signal that is drawn: what is zero stands on it.
-FLOOR = 1e-30
+#: Decades below the weakest signal that the axis reaches, so that a zero is seen to be one.
+DECADES = 3
 
 
 def derivatives(report: GradientReport) -> Drawing:
@@ -27,10 +29,10 @@ def derivatives(report: GradientReport) -> Drawing:
     rows = math.ceil(count / columns)
     with rc_context(STYLE):
         figure = Figure(figsize=(max(1.9 * columns, 4.2), 2.6 * rows + 0.6), layout="constrained")
-        grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).flat
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axes, parameter in zip(grid, report.parameters, strict=False):
             _draw_parameter(axes, parameter)
-        for axes in list(grid)[count:]:
+        for axes in grid[count:]:
             axes.set_visible(False)
         seen = dict.fromkeys(p.verdict.severity for p in report.parameters)
         handles = [Patch(color=COLOURS[severity], label=severity) for severity in seen]
@@ -60,26 +62,32 @@ def _draw_parameter(axes: Axes, p: ParameterReport) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xlim(-0.6, 1.4)
     axes.set_xticks([])
+    axes.set_xlabel(number(p.gradient, 5), fontsize=9)
     axes.set_title(f"{p.label}: {p.verdict.code}", color=colour, fontsize=9)
     axes.tick_params(labelsize=8)
 
 
 def stages(**reports: GradientReport) -> Drawing:
     """The signal from the loss back to the parameters: where it falls to zero, it dies."""
+    weakest = min((s.signal for report in reports.values() for s in report.stages if s.signal > 0), default=1.0)
+    floor = weakest * 10.0**-DECADES
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.2), layout="constrained")
         axes = figure.subplots()
-        colours = (AUTOGRAD, DIFFERENCE, FORWARD)
+        width = 0.8 / len(reports)
         for index, (name, report) in enumerate(reports.items()):
-            names = [stage.name for stage in reversed(report.stages)]
-            signal = [max(stage.signal, FLOOR) for stage in reversed(report.stages)]
-            places = np.arange(len(names)) + 0.8 * (index - (len(reports) - 1) / 2) / len(reports)
-            axes.bar(places, signal, 0.8 / len(reports), color=colours[index % len(colours)], label=name)
-            axes.set_xticks(np.arange(len(names)), names, rotation=20)
+            strip = report.stages[::-1]
+            places = np.arange(len(strip)) + width * (index - (len(reports) - 1) / 2)
+            colour = (AUTOGRAD, DIFFERENCE, FORWARD)[index % 3]
+            axes.bar(places, [max(stage.signal, floor) for stage in strip], width, color=colour, label=name)
+            for place, stage in zip(places, strip, strict=True):
+                if stage.signal == 0:
+                    axes.annotate("0", (place, floor), (0, 3), textcoords="offset points", ha="center", color=colour)
+            axes.set_xticks(np.arange(len(strip)), [stage.name for stage in strip], rotation=20)
         axes.set_yscale("log")
         axes.set_ylabel("Σ |value × adjoint|")
-        axes.set_ylim(bottom=FLOOR)
-        axes.legend(frameon=False)
+        axes.set_ylim(bottom=floor)
+        figure.legend(loc="outside upper right", frameon=False, ncols=3)
     spoken = "; ".join(
         f"{name}: " + (", ".join(s.name for s in report.stages if s.signal == 0) or "no stage") + " without signal"
         for name, report in reports.items()
@@ -90,7 +98,7 @@ def stages(**reports: GradientReport) -> Drawing:
             name="stages",
             title="Where the signal dies",
             caption="From the loss (left) back to the parameters (right): what each stage contributes to the loss, as "
-            "the sum of |value times adjoint|. A bar at the bottom of the axis is exactly zero.",
+            "the sum of |value times adjoint|. A 0 in place of a bar is exactly zero: from there on nothing passes.",
             alt=f"Bars for every stage of the physics. {spoken}.",
         ),
     )
@@ -155,21 +163,25 @@ def scan(measured: Scan) -> Drawing:
 
 
 def correlations(report: GradientReport) -> Drawing:
-    """How the estimates of the parameters would be correlated, from the Fisher information."""
+    """Which parameters the image tells apart: correlations of estimates, or, without an inverse, of effects."""
     fisher = report.fisher
     with rc_context(STYLE):
         figure = Figure(figsize=(6.2, 5.4), layout="constrained")
         axes = figure.subplots()
-        if fisher is None or fisher.correlations is None:
-            said = (
-                "no information: the image is dark" if fisher is None else f"rank {fisher.rank} of {len(fisher.names)}"
-            )
+        if fisher is None:
+            said = "no information: there is no image, or it is dark"
             axes.text(0.5, 0.5, said, ha="center", va="center", transform=axes.transAxes)
             axes.set_axis_off()
         else:
-            said = f"condition {number(fisher.condition, 3)}"
-            shown = axes.imshow(np.array(fisher.correlations), cmap="RdBu_r", vmin=-1, vmax=1)
+            matrix = np.array(fisher.matrix if fisher.correlations is None else fisher.correlations)
+            length = np.sqrt(np.diag(matrix))
+            what = "effects" if fisher.correlations is None else "estimates"
+            said = f"rank {fisher.rank} of {len(fisher.names)}: correlation of the {what}"
             labels = [report[name].label for name in fisher.names]
+            shown = axes.imshow(
+                matrix / np.where(length > 0, length, 1) / np.where(length > 0, length, 1)[:, None],
+                cmap="RdBu_r", vmin=-1, vmax=1,
+            )  # fmt: skip
             axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
             axes.set_yticks(range(len(labels)), labels)
             figure.colorbar(shown, ax=axes, label="correlation")
@@ -179,9 +191,36 @@ def correlations(report: GradientReport) -> Drawing:
         Caption(
             name="correlations",
             title="What the image tells apart",
-            caption="Correlation of the parameters' estimates under photon counting, from the Fisher information. "
-            "Where the rank is not full, some parameters cannot be told apart at all.",
+            caption="From the Fisher information under photon counting: the correlation of the parameters' estimates, "
+            "or, where some cannot be told apart at all, of their effects on the image.",
             alt=f"Correlation matrix; {said}.",
+        ),
+    )
+
+
+def sensitivities(images: dict[str, Tensor]) -> Drawing:
+    """The derivative of every pixel by each parameter: images (slow, fast) by label."""
+    columns = min(3, len(images))
+    rows = math.ceil(len(images) / columns)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(3.6 * columns, 3.1 * rows), layout="constrained")
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, (label, image) in zip(grid, images.items(), strict=False):
+            pixels = image.numpy()
+            peak = float(np.abs(pixels).max()) or 1.0
+            norm = SymLogNorm(peak * 1e-3, vmin=-peak, vmax=peak)
+            axes.imshow(pixels, cmap="RdBu_r", norm=norm, interpolation="nearest")
+            axes.set_title(f"∂I/∂{label}, at most {number(peak, 3)}")
+        for axes in grid[len(images) :]:
+            axes.set_visible(False)
+    return Drawing(
+        figure,
+        Caption(
+            name="sensitivity_images",
+            title="Which pixels respond",
+            caption="Derivative of every pixel by each parameter, in forward mode; red grows, blue falls, near zero "
+            "the scale is linear.",
+            alt="Images of pixel derivatives by " + ", ".join(images) + ".",
         ),
     )
 
