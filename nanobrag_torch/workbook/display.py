@@ -1,10 +1,10 @@
 """Tables and statements that a notebook cell ends in: text in JupyterLab, data in the page of a report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas
+from pydantic import BaseModel, ConfigDict
 
 from nanobrag_torch.workbook.records import Evidence, Record, TestRecord, Verdict
 
@@ -12,9 +12,10 @@ from nanobrag_torch.workbook.records import Evidence, Record, TestRecord, Verdic
 TABLE_TYPE = "application/vnd.nanobrag.table+json"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(BaseModel):
     """A small table of texts."""
+
+    model_config = ConfigDict(frozen=True)
 
     caption: str
     columns: tuple[str, ...]
@@ -25,7 +26,7 @@ class Table:
         return {
             "text/plain": f"{self.caption}\n{frame.to_string(index=False)}",
             "text/html": frame.to_html(index=False, escape=True),
-            TABLE_TYPE: {"caption": self.caption, "columns": self.columns, "rows": self.rows},
+            TABLE_TYPE: self.model_dump(mode="json"),
         }
 
 
@@ -49,9 +50,9 @@ def derivatives(evidence: Evidence) -> Table:
         for row in evidence.derivatives
     ]
     return Table(
-        f"{evidence.case.capitalize()}: cell gradients of the loss",
-        ("", "value", "autograd", "finite difference", "|difference| / A", "κ", "verdict"),
-        tuple(rows),
+        caption=f"{evidence.case.capitalize()}: cell gradients of the loss",
+        columns=("", "value", "autograd", "finite difference", "|difference| / A", "κ", "verdict"),
+        rows=tuple(rows),
     )
 
 
@@ -67,13 +68,15 @@ def image(*cases: Evidence) -> Table:
         )
         for evidence in cases
     ]
-    return Table("The image", ("case", "default_F", "loss", "brightest pixel", "lit pixels"), tuple(rows))
+    columns = ("case", "default_F", "loss", "brightest pixel", "lit pixels")
+    return Table(caption="The image", columns=columns, rows=tuple(rows))
 
 
 def facts(record: Record, names: Sequence[str], caption: str) -> Table:
     """Some fields of a record, one a line."""
     values = [(name, getattr(record, name)) for name in names]
-    return Table(caption, ("", ""), tuple((name.replace("_", " "), _text(value)) for name, value in values))
+    rows = tuple((name.replace("_", " "), _text(value)) for name, value in values)
+    return Table(caption=caption, columns=("", ""), rows=rows)
 
 
 def test(record: TestRecord) -> Table:

@@ -33,7 +33,13 @@ DARK = "#E4E4E4"
 IMAGE_PIXELS, PANEL_PIXELS = 512, 350
 OUTLINE = [withStroke(linewidth=3, foreground="black")]
 
-_STYLE: Any = {
+#: What is said of six derivatives that all have the same verdict.
+_TOGETHER = {
+    frozenset({"agrees"}): "autograd and finite difference agree",
+    frozenset({"zero"}): "every derivative is exactly 0",
+}
+
+STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -61,7 +67,7 @@ class Drawing:
 
     def _bytes(self, kind: str) -> bytes:
         stream = io.BytesIO()
-        with rc_context(_STYLE):
+        with rc_context(STYLE):
             self.figure.savefig(stream, format=kind, dpi=144, metadata={"Date": None} if kind == "svg" else None)
         return stream.getvalue()
 
@@ -72,7 +78,7 @@ class Drawing:
 
 def diffraction(*cases: "Case") -> Drawing:
     """The image of each case on a logarithmic scale, with beam centre and resolution rings."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(5.4 * len(cases), 5.2), layout="constrained")
         for case, axes in zip(cases, np.atleast_1d(figure.subplots(1, len(cases))), strict=True):
             _draw_image(figure, axes, case)
@@ -91,7 +97,7 @@ def diffraction(*cases: "Case") -> Drawing:
 
 def gradients(found: Evidence, control: Evidence) -> Drawing:
     """Gradient by autograd beside its finite difference with error bar, for the case as found and for the control."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 7.4), layout="constrained")
         grid = figure.subplots(2, 2, sharey="row")
         for evidence, row in zip((found, control), grid, strict=True):
@@ -118,7 +124,7 @@ def gradients(found: Evidence, control: Evidence) -> Drawing:
 
 def sensitivities(case: "Case") -> Drawing:
     """The derivative of every pixel with respect to each cell parameter."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 6.2), layout="constrained")
         for axes, row in zip(figure.subplots(2, 3).flat, case.evidence.derivatives, strict=True):
             _draw_sensitivity(figure, axes, case.sensitivities[row.parameter].numpy(), row)
@@ -217,7 +223,7 @@ def _draw_sensitivity(figure: Figure, axes: Axes, image: np.ndarray, row: Deriva
         pooled, cmap="RdBu_r", norm=SymLogNorm(peak * 1e-3, vmin=-peak, vmax=peak), interpolation="nearest",
         extent=(0, image.shape[1], image.shape[0], 0),
     )  # fmt: skip
-    bar = figure.colorbar(shown, ax=axes, shrink=0.85, ticks=[-peak, 0, peak], format=lambda value, _: f"{value:.3g}")
+    bar = figure.colorbar(shown, ax=axes, shrink=0.85, ticks=[-peak, 0, peak], format=lambda value, _: number(value, 3))
     bar.ax.minorticks_off()
     axes.set_title(f"∂I/∂{row.symbol}  per {row.unit},  κ = {number(row.cancellation, 2)}")
     axes.tick_params(labelsize=8)
@@ -241,10 +247,10 @@ def _brightness(evidence: Evidence) -> str:
 
 
 def _bars_title(evidence: Evidence) -> str:
-    what = "the image is dark, every derivative is exactly 0" if evidence.dark else "the image is lit"
-    verdicts = sorted({row.agreement for row in evidence.derivatives})
-    said = "" if evidence.dark else f", autograd and finite difference: {', '.join(verdicts)}"
-    return f"{evidence.case.capitalize()} (default_F = {evidence.default_F:g}): {what}{said}"
+    verdicts = {row.agreement for row in evidence.derivatives}
+    what = "the image is dark" if evidence.dark else "the image is lit"
+    said = _TOGETHER.get(frozenset(verdicts), f"autograd against finite difference: {', '.join(sorted(verdicts))}")
+    return f"{evidence.case.capitalize()} (default_F = {evidence.default_F:g}): {what}; {said}"
 
 
 def _spoken(evidence: Evidence) -> str:

@@ -10,7 +10,7 @@ import binascii
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,15 +20,16 @@ import mistune
 import nbformat
 from markupsafe import Markup
 from nbconvert.filters import strip_ansi
+from pydantic import ValidationError
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief import Brief
-from nanobrag_torch.workbook.display import TABLE_TYPE, number
-from nanobrag_torch.workbook.records import EnvironmentRecord, Evidence, Owner, TestRecord, Verdict
-from nanobrag_torch.workbook.report import Report, now
+from nanobrag_torch.workbook.display import TABLE_TYPE, Table, number
+from nanobrag_torch.workbook.records import EnvironmentRecord, Evidence, KeyNumber, Owner, TestRecord, Verdict
+from nanobrag_torch.workbook.report import Report, key_numbers, now
 
 NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "report.html", "summary.md"
 BRIEF = "brief.json"
@@ -50,7 +51,7 @@ class Output:
     caption: str = ""
     alt: str = ""
     image: str = ""
-    table: dict[str, Any] = field(default_factory=dict)
+    table: Table | None = None
 
     @property
     def long(self) -> bool:
@@ -80,6 +81,7 @@ class Content:
     control: Evidence | None
     environment: EnvironmentRecord | None
     key_numbers: tuple[tuple[str, str], ...]
+    numbers: dict[str, KeyNumber]
     cells: tuple[Cell, ...]
     figures: tuple[Output, ...]
     links: tuple[tuple[str, str | None, str], ...]
@@ -106,6 +108,7 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
         control=control,
         environment=report.read(EnvironmentRecord),
         key_numbers=tuple(_key_numbers(test, found, control)),
+        numbers=key_numbers(report.folder),
         cells=cells,
         figures=tuple(output for cell in cells for output in cell.outputs if output.kind == "figure"),
         links=tuple(_links(brief, root, report.final)),
@@ -123,7 +126,12 @@ def html(content: Content) -> str:
 
 
 def markdown(content: Content) -> str:
-    """The summary. Every text is escaped unless a template marks it as a code span or a code block."""
+    """The summary of a report."""
+    return render_markdown("summary.md.j2", c=content)
+
+
+def render_markdown(template: str, **values: Any) -> str:
+    """A template of Markdown. Every text is escaped unless the template marks it as a code span or a code block."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
         autoescape=False,
@@ -133,7 +141,7 @@ def markdown(content: Content) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, span=_span, block=_block, target=_target)
-    return environment.get_template("summary.md.j2").render(c=content)
+    return environment.get_template(template).render(**values)
 
 
 def _key_numbers(
@@ -171,8 +179,9 @@ def _output(output: Any) -> Output:
     if output.output_type == "error":
         return Output("error", strip_ansi("\n".join(output.traceback)), title=f"{output.ename}: {output.evalue}")
     data = output.get("data", {})
-    if TABLE_TYPE in data:
-        return Output("table", table=data[TABLE_TYPE])
+    table = _table(data.get(TABLE_TYPE))
+    if table is not None:
+        return Output("table", table=table)
     if _is_base64(data.get("image/png", "")):
         words = output.metadata.get("image/png", {})
         return Output(
@@ -183,6 +192,13 @@ def _output(output: Any) -> Output:
             alt=str(words.get("alt", "")),
         )
     return Output("text", strip_ansi(str(data.get("text/plain", ""))))
+
+
+def _table(data: Any) -> Table | None:
+    try:
+        return Table.model_validate(data)
+    except ValidationError:
+        return None
 
 
 def _is_base64(text: Any) -> bool:
