@@ -15,7 +15,7 @@ from nanobrag_torch.workbook.runs import nested
 BORNE_OUT_BY: dict[str, str] = {
     "dark_image": "snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",
     "healthy": "snapshot.lit_pixels > 0 and control.lit_pixels > 0",
-    "dark_by_structure_factors": "audit.lit_pixels == 0 and audit.control_lit_pixels > 0 and audit.faults == 0",
+    "hollow_checks_repaired": "audit.as_found.hollow > 0 and audit.repaired.hollow == 0",
     "option_accepted": "options.accepted > 0",
     "repair_verified": "verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",
 }

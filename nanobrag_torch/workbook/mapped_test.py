@@ -39,7 +39,7 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     words = ["pytest", *commands.check_options(options), *nodes]
     xml = (report.folder / XML).resolve()
     started = time.monotonic()
-    code, timed_out = _run(words, xml, report.folder / LOG, timeout_s)
+    code, timed_out = run_pytest(words, xml, report.folder / LOG, timeout_s)
     elapsed = time.monotonic() - started
     status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
     if timed_out:
@@ -61,7 +61,7 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     return record
 
 
-def _run(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
+def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
     """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
     command = [sys.executable, "-u", "-m", *words, "-p", "no:cacheprovider", f"--junitxml={xml}"]
     process = subprocess.Popen(

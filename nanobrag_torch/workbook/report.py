@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from nanobrag_torch.workbook import files, repository
 from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.phase_records import RECORDS
 from nanobrag_torch.workbook.records import (
-    BY_FILE,
     EnvironmentRecord,
     KeyNumber,
     Manifest,
@@ -190,7 +190,7 @@ def lives(process: Process) -> bool:
 def key_numbers(folder: Path) -> dict[str, KeyNumber]:
     """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
     numbers = {}
-    for name, kind in BY_FILE.items():
+    for name, kind in RECORDS.items():
         record = Report(folder).read(kind, name)
         for number, value in record.key_numbers().items() if record else ():
             numbers[f"{Path(name).stem}.{number}"] = value
@@ -220,7 +220,7 @@ def _readable(folder: Path, name: str) -> bool:
         return True
     try:
         text = (folder / name).read_text()
-        record = BY_FILE.get(name)
+        record = RECORDS.get(name)
         if record is None:
             json.loads(text)
         else:

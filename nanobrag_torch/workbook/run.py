@@ -179,11 +179,12 @@ def _create(plan: Plan, wait: bool) -> Report:
 
 
 def _described(plan: Plan) -> dict[str, str]:
-    changed = [f"{name} = {entry.value}" for name, entry in plan.values.items() if entry.source == "command line"]
+    given = ("plan", "command line")
+    changed = [f"{name} = {entry.value}" for name, entry in plan.values.items() if entry.source in given]
     brief = f"{plan.brief.focus_id}, phase {plan.brief.phase_letter}: {plan.brief.command}" if plan.brief else "none"
     return {
         "brief": brief,
-        "parameters": f"{plan.owner.notebook}, " + (", ".join(changed) or "nothing changed on the command line"),
+        "parameters": f"{plan.owner.notebook}, " + (", ".join(changed) or "nothing changed"),
     }
 
 
