@@ -34,20 +34,25 @@ class Saved:
         files.write(folder / (name or FILE), self.report.to_json())
 
 
-def verdicts(report: GradientReport) -> Table:
+def verdicts(report: GradientReport, digits: int = 10) -> Table:
     """Every parameter: gradient, finite difference, and what the doctor says."""
     rows = []
     for p in report.parameters:
-        difference = p.finite_difference
-        measured = "–" if difference is None else f"{number(difference.derivative)} ± {number(difference.error, 1)}"
-        row = (
-            p.label,
-            f"{number(p.value, 6)} {p.unit}".strip(),
-            number(p.gradient),
-            measured,
-            number(p.cancellation, 2),
+        measured = "–"
+        if p.finite_difference is not None:
+            d = p.finite_difference
+            measured = f"{number(d.derivative, digits)} ± {number(d.error, 1)}"
+        rows.append(
+            (
+                p.label,
+                f"{number(p.value, 6)} {p.unit}".strip(),
+                number(p.gradient, digits),
+                measured,
+                number(p.cancellation, 2),
+                p.verdict.code,
+                p.verdict.title,
+            )
         )
-        rows.append((*row, p.verdict.code, p.verdict.title))
     return Table(
         caption=f"Gradients of {report.subject}: {report.verdict.title}",
         columns=("", "value", "autograd", "finite difference", "κ", "code", "verdict"),

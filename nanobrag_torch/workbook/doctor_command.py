@@ -51,10 +51,10 @@ def print_report(text: str) -> None:
     from nanobrag_torch.workbook.diagnosis import verdicts
 
     report = GradientReport.from_json(text)
-    shown = verdicts(report)
+    shown = verdicts(report, digits=6)
     table = Table(title=shown.caption, title_justify="left")
     for column in shown.columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != shown.columns[-1])
     for row, parameter in zip(shown.rows, report.parameters, strict=True):
         table.add_row(*(Text(cell) for cell in row), style=COLOURS[parameter.verdict.severity])
     Console(stderr=True).print(table)

@@ -1,5 +1,7 @@
 """Small models of a spot on a detector, to try the doctor on: one that is right, and three with a known fault.
 
+A model of your own may stand in any file: give the notebook its name as "file.py:function".
+
 Each takes a dict of the 0-d tensors "position", "width" and "height" and gives an image of 64 pixels.
 """
 
