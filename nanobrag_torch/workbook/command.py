@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import ledger_command, plan_command, repository
+from nanobrag_torch.workbook.doctor_command import doctor
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.page import PAGE
 from nanobrag_torch.workbook.publish import finish_orphans
@@ -75,6 +76,7 @@ def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_FILE)
 
 
 app.add_typer(plan_command.app, name="plan")
+app.command()(doctor)
 app.command()(ledger_command.ledger)
 app.command()(ledger_command.index)
 
