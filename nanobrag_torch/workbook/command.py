@@ -16,12 +16,14 @@ from nanobrag_torch.workbook import ledger_command, plan_command, repository
 from nanobrag_torch.workbook.doctor_command import doctor
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.page import PAGE
+from nanobrag_torch.workbook.phase_records import RECORDS
 from nanobrag_torch.workbook.publish import finish_orphans
-from nanobrag_torch.workbook.records import BY_FILE, EXIT_CODES
+from nanobrag_torch.workbook.records import EXIT_CODES
 from nanobrag_torch.workbook.report import verify as verify_report
 from nanobrag_torch.workbook.run import Request
 from nanobrag_torch.workbook.run import run as run_request
 from nanobrag_torch.workbook.terminal import complain, from_here, teller
+from nanobrag_torch.workbook.triage import command as triage_command
 
 BAD_INPUT = 2
 _PARAMETER_OPTIONS = ("-p", "--parameter")
@@ -68,14 +70,15 @@ def verify(report: Annotated[Path, typer.Argument(help="The folder of a report."
 
 
 @app.command()
-def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_FILE)}.")]) -> None:
+def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(RECORDS)}.")]) -> None:
     """Print the JSON schema of a file in a report."""
-    if file not in BY_FILE:
-        raise InputError.of("schema", "file", file, ", ".join(BY_FILE), "Name a file of a report.")
-    typer.echo(json.dumps(BY_FILE[file].model_json_schema(), indent=2))
+    if file not in RECORDS:
+        raise InputError.of("schema", "file", file, ", ".join(RECORDS), "Name a file of a report.")
+    typer.echo(json.dumps(RECORDS[file].model_json_schema(), indent=2))
 
 
 app.add_typer(plan_command.app, name="plan")
+app.add_typer(triage_command.app, name="triage")
 app.command()(doctor)
 app.command()(ledger_command.ledger)
 app.command()(ledger_command.index)

@@ -69,8 +69,13 @@ def engine() -> str:
 
 def of_kernel(guards: Mapping[str, str]) -> dict[str, str]:
     """The environment for a kernel: that of this process, with exactly ``guards`` of the fixed list."""
-    inherited = {name: value for name, value in os.environ.items() if name not in GUARDS and name not in _CHANGES_TESTS}
+    inherited = {name: value for name, value in of_tests().items() if name not in GUARDS}
     return inherited | dict(guards)
+
+
+def of_tests() -> dict[str, str]:
+    """The environment for a run of tests: that of this process, without what would add options behind their back."""
+    return {name: value for name, value in os.environ.items() if name not in _CHANGES_TESTS}
 
 
 def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:

@@ -1,0 +1,102 @@
+"""One chunk of a suite: pytest in a process of its own, with a time limit, leaving a folder that says how it went."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from threading import Event
+
+from nanobrag_torch.workbook import environment, files, page, processes
+from nanobrag_torch.workbook.report import Report
+from nanobrag_torch.workbook.triage import events
+from nanobrag_torch.workbook.triage.records import FAILING, Chunk, ChunkResult, End, Suite
+from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command
+
+LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
+    "pytest.log", "pytest.xml", "exit_code.txt", "events.jsonl", "files.json", "summary.md",
+)  # fmt: skip
+FOLDER = "chunks"
+_LOOK_S = 0.1
+#: pytest's exit codes after its own end (docs of pytest, "Exit codes"): the end of the chunk, and the words for it.
+_ENDS: dict[int, tuple[End, str]] = {
+    0: ("completed", "every test passed"),
+    1: ("completed", "some tests failed"),
+    2: ("stopped", "pytest was interrupted from within"),
+    3: ("stopped", "pytest itself failed"),
+    4: ("stopped", "pytest refused its arguments"),
+    5: ("completed", "no test was left to run"),
+}
+
+
+def folder_of(report: Path, chunk: Chunk) -> Path:
+    """Where the files of a chunk are in a report."""
+    return report / FOLDER / f"{chunk.number:03d}"
+
+
+def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) -> ChunkResult | None:
+    """Run a chunk and leave log, JUnit XML, events, exit code, summary and record in ``folder``.
+
+    It is ended after the suite's time limit, or when ``stop`` is set: then the record is not written and None returned.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EVENTS).write_text("")
+    files.write(folder / FILES, chunk_file(chunk))
+    words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
+    words += [f"--triage-chunk={folder / FILES}", f"--junitxml={folder / XML}", "--continue-on-collection-errors"]
+    started = time.monotonic()
+    code, late = _wait(words, project, folder / LOG, started + suite.time_limit_s, stop)
+    if stop.is_set():
+        return None
+    found = list(events.read_events(folder / EVENTS))
+    end, meaning = _end(code, late, events.ended(found), suite.time_limit_s)
+    result = ChunkResult(
+        number=chunk.number,
+        end=end,
+        exit_code=code,
+        meaning=meaning,
+        elapsed_s=round(time.monotonic() - started, 3),
+        command=("pytest", *suite.pytest_arguments),
+        tests=events.results(chunk, found, end, meaning, time.time()),
+    )
+    files.write(folder / EXIT_CODE, f"{code}\n")
+    files.write(folder / SUMMARY, summary(chunk, result))
+    result.save(folder)
+    return result
+
+
+def read(folder: Path) -> ChunkResult | None:
+    """The result of a chunk that was run; None where it was not, not to its end, or cannot be read."""
+    return Report(folder).read(ChunkResult)
+
+
+def summary(chunk: Chunk, result: ChunkResult) -> str:
+    """A chunk in words: how it ended, its files, and the tests that need somebody to look at them."""
+    remarkable = [f"{test.outcome}: {test.id}" for test in result.tests if test.outcome in (*FAILING, "not run")]
+    return page.render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
+
+
+def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:
+    """The exit code, and whether the deadline came first."""
+    late = False
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            words, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=stream,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            while process.poll() is None and not stop.is_set() and not late:
+                stop.wait(_LOOK_S)
+                late = time.monotonic() > deadline
+        finally:
+            processes.end_group(process.pid)
+        return process.wait(), late
+
+
+def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[End, str]:
+    if late:
+        return "timed out", f"it took longer than {limit_s} s and was ended"
+    if code < 0:
+        return "crashed", f"its process was ended by {signal.Signals(-code).name}"
+    if not ended or code not in _ENDS:
+        return "crashed", f"its process left with exit code {code} before pytest was done"
+    return _ENDS[code]

@@ -1,0 +1,78 @@
+"""What the plugin wrote, made into one result for each test."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nanobrag_torch.workbook.triage.records import Chunk, Failure, GuardFinding, Outcome, TestResult
+
+#: What pytest calls the stages of a test, the word that decides first; others (a rerun) are not an end.
+_CATEGORIES: tuple[Outcome, ...] = ("failed", "error", "xpassed", "xfailed", "skipped", "passed")
+#: What became of the test that was running when its process ended, by the end of the chunk.
+_BROKEN_OFF: dict[str, tuple[Outcome, str]] = {
+    "timed out": ("timed out", "TimeLimit"),
+    "crashed": ("crashed", "Crash"),
+    "stopped": ("crashed", "Stopped"),
+}
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The events in a file; the last line of a process that was killed may be half a line, and is left out."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def ended(events: Iterable[dict[str, Any]]) -> bool:
+    """Whether pytest came to its own end."""
+    return any(event["event"] == "ended" for event in events)
+
+
+def results(
+    chunk: Chunk, events: Iterable[dict[str, Any]], end: str, meaning: str, ended_at: float
+) -> tuple[TestResult, ...]:
+    """One result for every test of the chunk, and for every file of it that could not be collected.
+
+    ``end`` is how the chunk ended and ``meaning`` says so in words, for the test that was running at that moment:
+    ``ended_at``, in seconds since 1970.
+    """
+    stages: dict[str, list[dict[str, Any]]] = {}
+    unfinished: dict[str, float] = {}
+    for event in events:
+        match event["event"]:
+            case "started":
+                stages[event["id"]] = []
+                unfinished[event["id"]] = event["at"]
+            case "stage":
+                stages.setdefault(event["id"], []).append(event)
+            case "finished":
+                unfinished.pop(event["id"], None)
+            case "uncollected":
+                stages[event["id"]] = [{"category": "error", "seconds": 0.0, "failure": event["failure"], "guard": []}]
+    planned = {test for tests in chunk.files.values() for test in tests}
+    return tuple(
+        _broken_off(test, end, meaning, ended_at - unfinished[test])
+        if test in unfinished
+        else _result(test, stages[test])
+        for test in stages
+    ) + tuple(TestResult(id=test, outcome="not run", seconds=0.0) for test in sorted(planned - stages.keys()))
+
+
+def _result(test: str, stages: list[dict[str, Any]]) -> TestResult:
+    categories = {stage["category"] for stage in stages}
+    failure = next((stage["failure"] for stage in stages if stage["failure"]), None)
+    return TestResult(
+        id=test,
+        outcome=next((outcome for outcome in _CATEGORIES if outcome in categories), "not run"),
+        seconds=round(sum(stage["seconds"] for stage in stages), 4),
+        failure=Failure.model_validate(failure) if failure else None,
+        guard=tuple(GuardFinding.model_validate(finding) for stage in stages for finding in stage["guard"]),
+    )
+
+
+def _broken_off(test: str, end: str, meaning: str, seconds: float) -> TestResult:
+    outcome, name = _BROKEN_OFF.get(end, ("not run", ""))
+    failure = Failure(exception=name, message=meaning) if name else None
+    return TestResult(id=test, outcome=outcome, seconds=round(seconds, 4), failure=failure)

@@ -1,0 +1,178 @@
+"""A pytest plugin that writes down what happens, a line of JSON for each event, as it happens.
+
+A JUnit file appears only when pytest ends, and its text depends on options; these lines survive a crash, and name the
+test that was running. The plugin needs pytest alone, so that it can be loaded in any project.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+import pytest
+
+#: A property of this name holds a finding of the gradient guard as JSON.
+GUARD_PROPERTY = "gradient_guard"
+#: A longer message says nothing more.
+LONGEST_MESSAGE = 2000
+_PARENT_CHECK_S = 0.5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the plugin."""
+    group = parser.getgroup("triage")
+    group.addoption("--triage-events", metavar="PATH", help="append an event a line to this file")
+    group.addoption("--triage-parent", metavar="PID", type=int, help="end when this process has ended")
+    group.addoption("--triage-chunk", metavar="PATH", help="run only the files and tests that this JSON file lists")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Turn to the files of the chunk, and start recording in the process that gathers the results."""
+    chunk_path, events = config.getoption("--triage-chunk"), config.getoption("--triage-events")
+    if chunk_path:
+        files = json.loads(Path(chunk_path).read_text())
+        config.args = [str(config.rootpath / file) for file in files]
+        config.pluginmanager.register(Selection({test for tests in files.values() for test in tests}))
+    config.pluginmanager.register(Failures(config.rootpath))
+    if events and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(config, Path(events)))
+        parent = config.getoption("--triage-parent")
+        threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process group once ``parent`` is no longer its parent: nobody would read the results."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_S)
+    os.killpg(0, signal.SIGKILL)
+
+
+class Selection:
+    """Keeps the tests of a chunk."""
+
+    def __init__(self, tests: set[str]) -> None:
+        self.tests = tests
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect what was not asked for: other tests of the same files."""
+        others = [item for item in items if item.nodeid not in self.tests]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [item for item in items if item.nodeid in self.tests]
+
+
+class Failures:
+    """Adds to each report of a failure what it was; plain data, which also passes between processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
+        """Describe the exception of a test."""
+        report: Any = yield
+        if report.failed and call.excinfo is not None:
+            report.triage = describe(call.excinfo.value, self.root)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Iterator[None]:
+        """Describe why a file cannot be collected."""
+        report: Any = yield
+        if report.failed and report.call.excinfo is not None:
+            error = report.call.excinfo.value
+            wrapped = isinstance(error, pytest.Collector.CollectError) and error.__cause__ is not None
+            report.triage = describe(error.__cause__ if wrapped else error, self.root)
+        return report
+
+
+class Recorder:
+    """Writes the events of one session."""
+
+    def __init__(self, config: pytest.Config, path: Path) -> None:
+        self.config = config
+        self.stream = path.open("a", encoding="utf-8")
+
+    def _write(self, event: str, **values: Any) -> None:
+        self.stream.write(json.dumps({"event": event, **values}) + "\n")
+        self.stream.flush()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The tests that were selected."""
+        for item in session.items:
+            self._write("collected", id=item.nodeid)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """A file that cannot be collected."""
+        if report.failed:
+            self._write("uncollected", id=report.nodeid, failure=getattr(report, "triage", None))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._write("started", id=nodeid, at=time.time())
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """One stage of a test (setup, call, teardown) is over, in the category that pytest itself gives it."""
+        category = self.config.hook.pytest_report_teststatus(report=report, config=self.config)[0]
+        guard = [json.loads(str(value)) for name, value in report.user_properties if name == GUARD_PROPERTY]
+        self._write(
+            "stage",
+            id=report.nodeid,
+            category=category,
+            seconds=report.duration,
+            failure=getattr(report, "triage", None),
+            guard=guard if report.when == "call" else [],
+        )
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A test is over."""
+        self._write("finished", id=nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        """The session is over: pytest ended by itself."""
+        self._write("ended")
+
+
+def describe(error: BaseException, root: Path) -> dict[str, Any]:
+    """Exception, message and innermost frame below ``root``, or the innermost at all where none is there."""
+    kind = type(error)
+    plain = kind.__module__ == "builtins" or kind.__module__.startswith("_pytest.")
+    name = kind.__qualname__ if plain else f"{kind.__module__}.{kind.__qualname__}"
+    frames = [(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno or 0, "<module>"))
+    own = [frame for frame in frames if _is_own(Path(frame[0]), root)]
+    path, line, function = (own or frames or [("", 0, "")])[-1]
+    return {
+        "exception": name,
+        "message": _message(error).replace(f"{root}{os.sep}", "")[:LONGEST_MESSAGE],
+        "frame": {"path": _from_root(Path(path), root), "line": line, "function": function} if path else None,
+    }
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, pytest.FixtureLookupError):
+        # Its own text names the test that asked, so that no two would be alike.
+        return f"fixture {error.argname!r} not found"
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"(its message cannot be shown: {type(broken).__name__})"
+
+
+def _is_own(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) and "site-packages" not in path.parts
+
+
+def _from_root(path: Path, root: Path) -> str:
+    """The path from the root; of an installed package, from its own folder."""
+    if _is_own(path, root):
+        return path.relative_to(root).as_posix()
+    parts = path.parts
+    return "/".join(parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-2:])

@@ -1,0 +1,215 @@
+"""A triage from what the user asked for to a finished report, and one that was interrupted to its end."""
+
+import re
+import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from nanobrag_torch.workbook import environment, files, page, repository
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.execute import Outcome, execute
+from nanobrag_torch.workbook.obstacles import of_outcome
+from nanobrag_torch.workbook.publish import publish
+from nanobrag_torch.workbook.records import Owner, ParameterValue, Verdict
+from nanobrag_torch.workbook.report import Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.run import Tell
+from nanobrag_torch.workbook.stopping import answering
+from nanobrag_torch.workbook.triage import chunk as chunks
+from nanobrag_torch.workbook.triage import outcome, suite
+from nanobrag_torch.workbook.triage.records import Chunk, ChunkResult, Suite
+
+INITIATIVE = "triage"
+NOTEBOOK = "notebooks/triage/suite.ipynb"
+REMEDIATION = "remediation.md"
+_NOTEBOOK_LIMIT_S = 600
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: a suite, how to divide it, and what to compare it with."""
+
+    pytest_arguments: tuple[str, ...]
+    project: Path
+    chunks: int = 10
+    time_limit_s: int = 1800
+    gradient_guard: bool = True
+    against: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the report of a triage goes, and how many chunks may run at a time."""
+
+    reports: Path | None = None
+    stamp: str | None = None
+    jobs: int = 1
+
+
+def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
+    """Run a suite in chunks and report on it: where the report is, and its verdict.
+
+    Raises ``InputError`` where nothing can be run as asked and ``Blocked`` where pytest cannot collect; both before a
+    report is begun.
+    """
+    root = repository.root()
+    project = request.project.resolve()
+    if not project.is_dir():
+        raise InputError.of("triage", "--project", str(request.project), "a folder", "Give the folder of the suite.")
+    folder = _suite_folder(place, root, _name(project))
+    earlier = _earlier(folder, request.against)
+    tell("collecting", f"pytest {' '.join(request.pytest_arguments)}")
+    found = suite.collect(project, request.pytest_arguments, request.time_limit_s)
+    known = suite.seconds_by_file(earlier.results) if earlier else {}
+    asked = Suite(
+        project=suite.from_root(project, root),
+        pytest_arguments=request.pytest_arguments,
+        chunks=suite.divide(found, request.chunks, known),
+        time_limit_s=request.time_limit_s,
+        gradient_guard=request.gradient_guard,
+        earlier=earlier.stamp if earlier else None,
+    )
+    tests = sum(len(ids) for ids in found.values())
+    tell("collecting", f"{tests} tests in {len(found)} files, {len(asked.chunks)} chunks")
+    return _carry_out(asked, {}, folder, place, root, tell)
+
+
+def resume(stamp: str | None, project: Path, place: Place, tell: Tell) -> tuple[Path, Verdict]:
+    """Finish an interrupted triage of a suite, the last one unless ``stamp`` says which; it gets a report of its own.
+
+    The chunks that were finished are taken over, the others run. Raises ``InputError`` where there is none.
+    """
+    root = repository.root()
+    folder = _suite_folder(place, root, _name(project.resolve()))
+    interrupted = {run.stamp: run for run in _runs(folder) if run.status == "interrupted"}
+    if not interrupted:
+        raise InputError.of("triage", "resume", folder.name, "a suite with an interrupted run", "Use triage run.")
+    stamp = stamp or max(interrupted)
+    if stamp not in interrupted:
+        raise InputError.of("triage", "resume", stamp, ", ".join(interrupted), "Name one, or none for the last.")
+    asked = interrupted[stamp].suite
+    finished = {result.number: folder / stamp for result in interrupted[stamp].results}
+    tell("resuming", f"{stamp}: {len(finished)} of {len(asked.chunks)} chunks are done")
+    return _carry_out(asked.model_copy(update={"resumed": stamp}), finished, folder, place, root, tell)
+
+
+def _carry_out(
+    asked: Suite, finished: dict[int, Path], folder: Path, place: Place, root: Path, tell: Tell
+) -> tuple[Path, Verdict]:
+    report = Report.create(folder.parents[1], _owner(asked, folder, place, root), wait=place.stamp is None)
+    report.write(asked)
+    for chunk in asked.chunks:
+        if chunk.number in finished:
+            source = finished[chunk.number]
+            shutil.copytree(chunks.folder_of(source, chunk), chunks.folder_of(report.folder, chunk))
+    with answering(signal.default_int_handler):
+        try:
+            _run_chunks([c for c in asked.chunks if c.number not in finished], asked, place.jobs, report, root, tell)
+            verdict = _conclude(asked, report, folder, root, tell)
+        except KeyboardInterrupt:
+            stopped = of_outcome(Outcome("interrupted", detail="a signal asked the triage to stop"))
+            assert stopped is not None
+            verdict = stopped.model_copy(update={"remedy": f"nanobrag-workbook triage resume {report.final.name}"})
+        with answering(signal.SIG_IGN):
+            return publish(report, verdict, root), verdict
+
+
+def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root: Path, tell: Tell) -> None:
+    """Run chunks, ``jobs`` at a time; on an interrupt end those that are running, and leave them without a result."""
+    stop = Event()
+    project = (root / asked.project).resolve()
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [
+            pool.submit(chunks.run, chunk, asked, project, chunks.folder_of(report.folder, chunk), stop)
+            for chunk in todo
+        ]
+        try:
+            for done in as_completed(running):
+                result = done.result()
+                if result is not None:
+                    tell("chunk", _line(result, asked))
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell) -> Verdict:
+    earlier = outcome.read(folder / asked.earlier) if asked.earlier else None
+    triage = report.write(outcome.conclude(outcome.read_results(report.folder, asked), earlier))
+    report.write_text(REMEDIATION, page.render_markdown("remediation.md.j2", triage=triage))
+    verdict = report.write(outcome.verdict(triage, asked))
+
+    def progress(cell: int, cells: int, heading: str) -> None:
+        tell("notebook", f"cell {cell} of {cells}: {heading}")
+
+    ended = execute(
+        root / NOTEBOOK,
+        report.folder / page.NOTEBOOK,
+        {"report_folder": suite.from_root(report.folder, root)},
+        environment=environment.of_tests(),
+        cwd=root,
+        timeout=_NOTEBOOK_LIMIT_S,
+        progress=progress,
+    )
+    return of_outcome(ended) or verdict
+
+
+def _owner(asked: Suite, folder: Path, place: Place, root: Path) -> Owner:
+    given = {
+        "project": asked.project,
+        "pytest_arguments": " ".join(asked.pytest_arguments),
+        "chunks": len(asked.chunks),
+        "jobs": place.jobs,
+        "gradient_guard": asked.gradient_guard,
+        "compared_with": asked.earlier or "nothing",
+    }
+    values = {name: ParameterValue(value=value, unit="", source="command line") for name, value in given.items()}
+    limit = ParameterValue(value=asked.time_limit_s, unit="s", source="command line")
+    return Owner(
+        process=this_process(),
+        started=now(),
+        initiative=INITIATIVE,
+        phase=folder.name,
+        stamp=check_stamp(place.stamp) if place.stamp else new_stamp(),
+        title=f"Triage of {folder.name}",
+        notebook=NOTEBOOK,
+        notebook_sha256=files.sha256(root / NOTEBOOK),
+        brief=None,
+        parameters=values | {"time_limit": limit},
+        repository=repository.state((root / asked.project).resolve()),
+    )
+
+
+def _line(result: ChunkResult, asked: Suite) -> str:
+    failing = sum(test.failure is not None for test in result.tests)
+    return (
+        f"{result.number} of {len(asked.chunks)}: {len(result.tests)} tests, {failing} failing, "
+        f"{result.meaning}, {result.elapsed_s:.1f} s"
+    )
+
+
+def _suite_folder(place: Place, root: Path, name: str) -> Path:
+    return (place.reports or root / "reports").resolve() / INITIATIVE / name
+
+
+def _name(project: Path) -> str:
+    """The name of a suite as a folder: that of its project, in letters that every system takes."""
+    return re.sub(r"[^\w.-]+", "_", project.name).strip("._") or "suite"
+
+
+def _runs(folder: Path) -> list[outcome.Run]:
+    """The triages of a suite in order of their stamps; what cannot be read is left out."""
+    found = (outcome.read(path.parent) for path in sorted(folder.glob(f"[0-9]*/{Suite.file}")))
+    return [run for run in found if run is not None]
+
+
+def _earlier(folder: Path, against: str | None) -> outcome.Run | None:
+    """The run to compare with: the one that is asked for, or the last that came to its end, or none."""
+    finished = {run.stamp: run for run in _runs(folder) if run.triage and run.status in ("passed", "failed")}
+    if against is not None and against not in finished:
+        known = ", ".join(finished) or "none yet"
+        raise InputError.of("triage", "--against", against, known, "Give the stamp of a finished run of this suite.")
+    return finished.get(against or max(finished, default=""))

@@ -1,0 +1,123 @@
+"""Which tests a suite has, and how they are divided into chunks that take about as long as each other."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nanobrag_torch.workbook import environment
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.triage.events import read_events
+from nanobrag_torch.workbook.triage.records import Chunk, ChunkResult
+
+_PLUGIN = "nanobrag_torch.workbook.triage.plugin"
+_GUARD = "nanobrag_torch.doctor.pytest_plugin"
+_LAST_LINES = 5
+#: What pytest's exit codes say when it only collects: 2 is a file that cannot be collected, which is a finding.
+_COLLECTED = (0, 2)
+_USAGE, _NOTHING = 4, 5
+
+
+def pytest_command(arguments: Iterable[str], events: Path, *, guard: bool = False) -> list[str]:
+    """The words that run pytest with ``arguments`` and leave its events in ``events``."""
+    plugins = ["-p", _PLUGIN, *(["-p", _GUARD] if guard else [])]
+    recording = [f"--triage-events={events}", f"--triage-parent={os.getpid()}", "-p", "no:cacheprovider"]
+    return [sys.executable, "-m", "pytest", *plugins, *arguments, *recording]
+
+
+def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dict[str, tuple[str, ...]]:
+    """File to test ids of a suite, in pytest's order; a file that cannot be collected has no ids.
+
+    Raises ``InputError`` where pytest refuses the arguments or finds nothing, ``Blocked`` where it does not come to an
+    end.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        events = Path(scratch) / "events.jsonl"
+        events.touch()
+        command = [*pytest_command(arguments, events), "--collect-only", "-q"]
+        try:
+            done = subprocess.run(
+                command, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, timeout=time_limit_s, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Blocked(
+                f"pytest was still collecting after {time_limit_s} s and was ended. Give it more time (--time-limit), "
+                "or fewer files."
+            ) from None
+        found = list(read_events(events))
+    said = done.stdout.decode(errors="replace")
+    if done.returncode == _USAGE:
+        raise _refused(arguments, "arguments that pytest understands", said)
+    files: dict[str, list[str]] = {}
+    for event in found:
+        if event["event"] in ("collected", "uncollected"):
+            ids = files.setdefault(event["id"].split("::", maxsplit=1)[0], [])
+            ids += [event["id"]] if event["event"] == "collected" else []
+    if done.returncode == _NOTHING or (done.returncode in _COLLECTED and not files):
+        raise _refused(arguments, "arguments that select at least one test", said)
+    if done.returncode not in _COLLECTED:
+        raise Blocked(f"pytest could not collect the suite (exit code {done.returncode}): {_tail(said)}")
+    return {file: tuple(ids) for file, ids in files.items()}
+
+
+def divide(
+    files: Mapping[str, tuple[str, ...]], number: int, seconds: Mapping[str, float] | None = None
+) -> tuple[Chunk, ...]:
+    """At most ``number`` chunks, the heaviest file first and each into the lightest chunk.
+
+    A file weighs what it took in an earlier run (``seconds``); one that is not known there weighs as many tests as
+    it has, at the mean time of a known test.
+    """
+    known = {file: (seconds or {})[file] for file in files if file in (seconds or {})}
+    tests = sum(max(1, len(files[file])) for file in known)
+    each = sum(known.values()) / tests if tests else 1.0
+    weights = {file: known.get(file, each * max(1, len(ids))) for file, ids in files.items()}
+    chunks: list[dict[str, tuple[str, ...]]] = [{} for _ in range(min(number, len(files)))]
+    for file in sorted(files, key=lambda file: (-weights[file], file)):
+        lightest = min(chunks, key=lambda chunk: (sum(weights[name] for name in chunk), len(chunk)))
+        lightest[file] = files[file]
+    return tuple(
+        Chunk(
+            number=position,
+            files=chunk,
+            expected_s=sum(known[f] for f in chunk) if chunk.keys() <= known.keys() else None,
+        )
+        for position, chunk in enumerate(chunks, start=1)
+    )
+
+
+def seconds_by_file(results: Iterable[ChunkResult]) -> dict[str, float]:
+    """What each file took, without those that were not run to their end."""
+    tests = [test for result in results for test in result.tests]
+    unfinished = {_file(test.id) for test in tests if test.outcome in ("timed out", "crashed", "not run")}
+    seconds: dict[str, float] = {}
+    for test in tests:
+        if _file(test.id) not in unfinished:
+            seconds[_file(test.id)] = seconds.get(_file(test.id), 0.0) + test.seconds
+    return seconds
+
+
+def chunk_file(chunk: Chunk) -> str:
+    """The chunk as the plugin reads it."""
+    return json.dumps(chunk.files, indent=2)
+
+
+def from_root(project: Path, root: Path) -> str:
+    """The folder of a suite as its record names it: the way from the root of the checkout."""
+    return Path(os.path.relpath(project, root)).as_posix()
+
+
+def _file(test: str) -> str:
+    return test.split("::", maxsplit=1)[0]
+
+
+def _refused(arguments: tuple[str, ...], allowed: str, said: str) -> InputError:
+    return InputError.of("triage", "pytest arguments", " ".join(arguments), allowed, f"pytest says: {_tail(said)}")
+
+
+def _tail(text: str) -> str:
+    return " / ".join([line for line in text.splitlines() if line.strip()][-_LAST_LINES:])
