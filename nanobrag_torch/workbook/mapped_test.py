@@ -6,7 +6,8 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Timer
+from threading import Thread
+from typing import IO
 from xml.etree import ElementTree
 
 import psutil
@@ -25,6 +26,7 @@ EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
     4: ("blocked", "the test was not found"),
     5: ("blocked", "no test was collected"),
 }
+_LAST_WORDS_S = 5.0
 LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
 
 
@@ -63,31 +65,33 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
 
 def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
     """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
-    command = [sys.executable, "-u", "-m", *words, "-p", "no:cacheprovider", f"--junitxml={xml}"]
+    command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
     process = subprocess.Popen(
         command, cwd=repository.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    expired = Event()
-
-    def end_late() -> None:
-        expired.set()
-        _end(process)
-
-    late = Timer(timeout_s, end_late)
-    late.start()
-    assert process.stdout is not None
+    copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
+    copying.start()
+    late = False
     try:
-        with log.open("wb") as copy:
-            for line in process.stdout:
-                copy.write(line)
-                copy.flush()
-                sys.stdout.write(line.decode(errors="replace"))
-                sys.stdout.flush()
+        code = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        late = True
+        _end(process)
         code = process.wait()
     finally:
-        late.cancel()
         _end(process)
-    return code, expired.is_set()
+        # What a test left running may hold the pipe open for ever; its later words are not waited for.
+        copying.join(_LAST_WORDS_S)
+    return code, late
+
+
+def _copy(stream: IO[bytes], log: Path) -> None:
+    with log.open("wb") as copy:
+        for line in stream:
+            copy.write(line)
+            copy.flush()
+            sys.stdout.write(line.decode(errors="replace"))
+            sys.stdout.flush()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -94,6 +94,24 @@ def test_a_test_that_takes_too_long_is_ended_with_all_that_it_started(report: Re
     assert not is_running(child)
 
 
+def test_a_process_that_a_test_leaves_behind_does_not_hold_the_run(report: Report) -> None:
+    test = write_test(
+        "test_leaves.py",
+        "import subprocess, sys\n"
+        "def test_it(capfd):\n"
+        "    with capfd.disabled():\n"
+        "        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True)\n",
+    )
+    record = mapped_test.run(report, test, "-q", 60)
+    assert record.status == "passed" and record.elapsed_s < 20
+
+
+def test_the_log_has_no_terminal_codes(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    mapped_test.run(report, AS_FOUND, "-q", 60)
+    assert "\x1b" not in (report.folder / "pytest.log").read_text()
+
+
 def test_the_log_grows_while_the_test_runs(report: Report) -> None:
     log = (report.folder / "pytest.log").resolve()
     test = write_test(
