@@ -24,7 +24,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab notebooks/gradient_flow/phase_a_baseline.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/gradient_flow/phase_a_baseline.ipynb
 
 # torch first and pinned: anything else that asks for torch would pull a build of several gigabytes.
 $(STAMP): pyproject.toml
