@@ -11,13 +11,13 @@ from nanobrag_torch.workbook.page import SUMMARY
 from nanobrag_torch.workbook.records import Manifest
 from nanobrag_torch.workbook.runs import nested
 
-#: What must be true of the key numbers where a run has that finding.
-BORNE_OUT_BY: dict[str, str] = {
-    "dark_image": "snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",
-    "healthy": "snapshot.lit_pixels > 0 and control.lit_pixels > 0",
-    "hollow_checks_repaired": "audit.as_found.hollow > 0 and audit.repaired.hollow == 0",
-    "option_accepted": "options.accepted > 0",
-    "repair_verified": "verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",
+#: What the key numbers must bear out where a run has that finding; the first that asks for records that it has counts.
+BORNE_OUT_BY: dict[str, tuple[str, ...]] = {
+    "dark_image": ("snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",),
+    "healthy": ("snapshot.lit_pixels > 0 and control.lit_pixels > 0", "diagnosis.lit_pixels > 0"),
+    "hollow_checks_repaired": ("audit.as_found.hollow > 0 and audit.repaired.hollow == 0",),
+    "option_accepted": ("options.accepted > 0",),
+    "repair_verified": ("verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",),
 }
 
 _HEADLINE = re.compile(r"^\*\*.*\*\* \(status `(\w+)`, finding `(\w+)`\)$", re.MULTILINE)
@@ -44,14 +44,15 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
-    claim = BORNE_OUT_BY.get(code)
-    if claim is None:
+    claims = [Expression.parse(claim, f"finding {code}") for claim in BORNE_OUT_BY.get(code, ())]
+    if not claims:
         return
+    claim = next((claim for claim in claims if claim.records <= numbers.keys()), claims[0])
     try:
-        borne_out = Expression.parse(claim, f"finding {code}").evaluate(numbers)
+        borne_out = claim.evaluate(numbers)
     except CannotEvaluate as error:
-        yield f"the finding {code} needs {claim}: {error}"
+        yield f"the finding {code} needs {claim.text}: {error}"
         return
     if not borne_out.holds:
         seen = ", ".join(f"{name} = {number(value)}" for name, value in borne_out.seen.items())
-        yield f"the finding {code} needs {claim}; the records say {seen}"
+        yield f"the finding {code} needs {claim.text}; the records say {seen}"

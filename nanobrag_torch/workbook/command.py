@@ -12,14 +12,13 @@ from typing import Annotated
 
 import typer
 
-from nanobrag_torch.workbook import ledger_command, plan_command, repository
+from nanobrag_torch.workbook import ledger_command, limits, plan_command, repository, share_command
 from nanobrag_torch.workbook.doctor_command import doctor
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.page import PAGE
 from nanobrag_torch.workbook.phase_records import RECORDS
 from nanobrag_torch.workbook.publish import finish_orphans
 from nanobrag_torch.workbook.records import EXIT_CODES
-from nanobrag_torch.workbook.report import verify as verify_report
 from nanobrag_torch.workbook.run import Request
 from nanobrag_torch.workbook.run import run as run_request
 from nanobrag_torch.workbook.terminal import complain, from_here, teller
@@ -41,11 +40,22 @@ def run(
     reports: Annotated[Path | None, typer.Option(help="Where reports go (default: reports/ of the checkout).")] = None,
     stamp: Annotated[str | None, typer.Option(help="UTC as YYYYmmddTHHMMSSZ (default: now).")] = None,
     timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 1800,
+    notebook_timeout: Annotated[
+        int | None, typer.Option(help="Seconds that the whole notebook may take (default: two hours).", min=1)
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GIB", help="Memory for kernel and test (default: four fifths of the machine's).", min=0.01
+        ),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
 ) -> None:
     """Run a brief or a notebook, and print the path of the page that results."""
     tell = teller()
-    request = Request(brief, notebook, _pairs(parameter or []), reports, stamp, timeout)
+    request = Request(
+        brief, notebook, _pairs(parameter or []), reports, stamp, timeout, limits.of_user(notebook_timeout, memory)
+    )
     root = repository.root()
     for name, outcome in finish_orphans((reports or root / "reports").resolve(), root):
         tell("killed run", f"{name} {outcome}")
@@ -59,17 +69,6 @@ def run(
 
 
 @app.command()
-def verify(report: Annotated[Path, typer.Argument(help="The folder of a report.")]) -> None:
-    """Compare every file of a report with its manifest; exit code 1 where something differs."""
-    problems = verify_report(report)
-    for problem in problems:
-        complain(problem)
-    if problems:
-        raise typer.Exit(1)
-    typer.echo(f"{report}: every file is as the manifest says")
-
-
-@app.command()
 def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(RECORDS)}.")]) -> None:
     """Print the JSON schema of a file in a report."""
     if file not in RECORDS:
@@ -80,8 +79,14 @@ def schema(file: Annotated[str, typer.Argument(help=f"One of {', '.join(RECORDS)
 app.add_typer(plan_command.app, name="plan")
 app.add_typer(triage_command.app, name="triage")
 app.command()(doctor)
-app.command()(ledger_command.ledger)
-app.command()(ledger_command.index)
+for command in (
+    ledger_command.ledger,
+    ledger_command.index,
+    share_command.verify,
+    share_command.compare,
+    share_command.export,
+):
+    app.command()(command)
 
 
 def run_command(arguments: list[str]) -> None:
@@ -93,6 +98,13 @@ def run_command(arguments: list[str]) -> None:
         raise SystemExit(BAD_INPUT) from None
     except Blocked as error:
         complain(f"nanobrag-workbook: {error}")
+        raise SystemExit(EXIT_CODES["blocked"]) from None
+    except OSError as error:
+        what = f"{error.strerror or error}" + (f" ({Path(str(error.filename)).name})" if error.filename else "")
+        complain(
+            f"nanobrag-workbook: {what}. Nothing is concluded; what was taken so far is kept, and a later run finishes "
+            "it as interrupted. Make room, or give another place with --reports."
+        )
         raise SystemExit(EXIT_CODES["blocked"]) from None
 
 

@@ -172,6 +172,8 @@ class _Evaluation:
         items = self.of(loop.iter)
         if not isinstance(items, list | dict):
             raise CannotEvaluate(f"{ast.unparse(loop.iter)} is {items!r}, not a list")
+        if not self.loops:
+            self.seen[ast.unparse(loop.iter)] = f"{len(items)} entries"
         outer, name = dict(self.names), loop.target.id  # type: ignore[attr-defined]
         self.loops += 1
         for item in items.values() if isinstance(items, dict) else items:

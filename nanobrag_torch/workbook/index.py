@@ -1,20 +1,14 @@
 """The index of all reports and a page for every initiative: single files with relative links, computed each time."""
 
-import base64
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
-
-import jinja2
 
 from nanobrag_torch.workbook import files, timeline
 from nanobrag_torch.workbook.contradictions import Contradiction
-from nanobrag_torch.workbook.display import number
 from nanobrag_torch.workbook.ledger import Books, Ledger, NextAction, Row
+from nanobrag_torch.workbook.pages import environment, sealed
 from nanobrag_torch.workbook.plan_header import Plan
 from nanobrag_torch.workbook.plan_progress import Progress
 from nanobrag_torch.workbook.report import now
@@ -24,9 +18,6 @@ from nanobrag_torch.workbook.timeline import Curve
 INDEX = "index.html"
 #: Key numbers that a row shows without unfolding.
 SHOWN = 3
-
-_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-_PLACEHOLDER = "SCRIPT-HASH"
 
 
 @dataclass(frozen=True)
@@ -69,10 +60,11 @@ def write(reports: Path, root: Path) -> Path:
         for action in ledger.next_actions
     )
     reports.mkdir(parents=True, exist_ok=True)
-    templates = _environment()
+    templates = environment()
+    templates.globals.update(shown=SHOWN, curve=timeline)
     for initiative in initiatives:
         if (reports / initiative.name).is_dir():
-            page = _sealed(templates.get_template("initiative.html.j2").render(c=initiative))
+            page = sealed(templates.get_template("initiative.html.j2").render(c=initiative))
             files.write(reports / initiative.name / INDEX, page)
     overview = Overview(
         home="",
@@ -83,7 +75,7 @@ def write(reports: Path, root: Path) -> Path:
         thumbnails=gallery(books.runs),
         written=written,
     )
-    files.write(reports / INDEX, _sealed(templates.get_template("index.html.j2").render(c=overview)))
+    files.write(reports / INDEX, sealed(templates.get_template("index.html.j2").render(c=overview)))
     return reports / INDEX
 
 
@@ -124,23 +116,3 @@ def _newest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
 def _counts(ledger: Ledger) -> dict[str, int]:
     statuses = Counter(row.status for row in ledger.rows)
     return {"runs": len(ledger.rows), **statuses, "contradictions": len(ledger.contradictions)}
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, link=quote)
-    environment.globals.update(shown=SHOWN, curve=timeline)
-    return environment
-
-
-def _sealed(page: str) -> str:
-    """The page with the hash of its own script in its content policy, so that no other script can run in it."""
-    script = _SCRIPT.search(page)
-    digest = hashlib.sha256(script[1].encode()).digest() if script else b""
-    return page.replace(_PLACEHOLDER, f"sha256-{base64.b64encode(digest).decode()}", 1)

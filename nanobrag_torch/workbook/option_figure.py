@@ -25,9 +25,11 @@ def cancellations(options: Options) -> Drawing:
                 [row.cancellation or 0.0 for _, row in chosen], [place for place, _ in chosen], marker, color=colour,
                 markersize=9, label=words,
             )  # fmt: skip
-        for place, row in rows:
-            if row.cancellation:
-                _label(axes, place, row)
+        for place, option in enumerate(options.options):
+            weakest_first = sorted(option.evidence.derivatives, key=lambda row: row.cancellation or 0.0)
+            for rank, row in enumerate(row for row in weakest_first if row.cancellation):
+                # Above and below in turn, since neighbours may all but coincide.
+                _label(axes, place, row, 8 if rank % 2 else -17)
         axes.axvline(options.floor, color="black", linestyle="--", label=f"floor, {options.floor:g}")
         axes.set_xscale("log")
         axes.set_yticks(range(len(options.options)), [_said(option) for option in options.options])
@@ -46,10 +48,9 @@ def cancellations(options: Options) -> Drawing:
     )
 
 
-def _label(axes: Axes, place: int, row: Derivative) -> None:
-    axes.annotate(
-        row.symbol, (row.cancellation or 0.0, place), (0, 8), textcoords="offset points", ha="center", fontsize=9
-    )
+def _label(axes: Axes, place: int, row: Derivative, height: int) -> None:
+    where = (row.cancellation or 0.0, place)
+    axes.annotate(row.symbol, where, (0, height), textcoords="offset points", ha="center", fontsize=9)
 
 
 def _said(option: Option) -> str:

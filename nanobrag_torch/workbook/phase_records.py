@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from nanobrag_torch.workbook.records import BY_FILE, Evidence, KeyNumber, Record, exact
 
 
@@ -101,7 +103,50 @@ class Verified(Record):
         }
 
 
+class DiagnosedParameter(Record):
+    """What runs are compared by in the doctor's report on one parameter; the rest of that report is not read."""
+
+    model_config = ConfigDict(extra="ignore")
+    file: ClassVar[str] = "parameter.json"
+
+    name: str
+    gradient: float | None
+    magnitude: float | None
+
+
+class DiagnosedImage(Record):
+    """What runs are compared by in the doctor's statistics of an image."""
+
+    model_config = ConfigDict(extra="ignore")
+    file: ClassVar[str] = "image.json"
+
+    lit: int
+
+
+class Diagnosis(Record):
+    """What runs are compared by in a report of the doctor, whose schema is the doctor's own."""
+
+    model_config = ConfigDict(extra="ignore")
+    file: ClassVar[str] = "diagnosis.json"
+
+    loss: float
+    image: DiagnosedImage | None
+    parameters: tuple[DiagnosedParameter, ...]
+
+    def key_numbers(self) -> dict[str, KeyNumber]:
+        """Loss, lit pixels, and every gradient that autograd gave."""
+        gradients = {
+            f"gradient.{row.name.rpartition('.')[2]}": KeyNumber(value=row.gradient, scale=row.magnitude or 0.0)
+            for row in self.parameters
+            if row.gradient is not None
+        }
+        lit = {} if self.image is None else {"lit_pixels": exact(self.image.lit)}
+        return {"loss": exact(self.loss)} | lit | gradients
+
+
 #: Every record of a report by the name of its file.
 RECORDS: dict[str, type[Record]] = (
     BY_FILE | {record.file: record for record in (Audit, Options, Verified)} | {"repaired.json": Evidence}
 )
+#: Everything that a report has key numbers from, by the name of its file.
+NUMBERED: dict[str, type[Record]] = RECORDS | {"diagnosis_as_found.json": Diagnosis, "diagnosis.json": Diagnosis}

@@ -5,21 +5,25 @@ While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running
 :func:`orphans` finds those whose process is dead.
 """
 
+import errno
 import json
+import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import psutil
 from pydantic import ValidationError
 
 from nanobrag_torch.workbook import files, repository
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.phase_records import RECORDS
+from nanobrag_torch.workbook.phase_records import NUMBERED, RECORDS
+from nanobrag_torch.workbook.processes import describe, lives
 from nanobrag_torch.workbook.records import (
     EnvironmentRecord,
     KeyNumber,
@@ -32,6 +36,9 @@ from nanobrag_torch.workbook.records import (
 
 #: Ends the name of the folder of a run that has not ended.
 RUNNING = ".running"
+#: Ends the name of one that is not yet complete; it is nobody's after a minute.
+STARTING = ".starting"
+_STARTING_S = 60
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 
 R = TypeVar("R", bound=Record)
@@ -61,27 +68,37 @@ class Report:
         cannot be made, ``InputError`` is raised.
         """
         while True:
-            final = reports / owner.initiative / owner.phase / owner.stamp
-            folder = final.with_name(f".{owner.stamp}{RUNNING}")
-            try:
-                final.parent.mkdir(parents=True, exist_ok=True)
-                if final.exists():
-                    raise FileExistsError
-                folder.mkdir()
-                break
-            except FileExistsError:
-                if not wait:
-                    raise InputError.of(
-                        "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
-                    ) from None
-            except OSError as error:
-                raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+            report = cls._claim(reports / owner.initiative / owner.phase / owner.stamp, owner)
+            if report is not None:
+                return report
+            if not wait:
+                raise InputError.of(
+                    "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
+                )
             time.sleep(1)
             owner = owner.model_copy(update={"stamp": new_stamp()})
-        report = cls(folder)
-        report.write(owner)
-        report.write_text("status", "running\n")
-        return report
+
+    @classmethod
+    def _claim(cls, final: Path, owner: Owner) -> "Report | None":
+        """The working folder for ``final``, complete from its first moment; None where another run has the stamp."""
+        folder = final.with_name(f".{owner.stamp}{RUNNING}")
+        prepared = final.with_name(f".{owner.stamp}.{owner.process.pid}{STARTING}")
+        try:
+            prepared.mkdir(parents=True)
+            report = cls(prepared)
+            report.write(owner)
+            report.write_text("status", "running\n")
+            # A rename succeeds for one of several runs, since a folder that is not empty cannot be replaced.
+            prepared.rename(folder)
+        except OSError as error:
+            shutil.rmtree(prepared, ignore_errors=True)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return None
+            raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+        if final.exists():
+            shutil.rmtree(folder)
+            return None
+        return cls(folder)
 
     @classmethod
     def attach(cls, folder: str) -> "Report":
@@ -110,6 +127,13 @@ class Report:
             return kind.model_validate_json((self.folder / (name or kind.file)).read_text())
         except (FileNotFoundError, ValidationError):
             return None
+
+    def set_aside_damaged(self) -> None:
+        """Rename files that a killed process left half written, so that nobody takes them for records."""
+        for name in files.checksums(self.folder):
+            if not _readable(self.folder, name):
+                path = self.folder / name
+                path.rename(path.with_name(f"{path.name}.damaged"))
 
     def finish(self, verdict: Verdict) -> Path:
         """Write status and manifest, check every file, rename the folder into place, and return its new path.
@@ -166,8 +190,7 @@ def check_stamp(stamp: str) -> str:
 
 def this_process() -> Process:
     """This process, as a working folder names its owner."""
-    process = psutil.Process()
-    return Process(pid=process.pid, started=process.create_time(), host=platform.node())
+    return describe(os.getpid())
 
 
 def orphans(reports: Path) -> Iterator[Report]:
@@ -179,18 +202,18 @@ def orphans(reports: Path) -> Iterator[Report]:
             yield report
 
 
-def lives(process: Process) -> bool:
-    try:
-        # The time tells a process from a later one that was given the same number.
-        return abs(psutil.Process(process.pid).create_time() - process.started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+def clear_starts(reports: Path) -> None:
+    """Remove the folders of runs that were killed before their working folder was complete."""
+    for prepared in reports.glob(f"*/*/.*{STARTING}"):
+        with suppress(FileNotFoundError):
+            if time.time() - prepared.stat().st_mtime > _STARTING_S:
+                shutil.rmtree(prepared, ignore_errors=True)
 
 
 def key_numbers(folder: Path) -> dict[str, KeyNumber]:
     """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
     numbers = {}
-    for name, kind in RECORDS.items():
+    for name, kind in NUMBERED.items():
         record = Report(folder).read(kind, name)
         for number, value in record.key_numbers().items() if record else ():
             numbers[f"{Path(name).stem}.{number}"] = value

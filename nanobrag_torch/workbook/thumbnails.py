@@ -19,13 +19,18 @@ EDGE, MOST = 360, 24
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small figure as base64 of a JPEG, its words, and where it is seen in full."""
+    """A small figure as base64 of a JPEG, its words, and the name of its file."""
 
     run: Run
     title: str
     alt: str
     image: str
-    number: int
+    name: str
+
+    @property
+    def figure(self) -> str:
+        """The figure in full size, as seen from ``reports/``."""
+        return f"{self.run.place}/{figures.FOLDER}/{self.name}"
 
 
 def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
@@ -40,19 +45,13 @@ def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
 
 
 def _of_run(run: Run) -> Iterator[Thumbnail]:
-    for number, path in enumerate(_in_order(run), start=1):
+    for path in sorted((run.folder / figures.FOLDER).glob("*.png")):
         try:
             words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
             image = small(path)
         except (OSError, ValidationError, UnidentifiedImageError, Image.DecompressionBombError):
             continue
-        yield Thumbnail(run, words.title, words.alt, image, number)
-
-
-def _in_order(run: Run) -> list[Path]:
-    """Figures in the order in which they were drawn, which is that of the page."""
-    found = (run.folder / figures.FOLDER).glob("*.png")
-    return sorted((path for path in found if path.is_file()), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        yield Thumbnail(run, words.title, words.alt, image, path.name)
 
 
 def small(path: Path) -> str:
