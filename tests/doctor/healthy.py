@@ -23,7 +23,7 @@ CONVENTIONS = (
 
 
 def draw(seed: int) -> Scenario:
-    """A scenario without symmetry, with a loss that depends on position, and three of its quantities."""
+    """A scenario without symmetry, with a loss that depends on position, and two of its quantities."""
     r = random.Random(seed)
     pixels = 16
     crystal = CrystalConfig(
@@ -56,6 +56,6 @@ def draw(seed: int) -> Scenario:
     beam = BeamConfig(wavelength_A=r.uniform(0.8, 1.5), polarization_factor=r.uniform(-0.5, 0.95))
     slope = torch.arange(1, pixels + 1, dtype=torch.float64)[:, None] + 0.3 * torch.arange(pixels)
     return Scenario(
-        crystal, detector, beam, tuple(r.sample(NAMES, 3)), loss=lambda image: (slope * image).sum(),
+        crystal, detector, beam, tuple(r.sample(NAMES, 2)), loss=lambda image: (slope * image).sum(),
         compat=r.choice(("physical", "legacy_torch")),
     )  # fmt: skip

@@ -40,7 +40,7 @@ def counts(tmp_path_factory):
 
 def test_no_cause_is_taken_for_another(counts):
     assert {pair: n for pair, n in counts.items() if pair[0] != pair[1]} == {}
-    assert sum(n for (built, _), n in counts.items() if built == "healthy") == 3 * DRAWN
+    assert sum(n for (built, _), n in counts.items() if built == "healthy") == 2 * DRAWN
 
 
 def test_the_page_shows_this_table(counts, record_testsuite_property):
