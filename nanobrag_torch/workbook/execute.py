@@ -1,6 +1,5 @@
 """A notebook executed by papermill in a kernel process of its own: guarded environment, time limit, known ends."""
 
-import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,10 +15,14 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, processes
+from nanobrag_torch.workbook.limits import Crossed, Limits, usual, watching
 
 #: What the kernel process itself writes to its terminal: the last words of one that crashes.
 KERNEL_LOG = "kernel.log"
+#: Characters that a cell may print into its notebook; what comes after is left out, with a word of it.
+LONGEST_OUTPUT = 2_000_000
+_LEFT_OUT = f"\n[this cell printed more than {LONGEST_OUTPUT} characters: the rest is left out]\n"
 _ENGINE = "nanobrag-guarded"
 _START_TIMEOUT_S = 120
 #: A kernel warns of its transport at every start; only errors are worth keeping.
@@ -32,30 +35,38 @@ Progress = Callable[[int, int, str], None]
 class Outcome:
     """How an execution ended; ``cell`` is the number, from 1, of the cell that was running."""
 
-    end: Literal["completed", "raised", "died", "timeout", "interrupted", "no kernel"]
+    end: Literal["completed", "raised", "died", "timeout", "memory", "disk", "interrupted", "no kernel"]
     error: str = ""
     detail: str = ""
     cell: int | None = None
 
 
 class _Client(PapermillNotebookClient):
-    """A client that remembers its kernel's process, and leaves nothing of it behind."""
+    """A client that keeps its kernel within limits, and leaves nothing of it behind."""
 
-    last_words = ""
+    def run_guarded(self, environment: Mapping[str, str], log: Path, limits: Limits) -> None:
+        """Execute the notebook in a kernel with that environment, its terminal output going to ``log``.
 
-    def run_guarded(self, environment: Mapping[str, str], log: Any) -> None:
-        """Execute the notebook in a kernel with that environment, its terminal output going to ``log``."""
-        group: int | None = None
-        try:
-            self.km = self.create_kernel_manager()
-            self.start_new_kernel(env=dict(environment), stdout=log, stderr=log)
-            group = self.km.provisioner.pid
+        Raises ``Crossed`` where the kernel, with all that it started, took more than ``limits``.
+        """
+        self._printed: dict[int, int] = {}
+        self.km = self.create_kernel_manager()
+        with log.open("ab") as stream:
+            self.start_new_kernel(env=dict(environment), stdout=stream, stderr=stream)
+        # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
+        group = self.km.provisioner.pid
+        with processes.noted(group, log.parent), watching(group, limits):
             self.execute()
-        finally:
-            # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
-            if group is not None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(group, signal.SIGKILL)
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Take what a cell prints, up to a length that a notebook can carry."""
+        if msg["msg_type"] == "stream":
+            printed = self._printed.get(cell_index, 0)
+            text = msg["content"]["text"]
+            self._printed[cell_index] = printed + len(text)
+            if printed + len(text) > LONGEST_OUTPUT:
+                msg["content"]["text"] = _LEFT_OUT if printed <= LONGEST_OUTPUT else ""
+        return super().process_message(msg, cell, cell_index)
 
     def papermill_execute_cells(self) -> None:
         try:
@@ -69,8 +80,8 @@ class _Engine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, progress: Progress,
-        **_: Any,
+        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, limits: Limits,
+        progress: Progress, **_: Any,
     ) -> None:  # fmt: skip
         cells = nb_man.nb.cells
 
@@ -82,8 +93,7 @@ class _Engine(NBClientEngine):
             shutdown_kernel="immediate", coalesce_streams=True, extra_arguments=[_ERRORS_ONLY],
             on_cell_execute=announce,
         )  # fmt: skip
-        with log.open("ab") as stream:
-            client.run_guarded(environment, stream)
+        client.run_guarded(environment, log, limits)
 
 
 papermill_engines.register(_ENGINE, _Engine)
@@ -98,16 +108,19 @@ def execute(
     cwd: Path,
     timeout: int,
     progress: Progress,
+    limits: Limits | None = None,
 ) -> Outcome:
     """Run ``notebook`` with ``parameters`` and write it, as far as it got, to ``output``.
 
-    ``environment`` is that of the kernel, whose working folder is ``cwd``; a cell may take ``timeout`` seconds;
-    ``progress`` is called with (cell number, number of cells, nearest heading) before each cell.
+    ``environment`` is that of the kernel, whose working folder is ``cwd``. A cell may take ``timeout`` seconds, and the
+    kernel no more than ``limits`` (default: the usual ones). ``progress`` is called with (cell number, number of cells,
+    nearest heading) before each cell.
     """
     try:
-        return _execute(notebook, output, parameters, environment, cwd, timeout, progress)
+        return _execute(notebook, output, parameters, environment, cwd, timeout, progress, limits or usual())
     finally:
-        if output.is_file():
+        # A notebook that was broken off in the middle of a line is set aside when the report is finished.
+        with suppress(OSError, ValueError):
             _forget_places(output, notebook)
 
 
@@ -119,6 +132,7 @@ def _execute(
     cwd: Path,
     timeout: int,
     progress: Progress,
+    limits: Limits,
 ) -> Outcome:
     try:
         papermill.execute_notebook(
@@ -131,6 +145,7 @@ def _execute(
             environment=environment,
             log=output.with_name(KERNEL_LOG),
             timeout=timeout,
+            limits=limits,
             progress=progress,
         )
     except PapermillExecutionError as error:
@@ -141,6 +156,10 @@ def _execute(
         return Outcome("died", detail=str(error), cell=_running_cell(output))
     except KeyboardInterrupt:
         return Outcome("interrupted", detail="a signal asked the run to stop", cell=_running_cell(output))
+    except Crossed as error:
+        return Outcome(error.kind, detail=str(error), cell=_running_cell(output))
+    except OSError as error:
+        return Outcome("disk", type(error).__name__, error.strerror or str(error))
     except (NoSuchKernel, RuntimeError) as error:
         return Outcome("no kernel", type(error).__name__, str(error))
     return Outcome("completed")
@@ -166,11 +185,13 @@ def _literal(path: Path) -> str:
 
 def _running_cell(output: Path) -> int | None:
     """The number of the last cell that was started, from the notebook as far as it was written."""
-    if not output.is_file():
+    try:
+        cells = nbformat.read(output, as_version=4).cells
+    except (OSError, ValueError):
         return None
     started = [
         number
-        for number, cell in enumerate(nbformat.read(output, as_version=4).cells, start=1)
+        for number, cell in enumerate(cells, start=1)
         if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
     ]
     return started[-1] if started else None

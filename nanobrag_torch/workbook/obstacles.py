@@ -35,6 +35,10 @@ OBSTACLES = (
         "blocked", "Memory ran out", "Use a smaller detector (-p detector_pixels N) or a machine with more memory.",
     ),
     Obstacle(
+        "raised", "OSError|PermissionError", "No space left|Read-only file system|Disk quota", "disk_full", "blocked",
+        "Nothing more could be written", "Make room, or give another place with --reports, and run again.",
+    ),
+    Obstacle(
         "raised", "Blocked", "", "blocked", "blocked", "The evidence could not be taken",
         "Remove the obstacle and run again.",
     ),
@@ -47,8 +51,20 @@ OBSTACLES = (
         "Its last words are in kernel.log; run the notebook in JupyterLab to find the cell.",
     ),
     Obstacle(
+        "timeout", "", "^the notebook", "timeout", "blocked", "The notebook took too long",
+        "Allow more time (--notebook-timeout SECONDS), or make the case smaller.",
+    ),
+    Obstacle(
         "timeout", "", "", "timeout", "blocked", "A cell took too long",
         "Allow more time (--timeout SECONDS), or make the case smaller.",
+    ),
+    Obstacle(
+        "memory", "", "", "out_of_memory", "blocked", "The kernel took too much memory",
+        "Use a smaller detector (-p detector_pixels N), or allow more (--memory GIB).",
+    ),
+    Obstacle(
+        "disk", "", "", "disk_full", "blocked", "Nothing more could be written",
+        "Make room, or give another place with --reports, and run again.",
     ),
     Obstacle(
         "interrupted", "", "", "interrupted", "interrupted", "The run was interrupted",

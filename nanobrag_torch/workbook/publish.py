@@ -7,8 +7,9 @@ from filelock import FileLock, Timeout
 
 from nanobrag_torch.workbook import page
 from nanobrag_torch.workbook.obstacles import KILLED, of_outcome
+from nanobrag_torch.workbook.processes import end_noted
 from nanobrag_torch.workbook.records import Verdict
-from nanobrag_torch.workbook.report import Report, orphans
+from nanobrag_torch.workbook.report import Report, clear_starts, orphans
 
 
 def publish(report: Report, verdict: Verdict, root: Path) -> Path:
@@ -29,10 +30,14 @@ def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
         return
     try:
         with FileLock(reports / ".finishing.lock", timeout=0):
+            clear_starts(reports)
             for report in orphans(reports):
                 try:
+                    end_noted(report.folder)
+                    report.set_aside_damaged()
                     yield report.final.name, f"finished as {publish(report, verdict, root)}"
                 except (OSError, RuntimeError, ValueError) as error:
                     yield report.final.name, f"cannot be finished: {error}"
-    except Timeout:
+    except (Timeout, OSError):
+        # Another process does it, or nothing can be written there, which the run itself says in its own words.
         return

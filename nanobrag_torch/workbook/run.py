@@ -12,6 +12,7 @@ from nanobrag_torch.workbook import environment, files, page, parameters, reposi
 from nanobrag_torch.workbook.brief import Brief
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.execute import KERNEL_LOG, Outcome, execute
+from nanobrag_torch.workbook.limits import Limits, usual
 from nanobrag_torch.workbook.obstacles import COMPLETED, of_outcome
 from nanobrag_torch.workbook.publish import publish
 from nanobrag_torch.workbook.records import Owner, ParameterValue, Verdict
@@ -46,6 +47,7 @@ class Request:
     reports: Path | None = None
     stamp: str | None = None
     timeout: int = 1800
+    limits: Limits = field(default_factory=usual)
     step: Step | None = None
 
 
@@ -74,7 +76,7 @@ def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
         tell(name, _described(plan)[name])
     with answering(signal.default_int_handler):
         try:
-            outcome = _execute(plan, report, request.timeout, tell)
+            outcome = _execute(plan, report, request, tell)
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", detail="a signal asked the run to stop")
         with answering(signal.SIG_IGN):
@@ -188,7 +190,7 @@ def _described(plan: Plan) -> dict[str, str]:
     }
 
 
-def _execute(plan: Plan, report: Report, timeout: int, tell: Tell) -> Outcome:
+def _execute(plan: Plan, report: Report, request: Request, tell: Tell) -> Outcome:
     def progress(cell: int, cells: int, heading: str) -> None:
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
@@ -199,7 +201,8 @@ def _execute(plan: Plan, report: Report, timeout: int, tell: Tell) -> Outcome:
         values | {FOLDER_PARAMETER: _relative(report.folder, plan.root)},
         environment=environment.of_kernel(plan.guards),
         cwd=plan.root,
-        timeout=timeout,
+        timeout=request.timeout,
+        limits=request.limits,
         progress=progress,
     )
 

@@ -83,12 +83,10 @@ def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Eve
             words, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=stream,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        try:
+        with processes.noted(process.pid, log.parent):
             while process.poll() is None and not stop.is_set() and not late:
                 stop.wait(_LOOK_S)
                 late = time.monotonic() > deadline
-        finally:
-            processes.end_group(process.pid)
         return process.wait(), late
 
 
