@@ -50,6 +50,7 @@ def problem(folder: Path, name: str) -> str:
         return ""
     try:
         reader(name, (folder / name).read_bytes())
-    except (ValueError, OSError, SyntaxError, nbformat.ValidationError) as error:
+    # nbformat and Pillow raise whatever they trip over in a file that is not what its name says.
+    except (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:200]
     return ""
