@@ -12,7 +12,7 @@ BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason=f"no browser on PATH: none of {', '.join(NAMES)}")
 
-_QUIET = (
+QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
@@ -23,7 +23,7 @@ def open_page(page: Path, *flags: str) -> str:
     assert BROWSER is not None
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
-            [BROWSER, *_QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=3000", *flags, page.as_uri()],
+            [BROWSER, *QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=3000", *flags, page.as_uri()],
             capture_output=True,
             text=True,
             timeout=120,
