@@ -119,7 +119,7 @@ def _ours(names: tuple[str, ...], help: str, sets: tuple[str, ...] = (), kind: s
 
 
 FLAGS: tuple[Flag, ...] = (
-    _file(("-hkl*",), "hkl_file", "text file of h k l F; also (re)writes the dump"),
+    _file(("-hkl*",), "hkl_file", "text file of h k l F, or MTZ, mmCIF or PDB; also (re)writes the dump"),
     _file(("-dump*",), "dump_file", "binary dump of structure factors: read without -hkl, else written", "Fdump.bin"),
     _file(("-mat*",), "matrix_file", "orientation matrix in MOSFLM's manner: nine numbers, wavelength times A"),
     _file(("-img*",), "image_file", "take the camera from the header of this SMV image"),
@@ -283,6 +283,14 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-device",), "cpu, or cuda", ("device",), default="cpu"),
     _ours(("-pixel_batch_size", "--pixel-batch-size"), "rows rendered at a time", ("pixel_batch_size",), "whole",
           default="auto"),
+    _ours(("-hkl_columns",), "amplitudes of -hkl from these columns of an MTZ or mmCIF file, with a comma between two",
+          ("hkl_columns",), default="the first that serve"),
+    _ours(("-hkl_orientation",), "orient the crystal as the axes of the -hkl file do, before -misset", count=0,
+          also={"hkl_orientation": True}),
+    _ours(("-bulk_solvent",), "fill the space between the atoms of -hkl with flat solvent", count=0,
+          also={"bulk_solvent": True}),
+    _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
+    _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
     _ours(("-nodump",), "neither read nor write the dump of structure factors", count=0, also={"use_dump": False}),
     _ours(("-show_config", "-echo_config"), "print what was resolved", count=0, also={"show_config": True}),
     _ours(("-pix0_vector_mm",), "-pix0_vector in mm", ("pix0_vector_m",), "real", count=3, unit="mm", also=_CUSTOM,
@@ -304,6 +312,7 @@ def format_help(program: str = "nanoBragg") -> str:
     lines = [
         f"usage: {program} -mat auto.mat -hkl Fs.hkl [options]",
         f"       {program} -cell a b c alpha beta gamma -default_F F [options]",
+        f"       {program} -hkl model.pdb [options]",
     ]
     for group in dict.fromkeys(flag.group for flag in FLAGS):
         lines += ["", f"{group}:"]

@@ -71,6 +71,10 @@ def _crystal(run: Prepared) -> Iterator[str]:
     s, cell = run.conf.settings, run.cell
     if s.matrix_file is not None:
         yield f"reading {s.matrix_file}"
+    elif run.conf.structure is not None and s.cell is None:
+        yield f"{'orientation and unit cell' if s.hkl_orientation else 'unit cell'} from {s.hkl_file}"
+    elif s.hkl_orientation:
+        yield f"orientation from {s.hkl_file}"
     if s.misset_random:
         yield "random orientation misset angles: {:f} {:f} {:f} deg".format(*torch.rad2deg(cell.misset).tolist())
     direct, stars = cell.direct.cpu().numpy(), cell.stars.cpu().numpy()
@@ -107,14 +111,19 @@ def _oversampling(run: Prepared, size_A: float) -> Iterator[str]:
 def _structure_factors(run: Prepared) -> Iterator[str]:
     """Which files the structure factors came from."""
     s = run.conf.settings
-    if s.hkl_file is not None:
+    structure = run.conf.structure
+    if structure is not None:
+        columns = f", columns {' '.join(structure.factors.columns)}" if structure.factors.columns else ""
+        yield f"reading {s.hkl_file}: {structure.kind.name}{columns}, {structure.factors.space_group}"
+        yield f"amplitudes to {structure.dmin:g} A, all others ={s.default_F:g}"
+    elif s.hkl_file is not None:
         yield f"counting entries in {s.hkl_file}"
         if s.default_F != 0:
             yield f"initializing to default_F = {s.default_F:g}:"
             yield "done initializing:"
         yield f"re-reading {s.hkl_file}"
-        if s.use_dump:
-            yield f"writing dump file for next time: {s.dump_file}"
+    if s.hkl_file is not None and s.use_dump:
+        yield f"writing dump file for next time: {s.dump_file}"
     elif reads_dump(run.conf):
         yield f"reading Fs from {s.dump_file}"
     if s.stol_file is not None:

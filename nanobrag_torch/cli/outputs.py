@@ -9,7 +9,12 @@ import torch
 from nanobrag_torch.cli import messages
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.precedence import Configuration
+from nanobrag_torch.cli.prepare import Prepared
+from nanobrag_torch.exposure import exposure_of
+from nanobrag_torch.io.cbf import write_cbf
+from nanobrag_torch.io.files import require
 from nanobrag_torch.io.floatfile import write_float_image
+from nanobrag_torch.io.nexus import write_nexus
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_pixels
 from nanobrag_torch.models.detector import Geometry
@@ -22,16 +27,24 @@ BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
 
 
 def check_outputs(conf: Configuration) -> None:
-    """Raise ``CommandError`` or ``ValueError`` for what would otherwise fail only after the simulation."""
+    """Find what would otherwise fail only after the simulation.
+
+    Raises ``CommandError`` or ``ValueError`` for what cannot be written or drawn, ``ImportError`` without its library.
+    """
     s = conf.settings
     written = [s.float_file, s.int_file]
     written += [s.pgm_file] if s.write_pgm else []
     written += [s.noise_file] if s.write_noise else []
     written += [s.dump_file] if s.use_dump and s.hkl_file is not None else []
+    written += [name for name in (s.nexus_file, s.cbf_file) if name is not None]
     for name in written:
         folder = Path(name).resolve().parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise CommandError(f"{name} cannot be written: {folder} is no folder that you may write to.")
+    if s.nexus_file is not None:
+        require("h5py", "-nexusfile")
+    if s.cbf_file is not None:
+        require("fabio", "-cbffile")
     traced = None if s.trace_pixel is None else (s.trace_pixel[1], s.trace_pixel[0])
     for option, pixel in (("-printout_pixel", s.printout_pixel), ("-trace_pixel", traced)):
         limits = (conf.detector.fpixels, conf.detector.spixels)
@@ -44,12 +57,12 @@ def check_outputs(conf: Configuration) -> None:
         _noise_stream(conf)
 
 
-def write_images(conf: Configuration, image: np.ndarray, found: ImageStatistics, geometry: Geometry) -> None:
+def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
     """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
     if not np.isfinite(image).all():
         slow, fast = np.argwhere(~np.isfinite(image))[0]
         raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written.")
-    s = conf.settings
+    conf, s = run.conf, run.conf.settings
     (ymin, ymax), (xmin, xmax) = conf.detector.roi()
     roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
     print(f"writing {s.float_file} as {image.size} 4-byte floats")
@@ -58,7 +71,7 @@ def write_images(conf: Configuration, image: np.ndarray, found: ImageStatistics,
 
     scale = _given_or(s.intfile_scale, BRIGHTEST_INTEGER, found.max_I, 1.0)
     print(f"intfile_scale = {scale:g}\nwriting {s.int_file} as 2-byte integers")
-    header = smv_header(smv_geometry(conf, geometry), strict=conf.compat.strict_c_files)
+    header = smv_header(smv_geometry(conf, run.geometry), strict=conf.compat.strict_c_files)
     write_smv_pixels(s.int_file, header, _framed(to_pixels(image[roi], scale, s.adc_offset), image.shape, roi))
 
     if s.write_pgm:
@@ -66,21 +79,29 @@ def write_images(conf: Configuration, image: np.ndarray, found: ImageStatistics,
         print(f"pgm_scale = {grey:g}\nwriting {s.pgm_file} as 1-byte integers")
         write_pgm(s.pgm_file, _framed(image[roi], image.shape, roi), grey)
 
+    counts = np.rint(image[roi]).astype(np.float64)
     if s.write_noise:
-        photons, pixels, overloads = noise_pixels(conf, image[roi])
-        print(
-            f"{photons:.0f} photons on noise image ({overloads} overloads)\nwriting {s.noise_file} as 2-byte integers"
-        )
+        counts, pixels, overloads = noise_pixels(conf, image[roi])
+        print(f"{counts.sum():.0f} photons on noise image ({overloads} overloads)")
+        print(f"writing {s.noise_file} as 2-byte integers")
         write_smv_pixels(s.noise_file, header, _framed(pixels, image.shape, roi))
 
+    if s.nexus_file is not None:
+        print(f"writing {s.nexus_file} as NXmx")
+        write_nexus(s.nexus_file, exposure_of(run.simulator, image))
+    if s.cbf_file is not None:
+        print(f"writing {s.cbf_file} as CBF")
+        whole = np.minimum(counts, np.iinfo(np.int32).max).astype(np.int32)
+        write_cbf(s.cbf_file, exposure_of(run.simulator, _framed(whole, image.shape, roi)))
 
-def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[float, np.ndarray, int]:
-    """Photons in all, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
+
+def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Photons in double precision, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
     from nanobrag_torch.physics.noise import digitise, poisson_image  # brings numba: only where noise is asked for
 
     photons = poisson_image(means, _noise_stream(conf))
     pixels, overloads = digitise(photons, conf.noise.adc_offset)
-    return float(photons.sum(dtype=np.float64)), pixels, overloads
+    return photons.astype(np.float64), pixels, overloads
 
 
 def _noise_stream(conf: Configuration):

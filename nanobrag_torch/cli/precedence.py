@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +13,13 @@ from nanobrag_torch.cli.camera import Camera, camera_of, detector_config
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.parse import Parsed
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.structure import Structure, load_structure
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
+from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.models.crystal import THIN, Crystal
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep
@@ -39,6 +43,7 @@ class Configuration:
     compat: Compat
     camera: Camera
     sources: SourceTable | None
+    structure: Structure | None
     notices: tuple[str, ...]
     mosaic_notice: str | None
 
@@ -69,9 +74,9 @@ def settings_of(parsed: Parsed) -> Settings:
 
 
 def configure(settings: Settings) -> Configuration:
-    """Resolve ``settings`` into configs, reading matrix, mask and source list.
+    """Resolve ``settings`` into configs, reading matrix, mask, source list, and structure factors that have a cell.
 
-    Raises ``CommandError``, ``ValueError`` or ``OSError`` for what cannot be simulated.
+    Raises ``CommandError``, ``ValueError``, ``OSError`` or ``ImportError`` for what cannot be simulated.
     """
     if settings.dtype not in DTYPES:
         raise CommandError(f"-dtype {settings.dtype}: allowed are {', '.join(DTYPES)}.")
@@ -80,17 +85,20 @@ def configure(settings: Settings) -> Configuration:
         compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
     camera = camera_of(settings)
     beam, sources = _beam(settings)
+    detector = detector_config(settings, camera, native_masks=compat.strict_c_files)
+    structure = load_structure(settings, detector, beam, compat)
     samples, notices = _clipped_sample(settings)
-    crystal, mosaic_notice = _crystal(settings, samples, compat)
+    crystal, mosaic_notice = _crystal(settings, structure, samples, compat)
     return Configuration(
         settings=settings,
         crystal=crystal,
-        detector=detector_config(settings, camera, native_masks=compat.strict_c_files),
+        detector=detector,
         beam=beam,
         noise=_noise(settings),
         compat=compat,
         camera=camera,
         sources=sources,
+        structure=structure,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
     )
@@ -146,12 +154,17 @@ def _clipped_sample(s: Settings) -> tuple[tuple[float, float, float], list[str]]
     return ((x, min(y, beam), min(z, beam)) if beam >= 0 else (x, y, z)), notices
 
 
-def _crystal(s: Settings, samples: tuple[float, float, float], compat: Compat) -> tuple[CrystalConfig, str | None]:
-    if s.cell is None and s.matrix_file is None:
-        raise CommandError("neither -cell nor -mat was given. Give the unit cell, or an orientation matrix.")
+def _crystal(
+    s: Settings, structure: Structure | None, samples: tuple[float, float, float], compat: Compat
+) -> tuple[CrystalConfig, str | None]:
+    factors = structure.factors if structure else None
+    if s.cell is None and s.matrix_file is None and factors is None:
+        raise CommandError(
+            "neither -cell nor -mat was given. Give the unit cell, an orientation matrix, or an -hkl file with a cell."
+        )
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
-    a, b, c, alpha, beta, gamma = _cell(s.cell)
+    a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
     config = CrystalConfig(
         cell_a=a,
         cell_b=b,
@@ -174,8 +187,8 @@ def _crystal(s: Settings, samples: tuple[float, float, float], compat: Compat) -
         shape=s.shape,
         fudge=s.fudge,
     )
-    if s.matrix_file is not None:
-        stars = read_mosflm_matrix(s.matrix_file, s.wavelength_A)
+    stars = _matrix(s, factors)
+    if stars is not None:
         config.mosflm_a_star, config.mosflm_b_star, config.mosflm_c_star = stars
         config.rescale_matrix_to_cell = s.cell is not None
     cells = _cells(config, (s.Na, s.Nb, s.Nc), samples, compat)
@@ -185,6 +198,13 @@ def _crystal(s: Settings, samples: tuple[float, float, float], compat: Compat) -
         by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]
         config.interpolate = min(by_rule) <= THIN
     return config, _mosaic_notice(s, domains)
+
+
+def _matrix(s: Settings, factors: StructureFactors | None) -> Sequence[Any] | None:
+    """a*, b*, c* in 1/Angstrom from the matrix file or, when asked, from the structure; None where a cell is all."""
+    if s.matrix_file is not None:
+        return read_mosflm_matrix(s.matrix_file, s.wavelength_A)
+    return factors.stars if factors and s.hkl_orientation else None
 
 
 def _cell(values: tuple[float, ...] | None) -> tuple[float, ...]:

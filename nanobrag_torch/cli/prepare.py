@@ -52,13 +52,16 @@ def prepare(conf: Configuration) -> Prepared:
 
 
 def _load_structure_factors(conf: Configuration, crystal: Crystal) -> int:
-    """Fill the crystal's table from the text file or the dump, if there is one; the number of reflections."""
+    """Fill the crystal's table from structure, text file or dump, if there is one; the number of reflections."""
     s = conf.settings
     if s.stol_file is not None and not read_bytes(s.stol_file, "table over sin(theta)/lambda").strip():
         raise CommandError(f"{s.stol_file} is empty. Leave the option out: the table is not used.")
     if s.hkl_file is not None:
-        strict = conf.compat.strict_c_files
-        grid, metadata = read_hkl_file(s.hkl_file, s.default_F, s.device, torch.float64, strict=strict)
+        if conf.structure is not None:
+            grid, metadata = conf.structure.factors.grid, conf.structure.factors.metadata
+        else:
+            strict = conf.compat.strict_c_files
+            grid, metadata = read_hkl_file(s.hkl_file, s.default_F, s.device, torch.float64, strict=strict)
         if s.use_dump:
             write_fdump(grid, metadata, s.dump_file)
     elif reads_dump(conf):

@@ -13,6 +13,8 @@ from nanobrag_torch.physics.structure_factor import in_range
 
 #: Degrees by which an angle may be off before it is worth a warning.
 ANGLE_TOLERANCE = 1e-3
+#: Part of a cell parameter by which two cells of the same crystal may differ.
+CELL_TOLERANCE = 0.01
 
 
 def remarks(run: Prepared) -> Iterator[str]:
@@ -23,8 +25,20 @@ def remarks(run: Prepared) -> Iterator[str]:
     if s.misset_random and s.misset_seed is None:
         seed = run.conf.crystal.misset_seed
         yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
+    yield from _foreign_cell(run)
     found = [rule(run) for rule in DEPARTURES]
     yield from (f"{text}. -compat physical does not do this." for text in found if text is not None)
+
+
+def _foreign_cell(run: Prepared) -> Iterator[str]:
+    """Whether amplitudes were calculated or measured in another cell than the one that is simulated."""
+    structure, cell = run.conf.structure, run.cell
+    if structure is None or structure.factors.cell is None:
+        return
+    used = cell_parameters(cell.direct.cpu().numpy(), cell.stars.cpu().numpy(), float(cell.volume))
+    if not np.allclose(used, structure.factors.cell, rtol=CELL_TOLERANCE):
+        theirs = " ".join(f"{value:g}" for value in structure.factors.cell)
+        yield f"the amplitudes of {run.conf.settings.hkl_file} belong to another cell, {theirs}: that without -cell"
 
 
 def _bent_cell(run: Prepared) -> str | None:

@@ -22,6 +22,7 @@ from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
 from nanobrag_torch.cli.remarks import remarks
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.structure import brings_cell
 from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
 
@@ -43,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted: no further file is written", file=sys.stderr)
         return INTERRUPTED
-    except (CommandError, ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+    except (CommandError, ValueError, OSError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
         sys.stdout.flush()
         print(f"ERROR: {describe(error)}", file=sys.stderr)
         return FAILURE
@@ -74,7 +75,9 @@ def _missing_input(s: Settings) -> str | None:
     has_dump = s.use_dump and Path(s.dump_file).is_file()
     if s.hkl_file is None and not has_dump and s.default_F == 0:
         return "ERROR: no hkl file and no dump file to read."
-    return "" if s.matrix_file is None and not (s.cell or (0.0,))[0] > 0 else None
+    if s.matrix_file is not None or (s.cell or (0.0,))[0] > 0 or (s.cell is None and brings_cell(s)):
+        return None
+    return ""
 
 
 def simulate(conf: Configuration) -> None:
@@ -89,7 +92,7 @@ def simulate(conf: Configuration) -> None:
             _say(printout.configuration(conf))
         image = _render(run)
         found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
-    write_images(conf, image.numpy(), found, run.geometry)
+    write_images(run, image.numpy(), found)
 
 
 def _render(run: Prepared) -> Tensor:

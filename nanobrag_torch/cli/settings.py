@@ -17,6 +17,9 @@ class Settings:
     """Lengths in mm unless the name says otherwise, angles in degrees, wavelengths in Angstrom, divergence in mrad."""
 
     hkl_file: str | None = None
+    hkl_columns: str | None = None
+    hkl_orientation: bool = False
+    bulk_solvent: bool = False
     dump_file: str = "Fdump.bin"
     use_dump: bool = True
     matrix_file: str | None = None
@@ -109,6 +112,8 @@ class Settings:
     int_file: str = "intimage.img"
     pgm_file: str = "image.pgm"
     noise_file: str = "noiseimage.img"
+    nexus_file: str | None = None
+    cbf_file: str | None = None
     write_pgm: bool = True
     write_noise: bool = True
     intfile_scale: float = 0.0

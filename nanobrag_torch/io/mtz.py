@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,24 @@ def read_reflection_cif(
     """Amplitudes of an mmCIF reflection file (also gzipped), as :func:`read_mtz` gives them.
 
     The first block with reflections counts; ``columns`` are the MTZ names that gemmi gives its items (``FP``,
-    ``F(+)``, ...). Raises as :func:`read_mtz`.
+    ``F(+)``, ...). ``stars`` are the columns of its ``_diffrn_orient_matrix.UB``, where there is one.
+    Raises as :func:`read_mtz`.
     """
     gemmi = require("gemmi", "Reading mmCIF files")
     with reading(filepath, "mmCIF reflection file", "Check that it is whole.") as path:
         blocks = [block for block in gemmi.as_refln_blocks(gemmi.cif.read(path)) if block.default_loop]
         mtz = gemmi.CifToMtz().convert_block_to_mtz(blocks[0]) if blocks else None
+        stars = _orientation(gemmi, blocks[0].block) if blocks else None
     if mtz is None:
         raise ValueError(f"{filepath}: this mmCIF file has no table of merged reflections. Give one with _refln items.")
-    return _amplitudes(mtz, str(filepath), columns, options)
+    return replace(_amplitudes(mtz, str(filepath), columns, options), stars=stars)
+
+
+def _orientation(gemmi: Any, block: Any) -> tuple[tuple[float, ...], ...] | None:
+    """a*, b*, c* as rows, the columns of the block's UB matrix; None unless all nine elements are numbers."""
+    elements = [[block.find_value(f"_diffrn_orient_matrix.UB[{i}][{j}]") for i in (1, 2, 3)] for j in (1, 2, 3)]
+    stars = [[gemmi.cif.as_number(text) if text else np.nan for text in row] for row in elements]
+    return tuple(map(tuple, stars)) if np.isfinite(stars).all() else None
 
 
 def _read_whole(gemmi: Any, path: str) -> Any:
@@ -98,14 +108,16 @@ def _amplitudes(
         raise ValueError(f"{source}: holds unmerged reflections. Merge them first.")
     if mtz.spacegroup is None or not mtz.cell.is_crystal():
         raise ValueError(f"{source}: has no space group or no unit cell. Give a file that has both.")
-    plus, minus = _read_columns(mtz, _choose_columns(mtz, source, columns))
+    chosen = _choose_columns(mtz, source, columns)
+    plus, minus = _read_columns(mtz, chosen)
     indices = mtz.make_miller_array()
     usable = np.isfinite(plus) & np.isfinite(minus)
     if not usable.any():
         raise ValueError(f"{source}: its columns hold no amplitude. Name others with columns=...")
-    return structure_factors_in_p1(
+    found = structure_factors_in_p1(
         indices[usable], plus[usable], minus[usable], mtz.cell, mtz.spacegroup, source=source, **options
     )
+    return replace(found, columns=tuple(column.label for column in chosen))
 
 
 def _read_columns(mtz: Any, chosen: Sequence[Any]) -> Pair:

@@ -27,13 +27,17 @@ class StructureFactors:
 
     ``grid`` (h_range, k_range, l_range) in electrons, ``cell`` a, b, c in Angstrom and alpha, beta, gamma in degrees,
     ``space_group`` the Hermann-Mauguin symbol. Cell and space group are None where the file does not know them; the
-    grid is that of P1 with both Friedel mates in any case where they are known.
+    grid is that of P1 with both Friedel mates in any case where they are known. ``columns`` are those of a reflection
+    table that the amplitudes came from; ``stars`` the rows a*, b*, c* in 1/Angstrom, in the file's Cartesian axes,
+    None where it has none.
     """
 
     grid: torch.Tensor
     metadata: Metadata
     cell: tuple[float, ...] | None = None
     space_group: str | None = None
+    columns: tuple[str, ...] = ()
+    stars: tuple[tuple[float, ...], ...] | None = None
 
     def cell_fields(self) -> dict[str, float]:
         """The cell as fields of ``CrystalConfig``; raises ``ValueError`` where the file did not give one."""

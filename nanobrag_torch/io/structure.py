@@ -1,6 +1,7 @@
 """Amplitudes calculated from atomic coordinates, expanded to P1."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def read_structure(
 
     The density of the atoms as given, hydrogen only where it is in the file, is laid on a grid and transformed (gemmi);
     F(000) is included. ``bulk_solvent`` fills the space between molecules with a flat density. No anomalous scattering:
-    Friedel mates are equal. ``options`` are ``default_F``, ``device`` and ``dtype``.
+    Friedel mates are equal. ``stars`` are in the axes of the coordinates. ``options`` are ``default_F``, ``device`` and
+    ``dtype``.
 
     Raises ``ValueError`` where the file cannot be understood, has no unit cell or space group, or no ``dmin`` is given;
     ``OSError`` where there is no file, ``ImportError`` without gemmi.
@@ -49,6 +51,8 @@ def read_structure(
     gemmi = require("gemmi", "Calculating structure factors from coordinates")
     with reading(filepath, "coordinate file", "Check that it is whole.") as path:
         structure = gemmi.read_structure(path, format=gemmi.CoorFormat.Detect)
+        # As the file places the atoms, with its SCALE records; the standard frame is for the density alone.
+        stars = tuple(map(tuple, structure.cell.frac.mat.tolist()))
         structure.standardize_crystal_frame()
     spacing = min(dmin / 3, _SPACING)
     _check(structure, str(filepath), dmin, spacing)
@@ -57,10 +61,11 @@ def read_structure(
     if bulk_solvent:
         values = values + _solvent(gemmi, structure, dmin, spacing)
     amplitudes = np.abs(values.astype(np.complex128))
-    return structure_factors_in_p1(
+    found = structure_factors_in_p1(
         atoms.miller_array, amplitudes, amplitudes, structure.cell, structure.find_spacegroup(),
         source=str(filepath), **options,
     )  # fmt: skip
+    return replace(found, stars=stars)
 
 
 def _check(structure: Any, source: str, dmin: float, spacing: float) -> None:

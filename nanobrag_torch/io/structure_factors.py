@@ -17,11 +17,18 @@ from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.structure import read_structure
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
+    """A kind of file: its name, the sign by which its content is known, its reader, and the options of that."""
+
     name: str
     sign: re.Pattern[bytes]
     read: Callable[..., StructureFactors]
     options: tuple[str, ...]
+
+    @property
+    def has_cell(self) -> bool:
+        """Whether such a file says which unit cell its reflections belong to, and so their resolution."""
+        return "dmin" in self.options
 
 
 def _text(path: str | os.PathLike, **options: Any) -> StructureFactors:
@@ -34,21 +41,21 @@ def _dump(path: str | os.PathLike, **options: Any) -> StructureFactors:
 
 #: What a file is, by the first of these signs that its content shows, and which options make sense for it.
 _KINDS = (
-    _Kind("MTZ file", re.compile(rb"\AMTZ "), read_mtz, ("dmin", "columns", "default_F")),
-    _Kind("dump of structure factors", re.compile(rb"\A-?\d+(?: -?\d+){5}\n\f"), _dump, ()),
-    _Kind(
+    Kind("MTZ file", re.compile(rb"\AMTZ "), read_mtz, ("dmin", "columns", "default_F")),
+    Kind("dump of structure factors", re.compile(rb"\A-?\d+(?: -?\d+){5}\n\f"), _dump, ()),
+    Kind(
         "coordinate file",
         re.compile(rb"^(?:\s*_atom_site\.|CRYST1|ATOM  |HETATM)", re.MULTILINE | re.IGNORECASE),
         read_structure,
         ("dmin", "bulk_solvent", "default_F"),
     ),
-    _Kind(
+    Kind(
         "mmCIF reflection file",
         re.compile(rb"^\s*data_", re.MULTILINE | re.IGNORECASE),
         read_reflection_cif,
         ("dmin", "columns", "default_F"),
     ),
-    _Kind("text file of structure factors", re.compile(rb""), _text, ("default_F",)),
+    Kind("text file of structure factors", re.compile(rb""), _text, ("default_F",)),
 )
 
 
@@ -72,7 +79,7 @@ def load_structure_factors(
     Raises ``ValueError`` for a file that cannot be understood or an option that its kind does not have, ``OSError``
     where there is no file, ``ImportError`` where a package is missing.
     """
-    kind = _kind_of(path)
+    kind = kind_of(path)
     given = {"dmin": dmin, "columns": columns, "bulk_solvent": bulk_solvent or None}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in options:
@@ -84,7 +91,11 @@ def load_structure_factors(
     return kind.read(path, device=device, dtype=dtype, **options)
 
 
-def _kind_of(path: str | os.PathLike) -> _Kind:
+def kind_of(path: str | os.PathLike) -> Kind:
+    """The kind of a file of structure factors, by its content.
+
+    Raises ``OSError`` where there is no file, ``ValueError`` where it cannot be decompressed.
+    """
     content = read_bytes(path, "file of structure factors")
     if content.startswith(b"\x1f\x8b"):
         try:

@@ -1,5 +1,6 @@
 """The crystal: a config made into vectors, once per evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from nanobrag_torch.validation import number_of
 
 #: Interpolation is on by default where a crystal is this thin along any axis.
 THIN = 2
+
+#: Stands for an amplitude that a file does not list, until default_F takes its place; exact in single precision.
+_UNLISTED = -(2.0**100)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Crystal:
         self.device = device_of(device)
         self.dtype = dtype
         self.compat = Compat.of(compat)
-        self.hkl_data: Tensor | None = None
+        self._amplitudes: Tensor | None = None
+        self._unlisted: Tensor | None = None
         self.hkl_metadata: dict[str, Any] | None = None
         self._interpolate: bool | None = self.config.interpolate
 
@@ -105,22 +110,70 @@ class Crystal:
         """This crystal on another device or in another dtype; returns itself."""
         self.device = device_of(device) if device is not None else self.device
         self.dtype = dtype or self.dtype
-        if self.hkl_data is not None:
-            self.hkl_data = self.hkl_data.to(device=self.device, dtype=self.dtype)
+        if self._amplitudes is not None:
+            self._amplitudes = self._amplitudes.to(device=self.device, dtype=self.dtype)
+        if self._unlisted is not None:
+            self._unlisted = self._unlisted.to(self.device)
         return self
 
-    def load_hkl(self, hkl_path: str | Path, write_cache: bool = True) -> None:
+    @property
+    def hkl_data(self) -> Tensor | None:
+        """Amplitudes (h_range, k_range, l_range) in electrons, or None; ``hkl_metadata`` says where they begin.
+
+        Entries that a file read by :meth:`load_hkl` does not list are the config's ``default_F`` as it is now, with
+        its gradient.
+        """
+        if self._amplitudes is None or self._unlisted is None:
+            return self._amplitudes
+        return torch.where(self._unlisted, scalar(self.config.default_F, self.device).to(self.dtype), self._amplitudes)
+
+    @hkl_data.setter
+    def hkl_data(self, table: Tensor | None) -> None:
+        self._amplitudes, self._unlisted = table, None
+
+    def load_hkl(
+        self,
+        hkl_path: str | Path,
+        write_cache: bool = True,
+        *,
+        dmin: float | None = None,
+        columns: Sequence[str] | str | None = None,
+        bulk_solvent: bool = False,
+        use_cell: bool = False,
+        use_orientation: bool = False,
+    ) -> None:
         """Read structure factors from ``hkl_path`` into ``hkl_data`` and ``hkl_metadata``.
 
-        ``write_cache`` also writes the binary dump ``Fdump.bin`` into the working folder, as the C program does.
-        Raises ``OSError`` for a file that cannot be read and ``ValueError`` for one that holds no reflection.
-        """
-        from nanobrag_torch.io.hkl import try_load_hkl_or_fdump
+        The file may be text, a dump, MTZ, mmCIF or PDB; ``dmin`` (Angstrom), ``columns`` and ``bulk_solvent`` are those
+        of :func:`nanobrag_torch.io.structure_factors.load_structure_factors`. ``use_cell`` puts the file's unit cell
+        into the config, ``use_orientation`` its reciprocal vectors as well, so that the crystal stands in the file's
+        Cartesian axes before misset. ``write_cache`` also writes the binary dump ``Fdump.bin`` into the working folder,
+        as the C program does.
 
-        default = number_of(self.config.default_F) or 0.0
-        self.hkl_data, self.hkl_metadata = try_load_hkl_or_fdump(
-            str(hkl_path), default_F=default, write_cache=write_cache, device=self.device, dtype=self.dtype
-        )
+        Raises ``OSError`` for a file that cannot be read and ``ValueError`` for one that holds no reflection, lacks the
+        cell or orientation that is asked for, or has no such options; nothing is changed then. ``ImportError`` where
+        gemmi is needed and missing.
+        """
+        from nanobrag_torch.io.fdump import write_fdump
+        from nanobrag_torch.io.structure_factors import load_structure_factors
+
+        found = load_structure_factors(
+            hkl_path, dmin=dmin, columns=columns, bulk_solvent=bulk_solvent, default_F=_UNLISTED, device=self.device,
+            dtype=self.dtype,
+        )  # fmt: skip
+        changes: dict[str, Any] = found.cell_fields() if use_cell or use_orientation else {}
+        if use_orientation:
+            if found.stars is None:
+                raise ValueError(f"Crystal.load_hkl: {hkl_path} has no orientation. Leave use_orientation out.")
+            changes |= dict(zip(MOSFLM_STARS, torch.tensor(found.stars, dtype=torch.float64), strict=True))
+        for name, value in changes.items():
+            setattr(self.config, name, value)
+        self.hkl_data, self.hkl_metadata = found.grid, found.metadata
+        unlisted = found.grid == _UNLISTED
+        if bool(unlisted.any()):
+            self._unlisted = unlisted
+        if write_cache and self.hkl_data is not None:
+            write_fdump(self.hkl_data, found.metadata, "Fdump.bin")
 
     def unit_cell(self, compat: Compat | None = None, a_star: Tensor | None = None) -> UnitCell:
         """The lattice of the config, with misset, by the construction that ``compat`` asks for.
@@ -175,22 +228,24 @@ class Crystal:
         """The structure factors as the kernel reads them."""
         compat = compat or self.compat
         default = scalar(self.config.default_F, self.device)
-        if self.hkl_data is None:
+        table = self.hkl_data
+        if table is None:
             return scene.Amplitudes(default)
         if self.hkl_metadata is None:
             raise ValueError(
                 "Crystal.hkl_metadata = None: must be a dict with h_min, k_min and l_min where hkl_data is given. "
                 "Assign both, or use load_hkl()."
             )
-        if self.hkl_data.ndim != 3 or 0 in self.hkl_data.shape:
+        if table.ndim != 3 or 0 in table.shape:
             raise ValueError(
-                f"Crystal.hkl_data has shape {tuple(self.hkl_data.shape)}: must be (h_range, k_range, l_range). "
+                f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range). "
                 "Assign a three-dimensional table."
             )
-        check_tensor("Crystal", "hkl_data", self.hkl_data)
+        check_tensor("Crystal", "hkl_data", table)
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
-        table = self.hkl_data.to(self.device)
-        return scene.Amplitudes(default, table, (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback)
+        return scene.Amplitudes(
+            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
+        )
 
     def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
         """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
