@@ -1,4 +1,4 @@
-# make report : run this project's own brief and print the path of the finished report
+# make report : run this project's own plan, phase after phase, and print the path of the index of its reports
 # make test   : everything that CI checks
 # Each sets up .venv on a machine that has python3 and make, and starts at once when that is done.
 
@@ -6,13 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
-BRIEF := plans/gradient-flow/brief.txt
+PLAN := gradient-flow
 STAMP := $(VENV)/.installed
 
 .PHONY: report test lint lab clean
 
 report: $(STAMP)
-	$(BIN)/nanobrag-workbook run --brief $(BRIEF)
+	$(BIN)/nanobrag-workbook plan run $(PLAN)
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2
