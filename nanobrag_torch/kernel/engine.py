@@ -42,11 +42,6 @@ def is_transformed(scene: Scene) -> bool:
     )
 
 
-def _interpolation_ends_for_good(scene: Scene) -> bool:
-    amplitudes = scene.amplitudes
-    return amplitudes.table is not None and amplitudes.interpolate and amplitudes.fallback == "global"
-
-
 def _blackens_culled_pixels(scene: Scene) -> bool:
     weighing = scene.weighing
     own = weighing.polar == "per_sample" and scene.polarization.enabled
@@ -58,8 +53,6 @@ OBSTACLES: dict[str, Callable[[Scene], bool]] = {
     "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
     "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
     "the detector is curved": lambda scene: scene.panel.curved != "flat",
-    "the first evaluation has an orientation of its own [B02]": lambda scene: scene.first_lattice is not None,
-    "interpolation ends at the first sample outside the table [B12]": _interpolation_ends_for_good,
     "culled pixels lose their background [B11]": _blackens_culled_pixels,
     "the table of structure factors has more than 2^31 entries": lambda scene: (
         scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
@@ -91,8 +84,8 @@ def render(
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
     if reason is None:
-        from nanobrag_torch.kernel.cpu.function import render_compiled  # numba loads only where it is used
+        from nanobrag_torch.kernel.cpu.order import render_in_order  # numba loads only where it is used
 
-        return render_compiled(scene, pixels, progress)
+        return render_in_order(scene, pixels, progress)
     slow, fast = pixels.lists(scene.panel.origin.device)
     return tiles.render(scene, slow, fast, len(pixels) if engine == "formula" else tile, progress)

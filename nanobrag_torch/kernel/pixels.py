@@ -1,6 +1,6 @@
 """Which pixels are rendered, without a list of them where they fill a window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch.nn.functional import pad
 class Pixels:
     """The pixels of a window of the detector, row by row, or those of them at the positions ``chosen``.
 
+    ``span``, where given, narrows either to the pixels number ``span[0]`` to ``span[1]``.
+
     ``shape`` is that of the detector (slow, fast), ``corner`` the window's first pixel, ``window`` its shape;
     ``chosen`` (n,) counts along the rows of the window.
     """
@@ -20,13 +22,22 @@ class Pixels:
     corner: tuple[int, int]
     window: tuple[int, int]
     chosen: np.ndarray | None = None
+    span: tuple[int, int] | None = None
 
     def __len__(self) -> int:
+        if self.span is not None:
+            return self.span[1] - self.span[0]
         return self.window[0] * self.window[1] if self.chosen is None else len(self.chosen)
+
+    def between(self, start: int, stop: int) -> "Pixels":
+        """The pixels number ``start`` to ``stop``."""
+        begin = self.span[0] if self.span is not None else 0
+        return replace(self, span=(begin + start, begin + stop))
 
     def part(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Slow and fast indices of the pixels number ``start`` to ``stop``."""
-        width = self.window[1]
+        begin, width = self.span[0] if self.span is not None else 0, self.window[1]
+        start, stop = begin + start, begin + stop
         if self.chosen is not None:
             slow, fast = np.divmod(self.chosen[start:stop], width)
             return slow + self.corner[0], fast + self.corner[1]

@@ -45,7 +45,7 @@ def render(
     smooth = True
     for start, stop, part in _pieces(scene, slow, fast, tile):
         s, f = slow[start:stop], fast[start:stop]
-        interpolated, smooth = _interpolated(part, s, f, smooth)
+        interpolated, smooth = interpolated_samples(part, s, f, smooth)
         if recompute:
             pieces.append(checkpoint(photons, part, s, f, interpolated, use_reentrant=False, preserve_rng_state=False))
         else:
@@ -60,7 +60,7 @@ def render(
 def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tuple[int, int, Scene]]:
     """Ranges of pixels with the scene that holds for them."""
     edges = [*list(range(0, len(slow), tile)), len(slow)]
-    first = _first_evaluation(scene, slow, fast, tile) if scene.first_lattice is not None else None
+    first = first_evaluation(scene, slow, fast, tile) if scene.first_lattice is not None else None
     if first is None:
         yield from ((start, stop, scene) for start, stop in itertools.pairwise(edges) if stop > start)
         return
@@ -70,7 +70,7 @@ def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tup
         yield start, stop, special if start == pixel else scene
 
 
-def _first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tuple[int, Scene] | None:
+def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tuple[int, Scene] | None:
     """The first pixel with a resolved sample, and the scene in which that sample alone has the fresh orientation."""
     fresh, stale = scene.first_lattice, scene.lattice
     assert fresh is not None
@@ -90,7 +90,7 @@ def _first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tu
     return None
 
 
-def _interpolated(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tuple[Tensor | bool, bool]:
+def interpolated_samples(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tuple[Tensor | bool, bool]:
     """Where the table may be interpolated in this tile, and whether it may be in the tiles after it."""
     amplitudes = scene.amplitudes
     if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback == "per_sample":

@@ -10,16 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nanobrag_torch.kernel.cpu.lookups import Constant, Nearest, Tricubic
+from nanobrag_torch.kernel.cpu.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.cpu.rays import Panel, Plan
 from nanobrag_torch.kernel.cpu.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM
+from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Amplitudes, Lattice, Polarization, Scene, Sources
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
 #: Below this remainder a grating is at its peak to all digits, and no intermediate result underflows.
 LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
+#: Lowest index, or number of entries, along each axis.
+Triple = tuple[float, float, float]
 REAL = {torch.float64: np.float64, torch.float32: np.float32}
 
 
@@ -115,7 +117,7 @@ def _gauss(lattice: Lattice) -> Tensor:
 
 
 def _tophat(lattice: Lattice) -> Tensor:
-    return _quadratic(lattice, 1.0)
+    return _quadratic(lattice, 1 / TOPHAT_LIMIT)
 
 
 SHAPE_PARAMETERS = {"square": _square, "round": _round, "gauss": _gauss, "tophat": _tophat}
@@ -152,12 +154,20 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
 def lookup_record(scene: Scene, lookup: Tensor) -> Constant | Nearest | Tricubic:
     """The table and the box that it covers."""
     flat = lookup.to(scene.dtype).numpy()
-    table = scene.amplitudes.table
-    if table is None:
+    if scene.amplitudes.table is None:
         return Constant(flat)
-    low = tuple(float(value) for value in scene.amplitudes.minimum)
-    size = tuple(float(value) for value in table.shape)
-    return (Tricubic if scene.amplitudes.interpolate else Nearest)(flat, low, size)  # type: ignore[arg-type]
+    return (Tricubic if scene.amplitudes.interpolate else Nearest)(flat, *_box(scene.amplitudes))
+
+
+def outside_record(scene: Scene) -> Outside:
+    """The box of the table alone."""
+    return Outside(*_box(scene.amplitudes))
+
+
+def _box(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
+    assert amplitudes.table is not None
+    (h, k, l), (m, n, p) = amplitudes.minimum, amplitudes.table.shape
+    return (float(h), float(k), float(l)), (float(m), float(n), float(p))
 
 
 def plan_record(scene: Scene) -> Plan:

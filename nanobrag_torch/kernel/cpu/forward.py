@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, ENTRY, LANES, fingerprint
+from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, LANES, fingerprint
 from nanobrag_torch.kernel.cpu.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
@@ -25,7 +25,7 @@ from nanobrag_torch.kernel.cpu.rays import (
 )
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
     """Write the photons in the pixels ``slow``, ``fast`` (n,) into ``image`` (n,).
 
@@ -42,7 +42,7 @@ def _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
             image[block + lane] = panel.scale * rows[TOTAL + lane]
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
     fill(rows, TOTAL, TOTAL, 0.0)

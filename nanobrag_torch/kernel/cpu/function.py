@@ -5,7 +5,7 @@ is asked of the readable formula, which autograd can differentiate to any order.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.cpu import arrays, forward, reverse, tasks
+from nanobrag_torch.kernel.cpu.compiling import LANES
 from nanobrag_torch.kernel.pixels import Pixels
-from nanobrag_torch.scene import Scene, tensors_of, with_tensors
+from nanobrag_torch.scene import Scene, Weighing, tensors_of, with_tensors
+from nanobrag_torch.units import DEFAULT_FLUENCE
 
 #: Memory, in bytes, of the cotangents that jobs keep side by side; more jobs than this allows would not be faster.
 COTANGENT_MEMORY = 64 << 20
@@ -44,6 +46,41 @@ def image(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) 
     """Photons (n,), outside any graph."""
     with torch.no_grad():
         inputs = _records(scene, arrays.tables(scene))
+    return _sum(scene, inputs, pixels, progress)
+
+
+def first_outside(scene: Scene, pixels: Pixels) -> int | None:
+    """The number of the first pixel with a resolved sample at which the interpolation would leave the table, or None.
+
+    The scene is summed with a look-up that is 1 outside and 0 inside, and every other factor positive; only a top-hat
+    spot without background keeps its shape, since a sample that it extinguishes is never looked up.
+    """
+    lattice = scene.lattice
+    if lattice.shape != "tophat" or scene.has_background:
+        lattice = replace(lattice, shape="gauss", fudge=torch.zeros_like(lattice.fudge))
+    bright = replace(
+        scene,
+        panel=replace(scene.panel, point_pixel=True, has_sensor=False),
+        sources=replace(scene.sources, weights=torch.ones_like(scene.sources.weights)),
+        polarization=replace(scene.polarization, enabled=False),
+        lattice=lattice,
+        weighing=Weighing(),
+        fluence=torch.full_like(scene.fluence, DEFAULT_FLUENCE),
+        has_background=False,
+    )
+    with torch.no_grad():
+        *inputs, _ = _records(bright, arrays.tables(bright))
+    start = 0
+    while start < len(pixels):
+        stop = min(max(LANES, 16 * start), len(pixels))
+        found = torch.nonzero(_sum(bright, (*inputs, arrays.outside_record(scene)), pixels.between(start, stop)))
+        if len(found):
+            return start + int(found[0])
+        start = stop
+    return None
+
+
+def _sum(scene: Scene, inputs: tuple[Any, ...], pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
     values = np.empty(len(pixels), dtype=arrays.REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:

@@ -36,6 +36,13 @@ class Tricubic(NamedTuple):
     size: tuple[float, float, float]
 
 
+class Outside(NamedTuple):
+    """1 where the interpolation would leave the table and 0 elsewhere, to find the samples where that happens."""
+
+    low: tuple[float, float, float]
+    size: tuple[float, float, float]
+
+
 @njit(**EXACT)
 def clamped(value, low, high):
     """``value`` within [low, high]; NaN becomes ``low``, so that no address leaves its table."""
@@ -190,6 +197,12 @@ def _squares_tricubic(lookup, place, index, row, offset):
         row[offset + lane] = value * value
 
 
+def _squares_outside(lookup, place, index, row, offset):
+    for lane in range(LANES):
+        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        row[offset + lane] = 0.0 if is_inside(lookup, h, k, l) else 1.0
+
+
 def _slopes_constant(lookup, place, index, row, offset, slopes):
     squares(lookup, place, index, row, offset)
 
@@ -236,8 +249,18 @@ def _return_tricubic(lookup, place, index, row, offset, bar):
             bar[entry] += 2 * lookup.amplitude[entry] * row[offset + lane]
 
 
-ADDRESS = {Constant: _address_constant, Nearest: _address_nearest, Tricubic: _address_tricubic}
-SQUARES = {Constant: _squares_constant, Nearest: _squares_nearest, Tricubic: _squares_tricubic}
+ADDRESS = {
+    Constant: _address_constant,
+    Nearest: _address_nearest,
+    Tricubic: _address_tricubic,
+    Outside: _address_tricubic,
+}
+SQUARES = {
+    Constant: _squares_constant,
+    Nearest: _squares_nearest,
+    Tricubic: _squares_tricubic,
+    Outside: _squares_outside,
+}
 SLOPES = {Constant: _slopes_constant, Nearest: _slopes_constant, Tricubic: _slopes_tricubic}
 PRODUCT = {Constant: _product_constant, Nearest: _product_constant, Tricubic: _product_tricubic}
 RETURN = {Constant: _return_constant, Nearest: _return_nearest, Tricubic: _return_tricubic}

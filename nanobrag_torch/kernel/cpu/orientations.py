@@ -42,7 +42,7 @@ def interfere(shape, fine):
         fine[LATTICE + lane] = interference(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def sum_orientations(shape, lookup, vectors, rows, fine, place, indices):
     """Fill TERM with the sum of F^2 S^2."""
     fill(rows, TERM, TERM, 0.0)

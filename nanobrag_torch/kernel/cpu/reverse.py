@@ -83,7 +83,7 @@ class Cotangents(NamedTuple):
     lookup: np.ndarray
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars):
     """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
 
@@ -100,7 +100,7 @@ def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotange
         _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars):
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
@@ -131,7 +131,7 @@ def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, 
         _pull_back_shared(panel, plan, sources, rows, bars)
 
 
-@njit(**CONTRACTED)
+@njit(**EXACT)
 def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars):
     """From BTERM to vectors, shape and look-up table; where rays are wanted, also TERM, and BX, BY, BZ of q."""
     real = fine.dtype.type

@@ -14,7 +14,6 @@ from numba.extending import overload
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED
 from nanobrag_torch.kernel.cpu.trigonometry import sine_bend, sine_quotient
-from nanobrag_torch.physics.lattice_factor import TOPHAT_LIMIT
 
 #: One, in a precision that never widens what it is combined with.
 ONE = np.float32(1)
@@ -51,7 +50,7 @@ class Gauss(NamedTuple):
 
 
 class Tophat(NamedTuple):
-    """S^2 = peak where r, formed as in ``Gauss``, is less than the limit, and 0 elsewhere."""
+    """S^2 = peak where r, formed as in ``Gauss``, is less than 1, and 0 elsewhere."""
 
     peak: float
     aa: float
@@ -144,7 +143,7 @@ def _gauss(shape, dh, dk, dl):
 
 
 def _tophat(shape, dh, dk, dl):
-    return shape.peak if quadratic_form(shape, dh, dk, dl) < TOPHAT_LIMIT else shape.peak * 0
+    return shape.peak if quadratic_form(shape, dh, dk, dl) < 1.0 else shape.peak * 0
 
 
 def _square_slopes(shape, dh, dk, dl):
@@ -179,7 +178,7 @@ def _gauss_slopes(shape, dh, dk, dl):
 
 def _tophat_slopes(shape, dh, dk, dl):
     none = shape.peak * 0
-    return (shape.peak if quadratic_form(shape, dh, dk, dl) < TOPHAT_LIMIT else none), none, none, none
+    return (shape.peak if quadratic_form(shape, dh, dk, dl) < 1.0 else none), none, none, none
 
 
 def _square_parameters(shape, dh, dk, dl):
@@ -210,7 +209,7 @@ def _gauss_parameters(shape, dh, dk, dl):
 
 
 def _tophat_parameters(shape, dh, dk, dl):
-    share = 1.0 if quadratic_form(shape, dh, dk, dl) < TOPHAT_LIMIT else 0.0
+    share = 1.0 if quadratic_form(shape, dh, dk, dl) < 1.0 else 0.0
     return share, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
