@@ -90,7 +90,7 @@ class _Engine(NBClientEngine):
 
         client = _Client(
             nb_man, kernel_name=kernel_name, timeout=timeout, startup_timeout=_START_TIMEOUT_S,
-            shutdown_kernel="immediate", coalesce_streams=True, extra_arguments=[_ERRORS_ONLY],
+            shutdown_kernel="immediate", extra_arguments=[_ERRORS_ONLY],
             on_cell_execute=announce,
         )  # fmt: skip
         client.run_guarded(environment, log, limits)
@@ -121,7 +121,7 @@ def execute(
     finally:
         # A notebook that was broken off in the middle of a line is set aside when the report is finished.
         with suppress(OSError, ValueError):
-            _forget_places(output, notebook)
+            _tidy(output, notebook)
 
 
 def _execute(
@@ -171,11 +171,32 @@ def _heading(cells: list[Any]) -> str:
     return next((line.lstrip("# ") for line in reversed(lines) if line.startswith("#")), "")
 
 
-def _forget_places(output: Path, notebook: Path) -> None:
-    """Keep the names of the notebook and its result, not where they were on this machine."""
+def _tidy(output: Path, notebook: Path) -> None:
+    """Join what a cell printed in pieces, and keep the names of the files, not where they were on this machine."""
     executed = nbformat.read(output, as_version=4)
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
     executed.metadata.papermill.update(input_path=notebook.name, output_path=output.name)
     files.write(output, nbformat.writes(executed))
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with neighbouring texts of one stream made one, each line as it stood when it was printed over.
+
+    nbclient can do this too, in a time that grows with the square of the length of a line.
+    """
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last is not None and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in output.text.split("\n"))
+    return joined
 
 
 def _literal(path: Path) -> str:

@@ -70,9 +70,8 @@ def _watch(leader: int, limits: Limits, done: threading.Event, crossed: list[Cro
         if limits.seconds is not None and time.monotonic() - started > limits.seconds:
             crossed.append(Crossed("timeout", f"the notebook took longer than {limits.seconds:g} s"))
         elif limits.memory is not None and (taken := memory_of(leader)) > limits.memory:
-            crossed.append(
-                Crossed("memory", f"it took {taken / _GIB:.2f} GiB of the {limits.memory / _GIB:.2f} allowed")
-            )
+            words = f"it took {taken / _GIB:.2f} GiB; {limits.memory / _GIB:.2f} GiB are allowed"
+            crossed.append(Crossed("memory", words))
         if crossed:
             processes.end_group(leader)
             return

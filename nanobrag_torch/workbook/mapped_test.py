@@ -27,6 +27,8 @@ EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
     5: ("blocked", "no test was collected"),
 }
 _LAST_WORDS_S = 5.0
+#: Bytes of a log that are shown in the notebook.
+_SHOWN = 1_000_000
 LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
 
 
@@ -86,12 +88,17 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
 
 
 def _copy(stream: IO[bytes], log: Path) -> None:
+    """Copy to the log all that comes, and to standard output as much as a page can show."""
+    shown = 0
     with log.open("wb") as copy:
         for line in stream:
             copy.write(line)
             copy.flush()
-            sys.stdout.write(line.decode(errors="replace"))
-            sys.stdout.flush()
+            if shown <= _SHOWN:
+                shown += len(line)
+                text = line.decode(errors="replace") if shown <= _SHOWN else f"[the rest is in {log.name}]\n"
+                sys.stdout.write(text)
+                sys.stdout.flush()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from nanobrag_torch.workbook.report import Report, clear_starts, orphans
 
 def publish(report: Report, verdict: Verdict, root: Path) -> Path:
     """Write summary and page, check the folder, rename it into place, and return where it now is."""
+    report.set_aside_damaged()
     content = page.gather(report, verdict, root)
     report.write_text(page.SUMMARY, page.markdown(content))
     report.write_text(page.PAGE, page.html(content))
@@ -34,7 +35,6 @@ def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
             for report in orphans(reports):
                 try:
                     end_noted(report.folder)
-                    report.set_aside_damaged()
                     yield report.final.name, f"finished as {publish(report, verdict, root)}"
                 except (OSError, RuntimeError, ValueError) as error:
                     yield report.final.name, f"cannot be finished: {error}"
