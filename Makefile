@@ -1,5 +1,6 @@
 # make report : run this project's own plan, phase after phase, and print the path of the index of its reports
 # make test   : everything that CI checks
+# make faults : every fault as often and as hard as promised, about ten minutes
 # Each sets up .venv on a machine that has python3 and make, and starts at once when that is done.
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ TORCH := torch==2.13.0
 PLAN := gradient-flow
 STAMP := $(VENV)/.installed
 
-.PHONY: report test lint lab clean
+.PHONY: report test faults lint lab clean
 
 report: $(STAMP)
 	$(BIN)/nanobrag-workbook plan run $(PLAN)
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2
+
+faults: $(STAMP)
+	$(BIN)/python -m pytest tests/faults --faults full
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,0 +1,46 @@
+"""A kernel that takes too much: time in a cell, time in all, memory."""
+
+import json
+
+import checkouts
+import pytest
+from faults import trials
+
+_ENDLESS = (
+    "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nwhile True: pass"
+)
+_SLOW = "import time; time.sleep(3)"
+_GREEDY = (
+    "import subprocess, sys\n"
+    "mine = b'1' * 200_000_000\n"
+    "subprocess.run([sys.executable, '-c', 'his = []\\nwhile True: his.append(b\"1\" * 20_000_000)'])"
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "limit", "code", "said"),
+    [
+        ((_ENDLESS,), ("--timeout", "3"), "timeout", "a cell took longer than 3 s"),
+        ((_SLOW,) * 9, ("--notebook-timeout", "7"), "timeout", "the notebook took longer than 7 s"),
+        ((_GREEDY,), ("--memory", "0.5"), "out_of_memory", "0.50 GiB are allowed"),
+    ],
+    ids=["an endless cell with a child", "an endless notebook", "a greedy cell with a child"],
+)
+def test_a_limit_that_is_crossed_blocks_the_run_and_is_named(tmp_path, cells, limit, code, said):
+    checkout = trials.checkout(tmp_path / "checkout", "print('before')", *cells, "print('after')")
+    done = checkouts.run(checkout, "run", trials.NOTEBOOK, *limit)
+    assert done.returncode == 3, done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert trials.check(checkout) == ["blocked"]
+    (report,) = trials.reports(checkout)
+    verdict = json.loads((report / "manifest.json").read_text())["verdict"]
+    assert verdict["code"] == code and limit[0] in verdict["remedy"]
+    notebook = json.loads((report / "notebook.ipynb").read_text())
+    printed = [output["text"] for cell in notebook["cells"] for output in cell.get("outputs", []) if "text" in output]
+    assert "".join("".join(text) for text in printed).strip() == "before"
+
+
+def test_a_run_within_its_limits_is_left_alone(checkout):
+    limits = ("--timeout", "60", "--notebook-timeout", "120", "--memory", "2")
+    assert checkouts.run(checkout, "run", trials.NOTEBOOK, *limits).returncode == 0
+    assert trials.check(checkout) == ["passed"]
