@@ -165,6 +165,15 @@ def _execute(
     return Outcome("completed")
 
 
+def seconds_in_cells(notebook: Path) -> float:
+    """How long the cells of an executed notebook took together; 0 where it cannot be read."""
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError):
+        return 0.0
+    return sum(cell.metadata.get("papermill", {}).get("duration") or 0.0 for cell in cells)
+
+
 def _heading(cells: list[Any]) -> str:
     """The last heading in the prose of these cells; empty where there is none."""
     lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]

@@ -12,6 +12,7 @@ from nanobrag_torch.workbook import plan_header
 from nanobrag_torch.workbook.contradictions import Contradiction, contradictions
 from nanobrag_torch.workbook.plan_header import Plan
 from nanobrag_torch.workbook.plan_progress import Progress, next_action, progress
+from nanobrag_torch.workbook.records import GRADIENT, Manifest
 from nanobrag_torch.workbook.runs import Run, scan
 
 #: A spreadsheet takes a text that starts with one of these for a formula.
@@ -141,9 +142,15 @@ def _row(run: Run, contradictions: int) -> Row:
         commit=manifest.repository.commit if manifest else None,
         dirty=manifest.repository.dirty if manifest else None,
         seconds=_seconds(manifest.started, manifest.finished) if manifest else None,
-        numbers={name: entry.value for name, entry in manifest.numbers.items()} if manifest else {},
+        numbers=_numbers(manifest) if manifest else {},
         contradictions=contradictions,
     )
+
+
+def _numbers(manifest: Manifest) -> dict[str, float]:
+    """The key numbers, gradients after all others: a table shows the first of them."""
+    in_order = sorted(manifest.numbers.items(), key=lambda item: GRADIENT in item[0])
+    return {name: entry.value for name, entry in in_order}
 
 
 def _seconds(started: str, finished: str) -> float | None:

@@ -39,6 +39,10 @@ class Record(BaseModel):
         return {}
 
 
+#: Marks the name of a key number that is a gradient, before the name of its parameter.
+GRADIENT = ".gradient."
+
+
 class KeyNumber(Record):
     """A number by which runs are compared; ``scale`` is what an error of it counts against."""
 

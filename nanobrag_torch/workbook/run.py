@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from nanobrag_torch.workbook import brief as briefs
 from nanobrag_torch.workbook import environment, files, page, parameters, repository
 from nanobrag_torch.workbook.brief import Brief
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.execute import KERNEL_LOG, Outcome, execute
+from nanobrag_torch.workbook.execute import KERNEL_LOG, Outcome, execute, seconds_in_cells
 from nanobrag_torch.workbook.limits import Limits, usual
 from nanobrag_torch.workbook.obstacles import COMPLETED, of_outcome
 from nanobrag_torch.workbook.publish import publish
@@ -70,6 +71,7 @@ def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
 
     Raises ``InputError`` before anything is started where the request is not sound.
     """
+    started = time.monotonic()
     plan = make_plan(request)
     report = _create(plan, wait=request.stamp is None)
     for name in ("brief", "parameters"):
@@ -82,7 +84,9 @@ def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
         with answering(signal.SIG_IGN):
             tell("report", "writing summary, page and manifest")
             verdict = _verdict(plan, report, outcome)
-            return publish(report, verdict, plan.root), verdict
+            folder = publish(report, verdict, plan.root)
+            tell("time", _shares(time.monotonic() - started, seconds_in_cells(folder / page.NOTEBOOK)))
+            return folder, verdict
 
 
 def make_plan(request: Request) -> Plan:
@@ -178,6 +182,11 @@ def _create(plan: Plan, wait: bool) -> Report:
         report.write_text("brief.txt", plan.brief_text)
         report.write_text(page.BRIEF, plan.brief.model_dump_json(indent=2))
     return report
+
+
+def _shares(total: float, in_cells: float) -> str:
+    """What the run itself took (start, hashing, rendering) beside what its notebook took."""
+    return f"{total - in_cells:.1f} s for the run itself, {in_cells:.1f} s in the cells of the notebook"
 
 
 def _described(plan: Plan) -> dict[str, str]:

@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nanobrag_torch.workbook.records import GRADIENT
 from nanobrag_torch.workbook.runs import Run
 
 #: Size of a curve, and the margin that keeps its dots inside, in pixels.
 WIDTH, HEIGHT, MARGIN = 260, 40, 6
 #: Runs in one curve: the latest of them.
 LONGEST = 60
-
-_MARK = ".gradient."
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def timeline(runs: Iterable[Run]) -> tuple[Curve, ...]:
     values: dict[tuple[str, str], list[tuple[Run, float]]] = {}
     for run in sorted(runs, key=lambda run: run.stamp):
         for name, entry in run.manifest.numbers.items() if run.manifest else ():
-            if _MARK in name and math.isfinite(entry.value):
+            if GRADIENT in name and math.isfinite(entry.value):
                 values.setdefault((run.phase, name), []).append((run, entry.value))
     return tuple(_curve(phase, name, found[-LONGEST:]) for (phase, name), found in sorted(values.items()))
 
@@ -67,7 +66,7 @@ def _curve(phase: str, name: str, found: list[tuple[Run, float]]) -> Curve:
         Dot(MARGIN + index * across, _height(value, low, high), value, run.stamp, run.page)
         for index, (run, value) in enumerate(found)
     )
-    return Curve(phase, name.replace(_MARK, ", "), dots)
+    return Curve(phase, name.replace(GRADIENT, ", "), dots)
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -111,6 +111,11 @@ def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(checkout: Path
     assert list(first) == ["phase_a", "phase_b1", "phase_b2"]
     assert len({tuple(each) for each in first.values()}) == 1
     assert any(line == "holds: result.answer == 2   [result.answer = 2]" for line in told)
+    shares = [
+        re.fullmatch(r"time: (\S+) s for the run itself, (\S+) s in the cells of the notebook", line) for line in told
+    ]
+    taken = [tuple(map(float, each.groups())) for each in shares if each]
+    assert len(taken) == 3 and all(own > 0 and in_cells >= 0 for own, in_cells in taken)
     for each in scan(checkout / "reports"):
         assert verify(each.folder) == []
         assert each.manifest.plan == "plans/trial.md" and each.manifest.initiative == "trial"
@@ -175,7 +180,7 @@ def test_nothing_starts_where_a_later_phase_cannot_be_run_as_written(checkout: P
 
 
 def test_a_plan_cannot_say_where_its_notebook_writes(checkout: Path):
-    rewrite(checkout, ("answer = 3 }", 'report_folder = "/tmp/elsewhere" }'))
+    rewrite(checkout, ("answer = 3 }", 'report_folder = "/elsewhere" }'))
     with pytest.raises(InputError, match="report_folder"):
         run(checkout)
 

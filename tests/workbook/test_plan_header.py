@@ -66,7 +66,7 @@ def test_phases_are_chosen_by_id_or_first_letter():
         ('id = "a"', 'id = "../a"', "phases.0.id"),
         ('id = "b1"', 'id = "a"', "phases in the order of their ids"),
         ("notebooks/gradient_flow/phase_a.ipynb", "notebooks/../../x.ipynb", "without '..'"),
-        ("notebooks/gradient_flow/phase_a.ipynb", "/tmp/x.ipynb", "a path below notebooks/"),
+        ("notebooks/gradient_flow/phase_a.ipynb", "/elsewhere/x.ipynb", "a path below notebooks/"),
         ("notebooks/gradient_flow/phase_a.ipynb", "notebooks/x.py", "ends in .ipynb"),
         ("plans/gradient-flow/brief.txt", "brief.txt", "a path below plans/"),
         ('brief = "plans/gradient-flow/brief.txt"\n', "", "a notebook or a brief"),
