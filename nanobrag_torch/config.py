@@ -438,10 +438,13 @@ def check_axis(owner: str, field: str, axis: Any) -> None:
 
 def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:
     """Raise ``ValueError`` unless every element is finite."""
-    bad = ~torch.isfinite(values.detach())
+    values = values.detach()
+    if bool(torch.isfinite(values.sum())):  # one pass, without a copy; a sum may overflow where no element does
+        return
+    bad = ~torch.isfinite(values)
     if bool(bad.any()):
         where = tuple(bad.nonzero()[0].tolist())
-        raise fail(owner, field, f"{values.detach()[where].item()} at index {where}", "finite everywhere", "")
+        raise fail(owner, field, f"{values[where].item()} at index {where}", "finite everywhere", "")
 
 
 def copy_fields(source: Any, target: Any, names: tuple[str, ...]) -> None:

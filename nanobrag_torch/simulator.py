@@ -9,6 +9,7 @@ from torch import Tensor
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
 from nanobrag_torch.kernel.engine import ENGINES, render
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
@@ -40,7 +41,8 @@ class Simulator:
     exact; float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
     ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast] for ``nanobrag_torch.trace``.
     ``engine`` "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
-    tiles of torch operations and "formula" the readable reference, all at once.
+    tiles of torch operations and "formula" the readable reference, all at once. ``memory_budget`` is what
+    an evaluation may take beside image and gradient, in bytes.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
     """
@@ -58,7 +60,9 @@ class Simulator:
         debug_config: dict[str, Any] | None = None,
         compat: str | Compat | None = None,
         engine: str = "auto",
+        memory_budget: int = MEMORY_BUDGET,
     ) -> None:
+        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.")
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
@@ -73,6 +77,7 @@ class Simulator:
         self.debug_config = debug_config or {}
         self.compat = Compat.of(compat)
         self.engine = engine
+        self.memory_budget = memory_budget
 
     @property
     def wavelength(self) -> Tensor:
@@ -136,8 +141,10 @@ class Simulator:
                 remedy = "Draw fewer, or widen ROI and mask."
                 raise fail("run", "stochastic_pixel_count", stochastic_pixel_count, allowed, remedy)
             pixels = pixels.drawn(stochastic_pixel_count)
-            return render(scene, pixels, self.engine, progress=progress), *pixels.lists(self.device)
-        return pixels.image(render(scene, pixels, self.engine, tile, progress))
+        values = render(scene, pixels, self.engine, tile, progress, self.memory_budget)
+        if stochastic_pixel_count is not None:
+            return values, *pixels.lists(self.device)
+        return pixels.image(values)
 
     def pixels(self) -> Pixels:
         """The pixels in the ROI whose mask is not zero, row by row."""
@@ -236,10 +243,6 @@ class Simulator:
             "recommended_chunk_size": chunk,
             "full_vectorization_ok": chunk == pixels,
         }
-
-
-#: Float64 temporaries that the formula holds for one sample, interpolation included.
-BYTES_PER_SAMPLE = 8 * 96
 
 
 def _weighing(compat: Compat, flags: dict[str, bool]) -> Weighing:

@@ -4,7 +4,6 @@ All three evaluate the same sum. ``auto`` compiles whatever the compiled loops c
 they cannot, and those scenes go to the tiles.
 """
 
-import importlib.util
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.tiles import Progress
 from nanobrag_torch.scene import Scene, tensors_of
@@ -28,8 +28,10 @@ LARGEST_TABLE = 2**31 - 1
 @cache
 def numba_works() -> bool:
     """Whether numba can be used on this machine; says once why not."""
-    if importlib.util.find_spec("numba") is None:
-        warnings.warn("numba is not installed: images are computed in tiles of torch operations, slowly.", stacklevel=2)
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        warnings.warn(f"numba cannot be used ({error}): images come from torch operations, slowly.", stacklevel=2)
         return False
     return True
 
@@ -73,19 +75,23 @@ def render(
     engine: str = "auto",
     tile: int | None = None,
     progress: Progress | None = None,
+    memory_budget: int = MEMORY_BUDGET,
 ) -> Tensor:
     """Photons (n,) in ``pixels``, in their order.
 
-    ``engine`` is one of ``ENGINES``; ``tile`` the number of pixels that the torch engine evaluates at once. Raises
-    ``ValueError`` where "numba" is asked for a scene that it cannot render.
+    ``engine`` is one of ``ENGINES``; ``memory_budget`` the bytes that it may take beside image and gradient (the
+    formula takes what it needs); ``tile``, where given, the pixels that torch operations evaluate at once.
+    Raises ``ValueError`` for an image that no memory holds, and where "numba" is asked for a scene that it cannot render.
     """
     check_choice("Simulator", "engine", engine, ENGINES)
+    check_memory(scene, len(pixels))
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
     if reason is None:
         from nanobrag_torch.kernel.cpu.order import render_in_order  # numba loads only where it is used
 
-        return render_in_order(scene, pixels, progress)
+        return render_in_order(scene, pixels, progress, memory_budget)
     slow, fast = pixels.lists(scene.panel.origin.device)
-    return tiles.render(scene, slow, fast, len(pixels) if engine == "formula" else tile, progress)
+    tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
+    return tiles.render(scene, slow, fast, tile, progress)

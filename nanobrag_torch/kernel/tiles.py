@@ -15,19 +15,17 @@ from torch.utils.checkpoint import checkpoint
 
 from nanobrag_torch.kernel.formula import photons, samples
 from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
 from nanobrag_torch.physics.structure_factor import in_range
 from nanobrag_torch.scene import Scene, tensors_of
 
-#: Samples in a tile: temporaries of half a megabyte stay in the cache of one core.
-SAMPLES_PER_TILE = 1 << 16
-
 Progress = Callable[[int, int], None]
 
 
-def pixels_per_tile(scene: Scene) -> int:
-    """Pixels whose samples fill one tile, at least one."""
-    return max(1, SAMPLES_PER_TILE // scene.samples_per_pixel)
+def pixels_per_tile(scene: Scene, memory_budget: int = MEMORY_BUDGET) -> int:
+    """Pixels whose samples fill ``memory_budget`` bytes, at least one."""
+    return max(1, memory_budget // (BYTES_PER_SAMPLE * scene.samples_per_pixel))
 
 
 def render(

@@ -15,31 +15,37 @@ from torch import Tensor
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.cpu import arrays, forward, reverse, tasks
 from nanobrag_torch.kernel.cpu.compiling import LANES
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.scene import Scene, Weighing, tensors_of, with_tensors
 from nanobrag_torch.units import DEFAULT_FLUENCE
 
-#: Memory, in bytes, of the cotangents that jobs keep side by side; more jobs than this allows would not be faster.
-COTANGENT_MEMORY = 64 << 20
 
+def render_compiled(
+    scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None, memory_budget: int = MEMORY_BUDGET
+) -> Tensor:
+    """Photons (n,) in ``pixels`` of a scene without order-dependent habits, on the CPU.
 
-def render_compiled(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
-    """Photons (n,) in ``pixels`` of a scene without order-dependent habits, on the CPU."""
-    return _Photons.apply(scene, pixels, progress, *tensors_of(scene))
+    ``memory_budget`` bounds, in bytes, the cotangents that jobs keep side by side in the backward pass.
+    """
+    return _Photons.apply(scene, pixels, progress, memory_budget, *tensors_of(scene))
 
 
 class _Photons(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scene: Scene, pixels: Pixels, progress: tasks.Progress | None, *tensors: Tensor) -> Tensor:
-        ctx.scene, ctx.pixels = scene, pixels
+    def forward(
+        ctx: Any, scene: Scene, pixels: Pixels, progress: tasks.Progress | None, memory_budget: int, *tensors: Tensor
+    ) -> Tensor:
+        ctx.scene, ctx.pixels, ctx.memory_budget = scene, pixels, memory_budget
         ctx.save_for_backward(*tensors)
         return image(scene, pixels, progress)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        wanted = ctx.needs_input_grad[3:]
+        wanted = ctx.needs_input_grad[4:]
         evaluate = differentiable_gradients if torch.is_grad_enabled() else gradients
-        return None, None, None, *evaluate(ctx.scene, ctx.pixels, cotangents[0], ctx.saved_tensors, wanted)
+        found = evaluate(ctx.scene, ctx.pixels, cotangents[0], ctx.saved_tensors, wanted, ctx.memory_budget)
+        return None, None, None, None, *found
 
 
 def image(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
@@ -92,14 +98,19 @@ def _sum(scene: Scene, inputs: tuple[Any, ...], pixels: Pixels, progress: tasks.
 
 
 def gradients(
-    scene: Scene, pixels: Pixels, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
+    scene: Scene,
+    pixels: Pixels,
+    cotangent: Tensor,
+    tensors: Sequence[Tensor],
+    wanted: Sequence[bool],
+    memory_budget: int = MEMORY_BUDGET,
 ) -> list[Tensor | None]:
     """Cotangents of the scene's ``tensors``, where ``wanted``, for those of the photons (n,)."""
     leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
     with torch.enable_grad():
         tables = arrays.tables(with_tensors(scene, leaves))
     outputs = [getattr(tables, item.name) for item in fields(tables)]
-    bars = _pull_back(scene, tables, pixels, cotangent)
+    bars = _pull_back(scene, tables, pixels, cotangent, memory_budget)
     used = [(out, bar.reshape(out.shape)) for out, bar in zip(outputs, bars, strict=True) if out.requires_grad]
     inputs = [leaf for leaf in leaves if leaf.requires_grad]
     found = iter(
@@ -111,10 +122,16 @@ def gradients(
 
 
 def differentiable_gradients(
-    scene: Scene, pixels: Pixels, cotangent: Tensor, tensors: Sequence[Tensor], wanted: Sequence[bool]
+    scene: Scene,
+    pixels: Pixels,
+    cotangent: Tensor,
+    tensors: Sequence[Tensor],
+    wanted: Sequence[bool],
+    memory_budget: int = MEMORY_BUDGET,
 ) -> list[Tensor | None]:
     """The same from the readable formula, with a graph."""
-    values = tiles.render(with_tensors(scene, tensors), *pixels.lists())
+    tile = tiles.pixels_per_tile(scene, memory_budget)
+    values = tiles.render(with_tensors(scene, tensors), *pixels.lists(), tile)
     inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
     found = iter(
         torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -133,10 +150,13 @@ def _records(scene: Scene, tables: arrays.Tables) -> tuple[Any, ...]:
     )
 
 
-def _pull_back(scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: Tensor) -> list[Tensor]:
+def _pull_back(
+    scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: Tensor, memory_budget: int
+) -> list[Tensor]:
     """Cotangents of the tables. The largest of the pixels' is taken out, so that float32 has room both ways."""
     outputs = [getattr(tables, item.name) for item in fields(tables)]
-    largest = float(cotangent.abs().max()) if len(cotangent) else 0.0
+    low, high = torch.aminmax(cotangent) if len(cotangent) else (torch.zeros(()), torch.zeros(()))
+    largest = max(-float(low), float(high))
     unit = largest if 0 < largest < np.inf else 1.0
     inputs = _records(scene, tables)
     wanted = reverse.Wanted(
@@ -146,7 +166,7 @@ def _pull_back(scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: T
         lookup=tables.lookup.requires_grad,
     )
     sizes = [output.numel() if output.requires_grad else 0 for output in outputs]
-    count = max(2, min(tasks.RANGES_PER_IMAGE, COTANGENT_MEMORY // (8 * max(1, sum(sizes)))))
+    count = max(2, min(tasks.RANGES_PER_IMAGE, memory_budget // (8 * max(1, sum(sizes)))))
     jobs = tasks.shares(tasks.ranges(len(pixels), scene.samples_per_pixel), count)
     bars = [reverse.Cotangents(*(np.zeros(output.shape) for output in outputs)) for _ in jobs]
 

@@ -14,6 +14,7 @@ from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.cpu.function import first_outside, render_compiled
 from nanobrag_torch.kernel.cpu.tasks import Progress
 from nanobrag_torch.kernel.formula import photons
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.scene import Scene
 
@@ -35,10 +36,15 @@ class Order:
 
     @classmethod
     def of(cls, scene: Scene, pixels: Pixels) -> "Order":
-        found = None
-        if scene.first_lattice is not None:
-            found = tiles.first_evaluation(scene, *pixels.lists(), tiles.pixels_per_tile(scene))
-        return cls(scene, pixels, *(found or (None, None)))
+        start = 0
+        while scene.first_lattice is not None and start < len(pixels):
+            stop = min(max(1, 16 * start), len(pixels))
+            slow, fast = pixels.between(start, stop).lists()
+            found = tiles.first_evaluation(scene, slow, fast, tiles.pixels_per_tile(scene))
+            if found is not None:
+                return cls(scene, pixels, start + found[0], found[1])
+            start = stop
+        return cls(scene, pixels, None, None)
 
     def at(self, pixel: int) -> tuple[Scene, Tensor, Tensor]:
         """The scene that holds in one pixel, and its slow and fast index (1,)."""
@@ -64,10 +70,12 @@ class Order:
         return photons(*self.at(pixel), interpolated)
 
 
-def render_in_order(scene: Scene, pixels: Pixels, progress: Progress | None = None) -> Tensor:
+def render_in_order(
+    scene: Scene, pixels: Pixels, progress: Progress | None = None, memory_budget: int = MEMORY_BUDGET
+) -> Tensor:
     """Photons (n,) in ``pixels``, evaluated in their order."""
     if scene.first_lattice is None and not ends_for_good(scene):
-        return render_compiled(scene, pixels, progress)
+        return render_compiled(scene, pixels, progress, memory_budget)
     order, count = Order.of(scene, pixels), len(pixels)
     end = order.end_of_interpolation()
     before = replace(scene, first_lattice=None)
@@ -77,7 +85,8 @@ def render_in_order(scene: Scene, pixels: Pixels, progress: Progress | None = No
         assert pixel is not None
         if pixel > start:
             part = before if start <= end else after
-            pieces.append(render_compiled(part, pixels.between(start, pixel), _shifted(progress, start, count)))
+            tell = _shifted(progress, start, count)
+            pieces.append(render_compiled(part, pixels.between(start, pixel), tell, memory_budget))
         if pixel < count:
             pieces.append(order.photons(pixel, end))
         start = pixel + 1

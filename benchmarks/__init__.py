@@ -1,0 +1,1 @@
+"""Measures the simulator: ``python -m benchmarks --help``."""

@@ -1,0 +1,105 @@
+"""Who is measured: one way of computing an image, or an image and its gradient, each."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from benchmarks.workloads import HIGHEST_INDEX, Workload, structure_factors
+
+#: Environment variable that names a binary of the C program.
+C_BINARY = "NB_C_BIN"
+#: Beyond so many evaluations the formula, which holds all of them at once, is not asked.
+FORMULA_LIMIT = 2**22
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """``prepare`` makes a workload ready and returns what is timed, or None where it does not take part."""
+
+    name: str
+    prepare: Callable[[Workload], Callable[[], float] | None]
+
+
+def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | None = None) -> Contestant:
+    """This package: ``engine`` and ``dtype`` as the simulator takes them, ``gradient`` "", "cell" or "everything"."""
+    words = [engine, str(dtype).removeprefix("torch."), gradient and f"+ gradient of {gradient}"]
+    words += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
+
+    def prepare(load: Workload) -> Callable[[], float] | None:
+        if engine == "formula" and load.evaluations > FORMULA_LIMIT:
+            return None
+        simulator, leaves = load.simulator(dtype, engine, gradient)
+
+        def run() -> float:
+            if threads:
+                torch.set_num_threads(threads)
+            begin = time.perf_counter()
+            image = simulator.run()
+            assert isinstance(image, torch.Tensor)
+            if leaves:
+                torch.autograd.grad(image.sum(), leaves)
+            return time.perf_counter() - begin
+
+        return run
+
+    return Contestant(" ".join(word for word in words if word), prepare)
+
+
+def c_program(loop_only: bool) -> Contestant | None:
+    """The C program, if the environment names it: its whole process, or what that takes longer than for one pixel."""
+    binary = os.environ.get(C_BINARY)
+    if not binary:
+        return None
+    path = str(Path(binary).resolve())
+
+    def prepare(load: Workload) -> Callable[[], float]:
+        def run() -> float:
+            with TemporaryDirectory() as folder:
+                if load.table:
+                    write_list(Path(folder) / "list.hkl")
+                whole = _process([path, *load.arguments()], folder)
+                if not loop_only:
+                    return whole
+                return whole - _process([path, *load.arguments(), "-roi", "0", "0", "0", "0"], folder)
+
+        return run
+
+    return Contestant("C, pixel loop" if loop_only else "C, whole process", prepare)
+
+
+def write_list(path: Path) -> None:
+    """The structure factors of the workloads as text."""
+    values = structure_factors()
+    indices = (torch.nonzero(values > -1) - HIGHEST_INDEX).tolist()
+    lines = [f"{h} {k} {l} {value:.3f}" for (h, k, l), value in zip(indices, values.flatten().tolist(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _process(command: list[str], folder: str) -> float:
+    begin = time.perf_counter()
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if finished.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {finished.returncode}: {finished.stderr[-500:]}")
+    return time.perf_counter() - begin
+
+
+def contestants(threads: int) -> list[Contestant]:
+    """Everyone who takes part, the C program where there is one."""
+    f64, f32 = torch.float64, torch.float32
+    own = [
+        ours("auto", f64, threads=threads),
+        ours("auto", f64, threads=1),
+        ours("auto", f32, threads=threads),
+        ours("auto", f64, "cell", threads),
+        ours("auto", f64, "everything", threads),
+        ours("auto", f32, "cell", threads),
+        ours("torch", f64, threads=threads),
+        ours("formula", f64, threads=threads),
+    ]
+    return own + [program for only in (True, False) if (program := c_program(only)) is not None]
