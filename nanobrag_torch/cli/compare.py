@@ -1,30 +1,25 @@
-"""``nb-compare``: one command line through two programs, or against a stored image, and how far the images agree."""
+"""One command line through two programs, or against a stored image, and how far the images and headers agree."""
 
-import argparse
 import contextlib
 import difflib
 import io
-import json
-import os
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from nanobrag_torch.cli.errors import CommandError, describe
+from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
-from nanobrag_torch.cli.run import main as run_ours
+from nanobrag_torch.cli.run import main as run_command
 from nanobrag_torch.io.floatfile import read_float_image
-from nanobrag_torch.io.smv import parse_smv_header
 
-#: Environment variable that names the C program.
-BINARY_VARIABLE = "NB_C_BIN"
-AGREE, DIFFER, FAILURE = 0, 1, 9
+#: A pixel differs by more than ``RTOL`` of itself plus this part of the image's maximum: C stores single precision.
+RTOL, OF_MAXIMUM = 1e-6, 1e-9
+_FLOAT, _INTEGER, _DUMP = "floatimage.bin", "intimage.img", "Fdump.bin"
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,8 @@ class WorstPixel:
 class Comparison:
     """How far two images agree. ``different`` counts pixels beyond the tolerance; ``worst`` are the furthest off.
 
-    ``correlation`` is None where either image is constant.
+    ``excess`` is the largest difference in units of its pixel's tolerance. ``correlation`` is None where either image
+    is constant, ``header_differences`` None where there are no headers to compare.
     """
 
     pixels: int
@@ -50,8 +46,9 @@ class Comparison:
     sum_ours: float
     sum_theirs: float
     largest_difference: float
+    excess: float
     worst: tuple[WorstPixel, ...]
-    header_differences: tuple[str, ...]
+    header_differences: tuple[str, ...] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -59,8 +56,17 @@ class Comparison:
         return self.different == 0
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two images (slow, fast) of one command line, and their comparison."""
+
+    ours: np.ndarray
+    theirs: np.ndarray
+    comparison: Comparison
+
+
 def compare_images(
-    ours: np.ndarray, theirs: np.ndarray, rtol: float = 1e-6, count: int = 10, headers: tuple[str, ...] = ()
+    ours: np.ndarray, theirs: np.ndarray, rtol: float = RTOL, count: int = 10, headers: tuple[str, ...] | None = None
 ) -> Comparison:
     """Compare two images (slow, fast): a pixel differs by more than ``rtol`` of itself plus 1e-9 of the maximum.
 
@@ -69,9 +75,10 @@ def compare_images(
     if ours.shape != theirs.shape:
         raise ValueError(f"images of {ours.shape} and {theirs.shape} pixels (slow, fast) cannot be compared.")
     a, b = ours.astype(np.float64), theirs.astype(np.float64)
-    difference = np.abs(a - b)
-    beyond = ~(difference <= rtol * np.abs(b) + 1e-9 * np.abs(b[np.isfinite(b)]).max(initial=0.0))
-    order = np.argsort(-np.nan_to_num(difference, nan=np.inf), axis=None, kind="stable")[:count]
+    difference = np.nan_to_num(np.abs(a - b), nan=np.inf)
+    allowed = np.nan_to_num(rtol * np.abs(b) + OF_MAXIMUM * np.abs(b[np.isfinite(b)]).max(initial=0.0), posinf=0.0)
+    beyond = difference > allowed
+    order = np.argsort(-difference, axis=None, kind="stable")[:count]
     worst = tuple(
         WorstPixel(int(s), int(f), float(a[s, f]), float(b[s, f]))
         for s, f in zip(*np.unravel_index(order, a.shape), strict=True)
@@ -84,116 +91,91 @@ def compare_images(
         correlation=float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) if varies else None,
         sum_ours=float(a.sum()),
         sum_theirs=float(b.sum()),
-        largest_difference=float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0)),
+        largest_difference=float(difference.max(initial=0.0)),
+        excess=float(np.divide(difference, allowed, where=difference > 0, out=np.zeros_like(a)).max(initial=0.0)),
         worst=worst,
         header_differences=headers,
     )
 
 
-def main() -> int:
-    """Run ``nb-compare`` on ``sys.argv``; the exit status: 0 agreement, 1 difference, 9 failure."""
-    return compare(sys.argv[1:])
+def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL, count: int = 10) -> Pair:
+    """Run ``command`` (options of nanoBragg) here and through ``binary``, and compare images and SMV headers.
 
-
-def compare(words: Sequence[str]) -> int:
-    """Run ``nb-compare`` on ``words``; the exit status."""
-    options, command = _options(words)
-    try:
-        found = _compared(options, command)
-    except (CommandError, ValueError, OSError) as error:
-        print(f"ERROR: {describe(error)}", file=sys.stderr)
-        return FAILURE
-    if options.json:
-        print(json.dumps(asdict(found), indent=2))
-    else:
-        print("\n".join(_lines(found)))
-    return AGREE if found.agrees else DIFFER
-
-
-def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    split = words.index("--") if "--" in words else len(words)
-    parser = argparse.ArgumentParser(
-        prog="nb-compare",
-        usage="nb-compare [options] -- NANOBRAGG OPTIONS",
-        description="Run one command line through nanoBragg in C and here, or compare it with a stored image.",
-    )
-    parser.add_argument("--binary", default=os.environ.get(BINARY_VARIABLE), help=f"the C program (${BINARY_VARIABLE})")
-    parser.add_argument("--reference", help="a float image, or an .npz with an array 'float', instead of the C program")
-    parser.add_argument("--rtol", type=float, default=1e-6, help="relative tolerance of a pixel (default: %(default)g)")
-    parser.add_argument("--worst", type=int, default=10, help="number of pixels to list (default: %(default)d)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    return parser.parse_args(list(words[:split])), list(words[split + 1 :])
-
-
-def _compared(options: argparse.Namespace, command: list[str]) -> Comparison:
-    if options.reference is None and options.binary is None:
-        raise CommandError(f"neither --binary nor --reference was given. Name one, or set {BINARY_VARIABLE}.")
-    detector = configure(settings_of(parse(command))).detector
-    shape = (detector.spixels, detector.fpixels)
+    Raises ``CommandError``, ``ValueError`` or ``OSError`` where either run does not leave its images.
+    """
     with tempfile.TemporaryDirectory(prefix="nb-compare-") as folder:
         ours, theirs = Path(folder, "ours"), Path(folder, "theirs")
-        _run_ours(command, ours)
-        image = read_float_image(ours / "floatimage.bin", shape)
-        if options.reference is not None:
-            return compare_images(image, _stored(Path(options.reference), shape), options.rtol, options.worst)
-        _run_theirs(options.binary, command, theirs)
-        headers = tuple(_header_differences(ours / "intimage.img", theirs / "intimage.img"))
-        return compare_images(
-            image, read_float_image(theirs / "floatimage.bin", shape), options.rtol, options.worst, headers
-        )
+        image = run_ours(command, ours)
+        reference = run_theirs(binary, command, theirs)
+        headers = header_differences(*((each / _INTEGER).read_bytes().decode("latin-1") for each in (theirs, ours)))
+        return Pair(image, reference, compare_images(image, reference, rtol, count, headers))
+
+
+def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = RTOL, count: int = 10) -> Pair:
+    """Run ``command`` here and compare with a float image, or an .npz with an array ``float`` and maybe ``int_header``.
+
+    Raises as :func:`compare_with_program` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="nb-compare-") as folder:
+        ours = Path(folder, "ours")
+        image = run_ours(command, ours)
+        stored, header = _stored(reference, image_shape(command))
+        written = (ours / _INTEGER).read_bytes().decode("latin-1")
+        headers = None if header is None else header_differences(header, written)
+        return Pair(image, stored, compare_images(image, stored, rtol, count, headers))
+
+
+def image_shape(command: Sequence[str]) -> tuple[int, int]:
+    """(slow, fast) pixels of the image that ``command`` makes. Raises as ``configure`` does."""
+    detector = configure(settings_of(parse(command))).detector
+    return detector.spixels, detector.fpixels
+
+
+def run_ours(command: Sequence[str], folder: Path) -> np.ndarray:
+    """The float image of a run in this process, its files in the new ``folder``.
+
+    Raises ``CommandError`` where it fails, and as ``configure`` does for what cannot be simulated.
+    """
+    shape = image_shape(command)
+    with contextlib.redirect_stdout(io.StringIO()) as report, contextlib.redirect_stderr(io.StringIO()) as messages:
+        status = run_command(_redirected(command, folder))
+    if status != 0:
+        raise CommandError(f"our run ended with {status}: {_last_line(messages.getvalue() or report.getvalue())}")
+    return read_float_image(folder / _FLOAT, shape)
+
+
+def run_theirs(binary: str, command: Sequence[str], folder: Path) -> np.ndarray:
+    """The float image of ``binary``, its files in the new ``folder``. Raises ``CommandError`` or ``OSError``."""
+    done = subprocess.run([binary, *_redirected(command, folder)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CommandError(f"{binary} ended with {done.returncode}: {_last_line(done.stderr or done.stdout)}")
+    return read_float_image(folder / _FLOAT, image_shape(command))
+
+
+def header_differences(theirs: str, ours: str) -> tuple[str, ...]:
+    """The lines in which two SMV headers differ, theirs with a minus sign and ours with a plus sign before them."""
+    a, b = ([line.rstrip(";") for line in text.split("\f", 1)[0].splitlines()] for text in (theirs, ours))
+    lines = difflib.unified_diff(a, b, "theirs", "ours", lineterm="", n=0)
+    return tuple(line for line in lines if not line.startswith(("@@", "---", "+++")))
 
 
 def _redirected(command: Sequence[str], folder: Path) -> list[str]:
     """The command line with all its outputs in ``folder``: the last option of a kind wins."""
     folder.mkdir()
-    dump = ["-dump", str(folder / "Fdump.bin")] if parse(command).given("-hkl") else []
-    images = ["-floatfile", str(folder / "floatimage.bin"), "-intfile", str(folder / "intimage.img")]
+    dump = ["-dump", str(folder / _DUMP)] if parse(command).given("-hkl") else []
+    images = ["-floatfile", str(folder / _FLOAT), "-intfile", str(folder / _INTEGER)]
     return [*command, *dump, *images, "-nonoise", "-nopgm", "-noprogress"]
-
-
-def _run_ours(command: Sequence[str], folder: Path) -> None:
-    with contextlib.redirect_stdout(io.StringIO()) as report, contextlib.redirect_stderr(io.StringIO()) as messages:
-        status = run_ours(_redirected(command, folder))
-    if status != 0:
-        raise CommandError(f"our run ended with {status}: {_last_line(messages.getvalue() or report.getvalue())}")
-
-
-def _run_theirs(binary: str, command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run([binary, *_redirected(command, folder)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CommandError(f"{binary} ended with {done.returncode}: {_last_line(done.stderr or done.stdout)}")
 
 
 def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["without a message"])[-1]
 
 
-def _stored(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def _stored(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, str | None]:
+    """The stored image, and its SMV header where there is one."""
     if path.suffix != ".npz":
-        return read_float_image(path, shape)
+        return read_float_image(path, shape), None
     with np.load(path) as arrays:
         if "float" not in arrays:
             raise ValueError(f"{path}: holds {', '.join(arrays.files)}, but an array 'float' is needed.")
-        return arrays["float"]
-
-
-def _header_differences(ours: Path, theirs: Path) -> Iterator[str]:
-    a, b = ([f"{name}={value}" for name, value in parse_smv_header(path).items()] for path in (theirs, ours))
-    yield from (line for line in difflib.unified_diff(a, b, "theirs", "ours", lineterm="", n=0) if line[:2] != "@@")
-
-
-def _lines(found: Comparison) -> Iterator[str]:
-    correlation = "none (a constant image)" if found.correlation is None else f"{found.correlation:.12f}"
-    yield f"correlation          {correlation}"
-    yield f"sums                 {found.sum_ours:.9g} (ours) {found.sum_theirs:.9g} (theirs)"
-    yield f"largest difference   {found.largest_difference:.3g}"
-    yield f"pixels that differ   {found.different} of {found.pixels}"
-    if found.worst:
-        yield "  slow  fast            ours          theirs"
-        yield from (f"{p.slow:6d}{p.fast:6d} {p.ours:15.8g} {p.theirs:15.8g}" for p in found.worst)
-    yield from found.header_differences
-    yield "the images agree" if found.agrees else "the images differ"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return arrays["float"], str(arrays["int_header"]) if "int_header" in arrays else None

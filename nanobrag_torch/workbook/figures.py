@@ -31,6 +31,8 @@ RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2
 DARK = "#E4E4E4"
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
 IMAGE_PIXELS, PANEL_PIXELS = 512, 350
+#: What keeps the time of drawing out of a file, so that equal figures are equal files.
+_UNDATED: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 OUTLINE = [withStroke(linewidth=3, foreground="black")]
 
 #: What is said of six derivatives that all have the same verdict.
@@ -61,19 +63,20 @@ class Drawing:
         target = folder / FOLDER
         target.mkdir(exist_ok=True)
         stem = name or self.words.name
-        files.write(target / f"{stem}.png", self._bytes("png"))
-        files.write(target / f"{stem}.svg", self._bytes("svg"))
+        files.write(target / f"{stem}.png", self.rendered("png"))
+        files.write(target / f"{stem}.svg", self.rendered("svg"))
         self.words.save(target, f"{stem}.json")
 
-    def _bytes(self, kind: str) -> bytes:
+    def rendered(self, kind: str) -> bytes:
+        """The figure as a file of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
         stream = io.BytesIO()
         with rc_context(STYLE):
-            self.figure.savefig(stream, format=kind, dpi=144, metadata={"Date": None} if kind == "svg" else None)
+            self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
         return stream.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         words = self.words.model_dump(include={"title", "caption", "alt"})
-        return {"image/png": self._bytes("png"), "text/plain": self.words.alt}, {"image/png": words}
+        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
 
 
 def diffraction(*cases: "Case") -> Drawing:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
+from nanobrag_torch.workbook.parity_records import Interval, Parity
 from nanobrag_torch.workbook.records import BY_FILE, Evidence, KeyNumber, Record, exact
 
 
@@ -146,7 +147,9 @@ class Diagnosis(Record):
 
 #: Every record of a report by the name of its file.
 RECORDS: dict[str, type[Record]] = (
-    BY_FILE | {record.file: record for record in (Audit, Options, Verified)} | {"repaired.json": Evidence}
+    BY_FILE
+    | {record.file: record for record in (Audit, Options, Verified, Parity, Interval)}
+    | {"repaired.json": Evidence, "c_program.json": Evidence}
 )
 #: Everything that a report has key numbers from, by the name of its file.
 NUMBERED: dict[str, type[Record]] = RECORDS | {"diagnosis_as_found.json": Diagnosis, "diagnosis.json": Diagnosis}
