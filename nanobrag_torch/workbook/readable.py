@@ -1,23 +1,12 @@
-"""Whether a file of a report can still be read as what its name says."""
+"""Whether a file of a report, other than its records, can still be read as what its name says."""
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
 from PIL import Image
-
-from nanobrag_torch.workbook.phase_records import RECORDS
-
-
-def _json(name: str, content: bytes) -> None:
-    record = RECORDS.get(name)
-    if record is None:
-        json.loads(content)
-    else:
-        record.model_validate_json(content)
 
 
 def _notebook(name: str, content: bytes) -> None:
@@ -36,9 +25,9 @@ def _text(name: str, content: bytes) -> None:
     content.decode()
 
 
-#: How a file is read, by its suffix; what has another may hold anything. A log may hold whatever was printed.
+#: How a file is read, by its suffix; what has another may hold anything, as a log holds whatever was printed.
 READERS: dict[str, Callable[[str, bytes], None]] = {
-    ".json": _json, ".ipynb": _notebook, ".png": _png, ".svg": _xml, ".xml": _xml, ".html": _text, ".md": _text,
+    ".ipynb": _notebook, ".png": _png, ".svg": _xml, ".xml": _xml, ".html": _text, ".md": _text,
     ".txt": _text,
 }  # fmt: skip
 

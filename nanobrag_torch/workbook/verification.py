@@ -26,8 +26,7 @@ def verify(folder: Path) -> list[str]:
         return problems
     manifest = Manifest.model_validate_json((folder / Manifest.file).read_bytes())
     unreadable = ((name, problem(folder, name)) for name in manifest.files if (folder / name).is_file())
-    said = " ".join(problems)
-    problems += [f"{name} cannot be read: {why}" for name, why in unreadable if why and f"{name} cannot" not in said]
+    problems += [f"{name} cannot be read: {why}" for name, why in unreadable if why]
     return problems + list(_numbers(folder, manifest))
 
 
