@@ -9,26 +9,31 @@ import nbformat
 from PIL import Image
 
 
-def _notebook(name: str, content: bytes) -> None:
+def _notebook(content: bytes) -> None:
     nbformat.validate(nbformat.reads(content.decode(), as_version=4))
 
 
-def _png(name: str, content: bytes) -> None:
+def _png(content: bytes) -> None:
     Image.open(io.BytesIO(content)).verify()
 
 
-def _xml(name: str, content: bytes) -> None:
+def _xml(content: bytes) -> None:
     ElementTree.fromstring(content)
 
 
-def _text(name: str, content: bytes) -> None:
+def _text(content: bytes) -> None:
     content.decode()
 
 
+#: What nbformat and Pillow raise when they trip over a file that is not what its name says.
+_UNREADABLE = (
+    ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, nbformat.ValidationError,
+    Image.DecompressionBombError,
+)  # fmt: skip
+
 #: How a file is read, by its suffix; what has another may hold anything, as a log holds whatever was printed.
-READERS: dict[str, Callable[[str, bytes], None]] = {
-    ".ipynb": _notebook, ".png": _png, ".svg": _xml, ".xml": _xml, ".html": _text, ".md": _text,
-    ".txt": _text,
+READERS: dict[str, Callable[[bytes], None]] = {
+    ".ipynb": _notebook, ".png": _png, ".svg": _xml, ".xml": _xml, ".html": _text, ".md": _text, ".txt": _text,
 }  # fmt: skip
 
 
@@ -38,8 +43,7 @@ def problem(folder: Path, name: str) -> str:
     if reader is None:
         return ""
     try:
-        reader(name, (folder / name).read_bytes())
-    # nbformat and Pillow raise whatever they trip over in a file that is not what its name says.
-    except (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        reader((folder / name).read_bytes())
+    except _UNREADABLE as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:200]
     return ""
