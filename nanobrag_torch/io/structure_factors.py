@@ -45,13 +45,13 @@ _KINDS = (
     Kind("dump of structure factors", re.compile(rb"\A-?\d+(?: -?\d+){5}\n\f"), _dump, ()),
     Kind(
         "coordinate file",
-        re.compile(rb"^(?:\s*_atom_site\.|CRYST1|ATOM  |HETATM)", re.MULTILINE | re.IGNORECASE),
+        re.compile(rb"^(?:[ \t]*_atom_site\.|CRYST1|ATOM  |HETATM)", re.MULTILINE | re.IGNORECASE),
         read_structure,
         ("dmin", "bulk_solvent", "default_F"),
     ),
     Kind(
         "mmCIF reflection file",
-        re.compile(rb"^\s*data_", re.MULTILINE | re.IGNORECASE),
+        re.compile(rb"^[ \t]*data_", re.MULTILINE | re.IGNORECASE),
         read_reflection_cif,
         ("dmin", "columns", "default_F"),
     ),

@@ -179,3 +179,9 @@ def test_a_header_that_announces_more_than_the_file_holds_is_refused_before_memo
     path.write_bytes(content.replace(b"NCOL        4 %12d" % count, b"NCOL        4 %12d" % 500000000))
     with pytest.raises(ValueError, match="its header announces 500000000 reflections in columns 'H:H K:H L:H FP:F'"):
         read_mtz(path)
+
+
+def test_columns_that_were_read_are_named(tmp_path):
+    path = mtz_file(tmp_path / "t.mtz", {"FP": ("F", PLUS.get), "FC": ("F", PLUS.get)})
+    assert read_mtz(path).columns == ("FP",) and read_mtz(path, columns="FC").columns == ("FC",)
+    assert read_mtz(path).stars is None

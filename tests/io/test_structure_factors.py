@@ -11,7 +11,7 @@ from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 from nanobrag_torch.io.structure import read_structure
-from nanobrag_torch.io.structure_factors import load_structure_factors
+from nanobrag_torch.io.structure_factors import kind_of, load_structure_factors
 from nanobrag_torch.models import Crystal
 
 TEXT = "0 0 1 5.5\n1 -2 0 7\n"
@@ -92,3 +92,10 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(small_mtz,
     monkeypatch.setitem(__import__("sys").modules, "gemmi", None)
     with pytest.raises(ImportError, match=r"needs the Python package gemmi.*pip install nanobrag-torch\[io\]"):
         load_structure_factors(small_mtz)
+
+
+def test_a_file_of_empty_lines_is_told_from_others_as_fast_as_it_is_read(tmp_path):
+    # A sign that looks for a word over many lines would try each line against all that follow: minutes for this file.
+    path = tmp_path / "P1.hkl"
+    path.write_text("\n" * 500_000 + TEXT)
+    assert kind_of(path).name == "text file of structure factors"
