@@ -58,7 +58,7 @@ def _load_structure_factors(conf: Configuration, crystal: Crystal) -> int:
         raise CommandError(f"{s.stol_file} is empty. Leave the option out: the table is not used.")
     if s.hkl_file is not None:
         if conf.structure is not None:
-            grid, metadata = conf.structure.factors.grid, conf.structure.factors.metadata
+            grid, metadata = conf.structure.factors.grid.to(s.device), conf.structure.factors.metadata
         else:
             strict = conf.compat.strict_c_files
             grid, metadata = read_hkl_file(s.hkl_file, s.default_F, s.device, torch.float64, strict=strict)

@@ -9,6 +9,7 @@ from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, DetectorConfig
 from nanobrag_torch.io.reflections import StructureFactors
+from nanobrag_torch.io.structure import FINEST
 from nanobrag_torch.io.structure_factors import Kind, kind_of, load_structure_factors
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.detector import Detector
@@ -16,8 +17,8 @@ from nanobrag_torch.units import m_to_angstrom, mm_to_m
 
 #: A pixel shows the reflection nearest to it, which may lie a little beyond the pixel's own resolution.
 MARGIN = 0.95
-#: Coarsest resolution in Angstrom to which amplitudes are asked for: a detector far downstream needs no fewer.
-COARSEST = 20.0
+#: Resolution in Angstrom to which amplitudes are asked for at least: a detector far downstream needs no fewer.
+WIDEST = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,24 @@ def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, comp
                     f"{option} means something for -hkl with MTZ, mmCIF or PDB files alone. Leave it out."
                 )
         return None
-    dmin = min(MARGIN * max(finest_resolution(detector, beam, compat), s.dmin), COARSEST)
+    kind = kind_of(s.hkl_file)
+    dmin = min(MARGIN * max(finest_resolution(detector, beam, compat), s.dmin), WIDEST)
+    if kind.calculates and dmin < FINEST:
+        raise CommandError(
+            f"-hkl {s.hkl_file}: this detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
+            f"Give -dmin {FINEST / MARGIN:.2g} or more."
+        )
     factors = load_structure_factors(
         s.hkl_file,
         dmin=dmin,
         columns=s.hkl_columns.split(",") if s.hkl_columns else None,
         bulk_solvent=s.bulk_solvent,
         default_F=s.default_F,
-        device=s.device,
         dtype=torch.float64,
     )
     if s.hkl_orientation:
         _check_orientation(s, factors)
-    return Structure(kind_of(s.hkl_file), factors, dmin)
+    return Structure(kind, factors, dmin)
 
 
 def _check_orientation(s: Settings, factors: StructureFactors) -> None:

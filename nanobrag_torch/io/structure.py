@@ -16,6 +16,10 @@ from nanobrag_torch.validation import check_range
 SOLVENT_DENSITY = 0.35
 SOLVENT_B = 46.0
 
+#: Resolutions in Angstrom to which amplitudes are calculated: no crystal diffracts further than the first, and a grid
+#: for it would fill the memory.
+FINEST, COARSEST = 0.3, 50.0
+
 #: Spacing of density and mask, in Angstrom: a third of the resolution, and never coarser than what outlines an atom.
 #: With gemmi's blur and this cutoff, amplitudes differ from direct summation by about 1e-5.
 _SPACING = 0.8
@@ -42,8 +46,8 @@ def read_structure(
         f"{filepath}: structure",
         "dmin",
         dmin,
-        0.3,
-        50,
+        FINEST,
+        COARSEST,
         unit="Angstrom",
         remedy="Amplitudes of a model need a resolution: dmin=2.0.",
     )

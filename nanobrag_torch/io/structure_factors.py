@@ -30,6 +30,11 @@ class Kind(NamedTuple):
         """Whether such a file says which unit cell its reflections belong to, and so their resolution."""
         return "dmin" in self.options
 
+    @property
+    def calculates(self) -> bool:
+        """Whether amplitudes are calculated from such a file, and not read from it."""
+        return "bulk_solvent" in self.options
+
 
 def _text(path: str | os.PathLike, **options: Any) -> StructureFactors:
     return StructureFactors(*read_hkl_file(path, **options))

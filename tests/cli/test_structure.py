@@ -149,6 +149,8 @@ def test_the_orientation_of_reflections_is_their_matrix(command, tmp_path):
         ("-hkl P1.hkl -cell 50 -bulk_solvent", "-bulk_solvent means something"),
         ("-cell 50 -default_F 1 -hkl_orientation", "-hkl_orientation means something"),
         ("-hkl nowhere.pdb", "nowhere.pdb"),
+        (f"-hkl {EXAMPLE_STRUCTURE} -lambda 0.1 -distance 10", "Give -dmin 0.32 or more"),
+        (f"-hkl {EXAMPLE_STRUCTURE} -device nonsense", "nonsense"),
         ("-hkl cut.mtz", "cut.mtz"),
     ],
 )
