@@ -1,6 +1,6 @@
 """Choose pixels, ask the kernel for them, assemble the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -145,6 +146,26 @@ class Simulator:
         if stochastic_pixel_count is not None:
             return values, *pixels.lists(self.device)
         return pixels.image(values)
+
+    def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The derivative of the image with respect to each of ``parameters``: (*shape of the parameter, slow, fast).
+
+        ``parameters`` are tensors of the configs (or ``hkl_data``) that require a gradient, under any names. All are
+        followed in one sweep over the image; each element of a parameter costs an image of memory.
+        Raises ``ValueError`` for a tensor that does not require a gradient.
+        """
+        for name, parameter in parameters.items():
+            if not parameter.requires_grad:
+                allowed = "a tensor of a config that requires a gradient"
+                remedy = "Call requires_grad_() on it before it goes into the config."
+                raise fail("sensitivities", f"parameters[{name!r}]", "a tensor without gradient", allowed, remedy)
+        pixels = self.pixels()
+        moved = sensitivities(self.scene(), pixels, list(parameters.values()), self.engine)
+        sizes = [parameter.numel() for parameter in parameters.values()]
+        return {
+            name: torch.stack([pixels.image(row) for row in rows]).reshape(*parameter.shape, *pixels.shape)
+            for (name, parameter), rows in zip(parameters.items(), moved.split(sizes), strict=True)
+        }
 
     def pixels(self) -> Pixels:
         """The pixels in the ROI whose mask is not zero, row by row."""

@@ -81,7 +81,7 @@ def render(
 
     ``engine`` is one of ``ENGINES``; ``memory_budget`` the bytes that it may take beside image and gradient (the
     formula takes what it needs); ``tile``, where given, the pixels that torch operations evaluate at once.
-    Raises ``ValueError`` for an image that no memory holds, and where "numba" is asked for a scene that it cannot render.
+    Raises ``ValueError`` for an image that no memory holds, and where "numba" is asked for a scene that it cannot do.
     """
     check_choice("Simulator", "engine", engine, ENGINES)
     check_memory(scene, len(pixels))

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import tiles
-from nanobrag_torch.kernel.cpu import arrays, forward, reverse, tasks
+from nanobrag_torch.kernel.cpu import arrays, forward, push, reverse, tasks
 from nanobrag_torch.kernel.cpu.compiling import LANES
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.tangents import tangents_of
 from nanobrag_torch.scene import Scene, Weighing, tensors_of, with_tensors
 from nanobrag_torch.units import DEFAULT_FLUENCE
 
@@ -137,6 +138,27 @@ def differentiable_gradients(
         torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
     )
     return [next(found) if want else None for want in wanted]
+
+
+def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) -> Tensor:
+    """Derivatives (parameters, n) of the photons in ``pixels`` with respect to every element of ``parameters``."""
+    tables = arrays.tables(scene)
+    outputs = [getattr(tables, item.name) for item in fields(tables)]
+    panel, sources, *others = tangents_of(outputs, parameters)
+    still = (moved if bool(moved.any()) else moved[:0] for moved in others)
+    moving = push.Tangents(*(moved.numpy() for moved in (panel, sources, *still)))
+    inputs = _records(scene, tables)
+    count = sum(parameter.numel() for parameter in parameters)
+    images = np.empty((count, len(pixels)), dtype=arrays.REAL[scene.dtype])
+
+    def run(job: int, start: int, stop: int) -> None:
+        part = np.empty((count, stop - start), dtype=images.dtype)
+        push.push(*inputs, *pixels.part(start, stop), moving, part)
+        images[:, start:stop] = part
+
+    jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
+    tasks.spread(jobs, run, torch.get_num_threads())
+    return torch.from_numpy(images)
 
 
 def _records(scene: Scene, tables: arrays.Tables) -> tuple[Any, ...]:

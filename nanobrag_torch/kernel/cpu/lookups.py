@@ -229,6 +229,27 @@ def _product_tricubic(lookup, square, slope, interference, square_slope):
     return square * slope + interference * square_slope
 
 
+def _moving_constant(lookup, moved, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = moved[0]
+
+
+def _moving_nearest(lookup, moved, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = moved[place[lane]]
+
+
+def _moving_tricubic(lookup, moved, place, index, row, offset):
+    moving = Tricubic(moved, lookup.low, lookup.size)
+    for lane in range(LANES):
+        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        if is_inside(lookup, h, k, l):
+            row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
+        else:
+            entry = nearest_entry(lookup, h, k, l)
+            row[offset + lane] = 2 * lookup.amplitude[entry] * moved[entry]
+
+
 def _return_constant(lookup, place, index, row, offset, bar):
     for lane in range(LANES):
         bar[0] += row[offset + lane]
@@ -263,6 +284,7 @@ SQUARES = {
 }
 SLOPES = {Constant: _slopes_constant, Nearest: _slopes_constant, Tricubic: _slopes_tricubic}
 PRODUCT = {Constant: _product_constant, Nearest: _product_constant, Tricubic: _product_tricubic}
+MOVING = {Constant: _moving_constant, Nearest: _moving_nearest, Tricubic: _moving_tricubic}
 RETURN = {Constant: _return_constant, Nearest: _return_nearest, Tricubic: _return_tricubic}
 
 
@@ -284,6 +306,11 @@ def square_slopes(lookup, place, index, row, offset, slopes):
 def product_slope(lookup, square, slope, interference, square_slope):
     """Slope of F^2 S^2 from those of S^2 and of F^2."""
     return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
+
+
+def moving_squares(lookup, moved, place, index, row, offset):
+    """Fill the row at ``offset`` with the change of F^2 where the table changes by ``moved``."""
+    return MOVING[type(lookup)](lookup, moved, place, index, row, offset)
 
 
 def return_squares(lookup, place, index, row, offset, bar):
@@ -309,6 +336,11 @@ def _square_slopes(lookup, place, index, row, offset, slopes):
 @overload(product_slope, jit_options=CONTRACTED)
 def _product_slope(lookup, square, slope, interference, square_slope):
     return PRODUCT[lookup.instance_class]
+
+
+@overload(moving_squares, jit_options=EXACT)
+def _moving_squares(lookup, moved, place, index, row, offset):
+    return MOVING[lookup.instance_class]
 
 
 @overload(return_squares, jit_options=EXACT)

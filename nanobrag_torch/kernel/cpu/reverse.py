@@ -145,11 +145,11 @@ def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, 
     for orientation in range(vectors.shape[0]):
         index(lookup, vectors, orientation, rows, fine, place, indices)
         square_slopes(lookup, place, indices, fine, CELL, CH)
-        _pull_back_product(shape, lookup, fine)
+        pull_back_product(shape, lookup, fine)
         if wanted.vectors:
             _pull_back_vectors(orientation, fine, bars)
         if wanted.rays:
-            _pull_back_index(vectors, orientation, rows, fine)
+            pull_back_index(vectors, orientation, rows, fine)
         if wanted.lookup:
             for lane in range(LANES):
                 fine[BCELL + lane] = fine[BSUM + lane] * fine[LATTICE + lane]
@@ -163,7 +163,7 @@ def _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, 
 
 
 @njit(**CONTRACTED)
-def _pull_back_product(shape, lookup, fine):
+def pull_back_product(shape, lookup, fine):
     """Fill LATTICE with S^2, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
     for lane in range(LANES):
         square, sh, sk, sl = interference_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
@@ -196,7 +196,7 @@ def _pull_back_vectors(orientation, fine, bars):
 
 
 @njit(**CONTRACTED)
-def _pull_back_index(vectors, orientation, rows, fine):
+def pull_back_index(vectors, orientation, rows, fine):
     """From the cotangents of h, k, l to BUX, BUY, BUZ; and add F^2 S^2 to TERM."""
     real = fine.dtype.type
     ax, ay, az = vectors[orientation, 0], vectors[orientation, 1], vectors[orientation, 2]
