@@ -57,7 +57,7 @@ def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, comp
     dmin = min(MARGIN * max(finest_resolution(detector, beam, compat), s.dmin), WIDEST)
     if kind.calculates and dmin < FINEST:
         raise CommandError(
-            f"-hkl {s.hkl_file}: this detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
+            f"-hkl {s.hkl_file}: the detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
             f"Give -dmin {FINEST / MARGIN:.2g} or more."
         )
     factors = load_structure_factors(
