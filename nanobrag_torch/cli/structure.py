@@ -45,19 +45,13 @@ def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, comp
     that mean nothing for such a file.
     """
     if s.hkl_file is None or not brings_cell(s):
-        for option, given in (
-            ("-hkl_columns", s.hkl_columns), ("-bulk_solvent", s.bulk_solvent), ("-hkl_orientation", s.hkl_orientation)
-        ):  # fmt: skip
-            if given:
-                raise CommandError(
-                    f"{option} means something for -hkl with MTZ, mmCIF or PDB files alone. Leave it out."
-                )
+        _check_nothing_asked(s)
         return None
     kind = kind_of(s.hkl_file)
     dmin = min(MARGIN * max(finest_resolution(detector, beam, compat), s.dmin), WIDEST)
     if kind.calculates and dmin < FINEST:
         raise CommandError(
-            f"-hkl {s.hkl_file}: the detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
+            f"{s.hkl_file}: the detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
             f"Give -dmin {FINEST / MARGIN:.2g} or more."
         )
     factors = load_structure_factors(
@@ -71,6 +65,12 @@ def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, comp
     if s.hkl_orientation:
         _check_orientation(s, factors)
     return Structure(kind, factors, dmin)
+
+
+def _check_nothing_asked(s: Settings) -> None:
+    for name in ("hkl_columns", "bulk_solvent", "hkl_orientation"):
+        if getattr(s, name):
+            raise CommandError(f"-{name} means something for -hkl with MTZ, mmCIF or PDB files alone. Leave it out.")
 
 
 def _check_orientation(s: Settings, factors: StructureFactors) -> None:
