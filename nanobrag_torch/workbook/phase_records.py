@@ -6,6 +6,7 @@ from pydantic import ConfigDict
 
 from nanobrag_torch.workbook.parity_records import Interval, Parity
 from nanobrag_torch.workbook.records import BY_FILE, Evidence, KeyNumber, Record, exact
+from nanobrag_torch.workbook.triage.records import Suite, Triage
 
 
 class Finding(Record):
@@ -148,7 +149,7 @@ class Diagnosis(Record):
 #: Every record of a report by the name of its file.
 RECORDS: dict[str, type[Record]] = (
     BY_FILE
-    | {record.file: record for record in (Audit, Options, Verified, Parity, Interval)}
+    | {record.file: record for record in (Audit, Options, Verified, Parity, Interval, Suite, Triage)}
     | {"repaired.json": Evidence, "c_program.json": Evidence}
 )
 #: Everything that a report has key numbers from, by the name of its file.
