@@ -127,7 +127,19 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         raise InputError.of(owner, "file", reason, "a Jupyter notebook of a Python kernel", "Check it.") from None
     if not found:
         raise InputError.of(owner, "parameters cell", "none", "one cell tagged 'parameters'", f"Lines are {_FORM!r}.")
+    for line in _declaring_lines(notebook):
+        if line.split(":")[0].strip() not in found:
+            raise InputError.of(
+                owner, "parameters cell", line, _FORM, "papermill cannot read it: no '=' after the '#'."
+            )
     return {name: _declaration(entry, owner) for name, entry in found.items()}
+
+
+def _declaring_lines(notebook: Path) -> list[str]:
+    """The lines of the parameters cell that declare something: papermill drops those that it cannot read."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    return [line for line in source.splitlines() if re.match(r"\s*\w+\s*:", line)]
 
 
 def resolve(

@@ -1,6 +1,7 @@
-"""Gradient checks as they were found beside the failing test. They are evidence: each passes, and none proves anything.
+"""Gradient checks of the kind that stood beside the failing test: each passes, and none proves anything.
 
-All of them look at the same dark crystal, so each compares one zero with another.
+The suite in question passed because it compared zero with zero. These checks are rebuilt from that account, on the dark
+crystal of ``test_as_found.py``; they are no copy of that suite.
 """
 
 import torch

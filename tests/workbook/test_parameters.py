@@ -84,7 +84,16 @@ def test_a_truth_value_is_written_as_true_or_false() -> None:
         flag.parse("1", "test")
 
 
-@pytest.mark.parametrize("line", ["x = 3", "x: float = 3.0", "x: complex = 3  # [m] 1 .. 4: x", "x: float = f()  # a"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 3",
+        "x: float = 3.0",
+        "x: complex = 3  # [m] 1 .. 4: x",
+        "x: float = f()  # a",
+        "x: float = 3.0  # [m] 1 .. 4: where y = 0\nz: int = 1  # 1 .. 2: z",
+    ],
+)
 def test_a_declaration_of_another_form_is_refused(tmp_path: Path, line: str) -> None:
     notebook = write_notebook(make_checkout(tmp_path), parameters=line)
     with pytest.raises(InputError, match="parameters cell"):
