@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks.contestants import contestants
 from benchmarks.measure import measure
 from benchmarks.report import keep, ratio_table, times
+from benchmarks.scaling import scaling
 from benchmarks.workloads import WORKLOADS
 
 
@@ -20,6 +21,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, after one that warms up.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch and of the engine.")] = torch.get_num_threads(),
     only: Annotated[str, typer.Option(help="Measure the contestants whose names contain this.")] = "",
+    scale: Annotated[bool, typer.Option(help="Also measure how time grows with pixels and with domains.")] = False,
     output: Annotated[Path, typer.Option(help="Folder for benchmark.json and benchmark.png.")] = Path(
         "benchmark-results"
     ),
@@ -35,9 +37,10 @@ def main(
     loads = [WORKLOADS[name] for name in workload or WORKLOADS]
     with console.status("") as status:
         measurement = measure(loads, entrants, rounds, status.update)
+        points = scaling(rounds, threads, status.update) if scale else []
     console.print(times(measurement))
     console.print(ratio_table(measurement))
-    keep(measurement, output)
+    keep(measurement, points, output)
     console.print(f"Kept in {output}/benchmark.json and {output}/benchmark.png")
 
 

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from benchmarks.measure import Measurement, Row
+from benchmarks.scaling import Point, as_dicts
 
 #: What is divided by what: (name of the ratio, dividend, divisor), the names of contestants without their threads.
 RATIOS = (
@@ -73,8 +75,8 @@ def ratio_table(measurement: Measurement) -> Table:
     return table
 
 
-def plot(measurement: Measurement, path: Path) -> None:
-    """Bars of the times, one group a workload."""
+def plot(measurement: Measurement, points: list[Point], path: Path) -> None:
+    """Bars of the times, one group a workload, and the growth of time where it was measured."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -82,7 +84,9 @@ def plot(measurement: Measurement, path: Path) -> None:
 
     loads = workloads(measurement)
     names = list(dict.fromkeys(row.contestant for row in measurement.rows))
-    figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
+    panels = 2 if points else 1
+    figure = pyplot.figure(figsize=(11, 4.5 * panels), layout="constrained")
+    axes = figure.add_subplot(panels, 1, 1)
     width = 0.9 / len(names)
     for number, name in enumerate(names):
         rows = [(place, row) for place, load in enumerate(loads) if (row := measurement.row(load, name))]
@@ -93,13 +97,25 @@ def plot(measurement: Measurement, path: Path) -> None:
     axes.set_xticks([place + 0.45 for place in range(len(loads))], loads)
     axes.set_ylabel("ns per evaluation")
     axes.legend(fontsize="small", ncols=2)
+    if points:
+        _plot_growth(figure.add_subplot(panels, 1, 2), points)
     figure.savefig(path)
     pyplot.close(figure)
 
 
-def keep(measurement: Measurement, folder: Path) -> None:
+def _plot_growth(axes: Any, points: list[Point]) -> None:
+    for varied in dict.fromkeys(point.varied for point in points):
+        chosen = [point for point in points if point.varied == varied]
+        work = [point.pixels**2 * point.domains for point in chosen]
+        axes.loglog(work, [point.seconds for point in chosen], "o-", label=f"more {varied}")
+    axes.set_xlabel("pixels x domains")
+    axes.set_ylabel("seconds")
+    axes.legend()
+
+
+def keep(measurement: Measurement, points: list[Point], folder: Path) -> None:
     """Write ``benchmark.json`` and ``benchmark.png`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = measurement.as_dict() | {"ratios": ratios(measurement)}
+    content = measurement.as_dict() | {"ratios": ratios(measurement), "scaling": as_dicts(points)}
     (folder / "benchmark.json").write_text(json.dumps(content, indent=1) + "\n")
-    plot(measurement, folder / "benchmark.png")
+    plot(measurement, points, folder / "benchmark.png")

@@ -46,10 +46,11 @@ class Workload:
     ) -> tuple[Simulator, list[torch.Tensor]]:
         """The simulator, and the leaves that ask for a gradient: none, those of the "cell", or of "everything"."""
         leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=bool(gradient)) for value in self.cell]
+        cell: dict[str, Any] = dict(zip(CELL, leaves, strict=True))
         everything = gradient == "everything"
         distance = torch.tensor(100.0, dtype=torch.float64, requires_grad=everything)
         crystal = CrystalConfig(
-            **dict(zip(CELL, leaves, strict=True)),
+            **cell,
             N_cells=(self.cells,) * 3,
             default_F=100.0,
             mosaic_spread_deg=0.5 if self.domains > 1 else 0.0,

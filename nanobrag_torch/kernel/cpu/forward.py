@@ -17,6 +17,7 @@ from nanobrag_torch.kernel.cpu.rays import (
     cast_rays,
     choose_pixels,
     fill,
+    is_zero,
     scatter,
     weigh_capture,
     weigh_pixels,
@@ -57,8 +58,11 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
                 weigh_polarization(sources, source, rows)
-            sum_orientations(shape, lookup, vectors, rows, fine, place, indices)
             weight = sources[source, WEIGHT]
+            if weight == 0.0 or is_zero(rows, RESOLVED):
+                fill(rows, TERM, TERM, 0.0)
+            else:
+                sum_orientations(shape, lookup, vectors, rows, fine, place, indices)
             for lane in range(LANES):
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]

@@ -62,6 +62,15 @@ def fill(rows, first, last, value):
 
 
 @njit(**EXACT)
+def is_zero(rows, row):
+    """Whether a row is zero in all lanes."""
+    found = 0
+    for lane in range(LANES):
+        found += rows[row + lane] != 0.0
+    return found == 0
+
+
+@njit(**EXACT)
 def choose_pixels(slow, fast, start, rows):
     """Fill SLOW and FAST with the indices of the block's pixels, the last one repeated in the lanes that are left."""
     for lane in range(LANES):

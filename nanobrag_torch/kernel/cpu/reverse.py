@@ -38,6 +38,7 @@ from nanobrag_torch.kernel.cpu.rays import (
     cast_rays,
     choose_pixels,
     fill,
+    is_zero,
     scatter,
     weigh_capture,
     weigh_pixels,
@@ -97,6 +98,8 @@ def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotange
         fill(rows, BPIXEL, BPIXEL, 0.0)
         for lane in range(min(LANES, len(cotangent) - block)):
             rows[BPIXEL + lane] = cotangent[block + lane]
+        if is_zero(rows, BPIXEL):
+            continue
         _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
 
 
@@ -121,7 +124,11 @@ def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, 
             for lane in range(LANES):
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
-            _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars)
+            if is_zero(rows, RESOLVED):
+                fill(rows, TERM, TERM, 0.0)
+                fill(rows, BX, BZ, 0.0)
+            else:
+                _pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars)
             if wanted.rays:
                 _pull_back_factors(panel, plan, sources, source, rows, bars)
                 _pull_back_scattering(sources, source, rows, bars)
