@@ -6,6 +6,8 @@ import checkouts
 import pytest
 from faults import trials
 
+from nanobrag_torch.workbook import command
+
 _PLAN = """# A plan
 
 ```toml
@@ -24,13 +26,20 @@ exit = ["verdict.status == 'passed'"]
 _OUTSIDE = '__import__("pathlib").Path("made").touch()'
 
 
-def refused(checkout, *words) -> str:
-    """What the command says, once it is sure that it refused and did nothing."""
-    done = checkouts.run(checkout, *words)
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert not list(checkout.parent.rglob("made")) and not list(checkout.rglob("manifest.json"))
-    assert trials.check(checkout) == []
-    return done.stderr
+@pytest.fixture
+def refused(checkout, monkeypatch, capsys):
+    """Runs the command in the checkout: what it says, once it is sure that it refused and did nothing."""
+    monkeypatch.chdir(checkout)
+
+    def refuse(*words: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            command.run_command(list(words))
+        assert end.value.code == 2
+        assert not list(checkout.parent.rglob("made")) and not list(checkout.rglob("manifest.json"))
+        assert trials.check(checkout) == []
+        return capsys.readouterr().err
+
+    return refuse
 
 
 @pytest.mark.parametrize(
@@ -44,12 +53,12 @@ def refused(checkout, *words) -> str:
     ],
     ids=["shell", "plugin", "environment", "artefact outside", "test outside"],
 )
-def test_a_hostile_brief_is_refused_before_anything_runs(checkout, honest, hostile, field):
+def test_a_hostile_brief_is_refused_before_anything_runs(checkout, refused, honest, hostile, field):
     text = checkouts.BRIEF.read_text()
     assert honest in text
     brief = checkout / "brief.txt"
     brief.write_text(text.replace(honest, hostile))
-    assert field in refused(checkout, "run", "--brief", "brief.txt")
+    assert field in refused("run", "--brief", "brief.txt")
 
 
 @pytest.mark.parametrize(
@@ -64,11 +73,11 @@ def test_a_hostile_brief_is_refused_before_anything_runs(checkout, honest, hosti
     ],
     ids=["code", "notebook outside", "report outside", "environment", "test outside", "command"],
 )
-def test_a_hostile_plan_is_refused_before_anything_runs(checkout, honest, hostile):
+def test_a_hostile_plan_is_refused_before_anything_runs(checkout, refused, honest, hostile):
     assert honest in _PLAN
     shutil.copy(checkout / trials.NOTEBOOK, checkout.parent / "outside.ipynb")
     (checkout / "plans" / "trial.md").write_text(_PLAN.replace(honest, hostile))
-    assert "plans/trial.md" in refused(checkout, "plan", "run", "trial")
+    assert "plans/trial.md" in refused("plan", "run", "trial")
 
 
 def test_the_plan_that_is_not_hostile_runs(checkout):

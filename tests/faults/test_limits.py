@@ -21,7 +21,7 @@ _GREEDY = (
     ("cells", "limit", "code", "said"),
     [
         ((_ENDLESS,), ("--timeout", "3"), "timeout", "a cell took longer than 3 s"),
-        ((_SLOW,) * 9, ("--notebook-timeout", "7"), "timeout", "the notebook took longer than 7 s"),
+        ((_SLOW,) * 9, ("--notebook-timeout", "5"), "timeout", "the notebook took longer than 5 s"),
         ((_GREEDY,), ("--memory", "0.5"), "out_of_memory", "0.50 GiB are allowed"),
     ],
     ids=["an endless cell with a child", "an endless notebook", "a greedy cell with a child"],

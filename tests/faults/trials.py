@@ -1,5 +1,6 @@
 """A checkout with a notebook that takes moments, and what must hold in it after any fault."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,9 @@ def check(checkout: Path) -> list[str]:
 
 
 def workers(checkout: Path) -> list[psutil.Process]:
-    """The processes whose working folder lies in the checkout."""
-    return [process for process in psutil.process_iter() if _works_in(process, checkout)]
+    """The other processes whose working folder lies in the checkout."""
+    others = (process for process in psutil.process_iter() if process.pid != os.getpid())
+    return [process for process in others if _works_in(process, checkout)]
 
 
 def kernel_of(runner: int) -> psutil.Process | None:
