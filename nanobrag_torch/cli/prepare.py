@@ -1,5 +1,6 @@
 """Everything that a run needs before its first pixel: models, structure factors and the scene."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from nanobrag_torch.models.crystal import Crystal, UnitCell
 from nanobrag_torch.models.detector import Detector, Geometry
 from nanobrag_torch.scene import Scene
 from nanobrag_torch.simulator import Simulator
+
+#: Set to 1, it leaves images to torch operations.
+NO_COMPILATION = "NANOBRAGG_DISABLE_COMPILE"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,15 @@ def prepare(conf: Configuration) -> Prepared:
     s, compat = conf.settings, conf.compat
     crystal = Crystal(conf.crystal, conf.beam, dtype=conf.dtype, device=s.device, compat=compat)
     detector = Detector(conf.detector, dtype=conf.dtype, device=s.device, compat=compat)
-    simulator = Simulator(crystal, detector, beam_config=conf.beam, device=s.device, dtype=conf.dtype, compat=compat)
+    simulator = Simulator(
+        crystal,
+        detector,
+        beam_config=conf.beam,
+        device=s.device,
+        dtype=conf.dtype,
+        compat=compat,
+        engine="torch" if os.environ.get(NO_COMPILATION) == "1" else "auto",
+    )
     hkls = _load_structure_factors(conf, crystal)
     return Prepared(
         conf=conf,
