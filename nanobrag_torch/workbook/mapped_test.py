@@ -4,15 +4,12 @@ import shlex
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO
 from xml.etree import ElementTree
 
-import psutil
-
-from nanobrag_torch.workbook import commands, repository
+from nanobrag_torch.workbook import commands, processes, repository
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.records import TestRecord, TestStatus
 from nanobrag_torch.workbook.report import Report
@@ -78,10 +75,10 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         late = True
-        _end(process)
+        processes.end(process.pid)
         code = process.wait()
     finally:
-        _end(process)
+        processes.end(process.pid)
         # What a test left running may hold the pipe open for ever; its later words are not waited for.
         copying.join(_LAST_WORDS_S)
     return code, late
@@ -99,15 +96,6 @@ def _copy(stream: IO[bytes], log: Path) -> None:
                 text = line.decode(errors="replace") if shown <= _SHOWN else f"[the rest is in {log.name}]\n"
                 sys.stdout.write(text)
                 sys.stdout.flush()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything that it started; nothing happens where it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(process.pid)
-        for each in (*parent.children(recursive=True), parent):
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
 
 
 def _message(xml: Path) -> str:

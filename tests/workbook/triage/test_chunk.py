@@ -84,6 +84,7 @@ def test_a_process_that_dies_is_blamed_on_the_test_that_was_running(tmp_path, la
     result = run(tmp_path, tmp_path / "chunk")
     assert outcomes(result) == {"test_before": "passed", "test_dies": "crashed", "test_after": "not run"}
     assert (result.end, result.meaning) == ("crashed", meaning)
+    assert f"I{meaning[1:]} (exit code {result.exit_code}" in (tmp_path / "chunk" / "summary.md").read_text()
 
 
 def test_a_chunk_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
