@@ -14,8 +14,8 @@ from benchmarks.workloads import HIGHEST_INDEX, Workload, structure_factors
 
 #: Environment variable that names a binary of the C program.
 C_BINARY = "NB_C_BIN"
-#: Beyond so many evaluations the formula, which holds all of them at once, is not asked.
-FORMULA_LIMIT = 2**22
+#: Beyond so many evaluations an engine is not asked: the formula holds all of them at once, torch operations take minutes.
+LARGEST = {"formula": 2**22, "torch": 2**25}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | Non
     words += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
 
     def prepare(load: Workload) -> Callable[[], float] | None:
-        if engine == "formula" and load.evaluations > FORMULA_LIMIT:
+        if load.evaluations > LARGEST.get(engine, load.evaluations):
             return None
         simulator, leaves = load.simulator(dtype, engine, gradient)
 

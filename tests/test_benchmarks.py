@@ -1,0 +1,50 @@
+"""``python -m benchmarks``, with a stand-in for the C program that notes how it was called."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+STAND_IN = """#!{python}
+import pathlib, sys
+assert pathlib.Path("list.hkl").read_text().startswith("-45 -45 -45 ")
+with open("{log}", "a") as log:
+    print(pathlib.Path.cwd(), *sys.argv[1:], file=log)
+"""
+
+
+def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_a_measurement_is_printed_kept_and_takes_the_c_program_in_turn(tmp_path):
+    binary, log = tmp_path / "nanoBragg", tmp_path / "log"
+    binary.write_text(STAND_IN.format(python=sys.executable, log=log))
+    binary.chmod(0o755)
+    finished = benchmarks("W6", "--rounds", "2", "--output", str(tmp_path / "out"), NB_C_BIN=str(binary))
+    assert finished.returncode == 0, finished.stderr
+    assert "C, pixel loop" in finished.stdout and "formula / image" in finished.stdout
+    kept = json.loads((tmp_path / "out" / "benchmark.json").read_text())
+    assert {row["workload"] for row in kept["rows"]} == {"W6"}
+    assert all(len(row["seconds"]) == 2 and row["median"] > 0 for row in kept["rows"] if "C," not in row["contestant"])
+    assert kept["ratios"]["image + cell gradient / image"]["W6"] > 1
+    assert (tmp_path / "out" / "benchmark.png").stat().st_size > 1000
+    calls = log.read_text().splitlines()
+    assert len(calls) == 3 * (2 + 1)
+    folders = [call.split()[0] for call in calls]
+    assert all("-interpolate" in call and "-hkl list.hkl" in call for call in calls)
+    assert sum("-roi 0 0 0 0" in call for call in calls) == 3
+    assert len(set(folders)) == 3 * 2 and not any(Path(folder).exists() for folder in folders)
+
+
+def test_an_unknown_workload_or_contestant_is_named_with_those_that_exist():
+    unknown = benchmarks("W9")
+    assert unknown.returncode != 0 and "W9" in unknown.stderr and "W1" in unknown.stderr
+    nobody = benchmarks("W6", "--only", "fortran")
+    assert nobody.returncode != 0 and "fortran" in nobody.stderr and "formula" in nobody.stderr
