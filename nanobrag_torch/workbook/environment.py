@@ -79,7 +79,7 @@ def of_tests() -> dict[str, str]:
 
 
 def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:
-    """Seed torch, give it half of the cores, and record what this process then is.
+    """Seed torch, and record what this process then is.
 
     Raises ``Blocked`` where the device is not there.
     """
@@ -89,8 +89,6 @@ def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:
     if device == "cuda" and not torch.cuda.is_available():
         raise Blocked("device = 'cuda': this process sees no CUDA device. Use device = 'cpu', or unhide the GPU.")
     torch.manual_seed(seed)
-    # Threads of torch wait for each other busily: where cores are shared, all of them are slower than half of them.
-    torch.set_num_threads(max(1, cores // 2))
     return EnvironmentRecord(
         guards={name: os.environ.get(name) for name in GUARDS},
         device=device if device == "cpu" else f"cuda: {torch.cuda.get_device_name()}",

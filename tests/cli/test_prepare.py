@@ -6,7 +6,7 @@ from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
 from nanobrag_torch.cli.prepare import NO_COMPILATION, prepare
 
-WORDS = "-cell 70 80 90 75 85 95 -default_F 100 -N 5 -detpixels 8 -pixel 1".split()
+WORDS = ["-cell", "70", "80", "90", "75", "85", "95", "-default_F", "100", "-N", "5", "-detpixels", "8", "-pixel", "1"]
 
 
 @pytest.mark.parametrize(("value", "engine"), [(None, "auto"), ("0", "auto"), ("1", "torch")])

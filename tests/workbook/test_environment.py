@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -59,18 +58,10 @@ def test_disabling_compilation_selects_torch_operations(
     assert environment.observe("cpu", "float64", seed=0).engine == engine
 
 
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
+def test_an_observation_records_the_threads_that_torch_was_told() -> None:
     import torch
 
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def test_an_observation_leaves_half_of_the_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert environment.observe("cpu", "float64", seed=0).threads == 3
+    assert environment.observe("cpu", "float64", seed=0).threads == torch.get_num_threads()
 
 
 def test_an_observation_seeds_torch_and_says_so() -> None:
