@@ -14,7 +14,7 @@ from benchmarks.workloads import HIGHEST_INDEX, Workload, structure_factors
 
 #: Environment variable that names a binary of the C program.
 C_BINARY = "NB_C_BIN"
-#: Beyond so many evaluations an engine is not asked: the formula holds all of them at once, torch operations take minutes.
+#: Beyond so many evaluations an engine is not asked: the formula holds all of them at once, tiles take minutes.
 LARGEST = {"formula": 2**22, "torch": 2**25}
 
 

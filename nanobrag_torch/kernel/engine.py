@@ -16,6 +16,7 @@ from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.tiles import Progress
+from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Scene, tensors_of
 from nanobrag_torch.validation import check_choice, fail
 
@@ -46,7 +47,7 @@ def is_transformed(scene: Scene) -> bool:
 
 def _blackens_culled_pixels(scene: Scene) -> bool:
     weighing = scene.weighing
-    own = weighing.polar == "per_sample" and scene.polarization.enabled
+    own = polarization_sampling(scene) == "per_sample" and scene.polarization.enabled
     return weighing.dmin_zeroes_background and own and scene.has_background and scene.dmin > 0
 
 

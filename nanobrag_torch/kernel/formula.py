@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import (
+    polarization_sampling,
     sample_captures,
     sample_polarizations,
     sample_solid_angles,
@@ -91,7 +92,7 @@ def combine(scene: Scene, s: Samples) -> Tensor:
     else:
         weight = (
             select(s.omega[..., None], weighing.omega, None)
-            * select(s.polar, weighing.polar, s.resolved)
+            * select(s.polar, polarization_sampling(scene), s.resolved)
             * select_capture(s.capture, weighing.capture, scene.panel)[..., None]
         )
         intensity = (term.sum(-1) * weight.to(dtype)).sum((1, 2)) + background(scene, weight).to(dtype)

@@ -8,6 +8,7 @@ program takes some from the first sample of a pixel, some from the last layer, o
 import torch
 from torch import Tensor
 
+from nanobrag_torch.compat import Sampling
 from nanobrag_torch.physics.absorption import capture_fraction
 from nanobrag_torch.physics.polarization import polarization_factor
 from nanobrag_torch.physics.solid_angle import point_solid_angle, solid_angle
@@ -35,6 +36,11 @@ def sample_polarizations(polarization: Polarization, diffracted: Tensor, inciden
     if not polarization.enabled:
         return torch.ones((*diffracted.shape[:-1], len(incident)), dtype=diffracted.dtype, device=diffracted.device)
     return polarization_factor(diffracted, incident, polarization.axis, polarization.kahn)
+
+
+def polarization_sampling(scene: Scene) -> Sampling:
+    """Which sample's polarization weighs a pixel; where it is off it is 1 for every sample, culled or not."""
+    return scene.weighing.polar if scene.polarization.enabled else "per_sample"
 
 
 def select(values: Tensor, sampling: str, alive: Tensor | None) -> Tensor:
@@ -75,7 +81,7 @@ def weigh_running(
         total = total + (scene.background * later[:, 0]).to(term.dtype)
     once = {
         "omega": select(omega[..., None], weighing.omega, None),
-        "polar": select(polar, weighing.polar, resolved),
+        "polar": select(polar, polarization_sampling(scene), resolved),
         "capture": select_capture(capture, weighing.capture, scene.panel)[..., None],
     }
     for name in once.keys() - set(weighing.running):

@@ -152,6 +152,20 @@ def test_what_the_loops_leave_out_was_zero(beam):
     assert wanted["lattice.a"].abs().max() > 0
 
 
+@pytest.mark.parametrize("engine", ["numba", "formula"])
+@pytest.mark.parametrize(("nopolar", "shares"), [(True, 1.0), (False, 0.0)])
+def test_a_culled_pixel_keeps_its_background_in_mode_c_only_without_polarization(engine, nopolar, shares):
+    """[B11]: C's factor is still 0 where no sample was resolved, unless polarization is off."""
+    beam = {"dmin": 20.0, "water_size_um": 5.0, "nopolar": nopolar}
+    made = simulator(compat="c", detector={"spixels": 3, "fpixels": 3, "oversample": 2}, beam=beam)
+    scene = made.scene()
+    image = render(scene, made.pixels(), engine)
+    corner = render(replace(scene, dmin=0.0, amplitudes=replace(scene.amplitudes, default_F=0.0 * scene.fluence)),
+                    made.pixels(), engine)  # fmt: skip
+    assert corner[0] > 0
+    assert image[0].item() == pytest.approx(shares * corner[0].item(), rel=1e-12)
+
+
 def test_second_derivatives_and_gradient_checks_work_through_the_engine():
     case = only_pixel(lookup="tricubic")
 

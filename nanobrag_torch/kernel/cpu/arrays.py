@@ -13,6 +13,7 @@ from torch import Tensor
 from nanobrag_torch.kernel.cpu.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.cpu.rays import Panel, Plan
 from nanobrag_torch.kernel.cpu.shapes import Gauss, Round, Square, Tophat
+from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Amplitudes, Lattice, Polarization, Scene, Sources
@@ -176,7 +177,7 @@ def plan_record(scene: Scene) -> Plan:
     samples = panel.samples
     single = samples * scene.sources.count == 1 and scene.dmin == 0
     whole_pixel = {"first": 0, "last": samples - 1, "per_sample": -1}
-    polar = "per_sample" if single or not scene.polarization.enabled else weighing.polar
+    polar = "per_sample" if single else polarization_sampling(scene)
     shares_capture = weighing.capture == "last_layer" and panel.has_sensor and samples > 1
     return Plan(
         oversample=panel.oversample,
