@@ -34,18 +34,22 @@ class Pixels:
         begin = self.span[0] if self.span is not None else 0
         return replace(self, span=(begin + start, begin + stop))
 
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """The corner (slow, fast) and the width of the window, in which positions count."""
+        return (*self.corner, self.window[1])
+
+    def positions(self, start: int, stop: int) -> np.ndarray:
+        """Positions of the pixels number ``start`` to ``stop`` along the rows of the window."""
+        begin = self.span[0] if self.span is not None else 0
+        if self.chosen is not None:
+            return self.chosen[begin + start : begin + stop]
+        return np.arange(begin + start, begin + stop)
+
     def part(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Slow and fast indices of the pixels number ``start`` to ``stop``."""
-        begin, width = self.span[0] if self.span is not None else 0, self.window[1]
-        start, stop = begin + start, begin + stop
-        if self.chosen is not None:
-            slow, fast = np.divmod(self.chosen[start:stop], width)
-            return slow + self.corner[0], fast + self.corner[1]
-        first, last = start // width, -(-stop // width)
-        within = slice(start - first * width, stop - first * width)
-        slow = np.repeat(np.arange(first, last) + self.corner[0], width)
-        fast = np.tile(np.arange(width) + self.corner[1], last - first)
-        return slow[within], fast[within]
+        slow, fast = np.divmod(self.positions(start, stop), self.window[1])
+        return slow + self.corner[0], fast + self.corner[1]
 
     def lists(self, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Slow and fast indices (n,) of all pixels."""

@@ -207,6 +207,24 @@ def test_forward_mode_and_functional_transforms_are_given_to_the_formula():
     assert many.tolist() == pytest.approx([photons(one).item(), photons(one * 1.001).item()], rel=1e-12)
 
 
+@given(st.integers(1, 10**6), st.integers(0, 10**12))
+@settings(derandomize=True)
+def test_the_row_of_a_position_is_exact_in_floating_point(width, position):
+    """What the compiled loops do to find the row and column of a pixel."""
+    assert math.floor((float(position) + 0.5) / width) == position // width
+
+
+def test_region_and_mask_render_the_pixels_of_the_whole_image():
+    mask = (torch.arange(130).reshape(13, 10) % 7 != 3).float()
+    window = {"roi_xmin": 2, "roi_xmax": 8, "roi_ymin": 1, "roi_ymax": 11}
+    size = {"spixels": 13, "fpixels": 10, "pixel_size_mm": 0.5}
+    whole, part = simulator(detector=size).run(), simulator(detector=size | window | {"mask_array": mask}).run()
+    inside = torch.zeros(13, 10)
+    inside[1:12, 2:9] = mask[1:12, 2:9]
+    assert whole.min() > 0 and 0 < inside.sum() < 77
+    assert torch.equal(part, whole * inside)
+
+
 def test_every_tensor_that_is_not_used_has_a_zero_gradient_not_none():
     scene = simulator()
     fudge = torch.tensor(1.0, dtype=F64, requires_grad=True)

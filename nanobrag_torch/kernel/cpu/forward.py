@@ -27,8 +27,8 @@ from nanobrag_torch.kernel.cpu.rays import (
 
 
 @njit(**EXACT)
-def _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
-    """Write the photons in the pixels ``slow``, ``fast`` (n,) into ``image`` (n,).
+def _photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
+    """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
 
     ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
     the evaluation is in the precision of ``image``.
@@ -37,7 +37,7 @@ def _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
     fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
     place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
     for block in range(0, len(image), LANES):
-        choose_pixels(slow, fast, block, rows)
+        choose_pixels(positions, grid, block, rows)
         sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
         for lane in range(min(LANES, len(image) - block)):
             image[block + lane] = panel.scale * rows[TOTAL + lane]
@@ -71,9 +71,9 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, slow, fast, image):
+    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
         stamp  # noqa: B018 (closed over for the cache's key)
-        _photons(panel, plan, sources, vectors, shape, lookup, slow, fast, image)
+        _photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image)
 
     return entry
 

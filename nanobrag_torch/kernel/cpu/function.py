@@ -91,7 +91,7 @@ def _sum(scene: Scene, inputs: tuple[Any, ...], pixels: Pixels, progress: tasks.
     values = np.empty(len(pixels), dtype=arrays.REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        forward.photons(*inputs, *pixels.part(start, stop), values[start:stop])
+        forward.photons(*inputs, pixels.positions(start, stop), pixels.grid, values[start:stop])
 
     jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
     tasks.spread(jobs, run, torch.get_num_threads(), progress)
@@ -153,7 +153,7 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
 
     def run(job: int, start: int, stop: int) -> None:
         part = np.empty((count, stop - start), dtype=images.dtype)
-        push.push(*inputs, *pixels.part(start, stop), moving, part)
+        push.push(*inputs, pixels.positions(start, stop), pixels.grid, moving, part)
         images[:, start:stop] = part
 
     jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
@@ -194,7 +194,7 @@ def _pull_back(
 
     def run(job: int, start: int, stop: int) -> None:
         bar = (cotangent[start:stop] / unit).to(scene.dtype).numpy()
-        reverse.pull_back(*inputs, *pixels.part(start, stop), bar, wanted, bars[job])
+        reverse.pull_back(*inputs, pixels.positions(start, stop), pixels.grid, bar, wanted, bars[job])
 
     tasks.spread(jobs, run, torch.get_num_threads())
     # The zeros count where there are no pixels, and so no bars to add.

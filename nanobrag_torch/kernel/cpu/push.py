@@ -94,15 +94,15 @@ class Tangents(NamedTuple):
 
 
 @njit(**EXACT)
-def _push(panel, plan, sources, vectors, shape, lookup, slow, fast, tangents, images):
-    """Write the sensitivities of the pixels ``slow``, ``fast`` (n,) into ``images`` (parameters, n)."""
+def _push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
+    """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
     count = images.shape[0]
     rows = np.empty(REVERSE_ROWS)
     fine = np.empty(FINE_ROWS, dtype=images.dtype)
     moving = np.empty(count * GROUP)
     place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
     for block in range(0, images.shape[1], LANES):
-        choose_pixels(slow, fast, block, rows)
+        choose_pixels(positions, grid, block, rows)
         _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
         for parameter in range(count):
             scale, moved = panel.scale, tangents.panel[parameter, SCALE]
@@ -343,9 +343,9 @@ def _add_to_total(panel, weight, rows):
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, slow, fast, tangents, images):
+    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
         stamp  # noqa: B018 (closed over for the cache's key)
-        _push(panel, plan, sources, vectors, shape, lookup, slow, fast, tangents, images)
+        _push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images)
 
     return entry
 

@@ -6,6 +6,7 @@ All functions work on ``rows``, a float64 array of one row of LANES numbers for 
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
@@ -71,12 +72,20 @@ def is_zero(rows, row):
 
 
 @njit(**EXACT)
-def choose_pixels(slow, fast, start, rows):
-    """Fill SLOW and FAST with the indices of the block's pixels, the last one repeated in the lanes that are left."""
+def choose_pixels(positions, grid, start, rows):
+    """Fill SLOW and FAST with the indices of the block's pixels, the last one repeated in the lanes that are left.
+
+    A position counts along the rows of a window, whose corner and width ``grid`` holds. The quotient is at least half a
+    pixel from a whole number, so that its floor is exact.
+    """
+    slow, fast, width = grid
     for lane in range(LANES):
-        pixel = min(start + lane, len(slow) - 1)
-        rows[SLOW + lane] = slow[pixel]
-        rows[FAST + lane] = fast[pixel]
+        rows[FAST + lane] = positions[min(start + lane, len(positions) - 1)]
+    for lane in range(LANES):
+        position = rows[FAST + lane]
+        row = np.floor((position + 0.5) / width)
+        rows[SLOW + lane] = slow + row
+        rows[FAST + lane] = fast + (position - row * width)
 
 
 @njit(**EXACT)

@@ -85,7 +85,7 @@ class Cotangents(NamedTuple):
 
 
 @njit(**EXACT)
-def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars):
+def _pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
     """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
 
     The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
@@ -94,7 +94,7 @@ def _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotange
     fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
     place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
     for block in range(0, len(cotangent), LANES):
-        choose_pixels(slow, fast, block, rows)
+        choose_pixels(positions, grid, block, rows)
         fill(rows, BPIXEL, BPIXEL, 0.0)
         for lane in range(min(LANES, len(cotangent) - block)):
             rows[BPIXEL + lane] = cotangent[block + lane]
@@ -404,9 +404,9 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars):
+    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
         stamp  # noqa: B018 (closed over for the cache's key)
-        _pull_back(panel, plan, sources, vectors, shape, lookup, slow, fast, cotangent, wanted, bars)
+        _pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars)
 
     return entry
 
