@@ -46,8 +46,19 @@ from nanobrag_torch.kernel.cpu.rays import (
 from nanobrag_torch.kernel.cpu.reverse import (
     ALONG_FAST,
     ALONG_SLOW,
-    ANGSTROM,
     BACKGROUND,
+    DEPTH,
+    LAYER_STEP,
+    NORMAL,
+    OMEGA_2,
+    OMEGA_3,
+    ORIGIN,
+    PIXEL_SIZE,
+    SCALE,
+)
+from nanobrag_torch.kernel.cpu.shapes import parameter_slopes
+from nanobrag_torch.kernel.cpu.slopes import (
+    ANGSTROM,
     BCELL,
     BH,
     BK,
@@ -60,23 +71,14 @@ from nanobrag_torch.kernel.cpu.reverse import (
     BY,
     BZ,
     CH,
-    DEPTH,
     FINE_ROWS,
-    LAYER_STEP,
-    NORMAL,
-    OMEGA_2,
-    OMEGA_3,
-    ORIGIN,
-    PIXEL_SIZE,
     REVERSE_ROWS,
-    SCALE,
     UX,
     UY,
     UZ,
     pull_back_index,
     pull_back_product,
 )
-from nanobrag_torch.kernel.cpu.shapes import parameter_slopes
 
 #: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.
 MX, MY, MZ, MOMEGA, MCAPTURE, MPOLAR, MTERM, MTOTAL = range(0, 8 * LANES, LANES)
