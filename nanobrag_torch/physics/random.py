@@ -18,9 +18,6 @@ LARGEST = 1.0 - 1.2e-7
 #: Seeds up to this size keep every table entry within the generator's modulus.
 SEED_LIMIT = (MODULUS // REMAINDER) * QUOTIENT
 
-#: Default option value of the mosaic stream.
-DEFAULT_MOSAIC_SEED = 12345678
-
 _LAST = TABLE_SIZE
 _f32 = np.float32
 

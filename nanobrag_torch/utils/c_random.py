@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from nanobrag_torch.models.orientation import DEFAULT_MOSAIC_SEED
 from nanobrag_torch.physics import mosaic
-from nanobrag_torch.physics.random import DEFAULT_MOSAIC_SEED, CRandom, rotation_draws
+from nanobrag_torch.physics.random import CRandom, rotation_draws
 from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
 
 
