@@ -4,8 +4,9 @@ The models turn a config into these records once per evaluation; the kernel read
 connected to the configs that they came from.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -146,11 +147,17 @@ class Scene:
         return R_E_SQUARED * self.fluence / self.steps
 
 
-def tensors_of(record: object) -> list[Tensor]:
+@cache
+def names_of(kind: Hashable) -> tuple[str, ...]:
+    """The names of the fields of a kind of record."""
+    return tuple(item.name for item in fields(kind))  # type: ignore[arg-type]
+
+
+def tensors_of(record: Any) -> list[Tensor]:
     """Every tensor of a record and of the records in it, in field order."""
     found: list[Tensor] = []
-    for item in fields(record):  # type: ignore[arg-type]
-        value = getattr(record, item.name)
+    for name in names_of(record.__class__):
+        value = getattr(record, name)
         if isinstance(value, Tensor):
             found.append(value)
         elif is_dataclass(value):
@@ -168,10 +175,10 @@ def with_tensors(record: Record, tensors: Iterable[Tensor]) -> Record:
 
 def _with_next(record: Any, tensors: Iterator[Tensor]) -> Any:
     changes: dict[str, Any] = {}
-    for item in fields(record):
-        value = getattr(record, item.name)
+    for name in names_of(record.__class__):
+        value = getattr(record, name)
         if isinstance(value, Tensor):
-            changes[item.name] = next(tensors)
+            changes[name] = next(tensors)
         elif is_dataclass(value):
-            changes[item.name] = _with_next(value, tensors)
+            changes[name] = _with_next(value, tensors)
     return replace(record, **changes)

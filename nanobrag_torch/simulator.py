@@ -15,9 +15,10 @@ from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
+from nanobrag_torch.models.remembered import Remembered, numbers_besides
 from nanobrag_torch.models.tensors import device_of, scalar
 from nanobrag_torch.sampling import recommended_oversample
-from nanobrag_torch.scene import Scene, Weighing
+from nanobrag_torch.scene import Lattice, Scene, Weighing
 from nanobrag_torch.statistics import compute_statistics
 from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m
 from nanobrag_torch.validation import check_choice, check_count, fail, number_of
@@ -79,6 +80,7 @@ class Simulator:
         self.compat = Compat.of(compat)
         self.engine = engine
         self.memory_budget = memory_budget
+        self._remembered = Remembered()
 
     @property
     def wavelength(self) -> Tensor:
@@ -214,31 +216,40 @@ class Simulator:
             "polar": config.oversample_polar if oversample_polar is None else oversample_polar,
             "omega": config.oversample_omega if oversample_omega is None else oversample_omega,
         }
-        geometry = self.detector.geometry(compat)
+        keep, crystal, beam = self._remembered, self.crystal, self.beam_config
+        detector = (numbers_besides(config, "mask_array"), config.beam_centre(), str(self.detector.device), compat)
+        geometry = keep("geometry", lambda: self.detector.geometry(compat), detector)
         number = oversample if oversample is not None and oversample > 0 else None
         if number is None:
             number = self.recommended_oversample(geometry) if oversample == -1 else self.oversample(geometry)
-        polarization = self.beam.polarization(
-            geometry.polarization, compat.oversample_polar_overrides_nopolar and flags["polar"]
-        )
-        lattice = self.crystal.lattice(compat, geometry.spindle, a_star=override_a_star)
-        carried = compat.phi_zero_carryover and self.crystal.config.phi_steps > 1
+        overridden = compat.oversample_polar_overrides_nopolar and flags["polar"]
+        polarization = keep(
+            "polarization", lambda: self.beam.polarization(geometry.polarization, overridden),
+            beam, geometry.polarization, overridden,
+        )  # fmt: skip
+        crystal_in = (crystal.config, compat, geometry.spindle, override_a_star, str(crystal.device))
+
+        def lattice(stale: bool) -> Lattice:
+            return crystal.lattice(compat, geometry.spindle, stale, override_a_star)
+
+        carried = compat.phi_zero_carryover and crystal.config.phi_steps > 1
         return Scene(
-            panel=self.detector.panel(geometry, number, compat),
-            sources=self.beam.sources(geometry.beam, polarization.axis, compat),
+            panel=keep("panel", lambda: self.detector.panel(geometry, number, compat), detector, geometry, number),
+            sources=keep(
+                "sources", lambda: self.beam.sources(geometry.beam, polarization.axis, compat),
+                beam, geometry.beam, polarization.axis, compat,
+            ),
             polarization=polarization,
-            lattice=lattice,
-            amplitudes=self.crystal.amplitudes(compat),
+            lattice=keep("lattice", lambda: lattice(True), crystal_in),
+            amplitudes=crystal.amplitudes(compat),
             weighing=_weighing(compat, flags),
             fluence=self.beam.fluence,
             background=self.beam.background(compat),
-            has_background=number_of(self.beam_config.water_size_um) != 0,
-            dmin=self.beam_config.dmin * 1e-10,
+            has_background=number_of(beam.water_size_um) != 0,
+            dmin=beam.dmin * 1e-10,
             dtype=self.dtype,
-            first_lattice=(
-                self.crystal.lattice(compat, geometry.spindle, stale=False, a_star=override_a_star) if carried else None
-            ),
-        )
+            first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
+        )  # fmt: skip
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
         """Maximum and its place, mean, RMS, RMSD and number of rendered pixels of an image (spixels, fpixels).

@@ -52,19 +52,19 @@ def check_range(
     """Raise ``ValueError`` unless ``value`` is a finite number within the range (None passes if ``optional``)."""
     if value is None and optional:
         return
-    allowed = _describe(low, high, low_open, high_open, unit)
     try:
         number = number_of(value)
     except TypeError as error:
+        allowed = _describe(low, high, low_open, high_open, unit)
         raise fail(owner, field, value, allowed, str(error)) from None
-    if value is None:
-        raise fail(owner, field, value, allowed, remedy)
-    if number is None:
+    if number is None and value is not None:
         return
+    if number is None:
+        raise fail(owner, field, value, _describe(low, high, low_open, high_open, unit), remedy)
     below = number <= low if low_open else number < low
     above = number >= high if high_open else number > high
     if not math.isfinite(number) or below or above:
-        raise fail(owner, field, value, allowed, remedy)
+        raise fail(owner, field, value, _describe(low, high, low_open, high_open, unit), remedy)
 
 
 def check_finite(owner: str, field: str, values: Any, length: int | None = None, remedy: str = "") -> None:

@@ -39,6 +39,8 @@ def numba_works() -> bool:
 
 def is_transformed(scene: Scene) -> bool:
     """Whether some tensor is followed by ``torch.func`` or carries a forward-mode tangent."""
+    if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
+        return False
     found = tensors_of(scene)
     return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in found) or any(
         forward_ad.unpack_dual(tensor).tangent is not None for tensor in found

@@ -96,9 +96,9 @@ class Beam:
             weights = given / given.mean()
         return scene.Sources(directions, wavelengths, weights)
 
-    def divergence_angles(self) -> tuple[Tensor, Tensor]:
+    def divergence_angles(self, grid: Divergence | None = None) -> tuple[Tensor, Tensor]:
         """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost."""
-        grid = self.divergence()
+        grid = grid or self.divergence()
         h, v = grid.horizontal, grid.vertical
         horizontal, vertical = self._centred(h), self._centred(v)
         horizontal, vertical = (x.reshape(-1) for x in torch.meshgrid(horizontal, vertical, indexing="ij"))
@@ -113,8 +113,9 @@ class Beam:
         return horizontal, vertical
 
     def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
-        horizontal, vertical = self.divergence_angles()
-        dispersion = self.divergence().dispersion
+        grid = self.divergence()
+        horizontal, vertical = self.divergence_angles(grid)
+        dispersion = grid.dispersion
         directions = incident_directions(beam, polarization, horizontal, vertical)
         wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))
         return scene.Sources(

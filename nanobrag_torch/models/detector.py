@@ -115,7 +115,7 @@ class Detector:
         axis = unit(axis) if compat.normalise_twotheta_axis else axis
 
         def turn(v: Tensor) -> Tensor:
-            return about_axis(tilt @ v, axis, twotheta)
+            return about_axis(v @ tilt.T, axis, twotheta)
 
         ratio = _nonzero((beam * (tilt @ normal)).sum())
         if config.close_distance_mm is not None:
@@ -123,8 +123,8 @@ class Detector:
         else:
             close = torch.abs(ratio * distance)
         pivot = self._pivot(row, compat)
-        at_sample = turn(-f_close * fast - s_close * slow + close * normal)
-        fast, slow, normal = turn(fast), turn(slow), turn(normal)
+        at_sample = -f_close * fast - s_close * slow + close * normal
+        at_sample, fast, slow, normal = turn(torch.stack([at_sample, fast, slow, normal]))
         if config.pix0_override_m is not None and compat.pix0_override:
             origin = vector(config.pix0_override_m, self.device)
         elif pivot is DetectorPivot.SAMPLE:

@@ -19,7 +19,10 @@ def vector(values: Any, device: torch.device) -> Tensor:
     if isinstance(values, Tensor):
         return values.reshape(-1).to(device=device, dtype=torch.float64)
     assert isinstance(values, Iterable)
-    return torch.stack([scalar(value, device) for value in values])
+    values = list(values)
+    if any(isinstance(value, Tensor) for value in values):
+        return torch.stack([scalar(value, device) for value in values])
+    return torch.tensor([float(value) for value in values], dtype=torch.float64, device=device)
 
 
 def device_of(value: torch.device | str | None) -> torch.device:

@@ -21,10 +21,7 @@ def fraction(index: Tensor) -> tuple[Tensor, Tensor]:
 def unit(vector: Tensor) -> Tensor:
     """The vector (..., 3) divided by its length; a zero vector stays zero, with zero gradient."""
     square = (vector * vector).sum(-1, keepdim=True)
-    zero = square == 0
-    return torch.where(
-        zero, torch.zeros_like(vector), vector * torch.rsqrt(torch.where(zero, torch.ones_like(square), square))
-    )
+    return vector * torch.rsqrt(square.masked_fill(square == 0, torch.inf))
 
 
 def grating(fractional: Tensor, cells: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """Work on threads: ranges, progress, interrupts, memory and bounds."""
 
 import itertools
+import multiprocessing
 import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -64,6 +66,29 @@ def test_an_exception_in_a_job_is_raised():
 
     with pytest.raises(RuntimeError, match="job"):
         tasks.spread([[(0, 1)], [(1, 2)]], run, 2)
+
+
+def squares_of(count):
+    found = [0] * count
+
+    def run(job, start, stop):
+        found[start] = start * start
+
+    tasks.spread([[(number, number + 1)] for number in range(count)], run, 3)
+    return found
+
+
+def test_callers_on_several_threads_share_the_helpers():
+    expected = [number * number for number in range(200)]
+    with ThreadPoolExecutor(6) as pool:
+        assert all(found == expected for found in pool.map(squares_of, [200] * 30))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_gets_helpers_of_its_own():
+    expected = squares_of(50)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(squares_of, [50]).get(timeout=60) == expected
 
 
 def test_progress_reaches_the_number_of_pixels():

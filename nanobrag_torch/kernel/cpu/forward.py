@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, LANES, fingerprint
+from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.cpu.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
@@ -35,7 +36,7 @@ def _photons(panel, plan, sources, vectors, shape, lookup, positions, grid, imag
     """
     rows = np.empty(FORWARD_ROWS)
     fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
     for block in range(0, len(image), LANES):
         choose_pixels(positions, grid, block, rows)
         sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)

@@ -4,6 +4,7 @@ The forward pass keeps nothing but the scene; the backward pass evaluates the sa
 is asked of the readable formula, which autograd can differentiate to any order.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -175,11 +176,9 @@ def _records(scene: Scene, tables: arrays.Tables) -> tuple[Any, ...]:
 def _pull_back(
     scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: Tensor, memory_budget: int
 ) -> list[Tensor]:
-    """Cotangents of the tables. The largest of the pixels' is taken out, so that float32 has room both ways."""
+    """Cotangents of the tables. The largest of the pixels' is taken out of float32, which then has room both ways."""
     outputs = [getattr(tables, item.name) for item in fields(tables)]
-    low, high = torch.aminmax(cotangent) if len(cotangent) else (torch.zeros(()), torch.zeros(()))
-    largest = max(-float(low), float(high))
-    unit = largest if 0 < largest < np.inf else 1.0
+    unit = _largest(cotangent) if scene.dtype == torch.float32 else 1.0
     inputs = _records(scene, tables)
     wanted = reverse.Wanted(
         rays=tables.panel.requires_grad or tables.sources.requires_grad,
@@ -187,16 +186,35 @@ def _pull_back(
         shape=tables.shape.requires_grad,
         lookup=tables.lookup.requires_grad,
     )
-    sizes = [output.numel() if output.requires_grad else 0 for output in outputs]
-    count = max(2, min(tasks.RANGES_PER_IMAGE, memory_budget // (8 * max(1, sum(sizes)))))
-    jobs = tasks.shares(tasks.ranges(len(pixels), scene.samples_per_pixel), count)
-    bars = [reverse.Cotangents(*(np.zeros(output.shape) for output in outputs)) for _ in jobs]
+    asked = (wanted.rays, wanted.rays, wanted.vectors, wanted.shape, wanted.lookup)
+    shapes = [output.shape if ask else (0,) * output.ndim for ask, output in zip(asked, outputs, strict=True)]
+    jobs = _jobs(scene, pixels, shapes, memory_budget)
+    bars = [reverse.Cotangents(*map(np.zeros, shapes)) for _ in range(max(1, len(jobs)))]
 
     def run(job: int, start: int, stop: int) -> None:
-        bar = (cotangent[start:stop] / unit).to(scene.dtype).numpy()
-        reverse.pull_back(*inputs, pixels.positions(start, stop), pixels.grid, bar, wanted, bars[job])
+        bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
+        reverse.pull_back(
+            *inputs, pixels.positions(start, stop), pixels.grid, bar.contiguous().numpy(), wanted, bars[job]
+        )
 
     tasks.spread(jobs, run, torch.get_num_threads())
-    # The zeros count where there are no pixels, and so no bars to add.
-    totals = [sum((job[i] for job in bars), np.zeros(output.shape)) for i, output in enumerate(outputs)]
-    return [unit * torch.from_numpy(total) for total in totals]
+    totals = bars[0]
+    for others in bars[1:]:
+        for total, other in zip(totals, others, strict=True):
+            total += other
+    return [torch.from_numpy(total if unit == 1.0 else unit * total) for total in totals]
+
+
+def _largest(cotangent: Tensor) -> float:
+    """The largest magnitude, or 1 where it is none to divide by."""
+    low, high = torch.aminmax(cotangent) if len(cotangent) else (torch.zeros(()), torch.zeros(()))
+    largest = max(-float(low), float(high))
+    return largest if 0 < largest < np.inf else 1.0
+
+
+def _jobs(scene: Scene, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_budget: int) -> list[list[tasks.Range]]:
+    """Jobs with cotangents of those shapes each: as many as memory allows and adding them up is worth."""
+    size = max(1, sum(math.prod(shape) for shape in shapes))
+    worth = len(pixels) * scene.samples_per_pixel // size
+    count = max(2, min(tasks.RANGES_PER_IMAGE, memory_budget // (8 * size), worth))
+    return tasks.shares(tasks.ranges(len(pixels), scene.samples_per_pixel), count)

@@ -14,6 +14,10 @@ from numba.extending import overload
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
 from nanobrag_torch.kernel.cpu.tricubic import interpolate, interpolate_slopes, is_inside, nearest_entry, spread
 
+#: Offsets of the float64 rows of a look-up: real Miller indices, and the amplitude that ``square_slopes`` has found.
+H, K, L, AMPLITUDE = range(0, 4 * LANES, LANES)
+LOOKUP_ROWS = 4 * LANES
+
 
 class Constant(NamedTuple):
     """The same F^2 everywhere, an array of one element."""
@@ -64,9 +68,9 @@ def _address_nearest(lookup, lane, h, k, l, h0, k0, l0, place, index):
 
 
 def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, place, index):
-    index[lane] = h
-    index[LANES + lane] = k
-    index[2 * LANES + lane] = l
+    index[H + lane] = h
+    index[K + lane] = k
+    index[L + lane] = l
 
 
 def _squares_constant(lookup, place, index, row, offset):
@@ -81,7 +85,7 @@ def _squares_nearest(lookup, place, index, row, offset):
 
 def _squares_tricubic(lookup, place, index, row, offset):
     for lane in range(LANES):
-        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
         if is_inside(lookup, h, k, l):
             value = interpolate(lookup, h, k, l)
         else:
@@ -91,7 +95,7 @@ def _squares_tricubic(lookup, place, index, row, offset):
 
 def _squares_outside(lookup, place, index, row, offset):
     for lane in range(LANES):
-        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
         row[offset + lane] = 0.0 if is_inside(lookup, h, k, l) else 1.0
 
 
@@ -101,12 +105,13 @@ def _slopes_constant(lookup, place, index, row, offset, slopes):
 
 def _slopes_tricubic(lookup, place, index, row, offset, slopes):
     for lane in range(LANES):
-        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
         value = slope_h = slope_k = slope_l = 0.0
         if is_inside(lookup, h, k, l):
             value, slope_h, slope_k, slope_l = interpolate_slopes(lookup, h, k, l)
         else:
             value = np.float64(lookup.amplitude[nearest_entry(lookup, h, k, l)])
+        index[AMPLITUDE + lane] = value
         row[offset + lane] = value * value
         row[slopes + lane] = 2 * value * slope_h
         row[slopes + LANES + lane] = 2 * value * slope_k
@@ -134,7 +139,7 @@ def _moving_nearest(lookup, moved, place, index, row, offset):
 def _moving_tricubic(lookup, moved, place, index, row, offset):
     moving = Tricubic(moved, lookup.low, lookup.size)
     for lane in range(LANES):
-        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
         if is_inside(lookup, h, k, l):
             row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
         else:
@@ -154,12 +159,12 @@ def _return_nearest(lookup, place, index, row, offset, bar):
 
 def _return_tricubic(lookup, place, index, row, offset, bar):
     for lane in range(LANES):
-        h, k, l = index[lane], index[LANES + lane], index[2 * LANES + lane]
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        amount = 2 * index[AMPLITUDE + lane] * row[offset + lane]
         if is_inside(lookup, h, k, l):
-            spread(lookup, bar, h, k, l, 2 * interpolate(lookup, h, k, l) * row[offset + lane])
+            spread(lookup, bar, h, k, l, amount)
         else:
-            entry = nearest_entry(lookup, h, k, l)
-            bar[entry] += 2 * lookup.amplitude[entry] * row[offset + lane]
+            bar[nearest_entry(lookup, h, k, l)] += amount
 
 
 ADDRESS = {
@@ -181,7 +186,7 @@ RETURN = {Constant: _return_constant, Nearest: _return_nearest, Tricubic: _retur
 
 
 def address(lookup, lane, h, k, l, h0, k0, l0, place, index):
-    """Note in ``place`` (LANES,) or ``index`` (3 LANES,) where the sample of a lane looks up."""
+    """Note in ``place`` (LANES,) or the first rows of ``index`` (LOOKUP_ROWS,) where the sample of a lane looks up."""
     return ADDRESS[type(lookup)](lookup, lane, h, k, l, h0, k0, l0, place, index)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, ENTRY, EXACT, LANES, fingerprint
-from nanobrag_torch.kernel.cpu.lookups import moving_squares, square_slopes
+from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS, moving_squares, square_slopes
 from nanobrag_torch.kernel.cpu.orientations import CELL, DH, DK, DL, LATTICE, index
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
@@ -102,7 +102,7 @@ def _push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangent
     rows = np.empty(REVERSE_ROWS)
     fine = np.empty(FINE_ROWS, dtype=images.dtype)
     moving = np.empty(count * GROUP)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
     for block in range(0, images.shape[1], LANES):
         choose_pixels(positions, grid, block, rows)
         _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)

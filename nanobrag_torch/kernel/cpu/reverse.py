@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, LANES, SUMMED, fingerprint
+from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
     DIRECTION,
@@ -74,7 +75,7 @@ class Wanted(NamedTuple):
 
 
 class Cotangents(NamedTuple):
-    """One float64 array for each table, of its size."""
+    """One float64 array for each table, of its size, or of none where it is not wanted."""
 
     panel: np.ndarray
     sources: np.ndarray
@@ -91,7 +92,7 @@ def _pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, co
     """
     rows = np.empty(REVERSE_ROWS)
     fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(3 * LANES)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
     for block in range(0, len(cotangent), LANES):
         choose_pixels(positions, grid, block, rows)
         fill(rows, BPIXEL, BPIXEL, 0.0)

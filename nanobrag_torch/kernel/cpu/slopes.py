@@ -18,7 +18,9 @@ from nanobrag_torch.kernel.cpu.shapes import interference_slopes, parameter_slop
 BPIXEL, BTERM, BDX, BDY, BDZ, BOMEGA, BCAPTURE, BPOLAR, BX, BY, BZ = range(
     FORWARD_ROWS, FORWARD_ROWS + 11 * LANES, LANES
 )
-REVERSE_ROWS = FORWARD_ROWS + 11 * LANES
+#: First of the rows for the parameters of the shape, at most seven.
+BSHAPE = FORWARD_ROWS + 11 * LANES
+REVERSE_ROWS = FORWARD_ROWS + 18 * LANES
 #: Offsets of the rows in the precision of the evaluation: slopes of F^2 against h, k, l; scattering vector in
 #: 1/Angstrom and its cotangent; cotangents of h, k, l, of the sum over orientations, and of F^2.
 CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BH, BK, BL, BSUM, BCELL = range(LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES)
@@ -51,7 +53,7 @@ def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, w
                 fine[BCELL + lane] = fine[BSUM + lane] * fine[LATTICE + lane]
             return_squares(lookup, place, indices, fine, BCELL, bars.lookup)
         if wanted.shape:
-            _pull_back_shape(shape, fine, bars)
+            _pull_back_shape(shape, rows, fine, bars)
     for lane in range(LANES):
         rows[BX + lane] = fine[BUX + lane] * ANGSTROM
         rows[BY + lane] = fine[BUY + lane] * ANGSTROM
@@ -110,10 +112,21 @@ def pull_back_index(vectors, orientation, rows, fine):
 
 
 @njit(**CONTRACTED)
-def _pull_back_shape(shape, fine, bars):
-    """From the cotangent of F^2 S^2 to the parameters of the shape."""
+def _pull_back_parameters(shape, rows, fine):
+    """Fill the rows from BSHAPE on with what each lane adds to the parameters of the shape."""
     for lane in range(LANES):
         bar = np.float64(fine[BSUM + lane]) * np.float64(fine[CELL + lane])
         slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
         for number, slope in enumerate(slopes):
-            bars.shape[number] += bar * slope
+            rows[BSHAPE + number * LANES + lane] = bar * slope
+
+
+@njit(**SUMMED)
+def _pull_back_shape(shape, rows, fine, bars):
+    """From the cotangent of F^2 S^2 to the parameters of the shape."""
+    _pull_back_parameters(shape, rows, fine)
+    for number in range(bars.shape.size):
+        total = 0.0
+        for lane in range(LANES):
+            total += rows[BSHAPE + number * LANES + lane]
+        bars.shape[number] += total

@@ -4,9 +4,12 @@ The compiled loops release the interpreter, so that plain Python threads keep al
 main thread reports progress and can be interrupted.
 """
 
+import itertools
+import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 
 from nanobrag_torch.kernel.cpu.compiling import LANES
 
@@ -14,7 +17,7 @@ Range = tuple[int, int]
 Progress = Callable[[int, int], None]
 
 #: Samples in a range: enough to outweigh handing it to a thread, and not so many that an interrupt has to wait.
-FEWEST_SAMPLES, MOST_SAMPLES = 1 << 17, 1 << 23
+FEWEST_SAMPLES, MOST_SAMPLES = 1 << 14, 1 << 23
 #: Ranges in an image between those limits, so that every thread finds work.
 RANGES_PER_IMAGE = 64
 
@@ -40,27 +43,49 @@ def spread(
 ) -> None:
     """Call ``run(job, start, stop)`` for every range; those of one job follow each other, jobs share the ``threads``.
 
-    ``progress`` is called in this thread with (pixels done, pixels in all). An exception, or an interrupt from the
-    keyboard, ends all jobs at their next range and is raised here.
+    This thread is one of them, and calls ``progress`` with (pixels done, pixels in all) between its ranges and at the
+    end. An exception, or an interrupt from the keyboard, ends all jobs at their next range and is raised here.
     """
-    total, done = sum(stop - start for job in jobs for start, stop in job), 0
+    total, numbers = sum(stop - start for job in jobs for start, stop in job), itertools.count()
+    finished: list[int] = []
     stopped = threading.Event()
 
-    def work(number: int) -> int:
-        finished = 0
-        for start, stop in jobs[number]:
-            if stopped.is_set():
-                break
-            run(number, start, stop)
-            finished += stop - start
-        return finished
-
-    with ThreadPoolExecutor(threads) as pool:
+    def work(tell: Progress | None = None) -> None:
+        """Take one job after the other until none is left."""
         try:
-            for future in as_completed([pool.submit(work, number) for number in range(len(jobs))]):
-                done += future.result()
-                if progress is not None:
-                    progress(done, total)
+            while (number := next(numbers)) < len(jobs):
+                for start, stop in jobs[number]:
+                    if stopped.is_set():
+                        return
+                    run(number, start, stop)
+                    finished.append(stop - start)
+                    if tell is not None and (done := sum(finished)) < total:
+                        tell(done, total)
         except BaseException:
             stopped.set()
             raise
+
+    helpers = min(threads, len(jobs)) - 1
+    others = [_helpers(threads - 1).submit(work) for _ in range(helpers)]
+    try:
+        work(progress)
+        others = [other for other in others if not other.cancel()]
+        wait(others)
+    except BaseException:
+        stopped.set()
+        wait([other for other in others if not other.cancel()])
+        raise
+    for other in others:
+        other.result()
+    if progress is not None:
+        progress(total, total)
+
+
+@cache
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Threads that stay for the next image, since starting them takes as long as a small one."""
+    return ThreadPoolExecutor(count, thread_name_prefix="nanobrag_torch")
+
+
+if hasattr(os, "register_at_fork"):  # A forked process has none of its parent's threads.
+    os.register_at_fork(after_in_child=_helpers.cache_clear)

@@ -4,10 +4,15 @@
 the flat table, whose last entry stands for everything outside.
 """
 
+# mypy: disable-error-code="call-arg"
+
 import numpy as np
 from numba import njit
 
+from nanobrag_torch.kernel.cpu import quads
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT
+
+SIXTH = 1 / 6
 
 
 @njit(**EXACT)
@@ -34,19 +39,21 @@ def nearest_entry(lookup, h, k, l):
 @njit(**CONTRACTED)
 def weights(t):
     """Cubic Lagrange weights of the nodes -1, 0, 1, 2 at t in [0, 1]."""
-    return (
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
-    )
+    left, right, far = t + 1, t - 1, t - 2
+    inner, outer = t * right, left * far
+    return -SIXTH * inner * far, 0.5 * outer * right, -0.5 * outer * t, SIXTH * inner * left
 
 
 @njit(**CONTRACTED)
 def weight_slopes(t):
     """Derivatives of ``weights``."""
     square = 3 * t * t
-    return (6 * t - square - 2) / 6, (square - 4 * t - 1) / 2, (2 * t + 2 - square) / 2, (square - 1) / 6
+    return (
+        SIXTH * (6 * t - square - 2),
+        0.5 * (square - 4 * t - 1),
+        0.5 * (2 * t + 2 - square),
+        SIXTH * (square - 1),
+    )
 
 
 @njit(**EXACT)
@@ -55,65 +62,71 @@ def first_node(lookup, h, k, l):
     (low_h, low_k, low_l), (_, size_k, size_l) = lookup.low, lookup.size
     fh, fk, fl = np.floor(h), np.floor(k), np.floor(l)
     entry = ((fh - low_h - 1) * size_k + (fk - low_k - 1)) * size_l + (fl - low_l - 1)
-    return np.int64(entry), h - fh, k - fk, l - fl
+    return np.uint64(entry), h - fh, k - fk, l - fl
+
+
+@njit(**CONTRACTED)
+def dot(weights, quad):
+    """The sum of the products."""
+    return (weights[0] * quad[0] + weights[1] * quad[1]) + (weights[2] * quad[2] + weights[3] * quad[3])
+
+
+@njit(**CONTRACTED)
+def combine(weights, a, b, c, d):
+    """The weighted sum of four quads."""
+    return quads.add(quads.add(quads.add(quads.scaled(weights[0], a), weights[1], b), weights[2], c), weights[3], d)
+
+
+@njit(**EXACT)
+def plane(lookup, entry):
+    """The 16 nodes of one h from ``entry`` on, a quad along l for each k."""
+    f, step = lookup.amplitude, np.uint64(lookup.size[2])
+    second, third = entry + step, entry + step + step
+    f[entry], f[third + step + np.uint64(3)]  # nothing, but where bounds are checked
+    return quads.load(f, entry), quads.load(f, second), quads.load(f, third), quads.load(f, third + step)
 
 
 @njit(**CONTRACTED)
 def interpolate(lookup, h, k, l):
     """F at indices whose nodes are all in the table."""
-    entry, th, tk, tl = first_node(lookup, h, k, l)
-    size_k, size_l = np.int64(lookup.size[1]), np.int64(lookup.size[2])
-    w0, w1, w2, w3 = weights(tl)
-    total = 0.0
-    for wh in weights(th):
-        across, line = 0.0, entry
-        for wk in weights(tk):
-            f = lookup.amplitude
-            across += wk * (w0 * f[line] + w1 * f[line + 1] + w2 * f[line + 2] + w3 * f[line + 3])
-            line += size_l
-        total += wh * across
-        entry += size_k * size_l
-    return total
+    first, th, tk, tl = first_node(lookup, h, k, l)
+    step, wk = np.uint64(lookup.size[1]) * np.uint64(lookup.size[2]), weights(tk)
+    a = combine(wk, *plane(lookup, first))
+    b = combine(wk, *plane(lookup, first + step))
+    c = combine(wk, *plane(lookup, first + step + step))
+    d = combine(wk, *plane(lookup, first + step + step + step))
+    return dot(weights(tl), combine(weights(th), a, b, c, d))
 
 
 @njit(**CONTRACTED)
 def interpolate_slopes(lookup, h, k, l):
     """F and its slopes against the three indices."""
-    entry, th, tk, tl = first_node(lookup, h, k, l)
-    size_k, size_l = np.int64(lookup.size[1]), np.int64(lookup.size[2])
-    w0, w1, w2, w3 = weights(tl)
-    s0, s1, s2, s3 = weight_slopes(tl)
-    total = slope_h = slope_k = slope_l = 0.0
-    for wh, sh in zip(weights(th), weight_slopes(th)):  # noqa: B905 (numba has no strict zip)
-        across = across_k = across_l = 0.0
-        line = entry
-        for wk, sk in zip(weights(tk), weight_slopes(tk)):  # noqa: B905
-            f0, f1 = lookup.amplitude[line], lookup.amplitude[line + 1]
-            f2, f3 = lookup.amplitude[line + 2], lookup.amplitude[line + 3]
-            value = w0 * f0 + w1 * f1 + w2 * f2 + w3 * f3
-            across += wk * value
-            across_k += sk * value
-            across_l += wk * (s0 * f0 + s1 * f1 + s2 * f2 + s3 * f3)
-            line += size_l
-        total += wh * across
-        slope_h += sh * across
-        slope_k += wh * across_k
-        slope_l += wh * across_l
-        entry += size_k * size_l
-    return total, slope_h, slope_k, slope_l
+    first, th, tk, tl = first_node(lookup, h, k, l)
+    step, wk, sk = np.uint64(lookup.size[1]) * np.uint64(lookup.size[2]), weights(tk), weight_slopes(tk)
+    nodes = plane(lookup, first)
+    a, slope_a = combine(wk, *nodes), combine(sk, *nodes)
+    nodes = plane(lookup, first + step)
+    b, slope_b = combine(wk, *nodes), combine(sk, *nodes)
+    nodes = plane(lookup, first + step + step)
+    c, slope_c = combine(wk, *nodes), combine(sk, *nodes)
+    nodes = plane(lookup, first + step + step + step)
+    d, slope_d = combine(wk, *nodes), combine(sk, *nodes)
+    wh, wl = weights(th), weights(tl)
+    total = combine(wh, a, b, c, d)
+    along_h = dot(wl, combine(weight_slopes(th), a, b, c, d))
+    along_k = dot(wl, combine(wh, slope_a, slope_b, slope_c, slope_d))
+    return dot(wl, total), along_h, along_k, dot(weight_slopes(tl), total)
 
 
-@njit(**EXACT)
+@njit(**CONTRACTED)
 def spread(lookup, bar, h, k, l, amount):
     """Add ``amount`` times each node's weight to the cotangents of the nodes."""
     entry, th, tk, tl = first_node(lookup, h, k, l)
-    size_k, size_l = np.int64(lookup.size[1]), np.int64(lookup.size[2])
+    size_k, size_l = np.uint64(lookup.size[1]), np.uint64(lookup.size[2])
+    wl = weights(tl)
     for wh in weights(th):
         line = entry
         for wk in weights(tk):
-            node = line
-            for wl in weights(tl):
-                bar[node] += amount * wh * wk * wl
-                node += 1
+            quads.store(bar, line, quads.add(quads.load(bar, line), amount * wh * wk, wl))
             line += size_l
         entry += size_k * size_l

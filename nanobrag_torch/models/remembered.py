@@ -1,0 +1,62 @@
+"""What follows from plain numbers alone is made once and kept until one of the numbers changes."""
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.scene import names_of
+
+Made = TypeVar("Made")
+
+#: Tensors with more elements are not compared.
+MOST_ELEMENTS = 16
+
+
+class Remembered:
+    """The last result of each of some pure functions, with the numbers that it was made of.
+
+    Values are compared, not identities: a config that is changed in place is seen. What depends on a tensor that
+    requires a gradient, is large, or belongs to a ``torch.func`` transform is made anew each time, so no graph is kept.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Any, Any]] = {}
+
+    def __call__(self, name: str, make: Callable[[], Made], *given: Any) -> Made:
+        """What ``make`` returns for the numbers in ``given``: kept from the last time, or made now."""
+        try:
+            key = _numbers_of(given)
+        except _NotPlainError:
+            return make()
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != key:
+            kept = self._kept[name] = (key, make())
+        return kept[1]
+
+
+class _NotPlainError(Exception):
+    """Something cannot be compared by value."""
+
+
+def _numbers_of(value: Any) -> Any:
+    if isinstance(value, (int, float, str, type(None))):
+        return value
+    if isinstance(value, Tensor):
+        if value.requires_grad or value.numel() > MOST_ELEMENTS or torch.is_inference_mode_enabled():
+            raise _NotPlainError
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            raise _NotPlainError
+        return (str(value.device), *value.reshape(-1).tolist())
+    if isinstance(value, (tuple, list)):
+        return tuple(_numbers_of(item) for item in value)
+    if is_dataclass(value):
+        return (type(value), *(_numbers_of(getattr(value, name)) for name in names_of(value.__class__)))
+    return value
+
+
+def numbers_besides(record: Any, *left_out: str) -> tuple[Any, ...]:
+    """The fields of a record without those ``left_out``."""
+    return tuple(getattr(record, name) for name in names_of(record.__class__) if name not in left_out)
