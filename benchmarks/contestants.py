@@ -20,10 +20,14 @@ LARGEST = {"formula": 2**22, "torch": 2**25}
 
 @dataclass(frozen=True)
 class Contestant:
-    """``prepare`` makes a workload ready and returns what is timed, or None where it does not take part."""
+    """``prepare`` makes a workload ready and returns what is timed, or None where it does not take part.
+
+    ``repeats`` says whether its turn is filled with calls: a process of its own is as cold each time.
+    """
 
     name: str
     prepare: Callable[[Workload], Callable[[], float] | None]
+    repeats: bool = True
 
 
 def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | None = None) -> Contestant:
@@ -70,7 +74,7 @@ def c_program(loop_only: bool) -> Contestant | None:
 
         return run
 
-    return Contestant("C, pixel loop" if loop_only else "C, whole process", prepare)
+    return Contestant("C, pixel loop" if loop_only else "C, whole process", prepare, repeats=False)
 
 
 def write_list(path: Path) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmarks.measure import Measurement, Row
 from benchmarks.scaling import Point, as_dicts
+from benchmarks.workloads import WORKLOADS
 
 #: What is divided by what: (name of the ratio, dividend, divisor), the names of contestants without their threads.
 RATIOS = (
@@ -56,13 +57,18 @@ def _table(title: str, measurement: Measurement, rows: dict[str, dict[str, Row |
 
 
 def ratios(measurement: Measurement) -> dict[str, dict[str, float]]:
-    """Ratios of medians by name and workload, where both took part."""
+    """Ratios of medians by name and workload, where both took part; and to C's times on another machine."""
     found: dict[str, dict[str, float]] = {}
     for name, above, below in RATIOS:
         for load in workloads(measurement):
             one, other = find(measurement, load, above), find(measurement, load, below)
             if one is not None and other is not None:
                 found.setdefault(name, {})[load] = one.median / other.median
+    for precision in ("float64", "float32"):
+        for load in workloads(measurement):
+            row, there = find(measurement, load, f"auto {precision}"), WORKLOADS[load].c_nanoseconds
+            if row is not None and there is not None:
+                found.setdefault(f"C loop elsewhere / image, {precision}", {})[load] = there / row.nanoseconds
     return found
 
 

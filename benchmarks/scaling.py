@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.contestants import ours
+from benchmarks.measure import TURN, turn
 from benchmarks.workloads import WORKLOADS, Workload
 
 SIDES = (128, 256, 512, 1024, 2048, 4096)
@@ -41,7 +42,7 @@ def _median(load: Workload, rounds: int, threads: int) -> float:
     run = ours("auto", torch.float64, threads=threads).prepare(load)
     assert run is not None
     run()
-    return statistics.median(run() for _ in range(rounds))
+    return statistics.median(turn(run, TURN) for _ in range(rounds))
 
 
 def as_dicts(points: list[Point]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What is measured: scenes of known size, one row each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,7 +34,9 @@ class Workload:
     wavelengths: int = 1
     table: bool = False
     interpolate: bool = False
-    changes: dict[str, Any] = field(default_factory=dict)
+    c_nanoseconds: float | None = None
+    """What the C program's pixel loop (-O2, OpenMP, two cores with AVX-512) takes for an evaluation: measured once on
+    another machine of the kind that docs/engine.md names. A yardstick for where no binary is at hand."""
 
     @property
     def evaluations(self) -> int:
@@ -108,12 +110,14 @@ def structure_factors() -> torch.Tensor:
 WORKLOADS = {
     load.name: load
     for load in (
-        Workload("W1", "cubic, one sample a pixel", 1024, CUBIC, cells=5),
-        Workload("W2", "cubic, four sub-pixels, long waves", 1024, CUBIC, cells=5, wavelength=6.2, oversample=2),
-        Workload("W3", "100 mosaic domains", 512, domains=100),
+        Workload("W1", "cubic, one sample a pixel", 1024, CUBIC, cells=5, c_nanoseconds=83),
+        Workload("W2", "cubic, four sub-pixels, long waves", 1024, CUBIC, cells=5, wavelength=6.2, oversample=2,
+                 c_nanoseconds=48),
+        Workload("W3", "100 mosaic domains", 512, domains=100, c_nanoseconds=41),
         Workload("W4", "20 domains, 10 phi steps, 5 wavelengths, list of F", 512, domains=20, phi_steps=10,
-                 wavelengths=5, table=True),
-        Workload("W5", "25 domains, list of F, large detector", 2048, domains=25, table=True),
-        Workload("W6", "one unit cell, interpolated F", 256, cells=1, table=True, interpolate=True),
+                 wavelengths=5, table=True, c_nanoseconds=40),
+        Workload("W5", "25 domains, list of F, large detector", 2048, domains=25, table=True, c_nanoseconds=45),
+        Workload("W6", "one unit cell, interpolated F", 256, cells=1, table=True, interpolate=True,
+                 c_nanoseconds=110),
     )
 }  # fmt: skip

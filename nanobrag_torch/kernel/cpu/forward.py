@@ -28,23 +28,6 @@ from nanobrag_torch.kernel.cpu.rays import (
 
 
 @njit(**EXACT)
-def _photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
-    """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
-
-    ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
-    the evaluation is in the precision of ``image``.
-    """
-    rows = np.empty(FORWARD_ROWS)
-    fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-    for block in range(0, len(image), LANES):
-        choose_pixels(positions, grid, block, rows)
-        sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
-        for lane in range(min(LANES, len(image) - block)):
-            image[block + lane] = panel.scale * rows[TOTAL + lane]
-
-
-@njit(**EXACT)
 def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
     fill(rows, TOTAL, TOTAL, 0.0)
@@ -72,12 +55,23 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
+    def photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
+        """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
+
+        ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
+        the evaluation is in the precision of ``image``.
+        """
         stamp  # noqa: B018 (closed over for the cache's key)
-        _photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image)
+        rows = np.empty(FORWARD_ROWS)
+        fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
+        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+        for block in range(0, len(image), LANES):
+            choose_pixels(positions, grid, block, rows)
+            sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
+            for lane in range(min(LANES, len(image) - block)):
+                image[block + lane] = panel.scale * rows[TOTAL + lane]
 
-    return entry
+    return photons
 
 
-#: ``_photons``, to be called from Python.
 photons = _entry(fingerprint())

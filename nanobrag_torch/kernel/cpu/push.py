@@ -96,24 +96,6 @@ class Tangents(NamedTuple):
 
 
 @njit(**EXACT)
-def _push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
-    """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
-    count = images.shape[0]
-    rows = np.empty(REVERSE_ROWS)
-    fine = np.empty(FINE_ROWS, dtype=images.dtype)
-    moving = np.empty(count * GROUP)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-    for block in range(0, images.shape[1], LANES):
-        choose_pixels(positions, grid, block, rows)
-        _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
-        for parameter in range(count):
-            scale, moved = panel.scale, tangents.panel[parameter, SCALE]
-            for lane in range(min(LANES, images.shape[1] - block)):
-                total = moving[parameter * GROUP + MTOTAL + lane]
-                images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]
-
-
-@njit(**EXACT)
 def _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents):
     count = moving.size // GROUP
     fill(rows, TOTAL, TOTAL, 0.0)
@@ -345,12 +327,24 @@ def _add_to_total(panel, weight, rows):
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
+    def push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
+        """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
         stamp  # noqa: B018 (closed over for the cache's key)
-        _push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images)
+        count = images.shape[0]
+        rows = np.empty(REVERSE_ROWS)
+        fine = np.empty(FINE_ROWS, dtype=images.dtype)
+        moving = np.empty(count * GROUP)
+        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+        for block in range(0, images.shape[1], LANES):
+            choose_pixels(positions, grid, block, rows)
+            _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
+            for parameter in range(count):
+                scale, moved = panel.scale, tangents.panel[parameter, SCALE]
+                for lane in range(min(LANES, images.shape[1] - block)):
+                    total = moving[parameter * GROUP + MTOTAL + lane]
+                    images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]
 
-    return entry
+    return push
 
 
-#: ``_push``, to be called from Python.
 push = _entry(fingerprint())

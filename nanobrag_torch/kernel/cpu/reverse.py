@@ -85,25 +85,6 @@ class Cotangents(NamedTuple):
 
 
 @njit(**EXACT)
-def _pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
-    """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
-
-    The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
-    """
-    rows = np.empty(REVERSE_ROWS)
-    fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-    for block in range(0, len(cotangent), LANES):
-        choose_pixels(positions, grid, block, rows)
-        fill(rows, BPIXEL, BPIXEL, 0.0)
-        for lane in range(min(LANES, len(cotangent) - block)):
-            rows[BPIXEL + lane] = cotangent[block + lane]
-        if is_zero(rows, BPIXEL):
-            continue
-        _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
-
-
-@njit(**EXACT)
 def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars):
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
@@ -312,12 +293,25 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
 
 def _entry(stamp):
     @njit(**ENTRY)
-    def entry(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
+    def pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
+        """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
+
+        The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
+        """
         stamp  # noqa: B018 (closed over for the cache's key)
-        _pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars)
+        rows = np.empty(REVERSE_ROWS)
+        fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
+        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+        for block in range(0, len(cotangent), LANES):
+            choose_pixels(positions, grid, block, rows)
+            fill(rows, BPIXEL, BPIXEL, 0.0)
+            for lane in range(min(LANES, len(cotangent) - block)):
+                rows[BPIXEL + lane] = cotangent[block + lane]
+            if is_zero(rows, BPIXEL):
+                continue
+            _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
 
-    return entry
+    return pull_back
 
 
-#: ``_pull_back``, to be called from Python.
 pull_back = _entry(fingerprint())
