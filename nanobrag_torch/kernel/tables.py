@@ -25,8 +25,8 @@ DIRECTION, WAVELENGTH, WEIGHT, FORM = 0, 3, 4, 5
 
 @dataclass(frozen=True)
 class Tables:
-    """All float64: ``panel`` (19,), whose places are ``ORIGIN`` to ``BACKGROUND``; ``sources`` (S, 11), ``DIRECTION`` to
-    ``FORM``; ``vectors`` (O, 9), a, b, c; the parameters of the ``shape``; and the flat ``lookup`` table."""
+    """All float64: ``panel`` (19,), whose places are ``ORIGIN`` to ``BACKGROUND``; ``sources`` (S, 11), ``DIRECTION``
+    to ``FORM``; ``vectors`` (O, 9), a, b, c; the parameters of the ``shape``; and the flat ``lookup`` table."""
 
     panel: Tensor
     sources: Tensor

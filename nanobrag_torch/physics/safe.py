@@ -4,8 +4,6 @@ The rule for all of them (differentiability.md, section 2): each branch is evalu
 singular operation, and selected afterwards; selecting alone would let 0 * inf of the other branch into the gradient.
 """
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -20,13 +18,6 @@ SINE_BEND = {
         10.335425549786773, -10.200654096305698, 3.595521057583781, -0.6564241908060389, 0.07028386408774963,
     ),
 }  # fmt: skip
-
-
-@cache
-def _coefficients(dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """``SINE_BEND`` as scalars of one device, the highest power first."""
-    with torch.inference_mode(False):
-        return [torch.full((), number, dtype=dtype, device=device) for number in reversed(SINE_BEND[dtype])]
 
 
 def fraction(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +93,8 @@ def sine_bend(y: Tensor) -> Tensor:
 
     It is what the slope of sin(pi x)/x consists of, for gradients that are evaluated by hand.
     """
-    total, *others = _coefficients(y.dtype, y.device)
-    for coefficient in others:
-        total = torch.addcmul(coefficient, total, y)
+    *lower, highest = SINE_BEND[y.dtype]
+    total = torch.full_like(y, highest)
+    for coefficient in reversed(lower):
+        total = total.mul_(y).add_(coefficient)
     return total

@@ -3,14 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
 from nanobrag_torch.scene import Scene
 
-#: Bytes that a chunk holds for one sample at its peak, for the ray and for the orientation, by the kind of look-up.
-BYTES_PER_SAMPLE = {"constant": 1024, "nearest": 1024, "tricubic": 2048}
-#: Samples of a chunk on a CPU, for each thread: arrays of so many numbers stay in its cache.
-CACHED_SAMPLES = 1 << 14
+#: Bytes that the reverse pass holds at its peak for one ray with one orientation, in float64, by the kind of look-up.
+BYTES_PER_SAMPLE = {"constant": 640, "nearest": 640, "tricubic": 1200}
 #: Rays that a chunk should have before it takes several orientations: the innermost loops go over rays.
 FEWEST_RAYS = 256
 
@@ -28,8 +24,6 @@ class Chunks:
     def of(cls, scene: Scene, pixels: int, memory_budget: int, tile: int | None = None) -> "Chunks":
         """Chunks of an image of ``pixels`` that hold ``memory_budget`` bytes, and at most ``tile`` pixels if given."""
         most = max(1, memory_budget // BYTES_PER_SAMPLE[lookup_kind(scene)])
-        if scene.panel.origin.device.type == "cpu":
-            most = min(most, CACHED_SAMPLES * torch.get_num_threads())
         in_pixel = scene.panel.samples * scene.sources.count
         pixels = max(1, min(pixels, tile or pixels))
         rays = min(most, pixels * in_pixel, max(FEWEST_RAYS, most // scene.lattice.orientations))

@@ -23,6 +23,9 @@ from nanobrag_torch.kernel.tensors.rays import Plan
 from nanobrag_torch.kernel.tiles import Progress
 from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
+#: Less than the largest array that glibc may keep. One made of fresh pages takes three times as long to fill.
+KEPT_BYTES = 16 << 20
+
 
 def render_tiles(
     scene: Scene,
@@ -115,14 +118,15 @@ def pull_back(scene: Scene, tables: Tables, pixels: Pixels, cotangent: Tensor, c
         usable = (largest > 0) & torch.isfinite(largest)
         unit = torch.where(usable, largest, torch.ones_like(largest)).to(torch.float64)
         plan, crystal = _inputs(scene, tables, chunks)
-        outputs = [getattr(tables, item.name) for item in fields(tables)]
-        bars = Cotangents(*(torch.zeros(output.shape, dtype=output.dtype, device=device) for output in outputs))
         wanted = Wanted(
             rays=tables.panel.requires_grad or tables.sources.requires_grad,
             vectors=tables.vectors.requires_grad,
             shape=tables.shape.requires_grad,
             lookup=tables.lookup.requires_grad,
         )
+        asked = (wanted.rays, *wanted)
+        sizes = [getattr(tables, item.name).shape if asked[i] else 0 for i, item in enumerate(fields(tables))]
+        bars = Cotangents(*(torch.zeros(size, dtype=torch.float64, device=device) for size in sizes))
         for start in _tiles_with_cotangents(cotangent, chunks.pixels):
             stop = min(start + chunks.pixels, len(pixels))
             slow, fast = pixels.between(start, stop).lists(device)
@@ -139,4 +143,7 @@ def _tiles_with_cotangents(cotangent: Tensor, tile: int) -> list[int]:
 
 
 def _inputs(scene: Scene, tables: Tables, chunks: Chunks) -> tuple[Plan, Crystal]:
+    if scene.panel.origin.device.type == "cpu":
+        # Never written to: having taken back one array of this size, the C library keeps memory for the next arrays.
+        torch.empty(KEPT_BYTES, dtype=torch.uint8)
     return Plan.of(scene, tables), Crystal.of(scene, tables, chunks.orientations)

@@ -5,6 +5,7 @@ the other methods need; ``squares`` gives F^2 (...), ``square_slopes`` also its 
 none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table. Addresses lie in the table always.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -154,15 +155,25 @@ class Tricubic:
         slope = torch.zeros_like(place.between)
         for m in self._layers:
             nodes = _entries(self.amplitude, self._nodes(place, m))
-            line = (nodes * weights[:, 2]).sum(1)
-            across = (line * weights[:, 1]).sum(0)
-            total += across * weights[m, 0]
+            line = _weighed(nodes.unbind(1), weights[:, 2])
+            across = _weighed(line, weights[:, 1])
+            total.addcmul_(across, weights[m, 0])
             if slopes:
-                slope[0] += across * steep[m, 0]
-                slope[1] += (line * steep[:, 1]).sum(0).mul_(weights[m, 0])
-                slope[2] += ((nodes * steep[:, 2]).sum(1) * weights[:, 1]).sum(0).mul_(weights[m, 0])
+                steep_line = _weighed(nodes.unbind(1), steep[:, 2])
+                slope[0].addcmul_(across, steep[m, 0])
+                slope[1].addcmul_(_weighed(line, steep[:, 1]), weights[m, 0])
+                slope[2].addcmul_(_weighed(steep_line, weights[:, 1]), weights[m, 0])
         amplitude = torch.where(place.inside, total, _entries(self.amplitude, place.entry))
         return amplitude, slope.mul_(place.inside)
+
+
+def _weighed(values: Iterable[Tensor], weights: Tensor) -> Tensor:
+    """The sum of ``values`` times ``weights``."""
+    first, *others = zip(values, weights, strict=True)
+    total = first[0] * first[1]
+    for value, weight in others:
+        total.addcmul_(value, weight)
+    return total
 
 
 def _entries(flat: Tensor, entry: Tensor) -> Tensor:
