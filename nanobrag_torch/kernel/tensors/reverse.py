@@ -65,7 +65,8 @@ def pull_back(
             direction = rays.direction[:, :, None]
             polar = polarizations(form, direction) if shared.polar is None else shared.polar[:, None]
             factor = (omega * capture)[:, None] * polar
-            bar_sum = plan.panel[at.SCALE] * weight * bar * factor * resolved
+            # Expanded, since factors that pixels share have one sample and one source.
+            bar_sum = (plan.panel[at.SCALE] * weight * bar * factor * resolved).expand(q.shape[1:])
             found, bar_q = pull_back_orientations(crystal, q.reshape(3, -1), bar_sum.reshape(-1), wanted, bars)
             if not wanted.rays:
                 continue

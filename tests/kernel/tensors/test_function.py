@@ -4,10 +4,13 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import fields, replace
+from functools import partial
 
 import pytest
+import random_scenes
 import torch
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from random_scenes import F64, Case, assert_agreement, simulator, simulators
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -44,13 +47,14 @@ def by_hand(case: Case) -> Case:
 
 
 @pytest.mark.parametrize(("shape", "lookup", "dtype"), KINDS)
-def test_tiles_agree_with_the_formula_in_image_and_gradient(shape, lookup, dtype):
-    @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(simulators(shape, lookup, dtype))
-    def check(scene):
+def test_tiles_agree_with_the_formula_in_image_and_gradient(shape, lookup, dtype, monkeypatch):
+    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(simulators(shape, lookup, dtype), st.sampled_from([1, 5_000, 20_000, 1 << 30]))
+    def check(scene, budget):
         case = Case.of(scene)
         assume(obstacle(case.scene, TILE_OBSTACLES) is None)
         assume(case.image("formula").abs().max() > 1e-30)
+        monkeypatch.setattr(random_scenes, "render", partial(render, memory_budget=budget))
         assert_agreement(case, "torch")
 
     check()
@@ -67,8 +71,9 @@ def test_tiles_agree_with_the_formula_where_everything_is_switched_on(compat, sh
 @pytest.mark.parametrize("omega", ["first", "last", "per_sample"])
 @pytest.mark.parametrize("polar", ["first", "last", "per_sample"])
 @pytest.mark.parametrize("capture", ["last_layer", "per_layer"])
-def test_every_way_of_weighing_agrees_with_the_formula(omega, polar, capture):
-    case = Case.of(simulator(**RICH))
+@pytest.mark.parametrize("dmin", [0.0, 2.5])
+def test_every_way_of_weighing_agrees_with_the_formula(omega, polar, capture, dmin):
+    case = Case.of(simulator(**RICH | {"beam": RICH["beam"] | {"dmin": dmin}}))
     weighing = replace(case.scene.weighing, omega=omega, polar=polar, capture=capture)
     assert_agreement(by_hand(replace(case, scene=replace(case.scene, weighing=weighing))), "torch")
 
