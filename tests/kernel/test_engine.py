@@ -152,7 +152,7 @@ def test_what_the_loops_leave_out_was_zero(beam):
     assert wanted["lattice.a"].abs().max() > 0
 
 
-@pytest.mark.parametrize("engine", ["numba", "formula"])
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
 @pytest.mark.parametrize(("nopolar", "shares"), [(True, 1.0), (False, 0.0)])
 def test_a_culled_pixel_keeps_its_background_in_mode_c_only_without_polarization(engine, nopolar, shares):
     """[B11]: C's factor is still 0 where no sample was resolved, unless polarization is off."""

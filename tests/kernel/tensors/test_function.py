@@ -78,6 +78,17 @@ def test_every_way_of_weighing_agrees_with_the_formula(omega, polar, capture, dm
     assert_agreement(by_hand(replace(case, scene=replace(case.scene, weighing=weighing))), "torch")
 
 
+@pytest.mark.parametrize("polar", ["first", "last", "per_sample"])
+def test_pixels_without_a_resolved_sample_agree_with_the_formula(polar):
+    """Where one sample decides the polarization and there is none, the factor is zero and has no slope."""
+    beam = {"dmin": 4.0, "water_size_um": 2.0, "dispersion_pct": 3.0, "dispersion_steps": 2}
+    case = Case.of(simulator(detector={"spixels": 6, "fpixels": 6, "oversample": 2}, beam=beam))
+    case = by_hand(replace(case, scene=replace(case.scene, weighing=replace(case.scene.weighing, polar=polar))))
+    dark = case.image("torch") == 0
+    assert (0 < int(dark.sum()) < 36) if polar != "per_sample" else not dark.any()
+    assert_agreement(case, "torch")
+
+
 @pytest.mark.parametrize("cells", [1, 2, 10, 1000, 7.3])
 def test_a_grating_of_any_size_agrees_with_the_formula(cells):
     assert_agreement(by_hand(Case.of(simulator(crystal={"N_cells": (cells, cells, 2)}))), "torch")
