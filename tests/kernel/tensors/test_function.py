@@ -36,7 +36,14 @@ SENSOR = {"detector_thick_um": 400.0, "detector_abs_um": 300.0, "detector_thicks
 RICH = {
     "crystal": {"mosaic_domains": 3, "mosaic_spread_deg": 1.0},
     "detector": {"oversample": 2, **SENSOR},
-    "beam": {"dmin": 2.5, "water_size_um": 2.0, "dispersion_pct": 3.0, "dispersion_steps": 2},
+    "beam": {
+        "dmin": 2.5,
+        "water_size_um": 2.0,
+        # Oblique, so that no component of the polarization is zero.
+        "source_directions": torch.tensor([[-1.0, 0.2, 0.1], [-1.0, -0.1, 0.15]], dtype=F64),
+        "source_weights": torch.tensor([1.0, 2.5], dtype=F64),
+        "source_wavelengths": torch.tensor([1.0, 1.1], dtype=F64) * 1e-10,
+    },
 }
 
 
