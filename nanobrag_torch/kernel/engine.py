@@ -1,7 +1,8 @@
 """Which way a scene is rendered: compiled for the CPU, in tiles of torch operations, or all at once by the formula.
 
 All three evaluate the same sum. ``auto`` compiles whatever the compiled loops can do; the table ``OBSTACLES`` says what
-they cannot, and those scenes go to the tiles.
+they cannot, and those scenes go to the tiles. Tiles have a reverse pass written by hand; what it cannot do is in the
+table ``TILE_OBSTACLES``, and autograd differentiates those scenes.
 """
 
 import warnings
@@ -15,6 +16,7 @@ from torch.autograd import forward_ad
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
 from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.tensors.function import render_tiles
 from nanobrag_torch.kernel.tiles import Progress
 from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Scene, tensors_of
@@ -53,23 +55,39 @@ def _blackens_culled_pixels(scene: Scene) -> bool:
     return weighing.dmin_zeroes_background and own and scene.has_background and scene.dmin > 0
 
 
-#: What the compiled loops cannot evaluate, in words, and how to see it.
-OBSTACLES: dict[str, Callable[[Scene], bool]] = {
-    "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
+Obstacles = dict[str, Callable[[Scene], bool]]
+
+#: What no reverse pass written by hand can evaluate, in words, and how to see it.
+_UNUSUAL: Obstacles = {
     "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
     "the detector is curved": lambda scene: scene.panel.curved != "flat",
     "culled pixels lose their background [B11]": _blackens_culled_pixels,
+    "torch.func or forward-mode differentiation follows the scene": is_transformed,
+}
+
+#: What the compiled loops cannot evaluate.
+OBSTACLES: Obstacles = {
+    "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
+    **_UNUSUAL,
     "the table of structure factors has more than 2^31 entries": lambda scene: (
         scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
     ),
-    "torch.func or forward-mode differentiation follows the scene": is_transformed,
     "numba is not available": lambda scene: not numba_works(),
 }
 
+#: What the reverse pass of the tiles cannot evaluate.
+TILE_OBSTACLES: Obstacles = {
+    **_UNUSUAL,
+    "the first evaluation has an orientation of its own [B02]": lambda scene: scene.first_lattice is not None,
+    "interpolation ends for good outside the table [B12]": lambda scene: (
+        scene.amplitudes.table is not None and scene.amplitudes.interpolate and scene.amplitudes.fallback == "global"
+    ),
+}
 
-def obstacle(scene: Scene) -> str | None:
-    """The first reason why the compiled loops cannot render this scene, or None."""
-    return next((reason for reason, holds in OBSTACLES.items() if holds(scene)), None)
+
+def obstacle(scene: Scene, obstacles: Obstacles = OBSTACLES) -> str | None:
+    """The first reason why the compiled loops, or whatever has these ``obstacles``, cannot render this scene."""
+    return next((reason for reason, holds in obstacles.items() if holds(scene)), None)
 
 
 def render(
@@ -95,6 +113,8 @@ def render(
         from nanobrag_torch.kernel.cpu.order import render_in_order  # numba loads only where it is used
 
         return render_in_order(scene, pixels, progress, memory_budget)
+    if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
+        return render_tiles(scene, pixels, tile, progress, memory_budget)
     slow, fast = pixels.lists(scene.panel.origin.device)
     tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
     return tiles.render(scene, slow, fast, tile, progress)

@@ -46,15 +46,15 @@ class Pixels:
             return self.chosen[begin + start : begin + stop]
         return np.arange(begin + start, begin + stop)
 
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Slow and fast indices of the pixels number ``start`` to ``stop``."""
-        slow, fast = np.divmod(self.positions(start, stop), self.window[1])
-        return slow + self.corner[0], fast + self.corner[1]
-
     def lists(self, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-        """Slow and fast indices (n,) of all pixels."""
-        slow, fast = self.part(0, len(self))
-        return torch.from_numpy(slow).to(device), torch.from_numpy(fast).to(device)
+        """Slow and fast indices (n,) of all pixels, made on the device: the host never waits for it."""
+        begin = self.span[0] if self.span is not None else 0
+        if self.chosen is None:
+            positions = torch.arange(begin, begin + len(self), device=device)
+        else:
+            positions = torch.from_numpy(self.chosen[begin : begin + len(self)]).to(device, non_blocking=True)
+        row = positions // self.window[1]
+        return row + self.corner[0], positions - row * self.window[1] + self.corner[1]
 
     def kept(self, mask: Tensor) -> "Pixels":
         """Those where ``mask`` (of the detector's shape) is not zero."""

@@ -47,8 +47,8 @@ def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, d
     return total
 
 
-def lagrange_weights(t: Tensor) -> Tensor:
-    """Weights (..., 4) of the nodes -1, 0, 1, 2 at position t in [0, 1]."""
+def lagrange_weights(t: Tensor, dim: int = -1) -> Tensor:
+    """Weights of the nodes -1, 0, 1, 2 at position t (...) in [0, 1], along a new axis ``dim``."""
     return torch.stack(
         [
             -t * (t - 1) * (t - 2) / 6,
@@ -56,5 +56,19 @@ def lagrange_weights(t: Tensor) -> Tensor:
             -(t + 1) * t * (t - 2) / 2,
             (t + 1) * t * (t - 1) / 6,
         ],
-        dim=-1,
+        dim=dim,
+    )
+
+
+def lagrange_slopes(t: Tensor, dim: int = -1) -> Tensor:
+    """Derivatives of ``lagrange_weights``."""
+    square = 3 * t * t
+    return torch.stack(
+        [
+            (6 * t - square - 2) / 6,
+            (square - 4 * t - 1) / 2,
+            (2 * t + 2 - square) / 2,
+            (square - 1) / 6,
+        ],
+        dim=dim,
     )

@@ -101,13 +101,13 @@ def test_slopes_keep_their_digits_beside_a_peak_and_beside_a_half(shape, index):
     """Near a whole index a quotient rule would return the difference of two large numbers."""
     case = only_pixel(shape=shape)
     slopes = {}
-    for engine in ("numba", "formula"):
+    for engine in ("numba", "torch", "formula"):
         a = torch.tensor([[index, 0.0, 0.0]], dtype=F64, requires_grad=True)
         across = torch.tensor([[0.0, 0.013, 0.0]], dtype=F64)
         image = along_x(case, (0.0, 0.0, 1.0), a=a, b=across, c=across).image(engine)
         slopes[engine] = torch.autograd.grad(image[0], a)[0][0, 0].item()
     assert slopes["formula"] != 0
-    assert slopes["numba"] == pytest.approx(slopes["formula"], rel=1e-9)
+    assert [slopes["numba"], slopes["torch"]] == pytest.approx([slopes["formula"]] * 2, rel=1e-9)
 
 
 def test_the_number_of_threads_does_not_change_a_single_bit():
@@ -152,7 +152,7 @@ def test_what_the_loops_leave_out_was_zero(beam):
     assert wanted["lattice.a"].abs().max() > 0
 
 
-@pytest.mark.parametrize("engine", ["numba", "formula"])
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
 @pytest.mark.parametrize(("nopolar", "shares"), [(True, 1.0), (False, 0.0)])
 def test_a_culled_pixel_keeps_its_background_in_mode_c_only_without_polarization(engine, nopolar, shares):
     """[B11]: C's factor is still 0 where no sample was resolved, unless polarization is off."""

@@ -32,8 +32,6 @@ def test_a_part_is_the_slice_of_the_list(pixels):
     assert len(whole) == len(pixels)
     for start in range(len(whole)):
         for stop in range(start, len(whole) + 1):
-            slow, fast = pixels.part(start, stop)
-            assert list(zip(slow.tolist(), fast.tolist(), strict=True)) == whole[start:stop]
             assert pairs(pixels.between(start, stop)) == whole[start:stop]
 
 

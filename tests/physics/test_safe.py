@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nanobrag_torch.physics.safe import fraction, grating, sphere, unit
+from nanobrag_torch.physics.safe import SINE_BEND, fraction, grating, sine_bend, sphere, sphere_slope, unit
 
 AROUND_ZERO = [0.0, *(sign * size for size in (1e-12, 1e-9, 1e-7, 1e-3) for sign in (-1, 1))]
 
@@ -84,3 +84,24 @@ def test_a_unit_vector_of_a_zero_vector_is_zero_with_zero_gradient():
     (slope,) = torch.autograd.grad(u.sum(), v)
     assert u.tolist() == [pytest.approx([0.6, 0.0, 0.8]), [0.0, 0.0, 0.0]]
     assert torch.isfinite(slope).all() and slope[0].abs().sum() > 0 and slope[1].abs().sum() == 0
+
+
+def test_the_slope_of_a_sphere_is_its_derivative():
+    y = torch.tensor([0.0, 1e-9, 0.01, 0.2499, 0.2501, 1.0, 20.19, 300.0], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(sphere(y).sum(), y)
+    assert slope.abs().min() > 0
+    assert torch.allclose(sphere_slope(y.detach()), slope, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 5e-14), (torch.float32, 1e-6)])
+def test_the_bend_of_a_sine_equals_its_power_series(dtype, tolerance):
+    """sin(pi x)/x - pi cos(pi x) = sum of (-1)^m pi^(2m+1) x^(2m) [1/(2m+1)! - 1/(2m)!] over m >= 1."""
+    assert dtype in SINE_BEND
+    y = torch.tensor([0.0, 1e-20, 1e-6, 1e-3, 0.04, 0.17, 0.25], dtype=dtype)
+    want = sum(
+        (-1) ** m * math.pi ** (2 * m + 1) * (1 / math.factorial(2 * m + 1) - 1 / math.factorial(2 * m))
+        * y.to(torch.float64) ** (m - 1)
+        for m in range(1, 20)
+    )  # fmt: skip
+    assert sine_bend(y).dtype == dtype
+    assert torch.allclose(sine_bend(y).to(torch.float64), want, rtol=tolerance)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nanobrag_torch.physics.structure_factor import in_range, lagrange_weights, nearest, tricubic
+from nanobrag_torch.physics.structure_factor import in_range, lagrange_slopes, lagrange_weights, nearest, tricubic
 
 LOW = (-3, -2, -4)
 SHAPE = (8, 7, 9)
@@ -72,3 +72,11 @@ def test_amplitudes_that_are_hit_collect_the_gradient():
     default = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
     slopes = torch.autograd.grad(nearest(table, LOW, default, *at).sum(), (table, default))
     assert slopes[0][3, 2, 4].item() == 2.0 and slopes[0].sum().item() == 2.0 and slopes[1].item() == 1.0
+
+
+@pytest.mark.parametrize("dim", [0, -1])
+def test_slopes_of_interpolation_are_the_derivatives_of_its_weights(dim):
+    t = torch.linspace(0, 1, 11, dtype=torch.float64, requires_grad=True)
+    for weight, slope in zip(lagrange_weights(t, dim).unbind(dim), lagrange_slopes(t, dim).unbind(dim), strict=True):
+        (want,) = torch.autograd.grad(weight.sum(), t, retain_graph=True)
+        assert torch.allclose(slope, want, rtol=1e-12, atol=1e-14)

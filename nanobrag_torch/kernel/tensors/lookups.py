@@ -1,0 +1,185 @@
+"""Squared structure factors of many samples, their slopes against the indices, and what the table gets back.
+
+One record for each way to look an amplitude up. ``address`` finds for indices (3, ...) and their nearest integers what
+the other methods need; ``squares`` gives F^2 (...), ``square_slopes`` also its slopes (3, ...) or None where it has
+none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table. Addresses lie in the table always.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.physics.structure_factor import lagrange_slopes, lagrange_weights
+from nanobrag_torch.scene import Scene
+
+Triple = tuple[int, int, int]
+
+
+class Lookup(Protocol):
+    """What every way of looking up can do."""
+
+    def address(self, index: Tensor, whole: Tensor) -> "Place": ...
+    def squares(self, place: "Place") -> Tensor: ...
+    def square_slopes(self, place: "Place") -> tuple[Tensor, Tensor | None]: ...
+    def return_squares(self, place: "Place", bar: Tensor, table: Tensor) -> None: ...
+
+
+class Place(NamedTuple):
+    """Where samples look up: ``entry`` (...) at the nearest integers; to interpolate also whether all nodes lie
+    ``inside`` the table, the first node's entry ``corner``, and the positions (3, ...) between nodes 0 and 1."""
+
+    entry: Tensor
+    inside: Tensor
+    corner: Tensor
+    between: Tensor
+
+
+def lookup_of(scene: Scene, table: Tensor) -> Lookup:
+    """The look-up of a scene whose flat ``Tables.lookup`` is ``table``, in the scene's precision."""
+    amplitudes, flat = scene.amplitudes, table.to(scene.dtype)
+    if amplitudes.table is None:
+        return Constant(flat)
+    low, size = amplitudes.minimum, amplitudes.table.shape
+    return (Tricubic if amplitudes.interpolate else Nearest)(flat, low, (size[0], size[1], size[2]))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same F^2 everywhere, a table of one element."""
+
+    square: Tensor
+
+    def address(self, index: Tensor, whole: Tensor) -> Place:
+        nothing = index[:0]
+        return Place(nothing, nothing, nothing, nothing)
+
+    def squares(self, place: Place) -> Tensor:
+        return self.square[0]
+
+    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
+        return self.square[0], None
+
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+        table += bar.sum(dtype=table.dtype)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """F^2 at the nearest integers: the flat table with one more entry on every side, the square of ``default_F``."""
+
+    square: Tensor
+    low: Triple
+    size: Triple
+
+    def address(self, index: Tensor, whole: Tensor) -> Place:
+        h, k, l = ((n - (low - 1)).clamp_(0, size + 1) for n, low, size in zip(whole, self.low, self.size, strict=True))
+        entry = h.mul_(self.size[1] + 2).add_(k).mul_(self.size[2] + 2).add_(l).long()
+        # A NaN is no whole number.
+        return Place(entry.clamp_(0, len(self.square) - 1), *[index[:0]] * 3)
+
+    def squares(self, place: Place) -> Tensor:
+        return _entries(self.square, place.entry)
+
+    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
+        return self.squares(place), None
+
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+        _add_at(table, place.entry, bar)
+
+
+@dataclass(frozen=True)
+class Tricubic:
+    """F interpolated within the flat table, whose last entry is ``default_F``; nearest where the nodes leave it."""
+
+    amplitude: Tensor
+    low: Triple
+    size: Triple
+
+    def address(self, index: Tensor, whole: Tensor) -> Place:
+        inside = torch.ones_like(index[0], dtype=torch.bool)
+        within = torch.ones_like(inside)
+        for x, n, low, size in zip(index, whole, self.low, self.size, strict=True):
+            inside &= (x >= low + 2) & (x <= low + size - 3)
+            within &= (n >= low) & (n < low + size)
+        floor = torch.floor(index)
+        outside = len(self.amplitude) - 1
+        return Place(
+            entry=torch.where(within, self._flat(whole, 0), outside).long(),
+            inside=inside,
+            corner=torch.where(inside, self._flat(floor, -1), 0.0).long(),
+            between=(index - floor).to(self.amplitude.dtype),
+        )
+
+    def squares(self, place: Place) -> Tensor:
+        amplitude, _ = self._interpolate(place, slopes=False)
+        return amplitude.square_()
+
+    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
+        amplitude, slopes = self._interpolate(place, slopes=True)
+        return amplitude.square(), slopes.mul_(2 * amplitude)
+
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+        amplitude, _ = self._interpolate(place, slopes=False)
+        bar = amplitude.mul_(2 * bar)
+        _add_at(table, place.entry, torch.where(place.inside, 0.0, bar))
+        weights = lagrange_weights(place.between, dim=0)
+        bar = torch.where(place.inside, bar, 0.0)
+        for m in self._layers:
+            across = bar * weights[m, 0] * weights[:, 1]
+            _add_at(table, self._nodes(place, m), across[:, None] * weights[None, :, 2])
+
+    @property
+    def _layers(self) -> range:
+        """Nodes along h: none where the table has too few entries for any sample to lie inside."""
+        return range(4 if min(self.size) >= 5 else 0)
+
+    def _flat(self, n: Tensor, shift: int) -> Tensor:
+        h, k, l = (x - (low - shift) for x, low in zip(n, self.low, strict=True))
+        return (h * self.size[1] + k) * self.size[2] + l
+
+    def _nodes(self, place: Place, m: int) -> Tensor:
+        """Entries (4, 4, ...) of the nodes whose first index is that of node ``m``; some in the table where outside."""
+        step_h, step_k = self.size[1] * self.size[2], self.size[2]
+        steps = torch.arange(4, device=place.corner.device)
+        grid = (steps[:, None] * step_k + steps + m * step_h).reshape(4, 4, *[1] * place.corner.dim())
+        return place.corner + grid
+
+    def _interpolate(self, place: Place, slopes: bool) -> tuple[Tensor, Tensor]:
+        """F (...) and, where asked, its slopes (3, ...) against the indices."""
+        weights = lagrange_weights(place.between, dim=0)
+        steep = lagrange_slopes(place.between, dim=0) if slopes else weights
+        total = torch.zeros_like(place.between[0])
+        slope = torch.zeros_like(place.between)
+        for m in self._layers:
+            nodes = _entries(self.amplitude, self._nodes(place, m))
+            line = _weighed(nodes.unbind(1), weights[:, 2])
+            across = _weighed(line, weights[:, 1])
+            total.addcmul_(across, weights[m, 0])
+            if slopes:
+                steep_line = _weighed(nodes.unbind(1), steep[:, 2])
+                slope[0].addcmul_(across, steep[m, 0])
+                slope[1].addcmul_(_weighed(line, steep[:, 1]), weights[m, 0])
+                slope[2].addcmul_(_weighed(steep_line, weights[:, 1]), weights[m, 0])
+        amplitude = torch.where(place.inside, total, _entries(self.amplitude, place.entry))
+        return amplitude, slope.mul_(place.inside)
+
+
+def _weighed(values: Iterable[Tensor], weights: Tensor) -> Tensor:
+    """The sum of ``values`` times ``weights``."""
+    first, *others = zip(values, weights, strict=True)
+    total = first[0] * first[1]
+    for value, weight in others:
+        total.addcmul_(value, weight)
+    return total
+
+
+def _entries(flat: Tensor, entry: Tensor) -> Tensor:
+    return flat.index_select(0, entry.reshape(-1)).reshape(entry.shape)
+
+
+def _add_at(table: Tensor, entry: Tensor, values: Tensor) -> None:
+    """Add ``values`` to the flat ``table`` at their entries, in the table's precision."""
+    table.scatter_add_(0, entry.reshape(-1), values.reshape(-1).to(table.dtype))
