@@ -22,6 +22,9 @@ from nanobrag_torch.kernel.tangents import tangents_of
 from nanobrag_torch.scene import Scene, Weighing, tensors_of, with_tensors
 from nanobrag_torch.units import DEFAULT_FLUENCE
 
+#: Numbers in a cache line, or in two, since processors fetch them in pairs.
+CACHE_LINE = 16
+
 
 def render_compiled(
     scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None, memory_budget: int = MEMORY_BUDGET
@@ -189,7 +192,7 @@ def _pull_back(
     asked = (wanted.rays, wanted.rays, wanted.vectors, wanted.shape, wanted.lookup)
     shapes = [output.shape if ask else (0,) * output.ndim for ask, output in zip(asked, outputs, strict=True)]
     jobs = _jobs(scene, pixels, shapes, memory_budget)
-    bars = [reverse.Cotangents(*map(np.zeros, shapes)) for _ in range(max(1, len(jobs)))]
+    bars = [reverse.Cotangents(*map(_zeros_apart, shapes)) for _ in range(max(1, len(jobs)))]
 
     def run(job: int, start: int, stop: int) -> None:
         bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
@@ -203,6 +206,12 @@ def _pull_back(
         for total, other in zip(totals, others, strict=True):
             total += other
     return [torch.from_numpy(total if unit == 1.0 else unit * total) for total in totals]
+
+
+def _zeros_apart(shape: Sequence[int]) -> np.ndarray:
+    """Zeros that share no cache line with those of another thread, which would hold up both."""
+    size = math.prod(shape)
+    return np.zeros(size + 2 * CACHE_LINE)[CACHE_LINE : CACHE_LINE + size].reshape(shape)
 
 
 def _largest(cotangent: Tensor) -> float:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.extending import overload
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
 
@@ -56,15 +55,11 @@ class Plan(NamedTuple):
 DIRECTION, WAVELENGTH, WEIGHT, FORM, SOURCE_COLUMNS = 0, 3, 4, 5, 11
 
 
+@njit(**EXACT)
 def fill(rows, first, last, value):
     """Set the rows from ``first`` to ``last``, both included, to ``value``."""
     for place in range(first, last + LANES):
         rows[place] = value
-
-
-@overload(fill, jit_options=EXACT)
-def _fill(rows, first, last, value):
-    return fill  # Overloaded, it is compiled once for all rows; called directly, anew for each constant.
 
 
 @njit(**EXACT)

@@ -17,7 +17,7 @@ Range = tuple[int, int]
 Progress = Callable[[int, int], None]
 
 #: Samples in a range: enough to outweigh handing it to a thread, and not so many that an interrupt has to wait.
-FEWEST_SAMPLES, MOST_SAMPLES = 1 << 14, 1 << 23
+FEWEST_SAMPLES, MOST_SAMPLES = 1 << 15, 1 << 23
 #: Ranges in an image between those limits, so that every thread finds work.
 RANGES_PER_IMAGE = 64
 
