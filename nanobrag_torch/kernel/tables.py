@@ -1,4 +1,4 @@
-"""A scene as the five small tables that both hand-written reverse passes read.
+"""A scene as the six tables that both hand-written reverse passes read.
 
 ``Tables`` are made of the scene by ordinary torch operations: cotangents of the tables become those of the scene's
 tensors by autograd. All of them lie on the device of the panel.
@@ -26,13 +26,15 @@ DIRECTION, WAVELENGTH, WEIGHT, FORM = 0, 3, 4, 5
 @dataclass(frozen=True)
 class Tables:
     """All float64: ``panel`` (19,), whose places are ``ORIGIN`` to ``BACKGROUND``; ``sources`` (S, 11), ``DIRECTION``
-    to ``FORM``; ``vectors`` (O, 9), a, b, c; the parameters of the ``shape``; and the flat ``lookup`` table."""
+    to ``FORM``; ``vectors`` (O, 9), a, b, c; the parameters of the ``shape``; the flat ``lookup`` table; and
+    ``default`` (1,), the amplitude that interpolation falls back to outside."""
 
     panel: Tensor
     sources: Tensor
     vectors: Tensor
     shape: Tensor
     lookup: Tensor
+    default: Tensor
 
 
 def tables(scene: Scene) -> Tables:
@@ -46,6 +48,7 @@ def tables(scene: Scene) -> Tables:
         vectors=torch.cat([lattice.a, lattice.b, lattice.c], dim=-1),
         shape=shape_parameters(lattice),
         lookup=_lookup(scene.amplitudes),
+        default=scene.amplitudes.default_F.reshape(1),
     )
 
 
@@ -129,7 +132,7 @@ def _lookup(amplitudes: Amplitudes) -> Tensor:
         return default**2
     table = table.to(torch.float64)
     if amplitudes.interpolate:
-        return torch.cat([table.reshape(-1), default])
+        return table.reshape(-1)
     padded = (default**2).expand([size + 2 for size in table.shape]).clone()
     padded[1:-1, 1:-1, 1:-1] = table**2
     return padded.reshape(-1)

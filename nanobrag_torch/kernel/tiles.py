@@ -6,7 +6,7 @@ the run at the first sample outside the table [B12], and the one evaluation that
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -16,9 +16,10 @@ from torch.utils.checkpoint import checkpoint
 from nanobrag_torch.kernel.formula import photons, samples
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
 from nanobrag_torch.physics.structure_factor import in_range
-from nanobrag_torch.scene import Scene, tensors_of
+from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +54,24 @@ def render(
     if not pieces:
         return torch.zeros(0, dtype=scene.dtype, device=scene.panel.origin.device)
     return torch.cat(pieces)
+
+
+def differentiable_gradients(
+    scene: Scene,
+    pixels: Pixels,
+    cotangent: Tensor,
+    tensors: Sequence[Tensor],
+    wanted: Sequence[bool],
+    memory_budget: int = MEMORY_BUDGET,
+) -> list[Tensor | None]:
+    """Cotangents of the scene's ``tensors``, where ``wanted``, for those of the photons (n,), with a graph."""
+    tile = pixels_per_tile(scene, memory_budget)
+    values = render(with_tensors(scene, tensors), *pixels.lists(scene.panel.origin.device), tile)
+    inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
+    found = iter(
+        torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
+    )
+    return [next(found) if want else None for want in wanted]
 
 
 def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tuple[int, int, Scene]]:

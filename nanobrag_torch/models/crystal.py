@@ -92,6 +92,7 @@ class Crystal:
         self.compat = Compat.of(compat)
         self._amplitudes: Tensor | None = None
         self._unlisted: Tensor | None = None
+        self._finite: tuple[Tensor, int] | None = None
         self.hkl_metadata: dict[str, Any] | None = None
         self._interpolate: bool | None = self.config.interpolate
 
@@ -241,11 +242,20 @@ class Crystal:
                 f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range). "
                 "Assign a three-dimensional table."
             )
-        check_tensor("Crystal", "hkl_data", table)
+        self._check_amplitudes()
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
             default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
         )
+
+    def _check_amplitudes(self) -> None:
+        """Refuse amplitudes that are not finite, looking at a table once for each time that torch writes to it."""
+        table = self._amplitudes
+        assert table is not None
+        known = self._finite is not None and self._finite[0] is table
+        if table.is_inference() or not known or self._finite[1] != table._version:  # type: ignore[index]
+            check_tensor("Crystal", "hkl_data", table)
+            self._finite = None if table.is_inference() else (table, table._version)
 
     def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
         """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
@@ -293,7 +303,7 @@ class Crystal:
         angles = degrees_to_radians(vector((config.cell_alpha, config.cell_beta, config.cell_gamma), self.device))
         volume = unit_cell.volume(lengths, angles)
         if not config.has_matrix:
-            return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction), lengths, volume
+            return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction, volume), lengths, volume
         rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
         scale = (lengths, volume) if config.rescale_matrix_to_cell else (None, None)
         return torch.stack(rows), *scale

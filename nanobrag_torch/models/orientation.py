@@ -98,6 +98,8 @@ def orientations(
     swept = about_axis(vectors[:, None, :], axis, phi)
     if stale:
         swept = swept[:, stale_order(phi.detach().tolist())]
+    if config.mosaic_domains == 1:
+        return swept[:, :, None]
     return torch.einsum("mij,vpj->vpmi", mosaic_rotations(config, compat, vectors.device), swept)
 
 

@@ -13,8 +13,12 @@ def volume(lengths: Tensor, angles: Tensor) -> Tensor:
     return 2 * lengths.prod() * torch.sqrt(skew)
 
 
-def reciprocal_vectors(lengths: Tensor, angles: Tensor, construction: Literal["c", "exact"]) -> Tensor:
+def reciprocal_vectors(
+    lengths: Tensor, angles: Tensor, construction: Literal["c", "exact"], cell_volume: Tensor | None = None
+) -> Tensor:
     """Rows a*, b*, c* (3, 3) in the inverse unit of ``lengths``: a* along x, b* in the x-y plane.
+
+    ``cell_volume`` is that of the cell, where it is known already.
 
     ``construction="c"`` is the C program's z component of c*, larger than the exact 1/c by sin(gamma)/sin(gamma*):
     it bends the angles of a cell with fewer than two right angles [B01].
@@ -22,7 +26,7 @@ def reciprocal_vectors(lengths: Tensor, angles: Tensor, construction: Literal["c
     a, b, c = lengths.unbind()
     cos_a, cos_b, cos_g = torch.cos(angles).unbind()
     sin_a, sin_b, sin_g = torch.sin(angles).unbind()
-    v = volume(lengths, angles)
+    v = volume(lengths, angles) if cell_volume is None else cell_volume
     a_star, b_star, c_star = b * c * sin_a / v, c * a * sin_b / v, a * b * sin_g / v
     sin_g_star = c / (v * a_star * b_star)
     cos_a_star = (cos_b * cos_g - cos_a) / (sin_b * sin_g)

@@ -1,5 +1,7 @@
 """The tables of a scene (``kernel/tables.py``) as the records that the compiled loops read."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,18 +9,15 @@ from torch import Tensor
 from nanobrag_torch.kernel.cpu.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.cpu.rays import Panel, Plan
 from nanobrag_torch.kernel.cpu.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.kernel.tables import Tables, tables
 from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Amplitudes, Scene
-
-__all__ = ["Tables", "tables"]
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
 #: Below this remainder a grating is at its peak to all digits, and no intermediate result underflows.
 LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
 #: Lowest index, or number of entries, along each axis.
 Triple = tuple[float, float, float]
-REAL = {torch.float64: np.float64, torch.float32: np.float32}
+REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
 
 
 def panel_record(panel: Tensor) -> Panel:
@@ -37,12 +36,14 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
     return SHAPES[scene.lattice.shape](*values)
 
 
-def lookup_record(scene: Scene, lookup: Tensor) -> Constant | Nearest | Tricubic:
+def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | Nearest | Tricubic:
     """The table and the box that it covers."""
-    flat = lookup.to(scene.dtype).numpy()
+    flat, real = lookup.to(scene.dtype).numpy(), REAL[scene.dtype]
     if scene.amplitudes.table is None:
         return Constant(flat)
-    return (Tricubic if scene.amplitudes.interpolate else Nearest)(flat, *_box(scene.amplitudes))
+    if not scene.amplitudes.interpolate:
+        return Nearest(flat, *_box(scene.amplitudes))
+    return Tricubic(np.ascontiguousarray(flat), real(default.item()), *_box(scene.amplitudes))
 
 
 def outside_record(scene: Scene) -> Outside:

@@ -18,8 +18,10 @@ from nanobrag_torch.kernel.cpu import arrays, forward, push, reverse, tasks
 from nanobrag_torch.kernel.cpu.compiling import LANES
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.tables import Tables, pull_back
+from nanobrag_torch.kernel.tables import tables as tables_of
 from nanobrag_torch.kernel.tangents import tangents_of
-from nanobrag_torch.scene import Scene, Weighing, tensors_of, with_tensors
+from nanobrag_torch.scene import Scene, Weighing, tensors_of
 from nanobrag_torch.units import DEFAULT_FLUENCE
 
 #: Numbers in a cache line, or in two, since processors fetch them in pairs.
@@ -48,7 +50,7 @@ class _Photons(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
         wanted = ctx.needs_input_grad[4:]
-        evaluate = differentiable_gradients if torch.is_grad_enabled() else gradients
+        evaluate = tiles.differentiable_gradients if torch.is_grad_enabled() else gradients
         found = evaluate(ctx.scene, ctx.pixels, cotangents[0], ctx.saved_tensors, wanted, ctx.memory_budget)
         return None, None, None, None, *found
 
@@ -56,7 +58,7 @@ class _Photons(torch.autograd.Function):
 def image(scene: Scene, pixels: Pixels, progress: tasks.Progress | None = None) -> Tensor:
     """Photons (n,), outside any graph."""
     with torch.no_grad():
-        inputs = _records(scene, arrays.tables(scene))
+        inputs = _records(scene, tables_of(scene))
     return _sum(scene, inputs, pixels, progress)
 
 
@@ -80,7 +82,7 @@ def first_outside(scene: Scene, pixels: Pixels) -> int | None:
         has_background=False,
     )
     with torch.no_grad():
-        *inputs, _ = _records(bright, arrays.tables(bright))
+        *inputs, _ = _records(bright, tables_of(bright))
     start = 0
     while start < len(pixels):
         stop = min(max(LANES, 16 * start), len(pixels))
@@ -111,46 +113,22 @@ def gradients(
     memory_budget: int = MEMORY_BUDGET,
 ) -> list[Tensor | None]:
     """Cotangents of the scene's ``tensors``, where ``wanted``, for those of the photons (n,)."""
-    leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
-    with torch.enable_grad():
-        tables = arrays.tables(with_tensors(scene, leaves))
-    outputs = [getattr(tables, item.name) for item in fields(tables)]
-    bars = _pull_back(scene, tables, pixels, cotangent, memory_budget)
-    used = [(out, bar.reshape(out.shape)) for out, bar in zip(outputs, bars, strict=True) if out.requires_grad]
-    inputs = [leaf for leaf in leaves if leaf.requires_grad]
-    found = iter(
-        torch.autograd.grad(
-            [out for out, _ in used], inputs, [bar for _, bar in used], allow_unused=True, materialize_grads=True
-        )
-    )
-    return [next(found) if want else None for want in wanted]
 
+    def of_tables(apart: Scene, made: Tables) -> Sequence[Tensor]:
+        return _pull_back(apart, made, pixels, cotangent, memory_budget)
 
-def differentiable_gradients(
-    scene: Scene,
-    pixels: Pixels,
-    cotangent: Tensor,
-    tensors: Sequence[Tensor],
-    wanted: Sequence[bool],
-    memory_budget: int = MEMORY_BUDGET,
-) -> list[Tensor | None]:
-    """The same from the readable formula, with a graph."""
-    tile = tiles.pixels_per_tile(scene, memory_budget)
-    values = tiles.render(with_tensors(scene, tensors), *pixels.lists(), tile)
-    inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
-    found = iter(
-        torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
-    )
-    return [next(found) if want else None for want in wanted]
+    return pull_back(scene, tensors, wanted, of_tables)
 
 
 def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) -> Tensor:
     """Derivatives (parameters, n) of the photons in ``pixels`` with respect to every element of ``parameters``."""
-    tables = arrays.tables(scene)
+    tables = tables_of(scene)
     outputs = [getattr(tables, item.name) for item in fields(tables)]
-    panel, sources, *others = tangents_of(outputs, parameters)
-    still = (moved if bool(moved.any()) else moved[:0] for moved in others)
-    moving = push.Tangents(*(moved.numpy() for moved in (panel, sources, *still)))
+    panel, sources, vectors, shape, *amplitudes = tangents_of(outputs, parameters)
+    vectors, shape = (moved if bool(moved.any()) else moved[:0] for moved in (vectors, shape))
+    if not any(bool(moved.any()) for moved in amplitudes):
+        amplitudes = [moved[:0] for moved in amplitudes]
+    moving = push.Tangents(*(moved.numpy() for moved in (panel, sources, vectors, shape, *amplitudes)))
     inputs = _records(scene, tables)
     count = sum(parameter.numel() for parameter in parameters)
     images = np.empty((count, len(pixels)), dtype=arrays.REAL[scene.dtype])
@@ -165,20 +143,18 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     return torch.from_numpy(images)
 
 
-def _records(scene: Scene, tables: arrays.Tables) -> tuple[Any, ...]:
+def _records(scene: Scene, tables: Tables) -> tuple[Any, ...]:
     return (
         arrays.panel_record(tables.panel.detach()),
         arrays.plan_record(scene),
         tables.sources.detach().numpy(),
         tables.vectors.detach().numpy(),
         arrays.shape_record(scene, tables.shape.detach()),
-        arrays.lookup_record(scene, tables.lookup.detach()),
+        arrays.lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
     )
 
 
-def _pull_back(
-    scene: Scene, tables: arrays.Tables, pixels: Pixels, cotangent: Tensor, memory_budget: int
-) -> list[Tensor]:
+def _pull_back(scene: Scene, tables: Tables, pixels: Pixels, cotangent: Tensor, memory_budget: int) -> list[Tensor]:
     """Cotangents of the tables. The largest of the pixels' is taken out of float32, which then has room both ways."""
     outputs = [getattr(tables, item.name) for item in fields(tables)]
     unit = _largest(cotangent) if scene.dtype == torch.float32 else 1.0
@@ -187,9 +163,9 @@ def _pull_back(
         rays=tables.panel.requires_grad or tables.sources.requires_grad,
         vectors=tables.vectors.requires_grad,
         shape=tables.shape.requires_grad,
-        lookup=tables.lookup.requires_grad,
+        lookup=tables.lookup.requires_grad or tables.default.requires_grad,
     )
-    asked = (wanted.rays, wanted.rays, wanted.vectors, wanted.shape, wanted.lookup)
+    asked = (wanted.rays, wanted.rays, wanted.vectors, wanted.shape, wanted.lookup, wanted.lookup)
     shapes = [output.shape if ask else (0,) * output.ndim for ask, output in zip(asked, outputs, strict=True)]
     jobs = _jobs(scene, pixels, shapes, memory_budget)
     bars = [reverse.Cotangents(*map(_zeros_apart, shapes)) for _ in range(max(1, len(jobs)))]

@@ -12,7 +12,14 @@ from numba import njit
 from numba.extending import overload
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
-from nanobrag_torch.kernel.cpu.tricubic import interpolate, interpolate_slopes, is_inside, nearest_entry, spread
+from nanobrag_torch.kernel.cpu.tricubic import (
+    interpolate,
+    interpolate_slopes,
+    is_inside,
+    nearest_amplitude,
+    nearest_entry,
+    spread,
+)
 
 #: Offsets of the float64 rows of a look-up: real Miller indices, and the amplitude that ``square_slopes`` has found.
 H, K, L, AMPLITUDE = range(0, 4 * LANES, LANES)
@@ -34,9 +41,10 @@ class Nearest(NamedTuple):
 
 
 class Tricubic(NamedTuple):
-    """F interpolated within the flat table, whose last entry is ``default_F``; nearest where the nodes leave it."""
+    """F interpolated within the flat table; the nearest where the nodes leave it, and ``default`` outside."""
 
     amplitude: np.ndarray
+    default: float
     low: tuple[float, float, float]
     size: tuple[float, float, float]
 
@@ -89,7 +97,7 @@ def _squares_tricubic(lookup, place, index, row, offset):
         if is_inside(lookup, h, k, l):
             value = interpolate(lookup, h, k, l)
         else:
-            value = np.float64(lookup.amplitude[nearest_entry(lookup, h, k, l)])
+            value = np.float64(nearest_amplitude(lookup, h, k, l))
         row[offset + lane] = value * value
 
 
@@ -110,7 +118,7 @@ def _slopes_tricubic(lookup, place, index, row, offset, slopes):
         if is_inside(lookup, h, k, l):
             value, slope_h, slope_k, slope_l = interpolate_slopes(lookup, h, k, l)
         else:
-            value = np.float64(lookup.amplitude[nearest_entry(lookup, h, k, l)])
+            value = np.float64(nearest_amplitude(lookup, h, k, l))
         index[AMPLITUDE + lane] = value
         row[offset + lane] = value * value
         row[slopes + lane] = 2 * value * slope_h
@@ -126,45 +134,48 @@ def _product_tricubic(lookup, square, slope, interference, square_slope):
     return square * slope + interference * square_slope
 
 
-def _moving_constant(lookup, moved, place, index, row, offset):
+def _moving_constant(lookup, moved, moved_default, place, index, row, offset):
     for lane in range(LANES):
         row[offset + lane] = moved[0]
 
 
-def _moving_nearest(lookup, moved, place, index, row, offset):
+def _moving_nearest(lookup, moved, moved_default, place, index, row, offset):
     for lane in range(LANES):
         row[offset + lane] = moved[place[lane]]
 
 
-def _moving_tricubic(lookup, moved, place, index, row, offset):
-    moving = Tricubic(moved, lookup.low, lookup.size)
+def _moving_tricubic(lookup, moved, moved_default, place, index, row, offset):
+    moving = Tricubic(moved, moved_default, lookup.low, lookup.size)
     for lane in range(LANES):
         h, k, l = index[H + lane], index[K + lane], index[L + lane]
         if is_inside(lookup, h, k, l):
             row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
         else:
-            entry = nearest_entry(lookup, h, k, l)
-            row[offset + lane] = 2 * lookup.amplitude[entry] * moved[entry]
+            row[offset + lane] = 2 * nearest_amplitude(lookup, h, k, l) * nearest_amplitude(moving, h, k, l)
 
 
-def _return_constant(lookup, place, index, row, offset, bar):
+def _return_constant(lookup, place, index, row, offset, bar, bar_default):
     for lane in range(LANES):
         bar[0] += row[offset + lane]
 
 
-def _return_nearest(lookup, place, index, row, offset, bar):
+def _return_nearest(lookup, place, index, row, offset, bar, bar_default):
     for lane in range(LANES):
         bar[place[lane]] += row[offset + lane]
 
 
-def _return_tricubic(lookup, place, index, row, offset, bar):
+def _return_tricubic(lookup, place, index, row, offset, bar, bar_default):
     for lane in range(LANES):
         h, k, l = index[H + lane], index[K + lane], index[L + lane]
         amount = 2 * index[AMPLITUDE + lane] * row[offset + lane]
         if is_inside(lookup, h, k, l):
             spread(lookup, bar, h, k, l, amount)
         else:
-            bar[nearest_entry(lookup, h, k, l)] += amount
+            entry = nearest_entry(lookup, h, k, l)
+            if entry >= 0:
+                bar[entry] += amount
+            else:
+                bar_default[0] += amount
 
 
 ADDRESS = {
@@ -205,14 +216,14 @@ def product_slope(lookup, square, slope, interference, square_slope):
     return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
 
 
-def moving_squares(lookup, moved, place, index, row, offset):
-    """Fill the row at ``offset`` with the change of F^2 where the table changes by ``moved``."""
-    return MOVING[type(lookup)](lookup, moved, place, index, row, offset)
+def moving_squares(lookup, moved, moved_default, place, index, row, offset):
+    """Fill the row at ``offset`` with the change of F^2 where table and default change so much."""
+    return MOVING[type(lookup)](lookup, moved, moved_default, place, index, row, offset)
 
 
-def return_squares(lookup, place, index, row, offset, bar):
-    """Add the cotangents of F^2, in the row at ``offset``, to those of the table, ``bar``."""
-    return RETURN[type(lookup)](lookup, place, index, row, offset, bar)
+def return_squares(lookup, place, index, row, offset, bar, bar_default):
+    """Add the cotangents of F^2, in the row at ``offset``, to those of table and default."""
+    return RETURN[type(lookup)](lookup, place, index, row, offset, bar, bar_default)
 
 
 @overload(address, jit_options=EXACT)
@@ -236,10 +247,10 @@ def _product_slope(lookup, square, slope, interference, square_slope):
 
 
 @overload(moving_squares, jit_options=EXACT)
-def _moving_squares(lookup, moved, place, index, row, offset):
+def _moving_squares(lookup, moved, moved_default, place, index, row, offset):
     return MOVING[lookup.instance_class]
 
 
 @overload(return_squares, jit_options=EXACT)
-def _return_squares(lookup, place, index, row, offset, bar):
+def _return_squares(lookup, place, index, row, offset, bar, bar_default):
     return RETURN[lookup.instance_class]

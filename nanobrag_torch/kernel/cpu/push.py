@@ -93,6 +93,7 @@ class Tangents(NamedTuple):
     vectors: np.ndarray
     shape: np.ndarray
     lookup: np.ndarray
+    default: np.ndarray
 
 
 @njit(**EXACT)
@@ -252,7 +253,8 @@ def _push_orientations(shape, lookup, vectors, rows, fine, moving, place, indice
         for parameter in range(tangents.shape.shape[0]):
             _push_shape(shape, tangents.shape[parameter], fine, moving, parameter * GROUP)
         for parameter in range(tangents.lookup.shape[0]):
-            moving_squares(lookup, tangents.lookup[parameter], place, indices, fine, BCELL)
+            table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
+            moving_squares(lookup, table, default, place, indices, fine, BCELL)
             for lane in range(LANES):
                 change = np.float64(fine[LATTICE + lane]) * np.float64(fine[BCELL + lane])
                 moving[parameter * GROUP + MTERM + lane] += change

@@ -82,6 +82,7 @@ class Cotangents(NamedTuple):
     vectors: np.ndarray
     shape: np.ndarray
     lookup: np.ndarray
+    default: np.ndarray
 
 
 @njit(**EXACT)

@@ -51,7 +51,7 @@ def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, w
         if wanted.lookup:
             for lane in range(LANES):
                 fine[BCELL + lane] = fine[BSUM + lane] * fine[LATTICE + lane]
-            return_squares(lookup, place, indices, fine, BCELL, bars.lookup)
+            return_squares(lookup, place, indices, fine, BCELL, bars.lookup, bars.default)
         if wanted.shape:
             _pull_back_shape(shape, rows, fine, bars)
     for lane in range(LANES):

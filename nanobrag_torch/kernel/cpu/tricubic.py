@@ -1,7 +1,7 @@
 """Cubic Lagrange interpolation between 64 structure factors of a flat table, as ``physics.structure_factor.tricubic``.
 
 ``lookup`` is a record with ``low``, the lowest index on each axis, ``size``, the number of entries, and ``amplitude``,
-the flat table, whose last entry stands for everything outside.
+the flat table, and ``default``, which stands for everything outside.
 """
 
 # mypy: disable-error-code="call-arg"
@@ -28,12 +28,19 @@ def is_inside(lookup, h, k, l):
 
 @njit(**EXACT)
 def nearest_entry(lookup, h, k, l):
-    """The entry at the nearest integers, the last one outside the table."""
+    """The entry at the nearest integers, -1 outside the table."""
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
     m, n, p = np.ceil(h - 0.5) - low_h, np.ceil(k - 0.5) - low_k, np.ceil(l - 0.5) - low_l
     if m >= 0 and m < size_h and n >= 0 and n < size_k and p >= 0 and p < size_l:
         return np.int64((m * size_k + n) * size_l + p)
-    return np.int64(lookup.amplitude.size - 1)
+    return np.int64(-1)
+
+
+@njit(**EXACT)
+def nearest_amplitude(lookup, h, k, l):
+    """F at the nearest integers."""
+    entry = nearest_entry(lookup, h, k, l)
+    return lookup.amplitude[entry] if entry >= 0 else lookup.default
 
 
 @njit(**CONTRACTED)

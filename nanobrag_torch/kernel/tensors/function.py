@@ -21,7 +21,7 @@ from nanobrag_torch.kernel.tensors.chunks import Chunks
 from nanobrag_torch.kernel.tensors.orientations import Cotangents, Crystal, Wanted
 from nanobrag_torch.kernel.tensors.rays import Plan
 from nanobrag_torch.kernel.tiles import Progress
-from nanobrag_torch.scene import Scene, tensors_of, with_tensors
+from nanobrag_torch.scene import Scene, tensors_of
 
 #: Less than the largest array that glibc may keep. One made of fresh pages takes three times as long to fill.
 KEPT_BYTES = 16 << 20
@@ -61,7 +61,7 @@ class _Photons(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
         wanted, saved, (bar,) = ctx.needs_input_grad[5:], ctx.saved_tensors, cotangents
         if torch.is_grad_enabled():
-            found = differentiable_gradients(ctx.scene, ctx.pixels, bar, saved, wanted, ctx.memory_budget)
+            found = tiles.differentiable_gradients(ctx.scene, ctx.pixels, bar, saved, wanted, ctx.memory_budget)
         else:
             found = gradients(ctx.scene, ctx.pixels, bar, saved, wanted, ctx.chunks)
         return None, None, None, None, None, *found
@@ -92,24 +92,6 @@ def gradients(
     return at.pull_back(scene, tensors, wanted, of_tables)
 
 
-def differentiable_gradients(
-    scene: Scene,
-    pixels: Pixels,
-    cotangent: Tensor,
-    tensors: Sequence[Tensor],
-    wanted: Sequence[bool],
-    memory_budget: int = MEMORY_BUDGET,
-) -> list[Tensor | None]:
-    """The same from the readable formula, with a graph."""
-    tile = tiles.pixels_per_tile(scene, memory_budget)
-    values = tiles.render(with_tensors(scene, tensors), *pixels.lists(scene.panel.origin.device), tile)
-    inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
-    found = iter(
-        torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
-    )
-    return [next(found) if want else None for want in wanted]
-
-
 def pull_back(scene: Scene, tables: Tables, pixels: Pixels, cotangent: Tensor, chunks: Chunks) -> list[Tensor]:
     """Cotangents of the tables. The largest of the pixels' is taken out, so that float32 has room both ways."""
     device = cotangent.device
@@ -122,9 +104,9 @@ def pull_back(scene: Scene, tables: Tables, pixels: Pixels, cotangent: Tensor, c
             rays=tables.panel.requires_grad or tables.sources.requires_grad,
             vectors=tables.vectors.requires_grad,
             shape=tables.shape.requires_grad,
-            lookup=tables.lookup.requires_grad,
+            lookup=tables.lookup.requires_grad or tables.default.requires_grad,
         )
-        asked = (wanted.rays, *wanted)
+        asked = (wanted.rays, *wanted, wanted.lookup)
         sizes = [getattr(tables, item.name).shape if asked[i] else 0 for i, item in enumerate(fields(tables))]
         bars = Cotangents(*(torch.zeros(size, dtype=torch.float64, device=device) for size in sizes))
         for start in _tiles_with_cotangents(cotangent, chunks.pixels):

@@ -2,7 +2,8 @@
 
 One record for each way to look an amplitude up. ``address`` finds for indices (3, ...) and their nearest integers what
 the other methods need; ``squares`` gives F^2 (...), ``square_slopes`` also its slopes (3, ...) or None where it has
-none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table. Addresses lie in the table always.
+none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table and of what interpolation takes
+outside (1,). Addresses lie in the table always.
 """
 
 from collections.abc import Iterable
@@ -24,26 +25,30 @@ class Lookup(Protocol):
     def address(self, index: Tensor, whole: Tensor) -> "Place": ...
     def squares(self, place: "Place") -> Tensor: ...
     def square_slopes(self, place: "Place") -> tuple[Tensor, Tensor | None]: ...
-    def return_squares(self, place: "Place", bar: Tensor, table: Tensor) -> None: ...
+    def return_squares(self, place: "Place", bar: Tensor, table: Tensor, default: Tensor) -> None: ...
 
 
 class Place(NamedTuple):
-    """Where samples look up: ``entry`` (...) at the nearest integers; to interpolate also whether all nodes lie
-    ``inside`` the table, the first node's entry ``corner``, and the positions (3, ...) between nodes 0 and 1."""
+    """Where samples look up: ``entry`` (...) at the nearest integers; to interpolate also whether that lies ``within``
+    the table, whether all nodes lie ``inside`` it, the first node's entry ``corner``, and the positions (3, ...)
+    ``between`` nodes 0 and 1."""
 
     entry: Tensor
+    within: Tensor
     inside: Tensor
     corner: Tensor
     between: Tensor
 
 
-def lookup_of(scene: Scene, table: Tensor) -> Lookup:
-    """The look-up of a scene whose flat ``Tables.lookup`` is ``table``, in the scene's precision."""
+def lookup_of(scene: Scene, table: Tensor, default: Tensor) -> Lookup:
+    """The look-up of a scene whose ``Tables.lookup`` and ``Tables.default`` are these, in the scene's precision."""
     amplitudes, flat = scene.amplitudes, table.to(scene.dtype)
     if amplitudes.table is None:
         return Constant(flat)
-    low, size = amplitudes.minimum, amplitudes.table.shape
-    return (Tricubic if amplitudes.interpolate else Nearest)(flat, low, (size[0], size[1], size[2]))
+    low, (m, n, p) = amplitudes.minimum, amplitudes.table.shape
+    if not amplitudes.interpolate:
+        return Nearest(flat, low, (m, n, p))
+    return Tricubic(flat, default.to(scene.dtype), low, (m, n, p))
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Constant:
 
     def address(self, index: Tensor, whole: Tensor) -> Place:
         nothing = index[:0]
-        return Place(nothing, nothing, nothing, nothing)
+        return Place(*[nothing] * 5)
 
     def squares(self, place: Place) -> Tensor:
         return self.square[0]
@@ -62,7 +67,7 @@ class Constant:
     def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
         return self.square[0], None
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
         table += bar.sum(dtype=table.dtype)
 
 
@@ -78,7 +83,7 @@ class Nearest:
         h, k, l = ((n - (low - 1)).clamp_(0, size + 1) for n, low, size in zip(whole, self.low, self.size, strict=True))
         entry = h.mul_(self.size[1] + 2).add_(k).mul_(self.size[2] + 2).add_(l).long()
         # A NaN is no whole number.
-        return Place(entry.clamp_(0, len(self.square) - 1), *[index[:0]] * 3)
+        return Place(entry.clamp_(0, len(self.square) - 1), *[index[:0]] * 4)
 
     def squares(self, place: Place) -> Tensor:
         return _entries(self.square, place.entry)
@@ -86,15 +91,16 @@ class Nearest:
     def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
         return self.squares(place), None
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
         _add_at(table, place.entry, bar)
 
 
 @dataclass(frozen=True)
 class Tricubic:
-    """F interpolated within the flat table, whose last entry is ``default_F``; nearest where the nodes leave it."""
+    """F interpolated within the flat table; the nearest where the nodes leave it, and ``default`` (1,) outside."""
 
     amplitude: Tensor
+    default: Tensor
     low: Triple
     size: Triple
 
@@ -105,9 +111,9 @@ class Tricubic:
             inside &= (x >= low + 2) & (x <= low + size - 3)
             within &= (n >= low) & (n < low + size)
         floor = torch.floor(index)
-        outside = len(self.amplitude) - 1
         return Place(
-            entry=torch.where(within, self._flat(whole, 0), outside).long(),
+            entry=torch.where(within, self._flat(whole, 0), 0.0).long(),
+            within=within,
             inside=inside,
             corner=torch.where(inside, self._flat(floor, -1), 0.0).long(),
             between=(index - floor).to(self.amplitude.dtype),
@@ -121,10 +127,11 @@ class Tricubic:
         amplitude, slopes = self._interpolate(place, slopes=True)
         return amplitude.square(), slopes.mul_(2 * amplitude)
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor) -> None:
+    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
         amplitude, _ = self._interpolate(place, slopes=False)
         bar = amplitude.mul_(2 * bar)
-        _add_at(table, place.entry, torch.where(place.inside, 0.0, bar))
+        _add_at(table, place.entry, torch.where(place.within & ~place.inside, bar, 0.0))
+        default += torch.where(place.within, 0.0, bar).sum(dtype=default.dtype)
         weights = lagrange_weights(place.between, dim=0)
         bar = torch.where(place.inside, bar, 0.0)
         for m in self._layers:
@@ -163,7 +170,8 @@ class Tricubic:
                 slope[0].addcmul_(across, steep[m, 0])
                 slope[1].addcmul_(_weighed(line, steep[:, 1]), weights[m, 0])
                 slope[2].addcmul_(_weighed(steep_line, weights[:, 1]), weights[m, 0])
-        amplitude = torch.where(place.inside, total, _entries(self.amplitude, place.entry))
+        near = torch.where(place.within, _entries(self.amplitude, place.entry), self.default)
+        amplitude = torch.where(place.inside, total, near)
         return amplitude, slope.mul_(place.inside)
 
 

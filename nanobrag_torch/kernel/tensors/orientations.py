@@ -29,7 +29,8 @@ class Crystal:
     def of(cls, scene: Scene, tables: Tables, chunk: int) -> "Crystal":
         vectors = tables.vectors.detach().reshape(-1, 3, 3).transpose(0, 1).contiguous()
         parameters = tables.shape.detach().to(scene.dtype)
-        return cls(vectors, scene.lattice.shape, parameters, lookup_of(scene, tables.lookup.detach()), chunk)
+        lookup = lookup_of(scene, tables.lookup.detach(), tables.default.detach())
+        return cls(vectors, scene.lattice.shape, parameters, lookup, chunk)
 
 
 class Wanted(NamedTuple):
@@ -49,6 +50,7 @@ class Cotangents(NamedTuple):
     vectors: Tensor
     shape: Tensor
     lookup: Tensor
+    default: Tensor
 
 
 def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
@@ -96,7 +98,7 @@ def pull_back_orientations(
         if wanted.rays:
             total += (cell * squares).sum(0)
         if wanted.lookup:
-            lookup.return_squares(place, bar * squares, bars.lookup)
+            lookup.return_squares(place, bar * squares, bars.lookup, bars.default)
         weight = bar * cell
         if wanted.shape:
             found = shapes.PARAMETER_SLOPES[crystal.shape](crystal.parameters, delta)

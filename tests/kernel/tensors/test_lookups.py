@@ -16,7 +16,9 @@ def made(half: int, interpolate: bool):
     values, low = table(half)
     minimum = tuple(low.values())
     flat = _lookup(Amplitudes(DEFAULT, values, minimum, interpolate))
-    return values, minimum, (Tricubic if interpolate else Nearest)(flat, minimum, tuple(values.shape))
+    size = tuple(values.shape)
+    lookup = Tricubic(flat, DEFAULT.reshape(1), minimum, size) if interpolate else Nearest(flat, minimum, size)
+    return values, minimum, lookup
 
 
 def indices(half: int) -> torch.Tensor:
@@ -27,8 +29,8 @@ def indices(half: int) -> torch.Tensor:
     return torch.cat([some, torch.stack([edges, edges.flip(0), 0 * edges])], dim=1)
 
 
-def amplitude(values: torch.Tensor, minimum, h: torch.Tensor, interpolate: bool) -> torch.Tensor:
-    value = nearest(values, minimum, DEFAULT, *torch.ceil(h.detach() - 0.5))
+def amplitude(values, minimum, default, h: torch.Tensor, interpolate: bool) -> torch.Tensor:
+    value = nearest(values, minimum, default, *torch.ceil(h.detach() - 0.5))
     if not interpolate:
         return value
     return torch.where(in_range(values, minimum, *h), tricubic(values, minimum, *h, F64), value)
@@ -40,9 +42,11 @@ def test_squares_slopes_and_cotangents_are_those_of_the_readable_look_up(half, i
     values, minimum, lookup = made(half, interpolate)
     h = indices(half).requires_grad_()
     values.requires_grad_()
-    square = amplitude(values, minimum, h, interpolate) ** 2
+    default = DEFAULT.clone().requires_grad_()
+    square = amplitude(values, minimum, default, h, interpolate) ** 2
     bar = torch.linspace(-1, 2, square.numel(), dtype=F64)
-    slopes, wanted = torch.autograd.grad(square, (h, values), bar, allow_unused=True, materialize_grads=True)
+    inputs = (h, values, default)
+    slopes, *wanted = torch.autograd.grad(square, inputs, bar, allow_unused=True, materialize_grads=True)
     place = lookup.address(h.detach(), torch.ceil(h.detach() - 0.5))
     assert torch.allclose(lookup.squares(place), square, rtol=1e-12)
     found, steep = lookup.square_slopes(place)
@@ -51,9 +55,13 @@ def test_squares_slopes_and_cotangents_are_those_of_the_readable_look_up(half, i
         assert torch.allclose(steep * bar, slopes, rtol=1e-10, atol=1e-9)
         assert (half < 8) == (not bool(slopes.abs().max() > 0))
     returned = torch.zeros(lookup_size(lookup), dtype=F64)
-    lookup.return_squares(place, bar, returned)
-    back = torch.autograd.grad(_lookup(Amplitudes(DEFAULT, values, minimum, interpolate)), values, returned)
-    assert torch.allclose(back[0], wanted, rtol=1e-10, atol=1e-10)
+    fallen = torch.zeros(1, dtype=F64)
+    lookup.return_squares(place, bar, returned, fallen)
+    flat = _lookup(Amplitudes(default, values, minimum, interpolate))
+    back = torch.autograd.grad(flat, (values, default), returned, allow_unused=True, materialize_grads=True)
+    assert torch.allclose(back[0], wanted[0], rtol=1e-10, atol=1e-10)
+    assert torch.allclose(back[1] + fallen[0], wanted[1], rtol=1e-10, atol=1e-10)
+    assert bool(wanted[1] != 0)
 
 
 def lookup_size(lookup) -> int:
