@@ -9,8 +9,8 @@ from torch import Tensor
 def volume(lengths: Tensor, angles: Tensor) -> Tensor:
     """Volume of the cell in the cube of the unit of ``lengths`` (3,); ``angles`` (3,) in radians."""
     s = angles.sum() / 2
-    skew = torch.abs(torch.sin(s) * torch.sin(s - angles[0]) * torch.sin(s - angles[1]) * torch.sin(s - angles[2]))
-    return 2 * lengths.prod() * torch.sqrt(skew)
+    (a, b, c), (sin_a, sin_b, sin_c) = lengths.unbind(), torch.sin(s - angles).unbind()
+    return 2 * a * b * c * torch.sqrt(torch.abs(torch.sin(s) * sin_a * sin_b * sin_c))
 
 
 def reciprocal_vectors(
@@ -23,17 +23,14 @@ def reciprocal_vectors(
     ``construction="c"`` is the C program's z component of c*, larger than the exact 1/c by sin(gamma)/sin(gamma*):
     it bends the angles of a cell with fewer than two right angles [B01].
     """
-    a, b, c = lengths.unbind()
-    cos_a, cos_b, cos_g = torch.cos(angles).unbind()
-    sin_a, sin_b, sin_g = torch.sin(angles).unbind()
+    cosines, sines = torch.cos(angles), torch.sin(angles)
     v = volume(lengths, angles) if cell_volume is None else cell_volume
-    a_star, b_star, c_star = b * c * sin_a / v, c * a * sin_b / v, a * b * sin_g / v
+    a_star, b_star, c_star = (_others(lengths) * sines / v).unbind()
+    cos_a_star, cos_b_star, cos_g_star = ((_others(cosines) - cosines) / _others(sines)).unbind()
+    a, b, c = lengths.unbind()
     sin_g_star = c / (v * a_star * b_star)
-    cos_a_star = (cos_b * cos_g - cos_a) / (sin_b * sin_g)
-    cos_b_star = (cos_g * cos_a - cos_b) / (sin_g * sin_a)
-    cos_g_star = (cos_a * cos_b - cos_g) / (sin_a * sin_b)
-    z = {"c": c_star * v / (a * b * c * sin_g_star), "exact": 1 / c}[construction]
-    zero = torch.zeros_like(a)
+    z = c_star * v / (a * b * c * sin_g_star) if construction == "c" else 1 / c
+    zero = torch.zeros_like(c)
     return torch.stack(
         [
             torch.stack([a_star, zero, zero]),
@@ -65,12 +62,17 @@ def direct_vectors(
 
 def reciprocal_cross(vectors: Tensor) -> Tensor:
     """Rows b x c, c x a, a x b of the rows a, b, c."""
-    return torch.linalg.cross(vectors[[1, 2, 0]], vectors[[2, 0, 1]])
+    return torch.linalg.cross(vectors.roll(-1, 0), vectors.roll(-2, 0))
+
+
+def _others(values: Tensor) -> Tensor:
+    """For each of three, the product of the two after it, in cyclic order."""
+    return values.roll(-1) * values.roll(-2)
 
 
 def cell_parameters(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Lengths (3,) and angles (3,) in radians of the cell spanned by the rows of ``vectors``; for reports."""
     lengths = torch.sqrt((vectors * vectors).sum(-1))
-    b, c = vectors[[1, 2, 0]], vectors[[2, 0, 1]]
+    b, c = vectors.roll(-1, 0), vectors.roll(-2, 0)
     cross = torch.linalg.cross(b, c)
     return lengths, torch.atan2(torch.sqrt((cross * cross).sum(-1)), (b * c).sum(-1))
