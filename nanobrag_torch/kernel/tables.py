@@ -40,7 +40,9 @@ class Tables:
 def tables(scene: Scene) -> Tables:
     """The tables of a scene, connected to its tensors."""
     device = scene.panel.origin.device
-    scene = with_tensors(scene, [tensor.to(device) for tensor in tensors_of(scene)])
+    found = tensors_of(scene)
+    if any(tensor.device != device for tensor in found):
+        scene = with_tensors(scene, [tensor.to(device) for tensor in found])
     lattice = scene.lattice
     return Tables(
         panel=_panel(scene),

@@ -192,8 +192,8 @@ def _zeros_apart(shape: Sequence[int]) -> np.ndarray:
 
 def _largest(cotangent: Tensor) -> float:
     """The largest magnitude, or 1 where it is none to divide by."""
-    low, high = torch.aminmax(cotangent) if len(cotangent) else (torch.zeros(()), torch.zeros(()))
-    largest = max(-float(low), float(high))
+    values = cotangent.numpy()
+    largest = max(-float(values.min(initial=0.0)), float(values.max(initial=0.0)))
     return largest if 0 < largest < np.inf else 1.0
 
 

@@ -16,15 +16,20 @@ from nanobrag_torch.kernel.cpu.compiling import LANES
 Range = tuple[int, int]
 Progress = Callable[[int, int], None]
 
-#: Samples in a range: enough to outweigh handing it to a thread, and not so many that an interrupt has to wait.
-FEWEST_SAMPLES, MOST_SAMPLES = 1 << 15, 1 << 23
+#: Samples in a range: never so few that handing it to a thread takes longer, enough to make that cost nothing, and not
+#: so many that an interrupt has to wait.
+FEWEST_SAMPLES, ENOUGH_SAMPLES, MOST_SAMPLES = 1 << 13, 1 << 16, 1 << 23
+#: Ranges of an image too small for enough samples in each.
+RANGES_AT_LEAST = 4
 #: Ranges in an image between those limits, so that every thread finds work.
 RANGES_PER_IMAGE = 64
 
 
 def ranges(pixels: int, samples_per_pixel: int) -> list[Range]:
     """Consecutive ranges of whole blocks that cover ``pixels``, whatever the number of threads."""
-    samples = min(max(pixels * samples_per_pixel // RANGES_PER_IMAGE, FEWEST_SAMPLES), MOST_SAMPLES)
+    total = pixels * samples_per_pixel
+    least = min(max(total // RANGES_AT_LEAST, FEWEST_SAMPLES), ENOUGH_SAMPLES)
+    samples = min(max(total // RANGES_PER_IMAGE, least), MOST_SAMPLES)
     step = max(1, samples // (samples_per_pixel * LANES)) * LANES
     return [(start, min(start + step, pixels)) for start in range(0, pixels, step)]
 
