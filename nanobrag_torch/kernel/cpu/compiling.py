@@ -11,6 +11,8 @@ LANES = 64
 EXACT: Any = {"forceinline": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: A multiplication and an addition may become one; NaN and infinity keep their meaning.
 CONTRACTED: Any = EXACT | {"fastmath": {"contract"}}
+#: Taken into its one caller before either is compiled, or all that it calls would be optimised once more than needed.
+INLINED: Any = EXACT | {"inline": "always"}
 #: Sums over the lanes may moreover be taken in the order that suits a vector; the order is fixed once compiled.
 SUMMED: Any = EXACT | {"fastmath": {"contract", "reassoc"}}
 #: An entry from Python: runs without the interpreter's lock and is kept on disk.

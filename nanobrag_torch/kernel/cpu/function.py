@@ -159,20 +159,20 @@ def _pull_back(scene: Scene, tables: Tables, pixels: Pixels, cotangent: Tensor, 
     outputs = [getattr(tables, item.name) for item in fields(tables)]
     unit = _largest(cotangent) if scene.dtype == torch.float32 else 1.0
     inputs = _records(scene, tables)
+    rays = tables.panel.requires_grad or tables.sources.requires_grad
     wanted = reverse.Wanted(
-        rays=tables.panel.requires_grad or tables.sources.requires_grad,
         vectors=tables.vectors.requires_grad,
         shape=tables.shape.requires_grad,
         lookup=tables.lookup.requires_grad or tables.default.requires_grad,
     )
-    asked = (wanted.rays, wanted.rays, wanted.vectors, wanted.shape, wanted.lookup, wanted.lookup)
+    asked = (rays, rays, wanted.vectors, wanted.shape, wanted.lookup, wanted.lookup)
     shapes = [output.shape if ask else (0,) * output.ndim for ask, output in zip(asked, outputs, strict=True)]
     jobs = _jobs(scene, pixels, shapes, memory_budget)
     bars = [reverse.Cotangents(*map(_zeros_apart, shapes)) for _ in range(max(1, len(jobs)))]
 
     def run(job: int, start: int, stop: int) -> None:
         bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
-        reverse.pull_back(
+        reverse.PULL_BACK[rays](
             *inputs, pixels.positions(start, stop), pixels.grid, bar.contiguous().numpy(), wanted, bars[job]
         )
 

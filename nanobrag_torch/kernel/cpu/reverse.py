@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, LANES, SUMMED, fingerprint
+from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, INLINED, LANES, SUMMED, fingerprint
 from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
@@ -66,9 +66,8 @@ ORIGIN, ALONG_FAST, ALONG_SLOW, NORMAL, PIXEL_SIZE, LAYER_STEP, OMEGA_3, OMEGA_2
 
 
 class Wanted(NamedTuple):
-    """Which tables get cotangents; ``rays`` stands for panel and sources."""
+    """Which tables get cotangents, besides panel and sources."""
 
-    rays: bool
     vectors: bool
     shape: bool
     lookup: bool
@@ -85,8 +84,8 @@ class Cotangents(NamedTuple):
     default: np.ndarray
 
 
-@njit(**EXACT)
-def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars):
+@njit(**INLINED)
+def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, rays, wanted, bars):
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -110,13 +109,13 @@ def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, 
                 fill(rows, TERM, TERM, 0.0)
                 fill(rows, BX, BZ, 0.0)
             else:
-                pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars)
-            if wanted.rays:
+                pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, rays, wanted, bars)
+            if rays:
                 _pull_back_factors(panel, plan, sources, source, rows, bars)
-                _pull_back_scattering(sources, source, rows, bars)
-        if wanted.rays:
+                _pull_back_scattering(sources, source, rows, bars.sources)
+        if rays:
             _pull_back_rays(panel, plan, sample, plan.omega_at < 0, plan.capture_at < 0, rows, bars)
-    if wanted.rays:
+    if rays:
         _pull_back_shared(panel, plan, sources, rows, bars)
 
 
@@ -141,12 +140,12 @@ def _pull_back_factors(panel, plan, sources, source, rows, bars):
     bars.panel[SCALE] += total_scale
     bars.panel[BACKGROUND] += total_background
     if plan.polar_first == 0:
-        _pull_back_polarization(sources, source, rows, bars)
+        _pull_back_polarization(sources, source, rows, bars.sources)
         fill(rows, BPOLAR, BPOLAR, 0.0)
 
 
 @njit(**SUMMED)
-def _pull_back_polarization(sources, source, rows, bars):
+def _pull_back_polarization(sources, source, rows, found):
     """From BPOLAR to the direction and to the form of the source."""
     xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
     xy, xz, yz = sources[source, FORM + 3], sources[source, FORM + 4], sources[source, FORM + 5]
@@ -162,12 +161,16 @@ def _pull_back_polarization(sources, source, rows, bars):
         total_xy += bar * x * y
         total_xz += bar * x * z
         total_yz += bar * y * z
-    for column, total in enumerate((total_xx, total_yy, total_zz, total_xy, total_xz, total_yz)):
-        bars.sources[source, FORM + column] += total
+    found[source, FORM] += total_xx
+    found[source, FORM + 1] += total_yy
+    found[source, FORM + 2] += total_zz
+    found[source, FORM + 3] += total_xy
+    found[source, FORM + 4] += total_xz
+    found[source, FORM + 5] += total_yz
 
 
 @njit(**SUMMED)
-def _pull_back_scattering(sources, source, rows, bars):
+def _pull_back_scattering(sources, source, rows, found):
     """From BX, BY, BZ, the cotangents of q = (d - i)/wavelength, to all three."""
     wavelength = sources[source, WAVELENGTH]
     total_x = total_y = total_z = total = 0.0
@@ -181,10 +184,10 @@ def _pull_back_scattering(sources, source, rows, bars):
         total_x += x
         total_y += y
         total_z += z
-    bars.sources[source, DIRECTION] -= total_x
-    bars.sources[source, DIRECTION + 1] -= total_y
-    bars.sources[source, DIRECTION + 2] -= total_z
-    bars.sources[source, WAVELENGTH] -= total / wavelength
+    found[source, DIRECTION] -= total_x
+    found[source, DIRECTION + 1] -= total_y
+    found[source, DIRECTION + 2] -= total_z
+    found[source, WAVELENGTH] -= total / wavelength
 
 
 @njit(**EXACT)
@@ -217,7 +220,7 @@ def _pull_back_shared_polarization(sources, sample, rows, bars):
         for lane in range(LANES):
             decides = rows[SHARED_WITH + lane] == sample * count + source
             rows[BPOLAR + lane] = rows[TERM + lane] if decides else 0.0
-        _pull_back_polarization(sources, source, rows, bars)
+        _pull_back_polarization(sources, source, rows, bars.sources)
     for lane in range(LANES):
         rows[BPOLAR + lane] = rows[TERM + lane]
 
@@ -227,7 +230,7 @@ def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
     """From BDX, BDY, BDZ and, where asked, BOMEGA and BCAPTURE of one sample to the panel."""
     fill(rows, BX, BX, 0.0)
     if with_omega:
-        _pull_back_solid_angle(panel, rows, bars)
+        _pull_back_solid_angle(panel.omega_3, panel.omega_2, rows, bars.panel)
     if with_capture and plan.has_sensor:
         _pull_back_capture(panel, plan, sample, rows, bars)
     for lane in range(LANES):
@@ -237,23 +240,24 @@ def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
         rows[BX + lane] = bx / distance + radial * x
         rows[BY + lane] = by / distance + radial * y
         rows[BZ + lane] = bz / distance + radial * z
-    layer = sample // (plan.oversample * plan.oversample)
-    for axis, row in enumerate((BX, BY, BZ)):
+    layer, found = sample // (plan.oversample * plan.oversample), bars.panel
+    for axis in range(3):
+        row = BX + axis * LANES
         total = fast = slow = 0.0
         for lane in range(LANES):
             total += rows[row + lane]
             fast += rows[row + lane] * rows[SIZE_F + lane]
             slow += rows[row + lane] * rows[SIZE_S + lane]
-        bars.panel[ORIGIN + axis] += total
-        bars.panel[ALONG_FAST + axis] += fast
-        bars.panel[ALONG_SLOW + axis] += slow
-        bars.panel[NORMAL + axis] += total * layer * panel.layer_step
-        bars.panel[PIXEL_SIZE] += (fast * panel.fast[axis] + slow * panel.slow[axis]) / panel.pixel_size
-        bars.panel[LAYER_STEP] += total * layer * panel.normal[axis]
+        found[ORIGIN + axis] += total
+        found[ALONG_FAST + axis] += fast
+        found[ALONG_SLOW + axis] += slow
+        found[NORMAL + axis] += total * layer * panel.layer_step
+        found[PIXEL_SIZE] += (fast * panel.fast[axis] + slow * panel.slow[axis]) / panel.pixel_size
+        found[LAYER_STEP] += total * layer * panel.normal[axis]
 
 
 @njit(**SUMMED)
-def _pull_back_solid_angle(panel, rows, bars):
+def _pull_back_solid_angle(omega_3, omega_2, rows, found):
     """From BOMEGA to the distance, in BX, and to the two strengths."""
     total_3 = total_2 = 0.0
     for lane in range(LANES):
@@ -261,9 +265,9 @@ def _pull_back_solid_angle(panel, rows, bars):
         share = rows[BOMEGA + lane] / (distance * distance)
         total_3 += share / distance
         total_2 += share
-        rows[BX + lane] -= share * (3.0 * panel.omega_3 / distance + 2.0 * panel.omega_2) / distance
-    bars.panel[OMEGA_3] += total_3
-    bars.panel[OMEGA_2] += total_2
+        rows[BX + lane] -= share * (3.0 * omega_3 / distance + 2.0 * omega_2) / distance
+    found[OMEGA_3] += total_3
+    found[OMEGA_2] += total_2
 
 
 @njit(**SUMMED)
@@ -292,7 +296,7 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
     bars.panel[NORMAL + 2] += total_z
 
 
-def _entry(stamp):
+def _entry(stamp, rays):
     @njit(**ENTRY)
     def pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
         """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
@@ -310,9 +314,13 @@ def _entry(stamp):
                 rows[BPIXEL + lane] = cotangent[block + lane]
             if is_zero(rows, BPIXEL):
                 continue
-            _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, wanted, bars)
+            _pull_back_pixels(
+                panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, rays, wanted, bars
+            )
 
     return pull_back
 
 
-pull_back = _entry(fingerprint())
+#: With cotangents of panel and sources, and without: what is constant is left out of the code, which compiles in half
+#: the time.
+PULL_BACK = {rays: _entry(fingerprint(), rays) for rays in (False, True)}

@@ -7,7 +7,7 @@ evaluation, lengths in Angstrom so that float32 neither overflows nor underflows
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES, SUMMED
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, INLINED, LANES, SUMMED
 from nanobrag_torch.kernel.cpu.lookups import product_slope, return_squares, square_slopes
 from nanobrag_torch.kernel.cpu.orientations import CELL, DH, DK, DL, LATTICE, LATTICE_ROWS, index
 from nanobrag_torch.kernel.cpu.rays import FORWARD_ROWS, QX, QY, QZ, TERM, fill
@@ -29,9 +29,9 @@ FINE_ROWS = LATTICE_ROWS + 14 * LANES
 ANGSTROM = 1e-10
 
 
-@njit(**EXACT)
-def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, wanted, bars):
-    """From BTERM to vectors, shape and look-up table; where rays are wanted, also TERM, and BX, BY, BZ of q."""
+@njit(**INLINED)
+def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, rays, wanted, bars):
+    """From BTERM to vectors, shape and look-up table; where ``rays`` are wanted, also TERM, and BX, BY, BZ of q."""
     real = fine.dtype.type
     fill(rows, TERM, TERM, 0.0)
     fill(fine, BUX, BUZ, real(0))
@@ -46,7 +46,7 @@ def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, w
         pull_back_product(shape, lookup, fine)
         if wanted.vectors:
             _pull_back_vectors(orientation, fine, bars)
-        if wanted.rays:
+        if rays:
             pull_back_index(vectors, orientation, rows, fine)
         if wanted.lookup:
             for lane in range(LANES):
@@ -54,10 +54,11 @@ def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, w
             return_squares(lookup, place, indices, fine, BCELL, bars.lookup, bars.default)
         if wanted.shape:
             _pull_back_shape(shape, rows, fine, bars)
-    for lane in range(LANES):
-        rows[BX + lane] = fine[BUX + lane] * ANGSTROM
-        rows[BY + lane] = fine[BUY + lane] * ANGSTROM
-        rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
+    if rays:
+        for lane in range(LANES):
+            rows[BX + lane] = fine[BUX + lane] * ANGSTROM
+            rows[BY + lane] = fine[BUY + lane] * ANGSTROM
+            rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
 
 
 @njit(**CONTRACTED)
