@@ -81,7 +81,7 @@ def measure(
         for number in range(rounds):
             tell(f"{load.name}: round {number + 1} of {rounds}")
             for row, (entrant, run) in zip(results, taking_part, strict=True):
-                row.seconds.append(turn(run, TURN if entrant.repeats else 0.0))
+                row.seconds.append(turn(run, TURN) if entrant.repeats else run())
         rows += results
     return Measurement(machine(), rows)
 
