@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, LANES, fingerprint
+from nanobrag_torch.kernel.cpu.compiling import ENTRY, INLINED, LANES, fingerprint
 from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.cpu.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.cpu.rays import (
@@ -27,7 +27,7 @@ from nanobrag_torch.kernel.cpu.rays import (
 )
 
 
-@njit(**EXACT)
+@njit(**INLINED)
 def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
     fill(rows, TOTAL, TOTAL, 0.0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, INLINED, LANES
 from nanobrag_torch.kernel.cpu.lookups import address, squares
 from nanobrag_torch.kernel.cpu.rays import QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.cpu.shapes import interference
@@ -42,7 +42,7 @@ def interfere(shape, fine):
         fine[LATTICE + lane] = interference(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
 
 
-@njit(**EXACT)
+@njit(**INLINED)
 def sum_orientations(shape, lookup, vectors, rows, fine, place, indices):
     """Fill TERM with the sum of F^2 S^2."""
     fill(rows, TERM, TERM, 0.0)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, INLINED, LANES
 
 #: Offsets of the rows that the forward pass needs.
 (
@@ -167,7 +167,7 @@ def weigh_polarization(sources, source, rows):
         rows[POLAR + lane] = polarization(sources, source, rows[DX + lane], rows[DY + lane], rows[DZ + lane])
 
 
-@njit(**EXACT)
+@njit(**INLINED)
 def weigh_pixels(panel, plan, sources, rows):
     """Fill the rows of those factors that one sample of each pixel decides.
 
