@@ -102,7 +102,7 @@ def plot(measurement: Measurement, points: list[Point], path: Path) -> None:
     axes.set_yscale("log")
     axes.set_xticks([place + 0.45 for place in range(len(loads))], loads)
     axes.set_ylabel("ns per evaluation")
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(loc="outside upper center", fontsize="small", ncols=4)
     if points:
         _plot_growth(figure.add_subplot(panels, 1, 2), points)
     figure.savefig(path)
