@@ -78,9 +78,9 @@ def test_a_report_and_an_initiative_open_and_lead_back(page: Tab):
     page.click("#runs tbody tr:nth-child(3) a")
     page.wait_for("Page.loadEventFired")
     assert page.ask("document.querySelector('.finding').textContent") == "A gradient disagrees"
-    page.ask("history.back()")
+    page.ask("void setTimeout(() => history.back())")  # answered before the page is left
     page.wait_for("Page.loadEventFired")
-    page.ask("document.querySelector('.cards a').click()")
+    page.ask("void setTimeout(() => document.querySelector('.cards a').click())")
     page.wait_for("Page.loadEventFired")
     assert page.ask("document.querySelectorAll('svg polyline').length") > 6
     page.click("header a")

