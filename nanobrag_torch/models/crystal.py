@@ -214,11 +214,11 @@ class Crystal:
         cell = self.unit_cell(compat, a_star)
         config = self.config
         rotated = orientations(cell.direct, config, compat, spindle, stale and compat.phi_zero_carryover)
-        vectors = angstrom_to_m(rotated.reshape(3, -1, 3))
+        a, b, c = angstrom_to_m(rotated.reshape(3, -1, 3)).unbind()
         return scene.Lattice(
-            a=vectors[0],
-            b=vectors[1],
-            c=vectors[2],
+            a=a,
+            b=b,
+            c=c,
             stars=cell.stars,
             cells=vector(config.N_cells, self.device),
             shape=config.shape.value,

@@ -10,7 +10,7 @@ from torch import Tensor
 def scalar(value: Any, device: torch.device) -> Tensor:
     """A 0-d float64 tensor of a number or a one-element tensor."""
     if isinstance(value, Tensor):
-        return value.reshape(()).to(device=device, dtype=torch.float64)
+        return (value if value.dim() == 0 else value.reshape(())).to(device=device, dtype=torch.float64)
     return torch.tensor(float(value), dtype=torch.float64, device=device)
 
 
