@@ -13,10 +13,13 @@ from numba import njit
 from numba.extending import overload
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED
+from nanobrag_torch.kernel.cpu.exponential import exponential
 from nanobrag_torch.kernel.cpu.trigonometry import sine_bend, sine_quotient
 
 #: One, in a precision that never widens what it is combined with.
 ONE = np.float32(1)
+#: Pi as a number whose products with whole numbers are exact, and the rest.
+PI_HIGH, PI_LOW = 3.1415926218032837, 3.178650954705639e-08
 
 
 class Square(NamedTuple):
@@ -93,13 +96,21 @@ def grating_growth(inverse, d, x, above):
 def sphere(y):
     """Transform of a solid sphere as a function of y = x^2, and its slope, as in ``physics.safe.sphere``; in double."""
     y = np.float64(y)
-    if y < 0.25:
-        value = 1 + y * (-1 / 10 + y * (1 / 280 + y * (-1 / 15120 + y * (1 / 1330560 - y / 172972800))))
-        slope = -1 / 10 + y * (2 / 280 + y * (-3 / 15120 + y * (4 / 1330560 - 5 * y / 172972800)))
-        return value, slope
-    x = math.sqrt(y)
-    sine, cosine = math.sin(x), math.cos(x)
-    return 3 * (sine / x - cosine) / y, -1.5 * ((3 / (x * y) - 1 / x) * sine - 3 * cosine / y) / y
+    near = y < 0.25
+    s = y if near else 0.25
+    value = 1 + s * (-1 / 10 + s * (1 / 280 + s * (-1 / 15120 + s * (1 / 1330560 - s / 172972800))))
+    slope = -1 / 10 + s * (2 / 280 + s * (-3 / 15120 + s * (4 / 1330560 - 5 * s / 172972800)))
+    away = 1.0 if near else y
+    x = math.sqrt(away)
+    whole = np.rint(x * (1 / math.pi))
+    t = (x - whole * PI_HIGH - whole * PI_LOW) * (1 / math.pi)
+    turned = 1.0 - 2.0 * abs(whole - 2.0 * np.rint(0.5 * whole))
+    sine = turned * t * sine_quotient(t * t)
+    cosine = turned * (sine_quotient(t * t) - t * t * sine_bend(t * t)) * (1 / math.pi)
+    inverse = 1 / away
+    closed = 3 * (sine / x - cosine) * inverse
+    steep = -1.5 * ((3 * inverse - 1) * sine / x - 3 * cosine * inverse) * inverse
+    return (value, slope) if near else (closed, steep)
 
 
 @njit(**CONTRACTED)
@@ -139,7 +150,7 @@ def _round(shape, dh, dk, dl):
 
 
 def _gauss(shape, dh, dk, dl):
-    return shape.peak * math.exp(-quadratic_form(shape, dh, dk, dl))
+    return shape.peak * exponential(-quadratic_form(shape, dh, dk, dl))
 
 
 def _tophat(shape, dh, dk, dl):
@@ -171,7 +182,7 @@ def _round_slopes(shape, dh, dk, dl):
 
 
 def _gauss_slopes(shape, dh, dk, dl):
-    value = shape.peak * math.exp(-quadratic_form(shape, dh, dk, dl))
+    value = shape.peak * exponential(-quadratic_form(shape, dh, dk, dl))
     gh, gk, gl = form_slopes(shape, dh, dk, dl)
     return value, -value * gh, -value * gk, -value * gl
 
@@ -202,7 +213,7 @@ def _round_parameters(shape, dh, dk, dl):
 
 
 def _gauss_parameters(shape, dh, dk, dl):
-    share = math.exp(-quadratic_form(shape, dh, dk, dl))
+    share = exponential(-quadratic_form(shape, dh, dk, dl))
     hh, kk, ll, hk, hl, kl = form_terms(dh, dk, dl)
     value = -shape.peak * share
     return share, value * hh, value * kk, value * ll, value * hk, value * hl, value * kl
