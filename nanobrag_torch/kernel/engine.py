@@ -7,7 +7,7 @@ table ``TILE_OBSTACLES``, and autograd differentiates those scenes.
 
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
+from nanobrag_torch.kernel.order import Find, Render, render_in_order
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.tensors.function import render_tiles
 from nanobrag_torch.kernel.tiles import Progress
@@ -57,8 +58,8 @@ def _blackens_culled_pixels(scene: Scene) -> bool:
 
 Obstacles = dict[str, Callable[[Scene], bool]]
 
-#: What no reverse pass written by hand can evaluate, in words, and how to see it.
-_UNUSUAL: Obstacles = {
+#: What no reverse pass written by hand can evaluate, in words, and how to see it: all that hinders the tiles.
+TILE_OBSTACLES: Obstacles = {
     "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
     "the detector is curved": lambda scene: scene.panel.curved != "flat",
     "culled pixels lose their background [B11]": _blackens_culled_pixels,
@@ -68,20 +69,11 @@ _UNUSUAL: Obstacles = {
 #: What the compiled loops cannot evaluate.
 OBSTACLES: Obstacles = {
     "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
-    **_UNUSUAL,
+    **TILE_OBSTACLES,
     "the table of structure factors has more than 2^31 entries": lambda scene: (
         scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
     ),
     "numba is not available": lambda scene: not numba_works(),
-}
-
-#: What the reverse pass of the tiles cannot evaluate.
-TILE_OBSTACLES: Obstacles = {
-    **_UNUSUAL,
-    "the first evaluation has an orientation of its own [B02]": lambda scene: scene.first_lattice is not None,
-    "interpolation ends for good outside the table [B12]": lambda scene: (
-        scene.amplitudes.table is not None and scene.amplitudes.interpolate and scene.amplitudes.fallback == "global"
-    ),
 }
 
 
@@ -109,12 +101,17 @@ def render(
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
+    by: Render
+    find: Find
     if reason is None:
-        from nanobrag_torch.kernel.cpu.order import render_in_order  # numba loads only where it is used
+        from nanobrag_torch.kernel.cpu.function import first_outside, render_compiled  # numba loads only where used
 
-        return render_in_order(scene, pixels, progress, memory_budget)
+        by, find = partial(render_compiled, memory_budget=memory_budget), first_outside
+        return render_in_order(scene, pixels, by, find, progress)
     if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
-        return render_tiles(scene, pixels, tile, progress, memory_budget)
+        by = partial(render_tiles, tile=tile, memory_budget=memory_budget)
+        find = partial(tiles.first_outside, memory_budget=memory_budget)
+        return render_in_order(scene, pixels, by, find, progress)
     slow, fast = pixels.lists(scene.panel.origin.device)
     tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
     return tiles.render(scene, slow, fast, tile, progress)

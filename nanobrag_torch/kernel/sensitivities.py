@@ -6,6 +6,7 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import tiles
 from nanobrag_torch.kernel.engine import obstacle
+from nanobrag_torch.kernel.order import ends_for_good
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.tangents import tangents_of
 from nanobrag_torch.scene import Scene
@@ -18,9 +19,9 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor], en
     zeros. The compiled loops need one sweep for all of them; what they cannot render is differentiated by the formula.
     """
     if engine in ("auto", "numba") and obstacle(scene) is None:
-        from nanobrag_torch.kernel.cpu import function, order  # numba loads only where it is used
+        from nanobrag_torch.kernel.cpu import function  # numba loads only where it is used
 
-        if scene.first_lattice is None and not order.ends_for_good(scene):
+        if scene.first_lattice is None and not ends_for_good(scene):
             return function.sensitivities(scene, pixels, parameters)
     (moved,) = tangents_of([tiles.render(scene, *pixels.lists(scene.panel.origin.device))], parameters)
     return moved

@@ -107,6 +107,18 @@ def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tup
     return None
 
 
+def first_outside(scene: Scene, pixels: Pixels, memory_budget: int = MEMORY_BUDGET) -> int | None:
+    """The number of the first pixel with a sample at which the interpolation leaves the table, or None."""
+    tile = pixels_per_tile(scene, memory_budget)
+    for start in range(0, len(pixels), tile):
+        part = pixels.between(start, min(start + tile, len(pixels))).lists(scene.panel.origin.device)
+        interpolated, smooth = interpolated_samples(scene, *part, True)
+        if not smooth:
+            assert isinstance(interpolated, Tensor)
+            return start + int((~interpolated).flatten(1).any(1).nonzero()[0])
+    return None
+
+
 def interpolated_samples(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tuple[Tensor | bool, bool]:
     """Where the table may be interpolated in this tile, and whether it may be in the tiles after it."""
     amplitudes = scene.amplitudes

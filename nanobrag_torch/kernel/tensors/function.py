@@ -30,8 +30,8 @@ KEPT_BYTES = 16 << 20
 def render_tiles(
     scene: Scene,
     pixels: Pixels,
-    tile: int | None = None,
     progress: Progress | None = None,
+    tile: int | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> Tensor:
     """Photons (n,) in ``pixels`` of a scene without order-dependent habits, on its device.

@@ -257,8 +257,6 @@ def test_the_graph_keeps_the_scene_alone():
         ("B05", {"compat": "c", "detector": {"oversample": 2, **SENSOR}, "weighing": {"running": ("omega",)}}),
         ("curved", {"detector": {"curved_detector": True}}),
         ("B11", {"beam": {"dmin": 9.0, "water_size_um": 2.0}, "weighing": {"dmin_zeroes_background": True}}),
-        ("B02", {"compat": "c", "crystal": {"osc_range_deg": 3.0, "phi_steps": 3}}),
-        ("B12", {"compat": "c", "lookup": "tricubic"}),
     ],
 )
 def test_what_the_reverse_pass_cannot_do_is_differentiated_by_autograd(reason, made):

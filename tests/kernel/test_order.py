@@ -1,4 +1,4 @@
-"""Habits of the C program that depend on the order of evaluation, through the compiled engine."""
+"""Habits of the C program that depend on the order of evaluation, through both engines."""
 
 from dataclasses import replace
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 from random_scenes import Case, assert_agreement, simulator, table
 
-from nanobrag_torch.kernel.cpu.order import Order
-from nanobrag_torch.kernel.engine import obstacle, render
+from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel.cpu.function import first_outside
+from nanobrag_torch.kernel.engine import TILE_OBSTACLES, obstacle, render
+from nanobrag_torch.kernel.order import Order
 
 SWEEP = {"osc_range_deg": 3.0, "phi_steps": 3}
 
@@ -22,14 +24,17 @@ def interpolating(half: int, shape: str = "square", sweep: bool = False, **beam:
     return made
 
 
+@pytest.mark.parametrize("engine", ["numba", "torch"])
 @pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat"])
 @pytest.mark.parametrize("sweep", [False, True])
 @pytest.mark.parametrize("half", [4, 9, 40])
 @pytest.mark.parametrize("beam", [{}, {"water_size_um": 2.0}, {"dmin": 3.0}])
-def test_interpolation_that_ends_for_good_and_stale_orientations_agree_with_the_formula(shape, sweep, half, beam):
+def test_interpolation_that_ends_for_good_and_stale_orientations_agree_with_the_formula(
+    engine, shape, sweep, half, beam
+):
     case = Case.of(interpolating(half, shape, sweep, **beam))
-    assert obstacle(case.scene) is None
-    assert_agreement(case)
+    assert obstacle(case.scene) is None and obstacle(case.scene, TILE_OBSTACLES) is None
+    assert_agreement(case, engine)
 
 
 def test_interpolation_ends_in_the_first_pixel_that_leaves_the_table():
@@ -37,7 +42,9 @@ def test_interpolation_ends_in_the_first_pixel_that_leaves_the_table():
     seen = {}
     for half in (4, 6, 40):
         made = interpolating(half, dmin=4.0)
-        seen[half] = Order.of(made.scene(), made.pixels()).end_of_interpolation()
+        order = Order.of(made.scene(), made.pixels())
+        seen[half] = order.end_of_interpolation(first_outside)
+        assert order.end_of_interpolation(tiles.first_outside) == seen[half]
     assert 0 < seen[4] <= seen[6] < seen[40] == 25
 
 
@@ -50,7 +57,8 @@ def test_a_stale_orientation_spares_the_first_evaluation_alone():
     assert torch.equal(image[1:], without[1:])
 
 
-def test_progress_counts_the_pixels_of_all_parts():
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_progress_counts_the_pixels_of_all_parts(engine):
     made, seen = interpolating(5, dmin=4.0), []
-    render(made.scene(), made.pixels(), progress=lambda done, total: seen.append((done, total)))
+    render(made.scene(), made.pixels(), engine, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen) and seen[-1] == (25, 25)

@@ -2,21 +2,25 @@
 
 Two of the C program's habits change something at one sample: interpolation that ends for the rest of the run at the
 first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02]. Before and after the
-pixels in which that happens the scene is uniform.
+pixels in which that happens the scene is uniform, and either engine can render it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import tiles
-from nanobrag_torch.kernel.cpu.function import first_outside, render_compiled
-from nanobrag_torch.kernel.cpu.tasks import Progress
 from nanobrag_torch.kernel.formula import photons
-from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.tiles import Progress
 from nanobrag_torch.scene import Scene
+
+#: Photons (n,) in some pixels of a uniform scene.
+Render = Callable[[Scene, Pixels, Progress | None], Tensor]
+#: The number of the first pixel whose samples may leave the table, or None.
+Find = Callable[[Scene, Pixels], int | None]
 
 
 def ends_for_good(scene: Scene) -> bool:
@@ -39,7 +43,7 @@ class Order:
         start = 0
         while scene.first_lattice is not None and start < len(pixels):
             stop = min(max(1, 16 * start), len(pixels))
-            slow, fast = pixels.between(start, stop).lists()
+            slow, fast = pixels.between(start, stop).lists(scene.panel.origin.device)
             found = tiles.first_evaluation(scene, slow, fast, tiles.pixels_per_tile(scene))
             if found is not None:
                 return cls(scene, pixels, start + found[0], found[1])
@@ -49,9 +53,9 @@ class Order:
     def at(self, pixel: int) -> tuple[Scene, Tensor, Tensor]:
         """The scene that holds in one pixel, and its slow and fast index (1,)."""
         scene = self.fresh if pixel == self.first and self.fresh is not None else self.scene
-        return scene, *self.pixels.between(pixel, pixel + 1).lists()
+        return scene, *self.pixels.between(pixel, pixel + 1).lists(scene.panel.origin.device)
 
-    def end_of_interpolation(self) -> int:
+    def end_of_interpolation(self, first_outside: Find) -> int:
         """The pixel in which interpolation ends; the number of pixels if it never does."""
         start, count = 0, len(self.pixels)
         while ends_for_good(self.scene) and start < count:
@@ -71,13 +75,13 @@ class Order:
 
 
 def render_in_order(
-    scene: Scene, pixels: Pixels, progress: Progress | None = None, memory_budget: int = MEMORY_BUDGET
+    scene: Scene, pixels: Pixels, render: Render, first_outside: Find, progress: Progress | None = None
 ) -> Tensor:
-    """Photons (n,) in ``pixels``, evaluated in their order."""
+    """Photons (n,) in ``pixels``, evaluated in their order, with ``render`` for uniform parts."""
     if scene.first_lattice is None and not ends_for_good(scene):
-        return render_compiled(scene, pixels, progress, memory_budget)
+        return render(scene, pixels, progress)
     order, count = Order.of(scene, pixels), len(pixels)
-    end = order.end_of_interpolation()
+    end = order.end_of_interpolation(first_outside)
     before = replace(scene, first_lattice=None)
     after = replace(before, amplitudes=replace(scene.amplitudes, interpolate=False))
     pieces, start = [], 0
@@ -85,12 +89,11 @@ def render_in_order(
         assert pixel is not None
         if pixel > start:
             part = before if start <= end else after
-            tell = _shifted(progress, start, count)
-            pieces.append(render_compiled(part, pixels.between(start, pixel), tell, memory_budget))
+            pieces.append(render(part, pixels.between(start, pixel), _shifted(progress, start, count)))
         if pixel < count:
             pieces.append(order.photons(pixel, end))
         start = pixel + 1
-    return torch.cat(pieces) if pieces else torch.zeros(0, dtype=scene.dtype)
+    return torch.cat(pieces) if pieces else torch.zeros(0, dtype=scene.dtype, device=scene.panel.origin.device)
 
 
 def _shifted(progress: Progress | None, start: int, count: int) -> Progress | None:
