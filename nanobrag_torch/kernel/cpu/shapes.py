@@ -2,7 +2,7 @@
 
 One record a shape, of numbers in the precision of the evaluation; numba compiles the kernels once for each in use.
 ``dh``, ``dk``, ``dl`` are the remainders of the Miller indices. The parameters are formed outside, by
-``arrays.shape_parameters``, from which cells, fudge and reciprocal vectors get their gradients.
+``kernel.tables.shape_parameters``, from which cells, fudge and reciprocal vectors get their gradients.
 """
 
 import math
