@@ -22,6 +22,10 @@ ORIGIN, ALONG_FAST, ALONG_SLOW, NORMAL, PIXEL_SIZE, LAYER_STEP, OMEGA_3, OMEGA_2
 #: Places in a row of ``Tables.sources``: direction (three), wavelength, weight, and the form of the polarization (six).
 DIRECTION, WAVELENGTH, WEIGHT, FORM = 0, 3, 4, 5
 
+#: Stands for a smaller remainder, so that no quotient is 0/0: a grating is at its peak there to all digits, and no
+#: intermediate result underflows.
+LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
+
 
 @dataclass(frozen=True)
 class Tables:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
 import torch
@@ -27,6 +28,8 @@ class Remembered:
 
     def __call__(self, name: str, make: Callable[[], Made], *given: Any) -> Made:
         """What ``make`` returns for the numbers in ``given``: kept from the last time, or made now."""
+        if torch.is_inference_mode_enabled():  # what is made there can enter no graph later
+            return make()
         try:
             key = _numbers_of(given)
         except _NotPlainError:
@@ -42,10 +45,10 @@ class _NotPlainError(Exception):
 
 
 def _numbers_of(value: Any) -> Any:
-    if isinstance(value, (int, float, str, type(None))):
+    if isinstance(value, (int, float, str, Enum, type(None))):
         return value
     if isinstance(value, Tensor):
-        if value.requires_grad or value.numel() > MOST_ELEMENTS or torch.is_inference_mode_enabled():
+        if value.requires_grad or value.numel() > MOST_ELEMENTS:
             raise _NotPlainError
         if torch._C._functorch.peek_interpreter_stack() is not None:
             raise _NotPlainError
@@ -54,7 +57,7 @@ def _numbers_of(value: Any) -> Any:
         return tuple(_numbers_of(item) for item in value)
     if is_dataclass(value):
         return (type(value), *(_numbers_of(getattr(value, name)) for name in names_of(value.__class__)))
-    return value
+    raise _NotPlainError  # such as an array of numpy's, which may be changed in place
 
 
 def numbers_besides(record: Any, *left_out: str) -> tuple[Any, ...]:

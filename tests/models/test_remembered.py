@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from random_scenes import simulator
@@ -50,8 +51,9 @@ def test_other_values_are_made_anew(one, other):
         torch.tensor(1.0, requires_grad=True),
         torch.zeros(MOST_ELEMENTS + 1),
         Record([torch.ones(1, requires_grad=True)]),
+        np.zeros(3),
     ],
-    ids=["requires a gradient", "large", "within a record"],
+    ids=["requires a gradient", "large", "within a record", "numpy"],
 )
 def test_what_cannot_be_compared_is_made_anew(value):
     assert times_made(value, value) == 2
@@ -106,3 +108,19 @@ def test_what_was_made_without_gradients_serves_a_run_with_them():
     first = made.crystal.config.cell_a.grad.clone()
     made.run().sum().backward()
     assert torch.allclose(made.crystal.config.cell_a.grad, 2 * first, rtol=1e-12)
+
+
+def test_an_axis_of_numpy_that_is_changed_in_place_is_seen():
+    made = simulator(crystal={"osc_range_deg": 3.0, "phi_steps": 2}, detector={"spixels": 4, "fpixels": 4})
+    axis = made.crystal.config.spindle_axis = np.array([1.0, 0.0, 0.0])
+    before = made.run()
+    assert torch.equal(made.run(), before)
+    axis[:] = (0.0, 1.0, 0.0)
+    assert not torch.equal(made.run(), before)
+
+
+def test_nothing_is_kept_from_inference_mode():
+    keep = Remembered()
+    with torch.inference_mode():
+        keep("thing", lambda: torch.ones(1), 1.0)
+    assert not keep("thing", lambda: torch.ones(1), 1.0).is_inference()

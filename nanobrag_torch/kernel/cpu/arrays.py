@@ -9,12 +9,11 @@ from torch import Tensor
 from nanobrag_torch.kernel.cpu.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.cpu.rays import Panel, Plan
 from nanobrag_torch.kernel.cpu.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.kernel.weights import polarization_sampling
+from nanobrag_torch.kernel.tables import LEAST_REMAINDER
+from nanobrag_torch.kernel.weights import shared_samples
 from nanobrag_torch.scene import Amplitudes, Scene
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
-#: Below this remainder a grating is at its peak to all digits, and no intermediate result underflows.
-LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
 #: Lowest index, or number of entries, along each axis.
 Triple = tuple[float, float, float]
 REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
@@ -59,19 +58,14 @@ def _box(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
 
 def plan_record(scene: Scene) -> Plan:
     """How the scene samples a pixel."""
-    panel, weighing = scene.panel, scene.weighing
-    samples = panel.samples
-    single = samples * scene.sources.count == 1 and scene.dmin == 0
-    whole_pixel = {"first": 0, "last": samples - 1, "per_sample": -1}
-    polar = "per_sample" if single else polarization_sampling(scene)
-    shares_capture = weighing.capture == "last_layer" and panel.has_sensor and samples > 1
+    panel, (omega_at, capture_at, polar_first) = scene.panel, shared_samples(scene)
     return Plan(
         oversample=panel.oversample,
         layers=panel.layers,
         has_sensor=panel.has_sensor,
-        bare_capture=0.0 if weighing.blackout else 1.0,
-        omega_at=-1 if samples == 1 else whole_pixel[weighing.omega],
-        capture_at=samples - panel.oversample**2 if shares_capture else -1,
-        polar_first={"first": 1, "last": -1, "per_sample": 0}[polar],
+        bare_capture=0.0 if scene.weighing.blackout else 1.0,
+        omega_at=-1 if omega_at is None else omega_at,
+        capture_at=-1 if capture_at is None else capture_at,
+        polar_first=polar_first,
         dmin_squared=scene.dmin**2,
     )

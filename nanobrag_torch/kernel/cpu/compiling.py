@@ -4,6 +4,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.kernel import tables
+from nanobrag_torch.physics import safe
+
 #: Pixels in a block: eight vectors of 512 bits in float64; the rows of a block stay in the first-level cache.
 LANES = 64
 
@@ -20,10 +23,10 @@ ENTRY: Any = {"nogil": True, "error_model": "numpy", "cache": True}
 
 
 def fingerprint() -> int:
-    """A number that changes with the sources of this package.
+    """A number that changes with the sources of this package and of the two files whose constants it compiles.
 
     numba renews a cached function when the file that holds it changes, and does not see the other files whose functions
     it has taken in. What an entry closes over is part of the cache's key, so each entry closes over this number.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(tables.__file__), Path(safe.__file__)]
     return zlib.crc32(b"".join(source.read_bytes() for source in sources))

@@ -14,7 +14,6 @@ from nanobrag_torch.kernel.cpu.rays import (
     RESOLVED,
     TERM,
     TOTAL,
-    WEIGHT,
     cast_rays,
     choose_pixels,
     fill,
@@ -25,6 +24,7 @@ from nanobrag_torch.kernel.cpu.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
+from nanobrag_torch.kernel.tables import WEIGHT
 
 
 @njit(**INLINED)

@@ -15,12 +15,10 @@ from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS, moving_squares, squar
 from nanobrag_torch.kernel.cpu.orientations import CELL, DH, DK, DL, LATTICE, index
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
-    DIRECTION,
     DISTANCE,
     DX,
     DY,
     DZ,
-    FORM,
     OMEGA,
     POLAR,
     QX,
@@ -32,8 +30,6 @@ from nanobrag_torch.kernel.cpu.rays import (
     SIZE_S,
     TERM,
     TOTAL,
-    WAVELENGTH,
-    WEIGHT,
     cast_rays,
     choose_pixels,
     fill,
@@ -42,19 +38,6 @@ from nanobrag_torch.kernel.cpu.rays import (
     weigh_pixels,
     weigh_polarization,
     weigh_solid_angle,
-)
-from nanobrag_torch.kernel.cpu.reverse import (
-    ALONG_FAST,
-    ALONG_SLOW,
-    BACKGROUND,
-    DEPTH,
-    LAYER_STEP,
-    NORMAL,
-    OMEGA_2,
-    OMEGA_3,
-    ORIGIN,
-    PIXEL_SIZE,
-    SCALE,
 )
 from nanobrag_torch.kernel.cpu.shapes import parameter_slopes
 from nanobrag_torch.kernel.cpu.slopes import (
@@ -78,6 +61,23 @@ from nanobrag_torch.kernel.cpu.slopes import (
     UZ,
     pull_back_index,
     pull_back_product,
+)
+from nanobrag_torch.kernel.tables import (
+    ALONG_FAST,
+    ALONG_SLOW,
+    BACKGROUND,
+    DEPTH,
+    DIRECTION,
+    FORM,
+    LAYER_STEP,
+    NORMAL,
+    OMEGA_2,
+    OMEGA_3,
+    ORIGIN,
+    PIXEL_SIZE,
+    SCALE,
+    WAVELENGTH,
+    WEIGHT,
 )
 
 #: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED, EXACT, INLINED, LANES
+from nanobrag_torch.kernel.tables import FORM, WAVELENGTH
 
 #: Offsets of the rows that the forward pass needs.
 (
@@ -49,10 +50,6 @@ class Plan(NamedTuple):
     capture_at: int
     polar_first: int
     dmin_squared: float
-
-
-#: Columns of the table of sources: direction, wavelength, weight, and the form that gives the polarization.
-DIRECTION, WAVELENGTH, WEIGHT, FORM, SOURCE_COLUMNS = 0, 3, 4, 5, 11
 
 
 @njit(**EXACT)

@@ -14,12 +14,10 @@ from nanobrag_torch.kernel.cpu.compiling import ENTRY, EXACT, INLINED, LANES, SU
 from nanobrag_torch.kernel.cpu.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.cpu.rays import (
     CAPTURE,
-    DIRECTION,
     DISTANCE,
     DX,
     DY,
     DZ,
-    FORM,
     OMEGA,
     POLAR,
     QX,
@@ -30,8 +28,6 @@ from nanobrag_torch.kernel.cpu.rays import (
     SIZE_F,
     SIZE_S,
     TERM,
-    WAVELENGTH,
-    WEIGHT,
     cast_rays,
     choose_pixels,
     fill,
@@ -58,11 +54,23 @@ from nanobrag_torch.kernel.cpu.slopes import (
     REVERSE_ROWS,
     pull_back_orientations,
 )
-
-#: Entries of the panel's cotangents, in the order of ``Tables.panel``.
-ORIGIN, ALONG_FAST, ALONG_SLOW, NORMAL, PIXEL_SIZE, LAYER_STEP, OMEGA_3, OMEGA_2, DEPTH, SCALE, BACKGROUND = (
-    0, 3, 6, 9, 12, 13, 14, 15, 16, 17, 18,
-)  # fmt: skip
+from nanobrag_torch.kernel.tables import (
+    ALONG_FAST,
+    ALONG_SLOW,
+    BACKGROUND,
+    DEPTH,
+    DIRECTION,
+    FORM,
+    LAYER_STEP,
+    NORMAL,
+    OMEGA_2,
+    OMEGA_3,
+    ORIGIN,
+    PIXEL_SIZE,
+    SCALE,
+    WAVELENGTH,
+    WEIGHT,
+)
 
 
 class Wanted(NamedTuple):

@@ -5,10 +5,15 @@ entire functions without a singular point, relative errors 2e-16 and 1e-14 in do
 """
 
 import numpy as np
+import torch
 from numba import types
 from numba.extending import overload
 
 from nanobrag_torch.kernel.cpu.compiling import CONTRACTED
+from nanobrag_torch.physics.safe import SINE_BEND
+
+DOUBLE = SINE_BEND[torch.float64]
+SINGLE = tuple(np.float32(coefficient) for coefficient in SINE_BEND[torch.float32])
 
 
 def _quotient_double(y):
@@ -25,16 +30,16 @@ def _quotient_single(y):
 
 
 def _bend_double(y):
-    p = -0.00559189321527568 + y * 0.00029587200157144255
-    p = -0.6571670373349463 + y * (0.07370367360301834 + y * p)
-    p = -10.20065615947326 + y * (3.595587173611966 + y * p)
-    return 10.335425560099848 + y * p
+    p = DOUBLE[5] + y * DOUBLE[6]
+    p = DOUBLE[3] + y * (DOUBLE[4] + y * p)
+    p = DOUBLE[1] + y * (DOUBLE[2] + y * p)
+    return DOUBLE[0] + y * p
 
 
 def _bend_single(y):
-    p = np.float32(-0.6564241908060389) + y * np.float32(0.07028386408774963)
-    p = np.float32(-10.200654096305698) + y * (np.float32(3.595521057583781) + y * p)
-    return np.float32(10.335425549786773) + y * p
+    p = SINGLE[3] + y * SINGLE[4]
+    p = SINGLE[1] + y * (SINGLE[2] + y * p)
+    return SINGLE[0] + y * p
 
 
 QUOTIENT = {types.float64: _quotient_double, types.float32: _quotient_single}

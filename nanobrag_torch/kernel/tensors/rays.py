@@ -9,7 +9,7 @@ from torch import Tensor
 from nanobrag_torch.kernel import tables as at
 from nanobrag_torch.kernel.tables import Tables
 from nanobrag_torch.kernel.tensors.chunks import Chunks, parts
-from nanobrag_torch.kernel.weights import polarization_sampling
+from nanobrag_torch.kernel.weights import shared_samples
 from nanobrag_torch.scene import Scene
 
 
@@ -35,21 +35,17 @@ class Plan:
 
     @classmethod
     def of(cls, scene: Scene, tables: Tables) -> "Plan":
-        panel, weighing = scene.panel, scene.weighing
-        samples = panel.samples
-        single = samples * scene.sources.count == 1 and scene.dmin == 0
-        polar = "per_sample" if single else polarization_sampling(scene)
-        shares_capture = weighing.capture == "last_layer" and panel.has_sensor and samples > 1
+        omega_at, capture_at, polar_first = shared_samples(scene)
         return cls(
             panel=tables.panel.detach(),
             sources=tables.sources.detach(),
-            oversample=panel.oversample,
-            samples=samples,
-            has_sensor=panel.has_sensor,
-            bare_capture=0.0 if weighing.blackout else 1.0,
-            omega_at={"first": 0, "last": samples - 1, "per_sample": None}[weighing.omega] if samples > 1 else None,
-            capture_at=samples - panel.oversample**2 if shares_capture else None,
-            polar_first={"first": 1, "last": -1, "per_sample": 0}[polar],
+            oversample=scene.panel.oversample,
+            samples=scene.panel.samples,
+            has_sensor=scene.panel.has_sensor,
+            bare_capture=0.0 if scene.weighing.blackout else 1.0,
+            omega_at=omega_at,
+            capture_at=capture_at,
+            polar_first=polar_first,
             dmin=scene.dmin,
         )
 

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.tables import LEAST_REMAINDER
 from nanobrag_torch.physics.safe import sine_bend, sphere, sphere_slope
-
-#: Stands for a smaller remainder, so that no quotient is 0/0: a grating is at its peak there to all digits.
-LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
 
 
 def _sines(cells: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
