@@ -116,7 +116,9 @@ def test_the_log_grows_while_the_test_runs(report: Report) -> None:
     log = (report.folder / "pytest.log").resolve()
     test = write_test(
         "test_looks.py",
-        f"def test_first(): pass\ndef test_second(): assert 'test_first PASSED' in open({str(log)!r}).read()\n",
+        "import time\ndef test_first(): pass\ndef test_second():\n    end = time.monotonic() + 30\n"
+        f"    while 'test_first PASSED' not in open({str(log)!r}).read():\n"
+        "        assert time.monotonic() < end\n        time.sleep(0.02)\n",
     )
     assert mapped_test.run(report, test, "-v", 60).status == "passed"
 
