@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from nanobrag_torch.io.exposure import Exposure, Vector
-from nanobrag_torch.models.tensors import vector
+from nanobrag_torch.models.as_tensor import vector
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.units import mm_to_m, um_to_m
 from nanobrag_torch.validation import number_of

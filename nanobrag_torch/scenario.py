@@ -11,7 +11,7 @@ from torch import Tensor
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
 from nanobrag_torch.models import Crystal, Detector
-from nanobrag_torch.parameters import CELL, Quantity, put, quantity
+from nanobrag_torch.quantities import CELL, Quantity, put, quantity
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.validation import fail
 

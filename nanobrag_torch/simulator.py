@@ -12,11 +12,11 @@ from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.models.as_tensor import device_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
-from nanobrag_torch.models.remembered import Remembered, numbers_besides
-from nanobrag_torch.models.tensors import device_of, scalar
+from nanobrag_torch.models.memo import Remembered, numbers_besides
 from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Lattice, Scene, Weighing
 from nanobrag_torch.statistics import compute_statistics

@@ -12,7 +12,7 @@ BRIEF = PROJECT / "plans" / "gradient-flow" / "brief.txt"
 NOTEBOOK = PROJECT / "notebooks" / "gradient_flow" / "phase_a_baseline.ipynb"
 AS_FOUND = "plans/gradient-flow/test_as_found.py::TestAdvancedGradients::test_gradient_flow_simulation"
 
-_MAIN = "from nanobrag_torch.workbook.main import main; main()"
+_MAIN = "from nanobrag_torch.workbook.commands.main import main; main()"
 _TEST = """
 class TestAdvancedGradients:
     def test_gradient_flow_simulation(self):

@@ -6,10 +6,10 @@ from typing import Any
 
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
-from nanobrag_torch.workbook.figures import FOLDER
-from nanobrag_torch.workbook.publish import publish
-from nanobrag_torch.workbook.records import Caption, Verdict
-from nanobrag_torch.workbook.report import Report
+from nanobrag_torch.workbook.cells.figures import FOLDER
+from nanobrag_torch.workbook.records.run import Caption, Verdict
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.running.publish import publish
 
 HEADER = """# Gradient flow
 

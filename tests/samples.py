@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nanobrag_torch.workbook.records import (
+from nanobrag_torch.workbook.records.run import (
     Derivative,
     EnvironmentRecord,
     Evidence,
@@ -12,7 +12,7 @@ from nanobrag_torch.workbook.records import (
     TestRecord,
     Verdict,
 )
-from nanobrag_torch.workbook.report import Report, this_process
+from nanobrag_torch.workbook.report.folder import Report, this_process
 
 VERDICT = Verdict(code="dark_image", status="passed", title="The image was dark", sentence="Nothing was lit.")
 

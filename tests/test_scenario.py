@@ -5,7 +5,7 @@ import torch
 from scenarios import R2_VALUES, r2
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, CrystalShape, DetectorConfig
-from nanobrag_torch.parameters import QUANTITIES
+from nanobrag_torch.quantities import QUANTITIES
 from nanobrag_torch.scenario import Scenario
 
 #: R2's own names of the quantities, by the names of the table.

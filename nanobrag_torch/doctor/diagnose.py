@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nanobrag_torch.doctor.budget import Meter, Progress, Spent
 from nanobrag_torch.doctor.fisher import fisher
-from nanobrag_torch.doctor.inert import reason, stage_of
+from nanobrag_torch.doctor.inert_parameters import reason, stage_of
 from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
 from nanobrag_torch.doctor.observation import Observation, Shared
 from nanobrag_torch.doctor.records import Fisher, GradientReport, ParameterReport, Severity, Stage, Verdict

@@ -10,11 +10,11 @@ from torch.autograd import forward_ad
 
 from nanobrag_torch.compat import PRESETS
 from nanobrag_torch.doctor.budget import Meter
+from nanobrag_torch.doctor.dark_image import revivals
 from nanobrag_torch.doctor.finite_difference import agreement, differentiate
 from nanobrag_torch.doctor.graph import inspect
 from nanobrag_torch.doctor.observation import Observation, Shared
 from nanobrag_torch.doctor.records import ImageStatistics
-from nanobrag_torch.doctor.revive import revivals
 from nanobrag_torch.doctor.subject import Coordinate, DoctorError, Subject, subject_of
 from nanobrag_torch.doctor.watch import Watch
 from nanobrag_torch.scenario import Scenario

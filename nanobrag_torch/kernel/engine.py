@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel import formula_tiles as tiles
+from nanobrag_torch.kernel.formula_tiles import Progress
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
-from nanobrag_torch.kernel.order import Find, Render, render_in_order
 from nanobrag_torch.kernel.pixels import Pixels
-from nanobrag_torch.kernel.tensors.function import render_tiles
-from nanobrag_torch.kernel.tiles import Progress
+from nanobrag_torch.kernel.sequential import Find, Render, render_in_order
+from nanobrag_torch.kernel.torch_engine.engine import render_tiles
 from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Scene, tensors_of
 from nanobrag_torch.validation import check_choice, fail
@@ -104,7 +104,7 @@ def render(
     by: Render
     find: Find
     if reason is None:
-        from nanobrag_torch.kernel.cpu.function import first_outside, render_compiled  # numba loads only where used
+        from nanobrag_torch.kernel.numba_engine.engine import first_outside, render_compiled
 
         by, find = partial(render_compiled, memory_budget=memory_budget), first_outside
         return render_in_order(scene, pixels, by, find, progress)

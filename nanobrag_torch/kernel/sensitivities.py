@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from nanobrag_torch.kernel import tiles
+from nanobrag_torch.kernel import formula_tiles as tiles
 from nanobrag_torch.kernel.engine import obstacle
-from nanobrag_torch.kernel.order import ends_for_good
+from nanobrag_torch.kernel.jvp import tangents_of
 from nanobrag_torch.kernel.pixels import Pixels
-from nanobrag_torch.kernel.tangents import tangents_of
+from nanobrag_torch.kernel.sequential import ends_for_good
 from nanobrag_torch.scene import Scene
 
 
@@ -19,7 +19,7 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor], en
     zeros. The compiled loops need one sweep for all of them; what they cannot render is differentiated by the formula.
     """
     if engine in ("auto", "numba") and obstacle(scene) is None:
-        from nanobrag_torch.kernel.cpu import function  # numba loads only where it is used
+        from nanobrag_torch.kernel.numba_engine import engine as function
 
         if scene.first_lattice is None and not ends_for_good(scene):
             return function.sensitivities(scene, pixels, parameters)

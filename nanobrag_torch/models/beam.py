@@ -8,7 +8,7 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig
-from nanobrag_torch.models.tensors import device_of, scalar, vector
+from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.background import water_intensity, water_intensity_c
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.physics.sources import incident_directions, is_within_round_divergence

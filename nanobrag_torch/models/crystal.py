@@ -11,8 +11,8 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
+from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import misset_angles, orientations
-from nanobrag_torch.models.tensors import device_of, scalar, vector
 from nanobrag_torch.physics import unit_cell
 from nanobrag_torch.physics.rotation import about_x_y_z
 from nanobrag_torch.physics.safe import fraction

@@ -12,7 +12,7 @@ from nanobrag_torch.config import DetectorConfig
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
-from nanobrag_torch.models.tensors import device_of, scalar, vector
+from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.sampling import thickness_layers

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector
-from nanobrag_torch.models.tensors import device_of, scalar, vector
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.validation import check_choice, fail
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CrystalConfig
-from nanobrag_torch.models.tensors import scalar, vector
+from nanobrag_torch.models.as_tensor import scalar, vector
 from nanobrag_torch.physics import mosaic
 from nanobrag_torch.physics.rotation import about_axis
 from nanobrag_torch.physics.safe import unit

@@ -10,7 +10,7 @@ from finished import finished, write_plan
 from PIL import Image
 from samples import VERDICT
 
-from nanobrag_torch.workbook import index
+from nanobrag_torch.workbook.ledger import index
 
 pytestmark = [pytest.mark.browser, needs_browser]
 

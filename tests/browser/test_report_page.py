@@ -15,10 +15,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
-from nanobrag_torch.workbook import brief as briefs
-from nanobrag_torch.workbook import page
-from nanobrag_torch.workbook.display import Table
-from nanobrag_torch.workbook.report import Report
+from nanobrag_torch.workbook.brief import document as briefs
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show.tables import Table
 
 pytestmark = [pytest.mark.browser, needs_browser]
 

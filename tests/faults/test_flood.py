@@ -6,7 +6,7 @@ import checkouts
 import pytest
 from faults import trials
 
-from nanobrag_torch.workbook.execute import LONGEST_OUTPUT
+from nanobrag_torch.workbook.running.execute import LONGEST_OUTPUT
 
 _MIB = 2**20
 
@@ -29,8 +29,7 @@ def test_a_cell_that_prints_without_end_leaves_a_page_that_opens(tmp_path, amoun
 def test_a_log_that_is_huge_is_kept_whole_while_the_page_shows_its_beginning(tmp_path, amount):
     checkout = trials.checkout(
         tmp_path / "checkout",
-        "from nanobrag_torch.workbook import mapped_test\nfrom nanobrag_torch.workbook.report import Report\n"
-        "report = Report.attach(report_folder)",
+        "from nanobrag_torch.workbook import Report, mapped_test\nreport = Report.attach(report_folder)",
         "mapped_test.run(report, 'test_loud.py', '-q', 200).status",
     )
     (checkout / "test_loud.py").write_text(

@@ -6,7 +6,7 @@ import checkouts
 import pytest
 from faults import trials
 
-from nanobrag_torch.workbook import command
+from nanobrag_torch.workbook.commands import app as command
 
 _PLAN = """# A plan
 

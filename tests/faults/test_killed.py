@@ -8,7 +8,7 @@ import checkouts
 import pytest
 from faults import trials
 
-from nanobrag_torch.workbook.records import EXIT_CODES, Manifest
+from nanobrag_torch.workbook.records.run import EXIT_CODES, Manifest
 
 
 @pytest.fixture(scope="module")

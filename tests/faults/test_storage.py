@@ -8,7 +8,7 @@ import sys
 import pytest
 from faults import trials
 
-_MAIN = "from nanobrag_torch.workbook.main import main; main()"
+_MAIN = "from nanobrag_torch.workbook.commands.main import main; main()"
 _NAMESPACE = ("unshare", "--mount", "--map-root-user")
 _CAN_MOUNT = shutil.which("unshare") is not None and (
     subprocess.run([*_NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0

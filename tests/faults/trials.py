@@ -8,13 +8,13 @@ from pathlib import Path
 import checkouts
 import psutil
 
-from nanobrag_torch.workbook.publish import finish_orphans
-from nanobrag_torch.workbook.records import EXIT_CODES, Manifest
-from nanobrag_torch.workbook.report import verify
+from nanobrag_torch.workbook.records.run import EXIT_CODES, Manifest
+from nanobrag_torch.workbook.report.folder import verify
+from nanobrag_torch.workbook.running.publish import finish_orphans
 
 NOTEBOOK = "notebooks/trial/trial.ipynb"
 _CELLS = (
-    "from nanobrag_torch.workbook.report import Report\nreport = Report.attach(report_folder)",
+    "from nanobrag_torch.workbook.report.folder import Report\nreport = Report.attach(report_folder)",
     *(f"report.write_text('part-{part}.txt', '{part}' * 200_000)" for part in range(5)),
 )
 

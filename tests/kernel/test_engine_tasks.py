@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from random_scenes import simulator
 
 from nanobrag_torch.kernel import memory
-from nanobrag_torch.kernel.cpu import tasks
-from nanobrag_torch.kernel.cpu.compiling import LANES
 from nanobrag_torch.kernel.engine import render
+from nanobrag_torch.kernel.numba_engine import threads as tasks
+from nanobrag_torch.kernel.numba_engine.jit_options import LANES
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**9))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nanobrag_torch.kernel.cpu import quads
+from nanobrag_torch.kernel.numba_engine import simd as quads
 
 
 @njit
@@ -32,8 +32,8 @@ def test_four_numbers_are_loaded_scaled_added_and_stored_at_any_place(dtype, sta
 OUTSIDE = """
 import numpy as np
 from numba import njit
-from nanobrag_torch.kernel.cpu.lookups import Tricubic
-from nanobrag_torch.kernel.cpu.tricubic import plane
+from nanobrag_torch.kernel.numba_engine.lookups import Tricubic
+from nanobrag_torch.kernel.numba_engine.tricubic import plane
 
 @njit
 def first(lookup, entry):

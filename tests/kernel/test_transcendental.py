@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nanobrag_torch.kernel.cpu.exponential import exponential
-from nanobrag_torch.kernel.cpu.shapes import sphere
-from nanobrag_torch.kernel.cpu.trigonometry import sine_bend, sine_quotient
+from nanobrag_torch.kernel.numba_engine.exponential import exponential
+from nanobrag_torch.kernel.numba_engine.shapes import sphere
+from nanobrag_torch.kernel.numba_engine.trigonometry import sine_bend, sine_quotient
 
 
 @njit

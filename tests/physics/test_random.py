@@ -5,13 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanobrag_torch.physics.random import (
-    SEED_LIMIT,
-    CRandom,
-    GeneratorState,
-    _log_gamma,
-    rotation_draws,
-)
+from nanobrag_torch.physics.random import SEED_LIMIT, CRandom, GeneratorState, _log_gamma, rotation_draws
 
 FIRST_DRAWS = {
     -1: [0.415999353, 0.0919648930, 0.756410480, 0.529700220, 0.930436492, 0.383502066],

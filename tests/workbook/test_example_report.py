@@ -4,11 +4,11 @@ import pytest
 from checkouts import PROJECT
 from chromium import document, needs_browser
 
-from nanobrag_torch.workbook import verification
-from nanobrag_torch.workbook.contradictions import contradictions
-from nanobrag_torch.workbook.plan_header import read as read_plan
-from nanobrag_torch.workbook.plan_progress import of_phase
-from nanobrag_torch.workbook.runs import scan
+from nanobrag_torch.workbook.ledger.contradictions import contradictions
+from nanobrag_torch.workbook.plans.header import read as read_plan
+from nanobrag_torch.workbook.plans.progress import of_phase
+from nanobrag_torch.workbook.report import verify as verification
+from nanobrag_torch.workbook.report.archive import scan
 
 EXAMPLE = PROJECT / "docs" / "example-report"
 #: Small enough for a repository, in bytes.

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 from threading import Event
 
-from nanobrag_torch.workbook import environment, files, page, processes
-from nanobrag_torch.workbook.report import Report
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.machine import environment, processes
+from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkResult, End, Suite
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.triage import events
-from nanobrag_torch.workbook.triage.records import FAILING, Chunk, ChunkResult, End, Suite
 from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command
 
 LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-from nanobrag_torch.workbook.triage.records import Cluster, Failure, TestResult
+from nanobrag_torch.workbook.records.triage import Cluster, Failure, TestResult
 
 #: What differs between two failures of the same kind, and what stands for it, in this order.
 _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (

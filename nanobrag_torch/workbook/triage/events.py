@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.workbook.triage.records import Chunk, Failure, GuardFinding, Outcome, TestResult
+from nanobrag_torch.workbook.records.triage import Chunk, Failure, GuardFinding, Outcome, TestResult
 
 #: What pytest calls the stages of a test, the word that decides first; others (a rerun) are not an end.
 _CATEGORIES: tuple[Outcome, ...] = ("failed", "error", "xpassed", "xfailed", "skipped", "passed")

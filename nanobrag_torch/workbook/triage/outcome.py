@@ -5,11 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanobrag_torch.workbook.records import Manifest, Verdict
-from nanobrag_torch.workbook.report import Report
-from nanobrag_torch.workbook.triage import chunk as chunks
-from nanobrag_torch.workbook.triage import clusters
-from nanobrag_torch.workbook.triage.records import (
+from nanobrag_torch.workbook.records.run import Manifest, Verdict
+from nanobrag_torch.workbook.records.triage import (
     FAILING,
     ChunkResult,
     Cluster,
@@ -19,6 +16,9 @@ from nanobrag_torch.workbook.triage.records import (
     TestResult,
     Triage,
 )
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.triage import chunk as chunks
+from nanobrag_torch.workbook.triage import clusters
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from nanobrag_torch.workbook import environment, files, page, repository
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.execute import Outcome, execute
-from nanobrag_torch.workbook.obstacles import of_outcome
-from nanobrag_torch.workbook.publish import publish
-from nanobrag_torch.workbook.records import Owner, ParameterValue, Verdict
-from nanobrag_torch.workbook.report import Report, check_stamp, new_stamp, now, this_process
-from nanobrag_torch.workbook.run import Tell
-from nanobrag_torch.workbook.stopping import answering
+from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.signals import answering
+from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
+from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult, Suite
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.running.execute import Outcome, execute
+from nanobrag_torch.workbook.running.outcomes import of_outcome
+from nanobrag_torch.workbook.running.publish import publish
+from nanobrag_torch.workbook.running.run import Tell
 from nanobrag_torch.workbook.triage import chunk as chunks
 from nanobrag_torch.workbook.triage import outcome, suite
-from nanobrag_torch.workbook.triage.records import Chunk, ChunkResult, Suite
 
 INITIATIVE = "triage"
 NOTEBOOK = "notebooks/triage/suite.ipynb"

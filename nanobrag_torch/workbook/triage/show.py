@@ -8,13 +8,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nanobrag_torch.workbook import display
-from nanobrag_torch.workbook.display import Table, number
+from nanobrag_torch.workbook.cells.figures import STYLE, Drawing
 from nanobrag_torch.workbook.errors import Blocked
-from nanobrag_torch.workbook.figures import STYLE, Drawing
-from nanobrag_torch.workbook.records import Caption
+from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.records.triage import ChunkResult, Outcome, Suite, TestResult, Triage
+from nanobrag_torch.workbook.show import tables as display
+from nanobrag_torch.workbook.show.tables import Table, number
 from nanobrag_torch.workbook.triage import outcome
-from nanobrag_torch.workbook.triage.records import ChunkResult, Outcome, Suite, TestResult, Triage
 
 #: Okabe and Ito's palette: an outcome keeps its colour in every figure.
 COLOURS: dict[Outcome, str] = {

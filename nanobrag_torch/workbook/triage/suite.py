@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nanobrag_torch.workbook import environment
 from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.machine import environment
+from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult
 from nanobrag_torch.workbook.triage.events import read_events
-from nanobrag_torch.workbook.triage.records import Chunk, ChunkResult
 
 _PLUGIN = "nanobrag_torch.workbook.triage.plugin"
 _GUARD = "nanobrag_torch.doctor.pytest_plugin"

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
+from nanobrag_torch.workbook.records.triage import Suite
 from nanobrag_torch.workbook.triage import chunk as chunks
-from nanobrag_torch.workbook.triage.records import Suite
 from nanobrag_torch.workbook.triage.suite import collect, divide
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from nanobrag_torch.workbook.records.triage import Failure, Frame, TestResult
 from nanobrag_torch.workbook.triage.clusters import REMEDIES, clusters, key, normalise, remedy
-from nanobrag_torch.workbook.triage.records import Failure, Frame, TestResult
 
 
 def failed(test: str, message: str, exception: str = "AssertionError", line: int = 10) -> TestResult:

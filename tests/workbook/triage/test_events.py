@@ -1,7 +1,7 @@
 """What the plugin wrote becomes one result for each test, whatever became of its process."""
 
+from nanobrag_torch.workbook.records.triage import Chunk
 from nanobrag_torch.workbook.triage.events import read_events, results
-from nanobrag_torch.workbook.triage.records import Chunk
 
 CHUNK = Chunk(number=1, files={"test_a.py": ("test_a.py::one", "test_a.py::two", "test_a.py::three")})
 

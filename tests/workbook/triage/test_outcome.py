@@ -2,8 +2,8 @@
 
 import pytest
 
+from nanobrag_torch.workbook.records.triage import ChunkResult, Failure, GuardFinding, Move, Suite, TestResult
 from nanobrag_torch.workbook.triage.outcome import Run, conclude, verdict
-from nanobrag_torch.workbook.triage.records import ChunkResult, Failure, GuardFinding, Move, Suite, TestResult
 
 SUITE = Suite(project=".", pytest_arguments=(), chunks=(), time_limit_s=60, gradient_guard=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import checkouts
 import pytest
 
-from nanobrag_torch.workbook.report import verify
+from nanobrag_torch.workbook.report.folder import verify
 from nanobrag_torch.workbook.triage import outcome
 
 _SUITE = {

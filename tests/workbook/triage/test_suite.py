@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.triage.records import ChunkResult, TestResult
+from nanobrag_torch.workbook.records.triage import ChunkResult, TestResult
 from nanobrag_torch.workbook.triage.suite import collect, divide, seconds_by_file
 
 FILES = st.dictionaries(st.sampled_from([f"test_{i}.py" for i in range(30)]), st.integers(0, 9), min_size=1)

@@ -1,0 +1,71 @@
+"""The tables of a scene (``kernel/tables.py``) as the records that the compiled loops read."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
+from nanobrag_torch.kernel.numba_engine.rays import Panel, Plan
+from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
+from nanobrag_torch.kernel.tables import LEAST_REMAINDER
+from nanobrag_torch.kernel.weights import shared_samples
+from nanobrag_torch.scene import Amplitudes, Scene
+
+SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
+#: Lowest index, or number of entries, along each axis.
+Triple = tuple[float, float, float]
+REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
+
+
+def panel_record(panel: Tensor) -> Panel:
+    """The numbers of ``Tables.panel`` by name."""
+    values = panel.tolist()
+    vectors = [tuple(values[3 * i : 3 * i + 3]) for i in range(4)]
+    return Panel(*vectors, *values[12:])  # type: ignore[arg-type]
+
+
+def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat:
+    """The parameters of the shape by name, in the scene's precision."""
+    real = REAL[scene.dtype]
+    values = [real(value) for value in shape.tolist()]
+    if scene.lattice.shape == "square":
+        values.append(real(LEAST_REMAINDER[scene.dtype]))
+    return SHAPES[scene.lattice.shape](*values)
+
+
+def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | Nearest | Tricubic:
+    """The table and the box that it covers."""
+    flat, real = lookup.to(scene.dtype).numpy(), REAL[scene.dtype]
+    if scene.amplitudes.table is None:
+        return Constant(flat)
+    if not scene.amplitudes.interpolate:
+        return Nearest(flat, *_box(scene.amplitudes))
+    return Tricubic(np.ascontiguousarray(flat), real(default.item()), *_box(scene.amplitudes))
+
+
+def outside_record(scene: Scene) -> Outside:
+    """The box of the table alone."""
+    return Outside(*_box(scene.amplitudes))
+
+
+def _box(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
+    assert amplitudes.table is not None
+    (h, k, l), (m, n, p) = amplitudes.minimum, amplitudes.table.shape
+    return (float(h), float(k), float(l)), (float(m), float(n), float(p))
+
+
+def plan_record(scene: Scene) -> Plan:
+    """How the scene samples a pixel."""
+    panel, (omega_at, capture_at, polar_first) = scene.panel, shared_samples(scene)
+    return Plan(
+        oversample=panel.oversample,
+        layers=panel.layers,
+        has_sensor=panel.has_sensor,
+        bare_capture=0.0 if scene.weighing.blackout else 1.0,
+        omega_at=-1 if omega_at is None else omega_at,
+        capture_at=-1 if capture_at is None else capture_at,
+        polar_first=polar_first,
+        dmin_squared=scene.dmin**2,
+    )

@@ -1,0 +1,256 @@
+"""Squared structure factors of a block of samples, their slopes against the indices, and what the table gets back.
+
+One record for each way to look an amplitude up; numba compiles the kernels once for each in use. ``address`` notes
+for one sample what the look-up needs, ``squares`` then fills a row for all lanes, ``square_slopes`` also the slopes,
+and ``return_squares`` adds each lane's cotangent to the table's. Every address is clamped into its table.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.numba_engine.tricubic import (
+    interpolate,
+    interpolate_slopes,
+    is_inside,
+    nearest_amplitude,
+    nearest_entry,
+    spread,
+)
+
+#: Offsets of the float64 rows of a look-up: real Miller indices, and the amplitude that ``square_slopes`` has found.
+H, K, L, AMPLITUDE = range(0, 4 * LANES, LANES)
+LOOKUP_ROWS = 4 * LANES
+
+
+class Constant(NamedTuple):
+    """The same F^2 everywhere, an array of one element."""
+
+    square: np.ndarray
+
+
+class Nearest(NamedTuple):
+    """F^2 at the nearest integers: the flat table with one more entry on every side, the square of ``default_F``."""
+
+    square: np.ndarray
+    low: tuple[float, float, float]
+    size: tuple[float, float, float]
+
+
+class Tricubic(NamedTuple):
+    """F interpolated within the flat table; the nearest where the nodes leave it, and ``default`` outside."""
+
+    amplitude: np.ndarray
+    default: float
+    low: tuple[float, float, float]
+    size: tuple[float, float, float]
+
+
+class Outside(NamedTuple):
+    """1 where the interpolation would leave the table and 0 elsewhere, to find the samples where that happens."""
+
+    low: tuple[float, float, float]
+    size: tuple[float, float, float]
+
+
+@njit(**EXACT)
+def clamped(value, low, high):
+    """``value`` within [low, high]; NaN becomes ``low``, so that no address leaves its table."""
+    value = value if value > low else low
+    return value if value < high else high
+
+
+def _address_constant(lookup, lane, h, k, l, h0, k0, l0, place, index):
+    pass
+
+
+def _address_nearest(lookup, lane, h, k, l, h0, k0, l0, place, index):
+    (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
+    m = clamped(h0 - low_h, -1.0, size_h) + 1.0
+    n = clamped(k0 - low_k, -1.0, size_k) + 1.0
+    p = clamped(l0 - low_l, -1.0, size_l) + 1.0
+    place[lane] = np.int32((m * (size_k + 2.0) + n) * (size_l + 2.0) + p)
+
+
+def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, place, index):
+    index[H + lane] = h
+    index[K + lane] = k
+    index[L + lane] = l
+
+
+def _squares_constant(lookup, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = lookup.square[0]
+
+
+def _squares_nearest(lookup, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = lookup.square[place[lane]]
+
+
+def _squares_tricubic(lookup, place, index, row, offset):
+    for lane in range(LANES):
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        if is_inside(lookup, h, k, l):
+            value = interpolate(lookup, h, k, l)
+        else:
+            value = np.float64(nearest_amplitude(lookup, h, k, l))
+        row[offset + lane] = value * value
+
+
+def _squares_outside(lookup, place, index, row, offset):
+    for lane in range(LANES):
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        row[offset + lane] = 0.0 if is_inside(lookup, h, k, l) else 1.0
+
+
+def _slopes_constant(lookup, place, index, row, offset, slopes):
+    squares(lookup, place, index, row, offset)
+
+
+def _slopes_tricubic(lookup, place, index, row, offset, slopes):
+    for lane in range(LANES):
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        value = slope_h = slope_k = slope_l = 0.0
+        if is_inside(lookup, h, k, l):
+            value, slope_h, slope_k, slope_l = interpolate_slopes(lookup, h, k, l)
+        else:
+            value = np.float64(nearest_amplitude(lookup, h, k, l))
+        index[AMPLITUDE + lane] = value
+        row[offset + lane] = value * value
+        row[slopes + lane] = 2 * value * slope_h
+        row[slopes + LANES + lane] = 2 * value * slope_k
+        row[slopes + 2 * LANES + lane] = 2 * value * slope_l
+
+
+def _product_constant(lookup, square, slope, interference, square_slope):
+    return square * slope
+
+
+def _product_tricubic(lookup, square, slope, interference, square_slope):
+    return square * slope + interference * square_slope
+
+
+def _moving_constant(lookup, moved, moved_default, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = moved[0]
+
+
+def _moving_nearest(lookup, moved, moved_default, place, index, row, offset):
+    for lane in range(LANES):
+        row[offset + lane] = moved[place[lane]]
+
+
+def _moving_tricubic(lookup, moved, moved_default, place, index, row, offset):
+    moving = Tricubic(moved, moved_default, lookup.low, lookup.size)
+    for lane in range(LANES):
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        if is_inside(lookup, h, k, l):
+            row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
+        else:
+            row[offset + lane] = 2 * nearest_amplitude(lookup, h, k, l) * nearest_amplitude(moving, h, k, l)
+
+
+def _return_constant(lookup, place, index, row, offset, bar, bar_default):
+    for lane in range(LANES):
+        bar[0] += row[offset + lane]
+
+
+def _return_nearest(lookup, place, index, row, offset, bar, bar_default):
+    for lane in range(LANES):
+        bar[place[lane]] += row[offset + lane]
+
+
+def _return_tricubic(lookup, place, index, row, offset, bar, bar_default):
+    for lane in range(LANES):
+        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        amount = 2 * index[AMPLITUDE + lane] * row[offset + lane]
+        if is_inside(lookup, h, k, l):
+            spread(lookup, bar, h, k, l, amount)
+        else:
+            entry = nearest_entry(lookup, h, k, l)
+            if entry >= 0:
+                bar[entry] += amount
+            else:
+                bar_default[0] += amount
+
+
+ADDRESS = {
+    Constant: _address_constant,
+    Nearest: _address_nearest,
+    Tricubic: _address_tricubic,
+    Outside: _address_tricubic,
+}
+SQUARES = {
+    Constant: _squares_constant,
+    Nearest: _squares_nearest,
+    Tricubic: _squares_tricubic,
+    Outside: _squares_outside,
+}
+SLOPES = {Constant: _slopes_constant, Nearest: _slopes_constant, Tricubic: _slopes_tricubic}
+PRODUCT = {Constant: _product_constant, Nearest: _product_constant, Tricubic: _product_tricubic}
+MOVING = {Constant: _moving_constant, Nearest: _moving_nearest, Tricubic: _moving_tricubic}
+RETURN = {Constant: _return_constant, Nearest: _return_nearest, Tricubic: _return_tricubic}
+
+
+def address(lookup, lane, h, k, l, h0, k0, l0, place, index):
+    """Note in ``place`` (LANES,) or the first rows of ``index`` (LOOKUP_ROWS,) where the sample of a lane looks up."""
+    return ADDRESS[type(lookup)](lookup, lane, h, k, l, h0, k0, l0, place, index)
+
+
+def squares(lookup, place, index, row, offset):
+    """Fill ``row[offset:offset + LANES]`` with F^2."""
+    return SQUARES[type(lookup)](lookup, place, index, row, offset)
+
+
+def square_slopes(lookup, place, index, row, offset, slopes):
+    """Fill the row at ``offset`` with F^2 and, where it has any, the three rows from ``slopes`` on with its slopes."""
+    return SLOPES[type(lookup)](lookup, place, index, row, offset, slopes)
+
+
+def product_slope(lookup, square, slope, interference, square_slope):
+    """Slope of F^2 S^2 from those of S^2 and of F^2."""
+    return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
+
+
+def moving_squares(lookup, moved, moved_default, place, index, row, offset):
+    """Fill the row at ``offset`` with the change of F^2 where table and default change so much."""
+    return MOVING[type(lookup)](lookup, moved, moved_default, place, index, row, offset)
+
+
+def return_squares(lookup, place, index, row, offset, bar, bar_default):
+    """Add the cotangents of F^2, in the row at ``offset``, to those of table and default."""
+    return RETURN[type(lookup)](lookup, place, index, row, offset, bar, bar_default)
+
+
+@overload(address, jit_options=EXACT)
+def _address(lookup, lane, h, k, l, h0, k0, l0, place, index):
+    return ADDRESS[lookup.instance_class]
+
+
+@overload(squares, jit_options=EXACT)
+def _squares(lookup, place, index, row, offset):
+    return SQUARES[lookup.instance_class]
+
+
+@overload(square_slopes, jit_options=EXACT)
+def _square_slopes(lookup, place, index, row, offset, slopes):
+    return SLOPES[lookup.instance_class]
+
+
+@overload(product_slope, jit_options=CONTRACTED)
+def _product_slope(lookup, square, slope, interference, square_slope):
+    return PRODUCT[lookup.instance_class]
+
+
+@overload(moving_squares, jit_options=EXACT)
+def _moving_squares(lookup, moved, moved_default, place, index, row, offset):
+    return MOVING[lookup.instance_class]
+
+
+@overload(return_squares, jit_options=EXACT)
+def _return_squares(lookup, place, index, row, offset, bar, bar_default):
+    return RETURN[lookup.instance_class]

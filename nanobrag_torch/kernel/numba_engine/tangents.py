@@ -1,0 +1,352 @@
+"""Forward sensitivities: how the photons in each pixel move with some parameters, all of them in one sweep.
+
+``tangents`` are the derivatives of the tables with respect to the parameters, which come first. Slopes against indices
+are those of the reverse pass, for a cotangent of 1; rows of a parameter lie in ``moving``, one group each.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, ENTRY, EXACT, LANES, fingerprint
+from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS, moving_squares, square_slopes
+from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, index
+from nanobrag_torch.kernel.numba_engine.rays import (
+    CAPTURE,
+    DISTANCE,
+    DX,
+    DY,
+    DZ,
+    OMEGA,
+    POLAR,
+    QX,
+    QY,
+    QZ,
+    RESOLVED,
+    SHARED_WITH,
+    SIZE_F,
+    SIZE_S,
+    TERM,
+    TOTAL,
+    cast_rays,
+    choose_pixels,
+    fill,
+    scatter,
+    weigh_capture,
+    weigh_pixels,
+    weigh_polarization,
+    weigh_solid_angle,
+)
+from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
+    ANGSTROM,
+    BCELL,
+    BH,
+    BK,
+    BL,
+    BSUM,
+    BUX,
+    BUY,
+    BUZ,
+    BX,
+    BY,
+    BZ,
+    CH,
+    FINE_ROWS,
+    REVERSE_ROWS,
+    UX,
+    UY,
+    UZ,
+    pull_back_index,
+    pull_back_product,
+)
+from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
+from nanobrag_torch.kernel.tables import (
+    ALONG_FAST,
+    ALONG_SLOW,
+    BACKGROUND,
+    DEPTH,
+    DIRECTION,
+    FORM,
+    LAYER_STEP,
+    NORMAL,
+    OMEGA_2,
+    OMEGA_3,
+    ORIGIN,
+    PIXEL_SIZE,
+    SCALE,
+    WAVELENGTH,
+    WEIGHT,
+)
+
+#: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.
+MX, MY, MZ, MOMEGA, MCAPTURE, MPOLAR, MTERM, MTOTAL = range(0, 8 * LANES, LANES)
+GROUP = 8 * LANES
+
+
+class Tangents(NamedTuple):
+    """One float64 array for each table, parameters first; those that do not move have no parameters."""
+
+    panel: np.ndarray
+    sources: np.ndarray
+    vectors: np.ndarray
+    shape: np.ndarray
+    lookup: np.ndarray
+    default: np.ndarray
+
+
+@njit(**EXACT)
+def _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents):
+    count = moving.size // GROUP
+    fill(rows, TOTAL, TOTAL, 0.0)
+    for parameter in range(count):
+        fill(moving, parameter * GROUP, parameter * GROUP + MTOTAL, 0.0)
+    weigh_pixels(panel, plan, sources, rows)
+    _push_shared(panel, plan, sources, rows, moving, tangents)
+    for sample in range(plan.layers * plan.oversample * plan.oversample):
+        cast_rays(panel, plan, sample, rows)
+        if plan.omega_at < 0:
+            weigh_solid_angle(panel, rows)
+        if plan.capture_at < 0:
+            weigh_capture(panel, plan, sample, rows)
+        for parameter in range(count):
+            moved, group = tangents.panel[parameter], parameter * GROUP
+            _push_ray(panel, plan, sample, moved, rows, moving, group)
+            if plan.omega_at < 0:
+                _push_solid_angle(panel, moved, rows, moving, group)
+            if plan.capture_at < 0 and plan.has_sensor:
+                _push_capture(panel, plan, sample, moved, rows, moving, group)
+        for source in range(sources.shape[0]):
+            scatter(sources, source, plan, rows)
+            if plan.polar_first == 0:
+                weigh_polarization(sources, source, rows)
+            _push_orientations(shape, lookup, vectors, rows, fine, moving, place, indices, tangents)
+            for parameter in range(count):
+                moved, group = tangents.sources[parameter, source], parameter * GROUP
+                if plan.polar_first == 0:
+                    _push_polarization(sources, source, moved, rows, moving, group, -1)
+                _push_scattering(sources, source, moved, rows, moving, group)
+                moved_background = tangents.panel[parameter, BACKGROUND]
+                _push_total(panel, sources[source, WEIGHT], moved[WEIGHT], moved_background, rows, moving, group)
+            _add_to_total(panel, sources[source, WEIGHT], rows)
+
+
+@njit(**CONTRACTED)
+def _push_ray(panel, plan, sample, moved, rows, moving, group):
+    """Fill MX, MY, MZ of one parameter, and BX with the tangent of the distance."""
+    (fx, fy, fz), (sx, sy, sz), (nx, ny, nz) = panel.fast, panel.slow, panel.normal
+    layer = sample // (plan.oversample * plan.oversample)
+    depth, deeper = layer * panel.layer_step, layer * moved[LAYER_STEP]
+    growth = moved[PIXEL_SIZE] / panel.pixel_size
+    x0 = moved[ORIGIN] + depth * moved[NORMAL] + deeper * nx
+    y0 = moved[ORIGIN + 1] + depth * moved[NORMAL + 1] + deeper * ny
+    z0 = moved[ORIGIN + 2] + depth * moved[NORMAL + 2] + deeper * nz
+    ax, ay, az = (
+        moved[ALONG_FAST] + growth * fx,
+        moved[ALONG_FAST + 1] + growth * fy,
+        moved[ALONG_FAST + 2] + growth * fz,
+    )
+    bx, by, bz = (
+        moved[ALONG_SLOW] + growth * sx,
+        moved[ALONG_SLOW + 1] + growth * sy,
+        moved[ALONG_SLOW + 2] + growth * sz,
+    )
+    for lane in range(LANES):
+        f, s, distance = rows[SIZE_F + lane], rows[SIZE_S + lane], rows[DISTANCE + lane]
+        dx, dy, dz = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
+        x, y, z = x0 + f * ax + s * bx, y0 + f * ay + s * by, z0 + f * az + s * bz
+        away = x * dx + y * dy + z * dz
+        rows[BX + lane] = away
+        moving[group + MX + lane] = (x - away * dx) / distance
+        moving[group + MY + lane] = (y - away * dy) / distance
+        moving[group + MZ + lane] = (z - away * dz) / distance
+
+
+@njit(**CONTRACTED)
+def _push_solid_angle(panel, moved, rows, moving, group):
+    """Fill MOMEGA of one parameter; BX holds the tangent of the distance."""
+    for lane in range(LANES):
+        distance = rows[DISTANCE + lane]
+        own = moved[OMEGA_3] / distance + moved[OMEGA_2]
+        nearer = (3.0 * panel.omega_3 / distance + 2.0 * panel.omega_2) * rows[BX + lane] / distance
+        moving[group + MOMEGA + lane] = (own - nearer) / (distance * distance)
+
+
+@njit(**CONTRACTED)
+def _push_capture(panel, plan, sample, moved, rows, moving, group):
+    """Fill MCAPTURE of one parameter."""
+    layer = sample // (plan.oversample * plan.oversample)
+    nx, ny, nz = panel.normal
+    for lane in range(LANES):
+        x, y, z = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
+        cosine = x * nx + y * ny + z * nz
+        path = panel.depth / cosine
+        slope = (layer + 1) * math.exp(-(layer + 1) * path) - layer * math.exp(-layer * path)
+        turned = moving[group + MX + lane] * nx + moving[group + MY + lane] * ny + moving[group + MZ + lane] * nz
+        turned += x * moved[NORMAL] + y * moved[NORMAL + 1] + z * moved[NORMAL + 2]
+        moving[group + MCAPTURE + lane] = slope * (moved[DEPTH] - path * turned) / cosine
+
+
+@njit(**CONTRACTED)
+def _push_polarization(sources, source, moved, rows, moving, group, number):
+    """Fill MPOLAR of one parameter, in the lanes that ``number`` decides (all of them for -1)."""
+    xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
+    xy, xz, yz = sources[source, FORM + 3], sources[source, FORM + 4], sources[source, FORM + 5]
+    for lane in range(LANES):
+        if number >= 0 and rows[SHARED_WITH + lane] != number:
+            continue
+        x, y, z = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
+        mx, my, mz = moving[group + MX + lane], moving[group + MY + lane], moving[group + MZ + lane]
+        turned = mx * (2.0 * xx * x + xy * y + xz * z) + my * (2.0 * yy * y + xy * x + yz * z)
+        turned += mz * (2.0 * zz * z + xz * x + yz * y)
+        own = moved[FORM] * x * x + moved[FORM + 1] * y * y + moved[FORM + 2] * z * z
+        own += moved[FORM + 3] * x * y + moved[FORM + 4] * x * z + moved[FORM + 5] * y * z
+        moving[group + MPOLAR + lane] = 0.5 * (turned + own)
+
+
+@njit(**EXACT)
+def _push_shared(panel, plan, sources, rows, moving, tangents):
+    """The tangents of the factors that one sample of each pixel decides."""
+    count, many = moving.size // GROUP, sources.shape[0]
+    for sample in range(plan.layers * plan.oversample * plan.oversample):
+        with_omega, with_capture = sample == plan.omega_at, sample == plan.capture_at
+        with_polar = False
+        for lane in range(LANES):
+            with_polar |= plan.polar_first != 0 and math.floor(rows[SHARED_WITH + lane] / many) == sample
+        if not (with_omega or with_capture or with_polar):
+            continue
+        cast_rays(panel, plan, sample, rows)
+        for parameter in range(count):
+            moved, group = tangents.panel[parameter], parameter * GROUP
+            _push_ray(panel, plan, sample, moved, rows, moving, group)
+            if with_omega:
+                _push_solid_angle(panel, moved, rows, moving, group)
+            if with_capture and plan.has_sensor:
+                _push_capture(panel, plan, sample, moved, rows, moving, group)
+            if with_polar:
+                for source in range(many):
+                    own, number = tangents.sources[parameter, source], sample * many + source
+                    _push_polarization(sources, source, own, rows, moving, group, number)
+
+
+@njit(**CONTRACTED)
+def _push_orientations(shape, lookup, vectors, rows, fine, moving, place, indices, tangents):
+    """Fill TERM, its slopes BX, BY, BZ against q, and MTERM from vectors, shape and look-up of all parameters."""
+    real, count = fine.dtype.type, moving.size // GROUP
+    fill(rows, TERM, TERM, 0.0)
+    fill(fine, BUX, BUZ, real(0))
+    fill(fine, BSUM, BSUM, real(1))
+    for parameter in range(count):
+        fill(moving, parameter * GROUP + MTERM, parameter * GROUP + MTERM, 0.0)
+    for lane in range(LANES):
+        fine[UX + lane] = rows[QX + lane] * ANGSTROM
+        fine[UY + lane] = rows[QY + lane] * ANGSTROM
+        fine[UZ + lane] = rows[QZ + lane] * ANGSTROM
+    for orientation in range(vectors.shape[0]):
+        index(lookup, vectors, orientation, rows, fine, place, indices)
+        square_slopes(lookup, place, indices, fine, CELL, CH)
+        pull_back_product(shape, lookup, fine)
+        pull_back_index(vectors, orientation, rows, fine)
+        for parameter in range(tangents.vectors.shape[0]):
+            _push_vectors(tangents.vectors[parameter, orientation], fine, moving, parameter * GROUP)
+        for parameter in range(tangents.shape.shape[0]):
+            _push_shape(shape, tangents.shape[parameter], fine, moving, parameter * GROUP)
+        for parameter in range(tangents.lookup.shape[0]):
+            table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
+            moving_squares(lookup, table, default, place, indices, fine, BCELL)
+            for lane in range(LANES):
+                change = np.float64(fine[LATTICE + lane]) * np.float64(fine[BCELL + lane])
+                moving[parameter * GROUP + MTERM + lane] += change
+    for lane in range(LANES):
+        rows[BX + lane] = fine[BUX + lane] * ANGSTROM
+        rows[BY + lane] = fine[BUY + lane] * ANGSTROM
+        rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
+
+
+@njit(**CONTRACTED)
+def _push_vectors(moved, fine, moving, group):
+    """Add to MTERM what the direct vectors of one orientation do to the indices."""
+    ax, ay, az = moved[0] / ANGSTROM, moved[1] / ANGSTROM, moved[2] / ANGSTROM
+    bx, by, bz = moved[3] / ANGSTROM, moved[4] / ANGSTROM, moved[5] / ANGSTROM
+    cx, cy, cz = moved[6] / ANGSTROM, moved[7] / ANGSTROM, moved[8] / ANGSTROM
+    for lane in range(LANES):
+        x, y, z = np.float64(fine[UX + lane]), np.float64(fine[UY + lane]), np.float64(fine[UZ + lane])
+        h, k, l = np.float64(fine[BH + lane]), np.float64(fine[BK + lane]), np.float64(fine[BL + lane])
+        moving[group + MTERM + lane] += (
+            h * (ax * x + ay * y + az * z) + k * (bx * x + by * y + bz * z) + l * (cx * x + cy * y + cz * z)
+        )
+
+
+@njit(**CONTRACTED)
+def _push_shape(shape, moved, fine, moving, group):
+    """Add to MTERM what the parameters of the shape do to S^2."""
+    for lane in range(LANES):
+        slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        change = 0.0
+        for number, slope in enumerate(slopes):
+            change += slope * moved[number]
+        moving[group + MTERM + lane] += change * np.float64(fine[CELL + lane])
+
+
+@njit(**CONTRACTED)
+def _push_scattering(sources, source, moved, rows, moving, group):
+    """Add to MTERM what directions and wavelength do to q."""
+    wavelength, longer = sources[source, WAVELENGTH], moved[WAVELENGTH]
+    ix, iy, iz = moved[DIRECTION], moved[DIRECTION + 1], moved[DIRECTION + 2]
+    for lane in range(LANES):
+        x = moving[group + MX + lane] - ix - longer * rows[QX + lane]
+        y = moving[group + MY + lane] - iy - longer * rows[QY + lane]
+        z = moving[group + MZ + lane] - iz - longer * rows[QZ + lane]
+        along = rows[BX + lane] * x + rows[BY + lane] * y + rows[BZ + lane] * z
+        moving[group + MTERM + lane] += along / wavelength
+
+
+@njit(**CONTRACTED)
+def _push_total(panel, weight, moved_weight, moved_background, rows, moving, group):
+    """Add to MTOTAL the change of factor times intensity for one sample and source."""
+    for lane in range(LANES):
+        omega, capture, polar = rows[OMEGA + lane], rows[CAPTURE + lane], rows[POLAR + lane]
+        moved_factor = (
+            moving[group + MOMEGA + lane] * capture * polar
+            + omega * moving[group + MCAPTURE + lane] * polar
+            + omega * capture * moving[group + MPOLAR + lane]
+        )
+        resolved = rows[RESOLVED + lane]
+        intensity = weight * resolved * rows[TERM + lane] + panel.background
+        moved_term = moved_weight * rows[TERM + lane] + weight * moving[group + MTERM + lane]
+        change = omega * capture * polar * (resolved * moved_term + moved_background)
+        moving[group + MTOTAL + lane] += moved_factor * intensity + change
+
+
+@njit(**CONTRACTED)
+def _add_to_total(panel, weight, rows):
+    """Add factor times intensity to TOTAL."""
+    for lane in range(LANES):
+        factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
+        rows[TOTAL + lane] += factor * (weight * rows[RESOLVED + lane] * rows[TERM + lane] + panel.background)
+
+
+def _entry(stamp):
+    @njit(**ENTRY)
+    def push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
+        """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
+        stamp  # noqa: B018 (closed over for the cache's key)
+        count = images.shape[0]
+        rows = np.empty(REVERSE_ROWS)
+        fine = np.empty(FINE_ROWS, dtype=images.dtype)
+        moving = np.empty(count * GROUP)
+        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+        for block in range(0, images.shape[1], LANES):
+            choose_pixels(positions, grid, block, rows)
+            _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
+            for parameter in range(count):
+                scale, moved = panel.scale, tangents.panel[parameter, SCALE]
+                for lane in range(min(LANES, images.shape[1] - block)):
+                    total = moving[parameter * GROUP + MTOTAL + lane]
+                    images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]
+
+    return push
+
+
+push = _entry(fingerprint())

@@ -1,0 +1,117 @@
+"""The innermost sum: F^2 S^2 of rays over all orientations of the crystal, and its reverse pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.kernel.tables import Tables
+from nanobrag_torch.kernel.torch_engine import shapes
+from nanobrag_torch.kernel.torch_engine.chunks import parts
+from nanobrag_torch.kernel.torch_engine.lookups import Lookup, lookup_of
+from nanobrag_torch.scene import Scene
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """Direct vectors (3, O, 3) in metres, a, b, c by x, y, z; parameters of the ``shape``; the look-up; and how many
+    orientations are evaluated at once. What follows the remainders is in the precision of ``parameters``."""
+
+    vectors: Tensor
+    shape: str
+    parameters: Tensor
+    lookup: Lookup
+    chunk: int
+
+    @classmethod
+    def of(cls, scene: Scene, tables: Tables, chunk: int) -> "Crystal":
+        vectors = tables.vectors.detach().reshape(-1, 3, 3).transpose(0, 1).contiguous()
+        parameters = tables.shape.detach().to(scene.dtype)
+        lookup = lookup_of(scene, tables.lookup.detach(), tables.default.detach())
+        return cls(vectors, scene.lattice.shape, parameters, lookup, chunk)
+
+
+class Wanted(NamedTuple):
+    """Which tables get cotangents; ``rays`` stands for panel and sources."""
+
+    rays: bool
+    vectors: bool
+    shape: bool
+    lookup: bool
+
+
+class Cotangents(NamedTuple):
+    """One float64 tensor for each table, of its shape."""
+
+    panel: Tensor
+    sources: Tensor
+    vectors: Tensor
+    shape: Tensor
+    lookup: Tensor
+    default: Tensor
+
+
+def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
+    """Real indices (3, O, R) of ``q`` (3, R): the operations of ``physics.scattering.miller_index``, in their order."""
+    x, y, z = vectors[..., None].unbind(2)
+    index = x * q[0]
+    index += y * q[1]
+    index += z * q[2]
+    return index
+
+
+def _evaluations(crystal: Crystal, q: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Chunks of orientations with their indices (3, O, R), the nearest integers (halves go down), and remainders."""
+    for part in parts(crystal.vectors.shape[1], crystal.chunk):
+        index = miller_indices(crystal.vectors[:, part], q)
+        whole = torch.ceil(index - 0.5)
+        yield part, index, whole, (index - whole).to(crystal.parameters.dtype)
+
+
+def sum_orientations(crystal: Crystal, q: Tensor) -> Tensor:
+    """Sums (R,) of F^2 S^2 at ``q`` (3, R), in float64."""
+    total = torch.zeros_like(q[0])
+    for _, index, whole, delta in _evaluations(crystal, q):
+        squares = shapes.SQUARES[crystal.shape](crystal.parameters, delta)
+        squares *= crystal.lookup.squares(crystal.lookup.address(index, whole))
+        total += squares.sum(0)
+    return total
+
+
+def pull_back_orientations(
+    crystal: Crystal, q: Tensor, bar: Tensor, wanted: Wanted, bars: Cotangents
+) -> tuple[Tensor, Tensor]:
+    """From the cotangents ``bar`` (R,) of ``sum_orientations`` to vectors, shape and table of structure factors.
+
+    Returns the sums (R,) again and the cotangents (3, R) of ``q``, both zero where rays are not wanted. Sums over rays
+    are float64: a product of float32 matrices would lose digits, on some devices all but three.
+    """
+    total, bar_q = torch.zeros_like(q[0]), torch.zeros_like(q)
+    bar = bar.to(crystal.parameters.dtype)
+    lookup = crystal.lookup
+    for part, index, whole, delta in _evaluations(crystal, q):
+        squares, slopes = shapes.SQUARE_SLOPES[crystal.shape](crystal.parameters, delta)
+        place = lookup.address(index, whole)
+        cell, steep = lookup.square_slopes(place)
+        if wanted.rays:
+            total += (cell * squares).sum(0)
+        if wanted.lookup:
+            lookup.return_squares(place, bar * squares, bars.lookup, bars.default)
+        weight = bar * cell
+        if wanted.shape:
+            found = shapes.PARAMETER_SLOPES[crystal.shape](crystal.parameters, delta)
+            for number, slope in enumerate(found):
+                bars.shape[number] += (slope * weight).sum(dtype=torch.float64)
+        if not (wanted.rays or wanted.vectors):
+            continue
+        slopes *= weight
+        if steep is not None:
+            slopes += steep.mul_(bar * squares)
+        bar_index = slopes.to(torch.float64)
+        if wanted.vectors:
+            bars.vectors.reshape(-1, 3, 3)[part] += torch.matmul(bar_index, q.T).transpose(0, 1)
+        if wanted.rays:
+            bar_q += torch.matmul(crystal.vectors[:, part].transpose(1, 2), bar_index).sum(0)
+    return total, bar_q

@@ -1,0 +1,261 @@
+"""The figures of a report, in colours that all eyes can tell apart, and in words for those who cannot see them."""
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.records.run import Caption, Derivative, Evidence
+from nanobrag_torch.workbook.show.tables import number
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.cells.probe import Case
+
+FOLDER = "figures"
+#: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
+AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
+#: Resolutions at which rings may be drawn, Angstrom.
+RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1.1, 1, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+#: Behind the bars of a dark image.
+DARK = "#E4E4E4"
+#: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
+IMAGE_PIXELS, PANEL_PIXELS = 512, 350
+#: What keeps the time of drawing out of a file, so that equal figures are equal files.
+_UNDATED: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+OUTLINE = [withStroke(linewidth=3, foreground="black")]
+
+#: What is said of six derivatives that all have the same verdict.
+_TOGETHER = {
+    frozenset({"agrees"}): "autograd and finite difference agree",
+    frozenset({"zero"}): "every derivative is exactly 0",
+}
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "nanobrag",
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and its words; saved as PNG and SVG with the caption beside them."""
+
+    figure: Figure
+    words: Caption
+
+    def save(self, folder: Path, name: str = "") -> None:
+        """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
+        target = folder / FOLDER
+        target.mkdir(exist_ok=True)
+        stem = name or self.words.name
+        files.write(target / f"{stem}.png", self.rendered("png"))
+        files.write(target / f"{stem}.svg", self.rendered("svg"))
+        self.words.save(target, f"{stem}.json")
+
+    def rendered(self, kind: str) -> bytes:
+        """The figure as a file of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
+        stream = io.BytesIO()
+        with rc_context(STYLE):
+            self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
+        return stream.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        words = self.words.model_dump(include={"title", "caption", "alt"})
+        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
+
+
+def diffraction(*cases: "Case") -> Drawing:
+    """The image of each case on a logarithmic scale, with beam centre and resolution rings."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4 * len(cases), 5.2), layout="constrained")
+        for case, axes in zip(cases, np.atleast_1d(figure.subplots(1, len(cases))), strict=True):
+            _draw_image(figure, axes, case)
+    described = "; ".join(f"{case.evidence.case}: {_brightness(case.evidence)}" for case in cases)
+    return Drawing(
+        figure,
+        Caption(
+            name="diffraction",
+            title="The diffraction image",
+            caption="Photons per pixel on a logarithmic scale; slow axis downwards, fast axis to the right. "
+            "The cross is the beam centre, the circles are resolution rings in Å.",
+            alt=f"Diffraction images. {described}.",
+        ),
+    )
+
+
+def gradients(found: Evidence, control: Evidence) -> Drawing:
+    """Gradient by autograd beside its finite difference with error bar, for the case as found and for the control."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10.8, 7.4), layout="constrained")
+        grid = figure.subplots(2, 2, sharey="row")
+        for evidence, row in zip((found, control), grid, strict=True):
+            for axes, rows in zip(row, (evidence.derivatives[:3], evidence.derivatives[3:]), strict=True):
+                _draw_bars(axes, rows)
+                if evidence.dark:
+                    axes.set_facecolor(DARK)
+            row[0].set_title(_bars_title(evidence), loc="left", fontweight="bold")
+            row[0].set_ylabel("change of the loss")
+            row[0].set_ylim(-_limit(evidence), _limit(evidence))
+        figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", frameon=False, ncols=2)
+    return Drawing(
+        figure,
+        Caption(
+            name="gradients",
+            title="Gradient beside finite difference",
+            caption="Derivative of the loss with respect to each cell parameter: by autograd (blue) and by "
+            "extrapolated central differences (vermilion, with error bar), on a scale that is linear near zero and "
+            "logarithmic beyond. Above: the case as found. Below: the control, where only structure factors differ.",
+            alt=f"Bars per cell parameter. {_spoken(found)} {_spoken(control)}",
+        ),
+    )
+
+
+def sensitivities(case: "Case") -> Drawing:
+    """The derivative of every pixel with respect to each cell parameter."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10.8, 6.2), layout="constrained")
+        for axes, row in zip(figure.subplots(2, 3).flat, case.evidence.derivatives, strict=True):
+            _draw_sensitivity(figure, axes, case.sensitivities[row.parameter].numpy(), row)
+    return Drawing(
+        figure,
+        Caption(
+            name="sensitivities",
+            title="Sensitivity images",
+            caption=f"Derivative of every pixel with respect to one cell parameter ({case.evidence.case}); red grows, "
+            "blue falls, near zero the scale is linear. κ is what is left of the contributions when they are summed: "
+            "where it is small, a loss that only sums pixels throws most of this information away.",
+            alt="Six images of pixel derivatives. "
+            + "; ".join(f"{r.symbol}: cancellation {number(r.cancellation, 2)}" for r in case.evidence.derivatives),
+        ),
+    )
+
+
+def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
+    size = case.image.shape[0]
+    pixels = strongest(case.image.numpy(), size // IMAGE_PIXELS)
+    brightest = float(pixels.max())
+    floor, top = (brightest * 1e-6, brightest) if brightest > 0 else (1e-6, 1.0)
+    shown = axes.imshow(
+        np.maximum(pixels, floor),
+        norm=LogNorm(floor, top),
+        cmap="magma",
+        extent=(0, size, size, 0),
+        interpolation="nearest",
+    )
+    if brightest > 0:
+        figure.colorbar(shown, ax=axes, label="photons / pixel", shrink=0.85)
+    else:
+        axes.text(
+            0.5, 0.36, "every pixel is exactly 0", color="white", ha="center", va="center", fontsize=15,
+            fontweight="bold", transform=axes.transAxes, path_effects=OUTLINE,
+        )  # fmt: skip
+    slow, fast = case.beam_centre
+    axes.plot(fast, slow, "+", color="white", markersize=12, markeredgewidth=1.5, path_effects=OUTLINE)
+    angle = np.linspace(0, 2 * np.pi, 181)
+    for resolution, radius in rings(case):
+        axes.plot(fast + radius * np.cos(angle), slow + radius * np.sin(angle), "--", color="white", linewidth=1.0)
+        axes.text(
+            fast, slow - radius, f"{resolution:g} Å", color="white", fontsize=9, ha="center", va="center",
+            path_effects=OUTLINE, clip_on=True,
+        )  # fmt: skip
+    axes.set(xlim=(0, size), ylim=(size, 0), xlabel="fast / pixel", ylabel="slow / pixel")
+    axes.set_title(f"{case.evidence.case.capitalize()}: default_F = {case.evidence.default_F:g}", fontweight="bold")
+
+
+def rings(case: "Case") -> Iterator[tuple[float, float]]:
+    """(resolution in Angstrom, radius in pixels) of the rings that fit the detector, a fifth of its half apart."""
+    detector, wavelength = case.scenario.detector, float(case.scenario.beam.wavelength_A)
+    half, last = detector.spixels / 2, 0.0
+    for resolution in RINGS:
+        sine = wavelength / (2 * resolution)
+        if sine >= math.sin(math.pi / 4):
+            return
+        radius = float(detector.distance_mm) * math.tan(2 * math.asin(sine)) / float(detector.pixel_size_mm)
+        if last + half / 5 <= radius <= half * 0.94:
+            last = radius
+            yield resolution, radius
+
+
+def _draw_bars(axes: Axes, rows: tuple[Derivative, ...]) -> None:
+    places = np.arange(len(rows))
+    autograd = [math.nan if row.gradient is None else row.gradient for row in rows]
+    difference = [row.finite_difference for row in rows]
+    axes.bar(places - 0.2, autograd, 0.36, color=AUTOGRAD, label="autograd")
+    axes.bar(
+        places + 0.2, difference, 0.36, yerr=[row.error_bar for row in rows], color=DIFFERENCE, capsize=6,
+        label="finite difference, with error bar", hatch="//", edgecolor="white",
+    )  # fmt: skip
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_yscale("symlog", linthresh=1.0)
+    for place, row, value in zip(places, rows, autograd, strict=True):
+        above = not value < 0
+        axes.annotate(
+            f"{number(row.gradient, 7)}\n{number(row.finite_difference, 7)} ± {number(row.error_bar, 1)}",
+            (place, value if math.isfinite(value) else 0.0), (0, 7 if above else -7), textcoords="offset points",
+            ha="center", va="bottom" if above else "top", fontsize=9,
+        )  # fmt: skip
+    axes.set_xticks(places, [f"∂L/∂{row.symbol}  (1/{row.unit})" for row in rows])
+    axes.tick_params(axis="x", length=0, pad=6)
+
+
+def _limit(evidence: Evidence) -> float:
+    """Half the height of the bars' axis: room for the numbers beyond the longest bar, on a logarithmic scale."""
+    values = [abs(v) for row in evidence.derivatives for v in (row.gradient, row.finite_difference) if v is not None]
+    return 300 * max([value for value in values if math.isfinite(value)] + [1.0])
+
+
+def _draw_sensitivity(figure: Figure, axes: Axes, image: np.ndarray, row: Derivative) -> None:
+    pooled = strongest(image, math.ceil(image.shape[0] / PANEL_PIXELS))
+    peak = float(np.abs(pooled).max()) or 1.0
+    shown = axes.imshow(
+        pooled, cmap="RdBu_r", norm=SymLogNorm(peak * 1e-3, vmin=-peak, vmax=peak), interpolation="nearest",
+        extent=(0, image.shape[1], image.shape[0], 0),
+    )  # fmt: skip
+    bar = figure.colorbar(shown, ax=axes, shrink=0.85, ticks=[-peak, 0, peak], format=lambda value, _: number(value, 3))
+    bar.ax.minorticks_off()
+    axes.set_title(f"∂I/∂{row.symbol}  per {row.unit},  κ = {number(row.cancellation, 2)}")
+    axes.tick_params(labelsize=8)
+
+
+def strongest(image: np.ndarray, factor: int) -> np.ndarray:
+    """The image in blocks of ``factor`` by ``factor``, each as its strongest value, so that no spot is lost."""
+    factor = max(1, factor)
+    rows, columns = (size // factor for size in image.shape)
+    split = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    blocks = split.transpose(0, 2, 1, 3).reshape(rows, columns, factor * factor)
+    return np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+
+
+def _brightness(evidence: Evidence) -> str:
+    if evidence.dark:
+        return "every pixel is exactly zero"
+    return (
+        f"{evidence.lit_pixels} of {evidence.pixels} pixels lit, the brightest {number(evidence.image_max, 4)} photons"
+    )
+
+
+def _bars_title(evidence: Evidence) -> str:
+    verdicts = {row.agreement for row in evidence.derivatives}
+    what = "the image is dark" if evidence.dark else "the image is lit"
+    said = _TOGETHER.get(frozenset(verdicts), f"autograd against finite difference: {', '.join(sorted(verdicts))}")
+    return f"{evidence.case.capitalize()} (default_F = {evidence.default_F:g}): {what}; {said}"
+
+
+def _spoken(evidence: Evidence) -> str:
+    values = ", ".join(f"{row.symbol} {number(row.gradient, 5)} ({row.agreement})" for row in evidence.derivatives)
+    return f"{evidence.case.capitalize()}: {values}."

@@ -1,0 +1,111 @@
+"""The mapped test: pytest as a process of its own, its output copied to a log while it runs."""
+
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+from typing import IO
+from xml.etree import ElementTree
+
+from nanobrag_torch.workbook.brief import pytest_command as commands
+from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook.machine import processes, repository
+from nanobrag_torch.workbook.records.run import TestRecord, TestStatus
+from nanobrag_torch.workbook.report.folder import Report
+
+#: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
+EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
+    0: ("passed", "the test passed"),
+    1: ("failed", "the test ran and failed"),
+    2: ("blocked", "pytest stopped before the test: it could not be imported, or was interrupted"),
+    3: ("blocked", "pytest itself failed"),
+    4: ("blocked", "the test was not found"),
+    5: ("blocked", "no test was collected"),
+}
+_LAST_WORDS_S = 5.0
+#: Bytes of a log that are shown in the notebook.
+_SHOWN = 1_000_000
+LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
+
+
+def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
+    """Run the pytest ids in ``tests`` (separated by blanks) with ``options`` from the fixed list.
+
+    It is ended after ``timeout_s`` seconds. Leaves the log, the JUnit XML, the exit code and the record in ``report``.
+    Raises ``Blocked``, after all of that, where the outcome says nothing about the test, and ``InputError`` for an
+    option or id that is not allowed.
+    """
+    nodes = [commands.check_test(node) for node in tests.split()]
+    words = ["pytest", *commands.check_options(options), *nodes]
+    xml = (report.folder / XML).resolve()
+    started = time.monotonic()
+    code, timed_out = run_pytest(words, xml, report.folder / LOG, timeout_s)
+    elapsed = time.monotonic() - started
+    status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
+    if timed_out:
+        status, meaning = "blocked", f"the test took longer than {timeout_s} s and was ended"
+    report.write_text(EXIT_CODE, f"{code}\n")
+    record = report.write(
+        TestRecord(
+            test=" ".join(nodes),
+            command=shlex.join(words),
+            status=status,
+            exit_code=code,
+            meaning=meaning,
+            message=_message(xml),
+            elapsed_s=round(elapsed, 3),
+        )
+    )
+    if status == "blocked":
+        raise Blocked(f"{record.test}: {meaning}. What pytest wrote is in {LOG}.")
+    return record
+
+
+def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
+    """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
+    command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
+    process = subprocess.Popen(
+        command, cwd=repository.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
+    copying.start()
+    late = False
+    try:
+        code = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        late = True
+        processes.end(process.pid)
+        code = process.wait()
+    finally:
+        processes.end(process.pid)
+        # What a test left running may hold the pipe open for ever; its later words are not waited for.
+        copying.join(_LAST_WORDS_S)
+    return code, late
+
+
+def _copy(stream: IO[bytes], log: Path) -> None:
+    """Copy to the log all that comes, and to standard output as much as a page can show."""
+    shown = 0
+    with log.open("wb") as copy:
+        for line in stream:
+            copy.write(line)
+            copy.flush()
+            if shown <= _SHOWN:
+                shown += len(line)
+                text = line.decode(errors="replace") if shown <= _SHOWN else f"[the rest is in {log.name}]\n"
+                sys.stdout.write(text)
+                sys.stdout.flush()
+
+
+def _message(xml: Path) -> str:
+    """The first failure or error in a JUnit report; empty where there is none."""
+    try:
+        tree = ElementTree.parse(xml)
+    except (FileNotFoundError, ElementTree.ParseError):
+        return ""
+    for kind in ("failure", "error"):
+        for element in tree.iter(kind):
+            return element.get("message", "") or (element.text or "").strip()
+    return ""

@@ -1,0 +1,145 @@
+"""A measurement of ``python -m benchmarks`` in a report: its tables, its figure, and what it says."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nanobrag_torch.workbook.cells.figures import STYLE, Drawing
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import Caption, Record, Verdict
+from nanobrag_torch.workbook.show.tables import Table, number
+
+_OWNER = "performance"
+#: The ratio by which a run is judged, and what it may be at most.
+GRADIENT_RATIO, AT_MOST = "image + cell gradient / image", 3.2
+
+
+class Row(BaseModel):
+    """Seconds of each round of one contestant on one workload."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workload: str
+    contestant: str
+    evaluations: int
+    seconds: tuple[float, ...]
+    median: float
+    nanoseconds: float
+
+
+class Point(BaseModel):
+    """Median seconds of an image of ``pixels`` by ``pixels`` with ``domains``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    varied: str
+    pixels: int
+    domains: int
+    seconds: float
+
+
+class Benchmark(Record):
+    """A measurement as ``benchmark.json`` holds it; ``ratios`` by name and workload."""
+
+    file: ClassVar[str] = "benchmark.json"
+
+    machine: dict[str, Any]
+    rows: tuple[Row, ...]
+    ratios: dict[str, dict[str, float]]
+    scaling: tuple[Point, ...] = ()
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Names of the workloads, in the order in which they were measured."""
+        return tuple(dict.fromkeys(row.workload for row in self.rows))
+
+
+def read(file: str | Path) -> Benchmark:
+    """The measurement in a file. Raises ``InputError`` for one that cannot be read or is none."""
+    path = Path(file)
+    remedy = "Make one with python -m benchmarks."
+    try:
+        return Benchmark.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError.of(_OWNER, "file", path.name, "a readable file", f"{error.strerror}. {remedy}") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise InputError.of(_OWNER, "file", path.name, "a benchmark.json of this version", remedy) from None
+
+
+def machine(benchmark: Benchmark) -> Table:
+    """What the times belong to."""
+    rows = tuple((name.replace("_", " "), str(value) or "–") for name, value in benchmark.machine.items())
+    return Table(caption="The machine", columns=("", ""), rows=rows)
+
+
+def times(benchmark: Benchmark) -> Table:
+    """Nanoseconds of one evaluation: pixel x sub-pixel x source x phi step x domain."""
+    cells = {(row.contestant, row.workload): number(row.nanoseconds, 3) for row in benchmark.rows}
+    names = dict.fromkeys(row.contestant for row in benchmark.rows)
+    rows = tuple((name, *(cells.get((name, load), "–") for load in benchmark.workloads)) for name in names)
+    return Table(caption="Nanoseconds of one evaluation", columns=("", *benchmark.workloads), rows=rows)
+
+
+def ratios(benchmark: Benchmark) -> Table:
+    """Ratios of medians."""
+    rows = tuple(
+        (name, *(number(cells.get(load), 3) for load in benchmark.workloads))
+        for name, cells in benchmark.ratios.items()
+    )
+    return Table(caption="Ratios of medians", columns=("", *benchmark.workloads), rows=rows)
+
+
+def bars(benchmark: Benchmark) -> Drawing:
+    """The times of all contestants, one group of bars a workload."""
+    names = tuple(dict.fromkeys(row.contestant for row in benchmark.rows))
+    width = 0.9 / len(names)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10, 4.8), layout="constrained")
+        axes = figure.add_subplot()
+        for place, name in enumerate(names):
+            own = {row.workload: row.nanoseconds for row in benchmark.rows if row.contestant == name}
+            where = [benchmark.workloads.index(load) + place * width for load in own]
+            axes.bar(where, list(own.values()), width, label=name)
+        axes.set_yscale("log")
+        axes.set_xticks([group + 0.45 for group in range(len(benchmark.workloads))], benchmark.workloads)
+        axes.set_ylabel("ns per evaluation")
+        figure.legend(loc="outside upper center", fontsize=8, ncols=3, frameon=False)
+    spoken = "; ".join(f"{row.contestant} on {row.workload} {number(row.nanoseconds, 3)} ns" for row in benchmark.rows)
+    return Drawing(
+        figure,
+        Caption(
+            name="times",
+            title="Time of one evaluation",
+            caption="Median of the rounds over the number of evaluations; all contestants took turns in one run.",
+            alt=f"Bars. {spoken}.",
+        ),
+    )
+
+
+def conclude(benchmark: Benchmark) -> Verdict:
+    """Whether a gradient costs no more than it should, on the median of the workloads."""
+    by_load = benchmark.ratios.get(GRADIENT_RATIO, {})
+    found = sorted(by_load.values())
+    if not found:
+        return Verdict(
+            code="P0",
+            status="blocked",
+            title="No gradient was measured",
+            sentence=f"The measurement has no ratio '{GRADIENT_RATIO}'.",
+            remedy="Measure without --only.",
+        )
+    middle = found[len(found) // 2]
+    cheap, dearest = middle <= AT_MOST, max(by_load, key=lambda load: by_load[load])
+    return Verdict(
+        code="P1" if cheap else "P2",
+        status="passed" if cheap else "failed",
+        title=f"Image and gradient cost {middle:.1f} images",
+        sentence=(
+            f"On the median workload image and cell gradient take {middle:.2f} images, {AT_MOST} are allowed; "
+            f"on the dearest, {dearest}, {by_load[dearest]:.2f}."
+        ),
+        remedy="" if cheap else "Measure on a quiet machine; then look for the loop that lost its vectors.",
+    )

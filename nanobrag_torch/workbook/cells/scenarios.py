@@ -1,0 +1,102 @@
+"""Scenarios read from a JSON file, checked field by field."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.config import (
+    BeamConfig,
+    CrystalConfig,
+    CrystalShape,
+    DetectorConfig,
+    DetectorConvention,
+    DetectorPivot,
+)
+from nanobrag_torch.io.hkl import try_load_hkl_or_fdump
+from nanobrag_torch.quantities import CELL
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook.cells.losses import LOSSES
+from nanobrag_torch.workbook.errors import InputError
+
+_OWNER = "scenario file"
+_CONFIGS: dict[str, Any] = {"crystal": CrystalConfig, "detector": DetectorConfig, "beam": BeamConfig}
+_ENUMS: dict[str, Any] = {
+    "shape": CrystalShape,
+    "detector_convention": DetectorConvention,
+    "detector_pivot": DetectorPivot,
+}
+_OTHER = ("names", "loss", "compat", "hkl")
+
+
+def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu") -> Scenario:
+    """The scenario in a JSON file: objects "crystal", "detector" and "beam" with fields of the configs, and "names" of
+    quantities, "loss", "compat" and "hkl", a file of structure factors beside it; all may be left out. ``dtype`` and
+    ``device`` say how it is computed.
+
+    Raises ``InputError`` for a file that says anything else.
+    """
+    path = Path(file)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError.of(_OWNER, "file", path.name, "a readable file", f"{error.strerror}.") from None
+    except ValueError as error:
+        raise InputError.of(_OWNER, "file", path.name, "JSON", f"{error}.") from None
+    known = (*_CONFIGS, *_OTHER)
+    unknown = sorted(set(data) - set(known)) if isinstance(data, dict) else [type(data).__name__]
+    if unknown:
+        raise InputError.of(_OWNER, "entry", ", ".join(unknown), ", ".join(known), "Correct the file.")
+    loss = data.get("loss", "sum")
+    if loss not in LOSSES:
+        raise InputError.of(_OWNER, "loss", loss, ", ".join(LOSSES), "Name one of them.")
+    configs = {name: _config(name, kind, data.get(name, {})) for name, kind in _CONFIGS.items()}
+    table, metadata = _structure_factors(path, data.get("hkl"), configs["crystal"])
+    try:
+        return Scenario(
+            **configs,
+            names=tuple(data.get("names", CELL)),
+            loss=LOSSES[loss],
+            compat=data.get("compat", "physical"),
+            hkl_data=table,
+            hkl_metadata=metadata,
+            dtype=getattr(torch, dtype),
+            device=device,
+        )
+    except ValueError as error:
+        raise InputError(f"{_OWNER}, {path.name}: {error}") from None
+
+
+def _config(name: str, kind: Any, fields: Any) -> Any:
+    if not isinstance(fields, dict):
+        raise InputError.of(_OWNER, name, fields, "an object of fields", "Write {...}.")
+    try:
+        return kind(**{key: _value(name, key, value) for key, value in fields.items()})
+    except TypeError:
+        allowed = ", ".join(kind.__dataclass_fields__)
+        unknown = ", ".join(sorted(set(fields) - set(kind.__dataclass_fields__))) or "a value of the wrong kind"
+        raise InputError.of(_OWNER, name, unknown, allowed, "Use the names of the config's fields.") from None
+    except ValueError as error:
+        raise InputError(f"{_OWNER}, {name}: {error}") from None
+
+
+def _value(name: str, key: str, value: Any) -> Any:
+    if key in _ENUMS and value is not None:
+        choices = {member.value: member for member in _ENUMS[key]}
+        if value not in choices:
+            raise InputError.of(_OWNER, f"{name}.{key}", value, ", ".join(choices), "Name one of them.")
+        return choices[value]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _structure_factors(path: Path, name: Any, crystal: CrystalConfig) -> tuple[Tensor | None, dict[str, Any] | None]:
+    if name is None:
+        return None, None
+    try:
+        return try_load_hkl_or_fdump(
+            str(path.parent / str(name)), default_F=float(crystal.default_F), write_cache=False, dtype=torch.float64
+        )
+    except (OSError, ValueError) as error:
+        raise InputError.of(_OWNER, "hkl", name, "a file of structure factors", f"{error}") from None

@@ -1,0 +1,19 @@
+"""Where the command ``nanobrag-workbook`` starts."""
+
+import sys
+
+BLOCKED = 3
+
+
+def main() -> None:
+    """Run the command, or say which package it lacks."""
+    try:
+        from nanobrag_torch.workbook.commands import app as command
+    except ModuleNotFoundError as error:
+        print(
+            f"nanobrag-workbook: the package {error.name!r} is missing. "
+            "Install the workbook with: pip install 'nanobrag-torch[workbook,io]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(BLOCKED) from None
+    command.run_command(sys.argv[1:])

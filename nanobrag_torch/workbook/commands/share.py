@@ -1,0 +1,66 @@
+"""``nanobrag-workbook verify``, ``compare`` and ``export``: reports to trust and to share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.commands.terminal import complain, from_here
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.report import compare as comparison
+from nanobrag_torch.workbook.report import export as exports
+from nanobrag_torch.workbook.report import verify as verification
+from nanobrag_torch.workbook.show.tables import number
+
+Run = Annotated[Path, typer.Argument(help="The folder of a report.")]
+
+
+def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or one above several.")]) -> None:
+    """Hash and read every file of a report again, and name what is not as its manifest says (exit code 1)."""
+    failed = False
+    for folder in verification.folders(path):
+        problems = verification.verify(folder)
+        failed = failed or bool(problems)
+        for problem in problems:
+            complain(f"{folder}: {problem}")
+        if not problems:
+            typer.echo(f"{folder}: every file is as the manifest says")
+    raise typer.Exit(1 if failed else 0)
+
+
+def compare(
+    first: Run,
+    second: Run,
+    output: Annotated[Path, typer.Option(help="Where the page goes; it is replaced.")] = Path("comparison.html"),
+) -> None:
+    """Put two runs side by side, as a table of numbers and as a page; exit code 1 where numbers differ."""
+    found = comparison.compare(first, second)
+    table = Table(title="Numbers", title_justify="left")
+    for column in ("name", "A", "B", "relative difference", ""):
+        table.add_column(column, overflow="fold")
+    for line in found.numbers:
+        values = (number(line.first), number(line.second), number(line.relative, 2))
+        table.add_row(escape(line.name), *values, "" if line.same else "differs")
+    Console().print(table)
+    for other in (*found.parameters, *found.environment):
+        if not other.same:
+            typer.echo(f"{other.name}: {other.first} | {other.second}")
+    if not output.absolute().parent.is_dir():
+        raise InputError.of("compare", "output", str(output), "a file in a folder that exists", "Make the folder.")
+    files.write(output, comparison.html(found))
+    typer.echo(from_here(output.absolute()))
+    raise typer.Exit(1 if found.different_numbers else 0)
+
+
+def export(
+    run: Run,
+    output: Annotated[Path | None, typer.Option(help="A .zip or .html (default: a .zip named after the run).")] = None,
+) -> None:
+    """Make one file of a report: a zip of everything, or its page alone."""
+    verification.folders(run)
+    target = (output or Path(exports.name(run, ".zip"))).absolute()
+    typer.echo(from_here(exports.export(run, target)))

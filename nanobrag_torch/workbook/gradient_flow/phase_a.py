@@ -1,0 +1,141 @@
+"""What the evidence of phase A says: a table of findings, read from the top."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from nanobrag_torch.workbook.records.run import Evidence, TestRecord, Verdict
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a finding may depend on."""
+
+    test: TestRecord
+    found: Evidence
+    control: Evidence
+
+    def any(self, *agreements: str) -> bool:
+        """Whether a derivative of either case has one of these agreements."""
+        return any(row.agreement in agreements for case in (self.found, self.control) for row in case.derivatives)
+
+    @property
+    def found_is_zero(self) -> bool:
+        """Whether the image as found is dark and every gradient of it, and every finite difference, exactly zero."""
+        return self.found.dark and all(row.agreement == "zero" for row in self.found.derivatives)
+
+    @property
+    def control_is_sound(self) -> bool:
+        """Whether the control is lit and its gradients agree with its finite differences."""
+        return not self.control.dark and all(row.agreement in ("agrees", "zero") for row in self.control.derivatives)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of the table: when it holds, and what it then says (codes in brackets: differentiability.md, 7 to 10)."""
+
+    holds: Callable[[Facts], bool]
+    code: str
+    status: Literal["passed", "failed"]
+    title: str
+    sentence: str
+    remedy: str
+
+
+FINDINGS = (
+    Finding(
+        lambda f: f.any("missing"),
+        "graph_severed",
+        "failed",
+        "A gradient is missing: the graph is severed",
+        "Autograd returned no gradient for {missing}, so the way from parameter to image is cut [S1].",
+        "Look for .item(), float(), numpy or a detached copy between the parameter and the image.",
+    ),
+    Finding(
+        lambda f: f.any("not finite"),
+        "not_finite",
+        "failed",
+        "A gradient is not finite",
+        "The gradient of {not_finite} is NaN or infinite.",
+        "Find the first intermediate that is not finite, in the order cell, position, index, factor, image, loss.",
+    ),
+    Finding(
+        lambda f: f.any("disagrees"),
+        "gradient_wrong",
+        "failed",
+        "A gradient disagrees with its finite difference",
+        "The gradient of {disagrees} differs from its finite difference by more than the error bar: "
+        "the derivative code is wrong, or the loss has a jump here.",
+        "Repeat with smaller steps; if the difference stays, bisect the model stage by stage.",
+    ),
+    Finding(
+        lambda f: f.found_is_zero and f.control_is_sound,
+        "dark_image",
+        "passed",
+        "The graph is intact; the image was dark",
+        "The six cell gradients are exactly zero because every pixel of the image is exactly zero: the crystal has no "
+        "structure factors (default_F = {found_F:g}), so a zero gradient is right [Z1]. With default_F = {control_F:g} "
+        "and nothing else changed, the same graph gives gradients that agree with finite differences.",
+        "Give the crystal structure factors: a reflection file, or default_F above zero.",
+    ),
+    Finding(
+        lambda f: not f.found.dark and f.control_is_sound and not f.any("inconclusive"),
+        "healthy",
+        "passed",
+        "The gradients are right",
+        "The image is lit, and the gradients, as found and in the control, agree with finite differences.",
+        "Nothing needs to be done to the gradients.",
+    ),
+    Finding(
+        lambda f: True,
+        "inconclusive",
+        "failed",
+        "The evidence decides nothing",
+        "Neither a broken graph nor a sound one could be shown: {undecided}.",
+        "Give the control structure factors, a lit detector, or double precision, and run again.",
+    ),
+)
+
+#: What the mapped test adds, by its status and whether the image as found is dark: words, and whether it is explained.
+TEST_CLAUSES: dict[tuple[str, bool], tuple[str, bool]] = {
+    ("failed", True): ("The mapped test fails as it was found to: it asks a dark image for gradients.", True),
+    ("failed", False): ("The mapped test fails although this case is lit and checked: it tests something else.", False),
+    ("passed", True): (
+        "The mapped test passes although this brief's own snapshot is zero: the test and the snapshot do not describe "
+        "the same case. The test supplies structure factors, or does not notice a zero.",
+        True,
+    ),
+    ("passed", False): ("The mapped test passes.", True),
+}
+
+
+def conclude(test: TestRecord, found: Evidence, control: Evidence) -> Verdict:
+    """The verdict on phase A, from the mapped test, the case as found, and the control with structure factors."""
+    facts = Facts(test, found, control)
+    finding = next(row for row in FINDINGS if row.holds(facts))
+    clause, explained = TEST_CLAUSES[test.status, found.dark]
+    words = {
+        "missing": _named(facts, "missing"),
+        "not_finite": _named(facts, "not finite"),
+        "disagrees": _named(facts, "disagrees"),
+        "undecided": _named(facts, "inconclusive") or "the control is dark as well",
+        "found_F": found.default_F,
+        "control_F": control.default_F,
+    }
+    return Verdict(
+        code=finding.code,
+        status=finding.status if explained else "failed",
+        title=finding.title,
+        sentence=f"{finding.sentence.format(**words)} {clause}",
+        remedy=finding.remedy,
+    )
+
+
+def _named(facts: Facts, agreement: str) -> str:
+    names = [
+        f"{row.parameter} ({case.case})"
+        for case in (facts.found, facts.control)
+        for row in case.derivatives
+        if row.agreement == agreement
+    ]
+    return ", ".join(names)

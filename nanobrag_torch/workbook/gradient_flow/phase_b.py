@@ -1,0 +1,78 @@
+"""The audit of gradient checks: tests run under the doctor's guard, which sees those that pass without proving."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from nanobrag_torch.workbook.brief import pytest_command as commands
+from nanobrag_torch.workbook.cells import mapped_test
+from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook.records.phases import Audit, AuditedSuite, Finding
+from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show.tables import Table
+
+_PLUGIN = "nanobrag_torch.doctor.pytest_plugin"
+
+
+def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite:
+    """Run the pytest ids in ``tests`` (separated by blanks) under the guard; log and XML are called after ``name``.
+
+    Raises ``InputError`` for what is no test id, and ``Blocked`` where no test was run to its end.
+    """
+    nodes = [commands.check_test(node) for node in tests.split()]
+    xml, found = ((report.folder / f"{name}.{suffix}").resolve() for suffix in ("xml", "findings.json"))
+    words = ["pytest", "-q", "-p", _PLUGIN, f"--gradient-guard-json={found}", *nodes]
+    code, late = mapped_test.run_pytest(words, xml, report.folder / f"{name}.log", timeout_s)
+    if late or code not in (0, 1):
+        raise Blocked(f"{tests}: pytest ended with exit code {code}{', too late' if late else ''}; see {name}.log.")
+    findings = tuple(
+        Finding(test=test, **{key: entry[key] for key in ("check", "kind", "message")})
+        for test, entries in json.loads(found.read_text()).items()
+        for entry in entries
+    )
+    ran, passed = _counts(xml)
+    hollow = len({finding.test for finding in findings})
+    return AuditedSuite(tests=tests, ran=ran, passed=passed, hollow=hollow, findings=findings)
+
+
+def conclude(audit: Audit) -> Verdict:
+    """The verdict of the audit: hollow checks were there, and the repaired tests have none."""
+    before, after = audit.as_found, audit.repaired
+    sentence = (
+        f"Of {before.ran} checks as found {before.passed} pass, and {before.hollow} prove nothing: they look at a dark "
+        f"image, where every gradient is zero. Of {after.ran} repaired tests {after.passed} pass, and "
+        f"{after.hollow} prove nothing."
+    )
+    sound = after.hollow == 0 and after.passed == after.ran > 0
+    if sound and before.hollow:
+        return Verdict(
+            code="hollow_checks_repaired", status="passed", title="Checks passed on a dark image; the repaired do not",
+            sentence=sentence, remedy="Give every gradient check a point at which the image is lit.",
+        )  # fmt: skip
+    return Verdict(
+        code="audit_open", status="failed", title="The audit does not explain the checks", sentence=sentence,
+        remedy="Read the findings: a repaired test is hollow or fails, or no hollow check was found.",
+    )  # fmt: skip
+
+
+def table(audit: Audit) -> Table:
+    """Both suites in numbers."""
+    rows = [
+        (name, str(suite.ran), str(suite.passed), str(suite.hollow))
+        for name, suite in (("as found", audit.as_found), ("repaired", audit.repaired))
+    ]
+    return Table(caption="Tests under the guard", columns=("tests", "ran", "passed", "prove nothing"), rows=tuple(rows))
+
+
+def findings(suite: AuditedSuite) -> Table:
+    """What the guard says, test by test."""
+    rows = tuple((each.test.rpartition("::")[2], each.check, each.kind, each.message) for each in suite.findings)
+    return Table(caption="What the guard says", columns=("test", "check", "kind", "message"), rows=rows)
+
+
+def _counts(xml: Path) -> tuple[int, int]:
+    """(tests that ran, tests that passed) in a JUnit report."""
+    ran = [case for case in ElementTree.parse(xml).iter("testcase") if case.find("skipped") is None]
+    passed = [case for case in ran if case.find("failure") is None and case.find("error") is None]
+    return len(ran), len(passed)

@@ -1,0 +1,79 @@
+"""Options for a fixture that is lit, compared: which of them makes a gradient test that means something."""
+
+from typing import TYPE_CHECKING
+
+from nanobrag_torch.workbook.records.phases import Option, Options
+from nanobrag_torch.workbook.records.run import Evidence, Verdict
+from nanobrag_torch.workbook.show.tables import Table, number
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.cells.probe import Case
+
+
+def weigh(floor: float, *cases: "Case") -> Options:
+    """The cases, from the simplest, held to ``floor``, the least κ of every gradient."""
+    options = tuple(_option(case.evidence, floor) for case in cases)
+    accepted = [option.name for option in options if option.accepted]
+    return Options(floor=floor, options=options, accepted=len(accepted), chosen=next(iter(accepted), None))
+
+
+def objection(evidence: Evidence, floor: float) -> str:
+    """What speaks against a lit fixture as a gradient test; empty where nothing does."""
+    if evidence.dark:
+        return "the image is dark"
+    unsure = [row.symbol for row in evidence.derivatives if row.agreement != "agrees"]
+    if unsure:
+        return f"autograd and finite difference do not agree for {', '.join(unsure)}"
+    weak = [row.symbol for row in evidence.derivatives if (row.cancellation or 0.0) < floor]
+    if weak:
+        return f"the gradient of {', '.join(weak)} is less than {floor:g} of its contributions"
+    return ""
+
+
+def smallest_cancellation(evidence: Evidence) -> float:
+    """The least κ of all parameters; 0 where there are no contributions."""
+    return min(row.cancellation or 0.0 for row in evidence.derivatives)
+
+
+def conclude(options: Options) -> Verdict:
+    """The verdict of phase C: the simplest option that is accepted."""
+    objections = "; ".join(f"{option.name}: {option.because}" for option in options.options if not option.accepted)
+    if options.chosen is None:
+        return Verdict(
+            code="no_option_accepted", status="failed", title="No option makes a gradient test that means something",
+            sentence=f"{objections}.", remedy="Lower the floor with a reason, or add an option.",
+        )  # fmt: skip
+    others = f"Not accepted are {objections}" if objections else "The others would do as well"
+    return Verdict(
+        code="option_accepted", status="passed", title=f"The fixture gets its structure factors from: {options.chosen}",
+        sentence="It is lit, all six gradients agree with finite differences, and each keeps at least "
+        f"{options.floor:g} of its contributions. {others}.",
+        remedy="Build the repaired test on it.",
+    )  # fmt: skip
+
+
+def table(options: Options) -> Table:
+    """The options side by side."""
+    rows = tuple(
+        (
+            option.name,
+            number(option.evidence.loss),
+            f"{option.evidence.lit_pixels} of {option.evidence.pixels}",
+            number(option.smallest_cancellation, 2),
+            "accepted" if option.accepted else option.because,
+        )
+        for option in options.options
+    )
+    columns = ("option", "loss", "lit pixels", "smallest κ", "acceptance")
+    return Table(caption=f"Options, with a floor of {options.floor:g} for κ", columns=columns, rows=rows)
+
+
+def _option(evidence: Evidence, floor: float) -> Option:
+    because = objection(evidence, floor)
+    return Option(
+        name=evidence.case,
+        evidence=evidence,
+        smallest_cancellation=smallest_cancellation(evidence),
+        accepted=not because,
+        because=because,
+    )

@@ -1,0 +1,35 @@
+"""The repaired test verified: it passes, and the fixture that it is built on means something."""
+
+from nanobrag_torch.workbook.gradient_flow.phase_c import objection, smallest_cancellation
+from nanobrag_torch.workbook.records.phases import Verified
+from nanobrag_torch.workbook.records.run import Evidence, TestRecord, Verdict
+
+
+def verify(test: TestRecord, evidence: Evidence, floor: float) -> Verified:
+    """The test that ran, and the evidence on its fixture held to ``floor``, the least κ of every gradient."""
+    return Verified(
+        test=test.test,
+        passed=test.status == "passed",
+        lit_pixels=evidence.lit_pixels,
+        agreeing=sum(row.agreement == "agrees" for row in evidence.derivatives),
+        floor=floor,
+        smallest_cancellation=smallest_cancellation(evidence),
+        objection=objection(evidence, floor),
+    )
+
+
+def conclude(verified: Verified) -> Verdict:
+    """The verdict of phase D."""
+    if verified.passed and not verified.objection:
+        return Verdict(
+            code="repair_verified", status="passed", title="The repaired test passes, and means something",
+            sentence=f"{verified.test} passes. Its image is lit in {verified.lit_pixels} pixels, {verified.agreeing} "
+            f"gradients agree with finite differences, and each keeps at least {verified.floor:g} of its "
+            "contributions.",
+            remedy="Close the plan.",
+        )  # fmt: skip
+    why = verified.objection or "the test fails"
+    return Verdict(
+        code="repair_refuted", status="failed", title="The repair does not hold", sentence=f"{verified.test}: {why}.",
+        remedy="Go back to phase C, or correct the test.",
+    )  # fmt: skip

@@ -1,0 +1,58 @@
+"""What the summary of a report claims, held against the numbers of its records."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.report.archive import nested
+from nanobrag_torch.workbook.report.page import SUMMARY
+from nanobrag_torch.workbook.show.tables import number
+
+#: What the key numbers must bear out where a run has that finding; the first that asks for records that it has counts.
+BORNE_OUT_BY: dict[str, tuple[str, ...]] = {
+    "dark_image": ("snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",),
+    "healthy": ("snapshot.lit_pixels > 0 and control.lit_pixels > 0", "diagnosis.lit_pixels > 0"),
+    "hollow_checks_repaired": ("audit.as_found.hollow > 0 and audit.repaired.hollow == 0",),
+    "option_accepted": ("options.accepted > 0",),
+    "repair_verified": ("verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",),
+}
+
+_HEADLINE = re.compile(r"^\*\*.*\*\* \(status `(\w+)`, finding `(\w+)`\)$", re.MULTILINE)
+_NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
+
+
+def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """The claims of ``summary.md`` in ``folder`` that differ from the manifest or that its numbers do not bear out."""
+    try:
+        text = (folder / SUMMARY).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        yield f"{SUMMARY} cannot be read"
+        return
+    headline = _HEADLINE.search(text)
+    said = headline.groups() if headline else ("nothing", "nothing")
+    verdict = manifest.verdict
+    if said != (manifest.status, verdict.code):
+        yield f"{SUMMARY} says {said[0]}, {said[1]}; the records say {manifest.status}, {verdict.code}"
+    for name, value in _NUMBER_ROW.findall(text):
+        known = manifest.numbers.get(name)
+        if known is None or number(known.value) != value:
+            yield f"{SUMMARY} says {name} = {value}; the records say {number(known.value if known else None)}"
+    yield from _finding(said[1], nested(manifest.numbers))
+
+
+def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
+    claims = [Expression.parse(claim, f"finding {code}") for claim in BORNE_OUT_BY.get(code, ())]
+    if not claims:
+        return
+    claim = next((claim for claim in claims if claim.records <= numbers.keys()), claims[0])
+    try:
+        borne_out = claim.evaluate(numbers)
+    except CannotEvaluate as error:
+        yield f"the finding {code} needs {claim.text}: {error}"
+        return
+    if not borne_out.holds:
+        seen = ", ".join(f"{name} = {number(value)}" for name, value in borne_out.seen.items())
+        yield f"the finding {code} needs {claim.text}; the records say {seen}"

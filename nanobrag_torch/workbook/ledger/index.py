@@ -1,0 +1,119 @@
+"""The index of all reports and a page for every initiative: single files with relative links, computed each time."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.ledger import timeline
+from nanobrag_torch.workbook.ledger.contradictions import Contradiction
+from nanobrag_torch.workbook.ledger.ledger import Books, Ledger, NextAction, Row
+from nanobrag_torch.workbook.ledger.thumbnails import Thumbnail, gallery
+from nanobrag_torch.workbook.ledger.timeline import Curve
+from nanobrag_torch.workbook.plans.header import Plan
+from nanobrag_torch.workbook.plans.progress import Progress
+from nanobrag_torch.workbook.report.folder import now
+from nanobrag_torch.workbook.show.html import environment, sealed
+
+INDEX = "index.html"
+#: Key numbers that a row shows without unfolding.
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Initiative:
+    """One initiative as its page shows it; ``home`` leads from that page to the folder of all reports."""
+
+    name: str
+    home: str
+    plan: Plan | None
+    phases: tuple[Progress, ...]
+    action: NextAction
+    rows: tuple[Row, ...]
+    contradictions: tuple[Contradiction, ...]
+    curves: tuple[Curve, ...]
+    thumbnails: tuple[Thumbnail, ...]
+    written: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that the index shows."""
+
+    home: str
+    counts: dict[str, int]
+    ledger: Ledger
+    initiatives: tuple[Initiative, ...]
+    rows: tuple[Row, ...]
+    thumbnails: tuple[Thumbnail, ...]
+    written: str
+
+
+def write(reports: Path, root: Path) -> Path:
+    """Write ``index.html`` into ``reports`` and into the folder of every initiative; where the first of them is."""
+    books = Books(reports, root)
+    ledger = books.ledger()
+    written = now()
+    rows, found = _by_initiative(ledger)
+    initiatives = tuple(
+        _initiative(books, action, rows.get(action.initiative, []), found.get(action.initiative, []), written)
+        for action in ledger.next_actions
+    )
+    reports.mkdir(parents=True, exist_ok=True)
+    templates = environment()
+    templates.globals.update(shown=SHOWN, curve=timeline)
+    for initiative in initiatives:
+        if (reports / initiative.name).is_dir():
+            page = sealed(templates.get_template("initiative.html.j2").render(c=initiative))
+            files.write(reports / initiative.name / INDEX, page)
+    overview = Overview(
+        home="",
+        counts=_counts(ledger),
+        ledger=ledger,
+        initiatives=initiatives,
+        rows=_newest_first(ledger.rows),
+        thumbnails=gallery(books.runs),
+        written=written,
+    )
+    files.write(reports / INDEX, sealed(templates.get_template("index.html.j2").render(c=overview)))
+    return reports / INDEX
+
+
+def _initiative(
+    books: Books, action: NextAction, rows: list[Row], found: list[Contradiction], written: str
+) -> Initiative:
+    runs = books.by_initiative.get(action.initiative, [])
+    plan = next((plan for plan in books.plans if plan.path == action.plan), None)
+    return Initiative(
+        name=action.initiative,
+        home="../",
+        plan=plan,
+        phases=books.progress[plan.name] if plan else (),
+        action=action,
+        rows=_newest_first(rows),
+        contradictions=tuple(found),
+        curves=timeline.timeline(runs),
+        thumbnails=gallery(runs),
+        written=written,
+    )
+
+
+def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[Row]], dict[str, list[Contradiction]]]:
+    rows: dict[str, list[Row]] = {}
+    found: dict[str, list[Contradiction]] = {}
+    for row in ledger.rows:
+        rows.setdefault(row.initiative, []).append(row)
+    for contradiction in ledger.contradictions:
+        for initiative in {place.split("/")[0] for place in contradiction.places}:
+            found.setdefault(initiative, []).append(contradiction)
+    return rows, found
+
+
+def _newest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.stamp, row.place), reverse=True))
+
+
+def _counts(ledger: Ledger) -> dict[str, int]:
+    statuses = Counter(row.status for row in ledger.rows)
+    return {"runs": len(ledger.rows), **statuses, "contradictions": len(ledger.contradictions)}

@@ -1,0 +1,165 @@
+"""The ledger: one table over all runs and plans, computed each time from the manifests and never edited by hand."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from nanobrag_torch.workbook.ledger.contradictions import Contradiction, contradictions
+from nanobrag_torch.workbook.plans import header as plan_header
+from nanobrag_torch.workbook.plans.header import Plan
+from nanobrag_torch.workbook.plans.progress import Progress, next_action, progress
+from nanobrag_torch.workbook.records.run import GRADIENT, Manifest
+from nanobrag_torch.workbook.report.archive import Run, scan
+
+#: A spreadsheet takes a text that starts with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Row(_Entry):
+    """One run; ``seconds`` from start to finish, ``place`` its folder below the reports."""
+
+    initiative: str
+    phase: str
+    stamp: str
+    place: str
+    status: str
+    finding: str
+    title: str
+    sentence: str
+    commit: str | None
+    dirty: bool | None
+    seconds: float | None
+    numbers: dict[str, float]
+    contradictions: int
+
+
+class NextAction(_Entry):
+    """What is to be done now in one initiative."""
+
+    initiative: str
+    plan: str | None
+    action: str
+
+
+class Ledger(_Entry):
+    """Every run, what is to be done next, and what contradicts what."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    rows: tuple[Row, ...]
+    next_actions: tuple[NextAction, ...]
+    contradictions: tuple[Contradiction, ...]
+
+    def csv(self) -> str:
+        """The rows as CSV with a column for every key number; texts cannot be taken for formulas."""
+        names = sorted({name for row in self.rows for name in row.numbers})
+        fields = [name for name in Row.model_fields if name != "numbers"]
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*fields, *names])
+        for row in self.rows:
+            values = [_cell(getattr(row, name)) for name in fields]
+            writer.writerow([*values, *(row.numbers.get(name, "") for name in names)])
+        return stream.getvalue()
+
+
+class Books:
+    """What the ledger is computed from: runs and plans as they stand now, read once."""
+
+    def __init__(self, reports: Path, root: Path) -> None:
+        self.runs = scan(reports)
+        self.plans, self.problems = plan_header.read_all(root)
+        by_initiative: dict[str, list[Run]] = {}
+        for run in self.runs:
+            by_initiative.setdefault(run.initiative, []).append(run)
+        self.by_initiative = by_initiative
+        self.progress: dict[str, tuple[Progress, ...]] = {
+            plan.name: progress(plan, by_initiative.get(plan.header.initiative, [])) for plan in self.plans
+        }
+
+    def ledger(self) -> Ledger:
+        """The ledger of these runs and plans."""
+        found = (*contradictions(self.runs), *self._broken_promises())
+        counts: dict[str, int] = {}
+        for contradiction in found:
+            for place in contradiction.places:
+                counts[place] = counts.get(place, 0) + 1
+        return Ledger(
+            rows=tuple(_row(run, counts.get(run.place, 0)) for run in self.runs),
+            next_actions=tuple(self._next_actions()),
+            contradictions=found,
+        )
+
+    def _next_actions(self) -> Iterator[NextAction]:
+        planned = {plan.header.initiative for plan in self.plans}
+        for plan in self.plans:
+            action = next_action(plan, self.progress[plan.name])
+            yield NextAction(initiative=plan.header.initiative, plan=plan.path, action=action)
+        for initiative, runs in self.by_initiative.items():
+            if initiative not in planned:
+                last = max(runs, key=lambda run: run.stamp)
+                remedy = last.manifest.verdict.remedy if last.manifest else last.problem
+                yield NextAction(initiative=initiative, plan=None, action=remedy or "No plan names this initiative.")
+
+    def _broken_promises(self) -> Iterator[Contradiction]:
+        """Where a plan says more than its runs, or cannot be read."""
+        for problem in self.problems:
+            yield Contradiction(kind="plan", places=(), what=problem)
+        for plan in self.plans:
+            yield from _promises(plan, self.progress[plan.name])
+
+
+def _promises(plan: Plan, states: tuple[Progress, ...]) -> Iterator[Contradiction]:
+    for step in states:
+        if step.phase.state == "done" and step.state != "done":
+            places = (step.run.place,) if step.run else ()
+            what = f"{plan.path} says that phase {step.phase.id} is done; its runs say {step.state}"
+            yield Contradiction(kind="plan", places=places, what=what)
+    undone = [step.phase.id for step in states if step.state != "done"]
+    if plan.header.state == "closed" and undone:
+        yield Contradiction(kind="plan", places=(), what=f"{plan.path} is closed; not done: {', '.join(undone)}")
+
+
+def _row(run: Run, contradictions: int) -> Row:
+    manifest = run.manifest
+    return Row(
+        initiative=run.initiative,
+        phase=run.phase,
+        stamp=run.stamp,
+        place=run.place,
+        status=run.status,
+        finding=manifest.verdict.code if manifest else "",
+        title=manifest.verdict.title if manifest else run.problem,
+        sentence=manifest.verdict.sentence if manifest else "",
+        commit=manifest.repository.commit if manifest else None,
+        dirty=manifest.repository.dirty if manifest else None,
+        seconds=_seconds(manifest.started, manifest.finished) if manifest else None,
+        numbers=_numbers(manifest) if manifest else {},
+        contradictions=contradictions,
+    )
+
+
+def _numbers(manifest: Manifest) -> dict[str, float]:
+    """The key numbers, gradients after all others: a table shows the first of them."""
+    in_order = sorted(manifest.numbers.items(), key=lambda item: GRADIENT in item[0])
+    return {name: entry.value for name, entry in in_order}
+
+
+def _seconds(started: str, finished: str) -> float | None:
+    try:
+        return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def _cell(value: object) -> object:
+    text = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if text else "" if value is None else value

@@ -1,0 +1,64 @@
+"""Small copies of figures that an index carries within itself."""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+from pydantic import ValidationError
+
+from nanobrag_torch.workbook.cells import figures
+from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.report.archive import Run
+
+#: Edge of a thumbnail in pixels, and how many an index carries at most.
+EDGE, MOST = 360, 24
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small figure as base64 of a JPEG, its words, and the name of its file."""
+
+    run: Run
+    title: str
+    alt: str
+    image: str
+    name: str
+
+    @property
+    def figure(self) -> str:
+        """The figure in full size, as seen from ``reports/``."""
+        return f"{self.run.place}/{figures.FOLDER}/{self.name}"
+
+
+def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
+    """The figures of the latest finished run of every phase, the latest run first."""
+    latest: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        if run.manifest is not None:
+            latest[run.initiative, run.phase] = run
+    newest_first = sorted(latest.values(), key=lambda run: run.stamp, reverse=True)
+    found = (thumbnail for run in newest_first for thumbnail in _of_run(run))
+    return tuple(thumbnail for thumbnail, _ in zip(found, range(MOST), strict=False))
+
+
+def _of_run(run: Run) -> Iterator[Thumbnail]:
+    for path in sorted((run.folder / figures.FOLDER).glob("*.png")):
+        try:
+            words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
+            image = small(path)
+        except (OSError, ValidationError, UnidentifiedImageError, Image.DecompressionBombError):
+            continue
+        yield Thumbnail(run, words.title, words.alt, image, path.name)
+
+
+def small(path: Path) -> str:
+    """The image in a file, at most ``EDGE`` pixels high and wide, as base64 of a JPEG."""
+    stream = io.BytesIO()
+    with Image.open(path) as image:
+        copy = image.convert("RGB")
+    copy.thumbnail((EDGE, EDGE))
+    copy.save(stream, "JPEG", quality=82)
+    return base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,110 @@
+"""The environment of a run: the guards that must hold before torch is imported, and what the kernel then saw."""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.records.run import EnvironmentRecord
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One environment variable that a run may set: its usual value, the values that are allowed, and why it exists."""
+
+    usual: str
+    allowed: str
+    why: str
+
+
+#: The fixed list: nothing else reaches the environment of a kernel or a test from a brief.
+GUARDS: dict[str, Guard] = {
+    "CUDA_VISIBLE_DEVICES": Guard("-1", r"-1|\d+(,\d+)*", "which GPUs can be seen; -1 hides all of them"),
+    "KMP_DUPLICATE_LIB_OK": Guard("TRUE", "TRUE|FALSE", "whether two OpenMP runtimes may share a process"),
+    "NANOBRAGG_DISABLE_COMPILE": Guard("1", "0|1", "1: torch operations instead of compiled loops"),
+}
+
+#: Would add options to a test run that its record does not show.
+_CHANGES_TESTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
+#: Distributions whose versions can change a number in a report.
+VERSIONED = ("nanobrag-torch", "torch", "numpy", "numba", "matplotlib", "papermill", "pytest")
+
+
+def check_guard(owner: str, name: str, value: str) -> None:
+    """Raise ``InputError`` unless ``name`` is a known guard and ``value`` one of its values."""
+    if name not in GUARDS:
+        raise InputError.of(owner, "environment", f"{name}={value}", ", ".join(GUARDS), "Remove the assignment.")
+    if not re.fullmatch(GUARDS[name].allowed, value):
+        raise InputError.of(owner, name, value, GUARDS[name].allowed, f"It says {GUARDS[name].why}.")
+
+
+def usual_guards(device: str) -> dict[str, str]:
+    """The usual guards for a run on ``device`` ("cpu" or "cuda"); on a GPU, GPUs stay visible."""
+    hidden = () if device == "cpu" else ("CUDA_VISIBLE_DEVICES",)
+    return {name: guard.usual for name, guard in GUARDS.items() if name not in hidden}
+
+
+def guard(device: str = "cpu") -> dict[str, str]:
+    """Put the usual guards into this process where they are not set, and return what now holds.
+
+    Raises ``Blocked`` where a guard is missing and torch has already been imported: it would come too late.
+    """
+    missing = {name: value for name, value in usual_guards(device).items() if name not in os.environ}
+    if missing and "torch" in sys.modules:
+        names = ", ".join(missing)
+        raise Blocked(f"torch was imported before {names} could be set. Restart the kernel and run this cell first.")
+    os.environ.update(missing)
+    return {name: os.environ[name] for name in GUARDS if name in os.environ}
+
+
+def engine() -> str:
+    """The simulator's engine that the guards of this process leave: torch operations where compiling is disabled."""
+    return "torch" if os.environ.get("NANOBRAGG_DISABLE_COMPILE") == "1" else "auto"
+
+
+def of_kernel(guards: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a kernel: that of this process, with exactly ``guards`` of the fixed list."""
+    inherited = {name: value for name, value in of_tests().items() if name not in GUARDS}
+    return inherited | dict(guards)
+
+
+def of_tests() -> dict[str, str]:
+    """The environment for a run of tests: that of this process, without what would add options behind their back."""
+    return {name: value for name, value in os.environ.items() if name not in _CHANGES_TESTS}
+
+
+def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:
+    """Seed torch, and record what this process then is.
+
+    Raises ``Blocked`` where the device is not there.
+    """
+    import torch
+
+    cores = os.cpu_count() or 1
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Blocked("device = 'cuda': this process sees no CUDA device. Use device = 'cpu', or unhide the GPU.")
+    torch.manual_seed(seed)
+    return EnvironmentRecord(
+        guards={name: os.environ.get(name) for name in GUARDS},
+        device=device if device == "cpu" else f"cuda: {torch.cuda.get_device_name()}",
+        dtype=dtype,
+        engine=engine(),
+        seeds={"torch": seed},
+        threads=torch.get_num_threads(),
+        cores=cores,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions={name: version for name in VERSIONED if (version := _version(name))},
+    )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

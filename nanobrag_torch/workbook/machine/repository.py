@@ -1,0 +1,61 @@
+"""The checkout that a run belongs to: where it is, and in which state."""
+
+import subprocess
+from pathlib import Path
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import Repository
+
+
+def root(start: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` (the working folder) that holds the project.
+
+    Raises ``InputError`` outside a checkout.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise InputError.of(
+        "workbook", "working folder", start.name, "a folder inside a checkout (pyproject.toml and notebooks/)",
+        "Change into the checkout and run again.",
+    )  # fmt: skip
+
+
+def state(folder: Path) -> Repository:
+    """Commit, branch and uncommitted changes of the checkout; all null where git or its history is missing."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return Repository(commit=None, branch=None, dirty=None)
+    changed = _git(folder, "status", "--porcelain") or ""
+    return Repository(
+        commit=commit.strip(),
+        branch=(_git(folder, "rev-parse", "--abbrev-ref", "HEAD") or "").strip() or None,
+        dirty=bool(changed.strip()),
+        changed=tuple(line[3:] for line in changed.splitlines()),
+    )
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
+    """Whether the source is the one of ``then``: same commit, same changed files, none written after ``moment``.
+
+    ``moment`` is in seconds since 1970. Without git nothing is known, which is not the same as unchanged.
+    """
+    present = state(folder)
+    if present.commit is None or (present.commit, present.changed) != (then.commit, then.changed):
+        return False
+    return all(_written(folder / name.strip('"')) < moment for name in present.changed)
+
+
+def _written(path: Path) -> float:
+    """When a file, or the last file of a folder, was written; of a deleted one nothing was written."""
+    below = path.rglob("*") if path.is_dir() else iter(())
+    return max((each.stat().st_mtime for each in (path, *below) if each.is_file()), default=0.0)

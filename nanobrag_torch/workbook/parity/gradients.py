@@ -1,0 +1,229 @@
+"""Our gradient beside the C program's finite differences: between two stored images, or of the program itself."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from nanobrag_torch.cli.compare import run_theirs
+from nanobrag_torch.cli.parse import parse
+from nanobrag_torch.cli.precedence import settings_of
+from nanobrag_torch.doctor.finite_difference import agreement, differentiate
+from nanobrag_torch.quantities import CELL, quantity
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook.cells.losses import LOSSES
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.parity.cases import StoredCase
+from nanobrag_torch.workbook.parity.command import BINARY_VARIABLE
+from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss
+from nanobrag_torch.workbook.records.run import Derivative, Evidence
+
+WAVELENGTH = "beam.wavelength_A"
+EDGES = ("crystal.cell_a", "crystal.cell_b", "crystal.cell_c")
+#: Losses that are held against the C program.
+COMPARED = ("sum", "weighted_sum")
+#: A sum of rounded pixels lies within this many standard deviations: roundings are independent and even.
+DEVIATIONS = 3.0
+#: Part by which a pixel may leave its rounding interval: the C program's own arithmetic, before it rounds.
+SLACK = 1e-3
+
+
+@dataclass(frozen=True)
+class Integrated:
+    """An interval: the record, and as images (slow, fast) the C program's difference, our integral, and the rounding
+    of the two stored values."""
+
+    record: Interval
+    difference: np.ndarray
+    integral: np.ndarray
+    rounding: np.ndarray
+
+
+def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "auto") -> Integrated:
+    """Our derivative with respect to the wavelength, integrated from one stored image to the other.
+
+    Gauss-Legendre quadrature in ``nodes`` points: exact to rounding where Miller indices move by a fraction of a fringe
+    in between. An image of crystals of one F in a monochromatic beam depends on cell and wavelength by their ratio
+    alone, so that λ dI/dλ + a dI/da + b dI/db + c dI/dc = 0; ``by_cell`` takes the gradient that way.
+    Raises ``InputError`` for cases that differ in anything but the wavelength.
+    """
+    start, end = _ends(low, high)
+    scenario = low.scenario((WAVELENGTH, *EDGES), engine)
+    first, last = _stored(low), _stored(high)
+    rounding = _rounding(first) + _rounding(last)
+    path = _path(scenario, start, end, nodes)
+    image = np.asarray(path.integral([slope.pixels for slope in path.slopes]))
+    difference = last - first
+    ratio = np.abs(image - difference) / rounding
+    losses = tuple(_loss(name, path, difference, rounding) for name in COMPARED)
+    record = Interval(
+        low_case=low.name, high_case=high.name, low=start, high=end, nodes=nodes, losses=losses,
+        pixels=difference.size, within=int((ratio <= 1 + SLACK).sum()), largest=float(ratio.max()),
+    )  # fmt: skip
+    return Integrated(record, difference, image, rounding)
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """The derivative at one wavelength: of every pixel (slow, fast), and of every loss along wavelength and cell."""
+
+    pixels: np.ndarray
+    by_wavelength: dict[str, float]
+    by_cell: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Path:
+    """Slopes at the points of a quadrature, and the weight of each."""
+
+    slopes: tuple[_Slope, ...]
+    weights: tuple[float, ...]
+
+    def integral(self, values: Sequence[Any]) -> Any:
+        """The integral of what has ``values`` at the points: numbers or images."""
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+
+
+def _path(scenario: Scenario, start: float, end: float, nodes: int) -> _Path:
+    points, weights = np.polynomial.legendre.leggauss(nodes)
+    half = (end - start) / 2
+    slopes = tuple(_slope(scenario, (start + end) / 2 + half * point) for point in points.tolist())
+    return _Path(slopes, tuple((half * weights).tolist()))
+
+
+def _slope(scenario: Scenario, wavelength: float) -> _Slope:
+    point = torch.tensor(wavelength, dtype=torch.float64)
+    with forward_ad.dual_level():
+        image = scenario.image({WAVELENGTH: forward_ad.make_dual(point, torch.ones_like(point))})
+        pixels = forward_ad.unpack_dual(image).tangent.numpy()
+    leaves = scenario.leaves(EDGES) | {WAVELENGTH: point.clone().requires_grad_()}
+    image = scenario.image(leaves)
+    by_wavelength, by_cell = {}, {}
+    for name in COMPARED:
+        loss = LOSSES[name]
+        *edges, by_wavelength[name] = map(
+            float, torch.autograd.grad(loss(image), list(leaves.values()), retain_graph=True)
+        )
+        by_cell[name] = (
+            -sum(scenario.value(edge) * slope for edge, slope in zip(EDGES, edges, strict=True)) / wavelength
+        )
+    return _Slope(pixels, by_wavelength, by_cell)
+
+
+def _loss(name: str, path: _Path, difference: np.ndarray, rounding: np.ndarray) -> IntervalLoss:
+    weight = _weight(LOSSES[name], difference.shape)
+    return IntervalLoss(
+        loss=name,
+        difference=float((weight * difference).sum()),
+        error_bar=_uncertainty(weight * rounding),
+        integral=path.integral([slope.by_wavelength[name] for slope in path.slopes]),
+        by_cell=path.integral([slope.by_cell[name] for slope in path.slopes]),
+        magnitude=float(np.abs(weight * difference).sum()),
+    )
+
+
+def _ends(low: StoredCase, high: StoredCase) -> tuple[float, float]:
+    """The two wavelengths. Raises ``InputError`` unless nothing else differs."""
+    first, last = (settings_of(parse(case.command)) for case in (low, high))
+    differing = [row.name for row in fields(first) if getattr(first, row.name) != getattr(last, row.name)]
+    if differing != ["wavelength_A"]:
+        raise InputError.of(
+            "parity", "interval", f"{low.name} and {high.name}, which differ in {', '.join(differing) or 'nothing'}",
+            "two cases that differ in the wavelength alone", "Choose others.",
+        )  # fmt: skip
+    if first.hkl_file is not None or first.dispersion_pct != 0 or first.source_file is not None:
+        raise InputError.of("parity", "interval", low.name, "cases of one F in a monochromatic beam", "Choose others.")
+    return first.wavelength_A, last.wavelength_A
+
+
+def _stored(case: StoredCase) -> np.ndarray:
+    with np.load(case.arrays) as arrays:
+        return arrays["float"].astype(np.float64)
+
+
+def _rounding(image: np.ndarray) -> np.ndarray:
+    """Half the distance between neighbouring numbers of single precision at every value."""
+    return np.spacing(np.abs(image).astype(np.float32)).astype(np.float64) / 2
+
+
+def _uncertainty(rounding: np.ndarray) -> float:
+    """What the roundings of all pixels may add up to: each is even between plus and minus its half step."""
+    return DEVIATIONS * float(np.sqrt((rounding**2 / 3).sum()))
+
+
+def _weight(loss: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> np.ndarray:
+    """What each pixel counts in a loss that is linear."""
+    image = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    return torch.autograd.grad(loss(image), image)[0].numpy()
+
+
+def differentiate_program(case: StoredCase, step: float, engine: str = "auto") -> Evidence | None:
+    """The C program at several values of each cell parameter, around those of ``case``, beside our gradient of the sum.
+
+    The program is named by the environment variable NB_C_BIN; None where it is not set. ``step`` is in Angstrom for
+    lengths and in degrees for angles. Raises ``InputError`` for a case whose cell comes from a file.
+    """
+    binary = os.environ.get(BINARY_VARIABLE)
+    if not binary:
+        return None
+    settings = settings_of(parse(case.command))
+    if settings.cell is None or settings.matrix_file is not None:
+        raise InputError.of("parity", "case", case.name, "a case with -cell and without -mat", "Choose another.")
+    scenario = case.scenario(CELL, engine)
+    leaves = scenario.leaves()
+    image = scenario.image(leaves)
+    gradients = torch.autograd.grad(image.sum(), list(leaves.values()))
+    program = _Program(binary, case, {name: scenario.value(name) for name in CELL})
+    still = image.detach()
+    rows = tuple(
+        _program_derivative(program, name, float(gradient), step)
+        for name, gradient in zip(leaves, gradients, strict=True)
+    )
+    return Evidence(
+        case=f"{case.name}, by the C program", default_F=float(scenario.crystal.default_F), loss=float(still.sum()),
+        image_sum=float(still.sum()), image_max=float(still.max()), lit_pixels=int((still != 0).sum()),
+        pixels=still.numel(), derivatives=rows,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Program:
+    """The C program on one command line, as a function of the cell."""
+
+    binary: str
+    case: StoredCase
+    cell: dict[str, float]
+
+    def image(self, name: str, value: float) -> np.ndarray:
+        cell = [repr(float(number)) for number in (self.cell | {name: value}).values()]
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            command = _absolute([*self.case.command, "-cell", *cell], self.case.inputs)
+            return run_theirs(self.binary, command, Path(folder, "theirs")).astype(np.float64)
+
+
+def _absolute(command: list[str], inputs: Path) -> list[str]:
+    """The command line with the full paths of its input files."""
+    return [str(inputs / word) if (inputs / word).is_file() else word for word in command]
+
+
+def _program_derivative(program: _Program, name: str, gradient: float, step: float) -> Derivative:
+    row, value = quantity(name), program.cell[name]
+    higher, lower = program.image(name, value + step), program.image(name, value - step)
+    magnitude = float(np.abs(higher - lower).sum()) / (2 * step)
+    difference = differentiate(
+        lambda at: float(program.image(name, at).sum()), value, step, low=row.low, high=row.high,
+        magnitude=magnitude, noise=_uncertainty(_rounding(higher)),
+    )  # fmt: skip
+    return Derivative(
+        parameter=row.field, symbol=row.label, value=value, unit=row.unit, gradient=gradient,
+        finite_difference=difference.derivative, error_bar=difference.error, magnitude=magnitude,
+        cancellation=abs(difference.derivative) / magnitude if magnitude else None,
+        agreement=agreement(gradient, difference, magnitude),
+    )  # fmt: skip

@@ -1,0 +1,173 @@
+"""A plan: prose for people, and a header in TOML that a run validates and executes.
+
+``plans/<name>.md`` starts with a title; its first fenced block of TOML is the header, everything else is prose.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nanobrag_torch.workbook.brief import pytest_command as commands
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.machine import environment
+from nanobrag_torch.workbook.plans.expressions import Expression
+
+FOLDER = "plans"
+#: A plan is a few pages of text.
+MAX_CHARACTERS = 200_000
+
+_HEADER = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NAME = r"[A-Za-z0-9][\w.-]*"
+
+
+def _below(folder: str, suffix: str) -> AfterValidator:
+    def check(path: str) -> str:
+        if not re.fullmatch(rf"{folder}(/[\w-][\w.-]*)+\.{suffix}", path):
+            raise ValueError(f"a path below {folder}/ that ends in .{suffix}, without '..'")
+        return path
+
+    return AfterValidator(check)
+
+
+def _criterion(text: str) -> str:
+    Expression.parse(text, "plan")
+    return text
+
+
+def _guards(guards: dict[str, str]) -> dict[str, str]:
+    for name, value in guards.items():
+        environment.check_guard("plan", name, value)
+    return guards
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Phase(_Part):
+    """One phase: a notebook (or a brief that names one), its parameters, and the criteria that end it.
+
+    ``state`` is what people say of it; whether it is done, the evidence says.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z]\d{0,2}$")]
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    notebook: Annotated[str, _below("notebooks", "ipynb")] | None = None
+    brief: Annotated[str, _below(FOLDER, "txt")] | None = None
+    parameters: dict[str, Any] = {}
+    exit: Annotated[list[Annotated[str, AfterValidator(_criterion)]], Field(min_length=1)]
+    state: Literal["open", "blocked", "done"] = "open"
+    blocked_by: str = ""
+    timeout_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Phase":
+        if (self.notebook is None) == (self.brief is None):
+            raise ValueError(f"phase {self.id}: a notebook or a brief, one of the two")
+        if (self.state == "blocked") != bool(self.blocked_by):
+            raise ValueError(f"phase {self.id}: state = 'blocked' together with blocked_by, the reason, or neither")
+        return self
+
+    @property
+    def folder(self) -> str:
+        """The folder of its reports within those of the initiative."""
+        return f"phase_{self.id}"
+
+
+class Header(_Part):
+    """What the header of a plan says; ``initiative`` is the folder of its reports."""
+
+    focus: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]*-\d+$")]
+    question: Annotated[str, Field(min_length=1)]
+    branch: Annotated[str, Field(min_length=1)]
+    initiative: Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=100)]
+    mapped_tests: list[Annotated[str, AfterValidator(commands.check_test)]] = []
+    guards: Annotated[dict[str, str], AfterValidator(_guards)] | None = None
+    state: Literal["open", "closed"] = "open"
+    phases: Annotated[list[Phase], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Header":
+        ids = [phase.id for phase in self.phases]
+        if ids != sorted(set(ids)):
+            raise ValueError(f"phases in the order of their ids, each once; got {', '.join(ids)}")
+        for phase in self.phases:
+            test = phase.parameters.get("mapped_test")
+            if test is not None and test not in self.mapped_tests:
+                raise ValueError(f"phase {phase.id}: mapped_test = {test!r}, which is none of mapped_tests")
+        return self
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as it was read: its name, title, header and prose; ``path`` as seen from the root of the checkout."""
+
+    name: str
+    path: str
+    title: str
+    header: Header
+    prose: str
+
+    def phases(self, prefix: str = "") -> tuple[Phase, ...]:
+        """The phases whose id starts with ``prefix``. Raises ``InputError`` where there is none."""
+        chosen = tuple(phase for phase in self.header.phases if phase.id.startswith(prefix))
+        if not chosen:
+            known = ", ".join(phase.id for phase in self.header.phases)
+            raise InputError.of(self.path, "phase", prefix, known, "Name one of these, or its first letter.")
+        return chosen
+
+
+def parse(text: str, path: str) -> Plan:
+    """The plan in ``text``. Raises ``InputError`` naming the field that is missing or wrong."""
+    title, _, rest = text.partition("\n")
+    found = _HEADER.search(rest)
+    if len(text) > MAX_CHARACTERS or not title.startswith("# ") or not found:
+        raise InputError.of(
+            path, "form", title[:80], "a line '# Title', and a header between ```toml and ```", "See plan new."
+        )
+    try:
+        header = Header.model_validate(tomllib.loads(found[1]))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError.of(path, "header", str(error), "TOML", "Correct that line of the header.") from None
+    except ValidationError as error:
+        raise _first(error, path) from None
+    return Plan(Path(path).stem, path, title.removeprefix("# ").strip(), header, rest.replace(found[0], "").strip())
+
+
+def read(name: str, root: Path) -> Plan:
+    """The plan ``plans/<name>.md`` of the checkout at ``root``. Raises ``InputError``."""
+    known = [path.stem for path in sorted((root / FOLDER).glob("*.md"))]
+    if name not in known:
+        raise InputError.of("plan", "name", name, ", ".join(known) or "none yet", "Name a file of plans/, or plan new.")
+    path = root / FOLDER / f"{name}.md"
+    try:
+        return parse(path.read_text(encoding="utf-8"), f"{FOLDER}/{name}.md")
+    except UnicodeDecodeError:
+        raise InputError.of("plan", "file", f"{name}.md", "UTF-8 text", "Save it as UTF-8.") from None
+
+
+def read_all(root: Path) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """Every plan of the checkout that can be read, and what is wrong with the others."""
+    plans, problems = [], []
+    for path in sorted((root / FOLDER).glob("*.md")):
+        try:
+            plans.append(read(path.stem, root))
+        except InputError as error:
+            problems.append(str(error))
+    return tuple(plans), tuple(problems)
+
+
+def _first(error: ValidationError, path: str) -> InputError:
+    """The first complaint of pydantic in the words of this package."""
+    complaint = error.errors()[0]
+    field = ".".join(str(part) for part in complaint["loc"]) or "header"
+    cause = complaint.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return InputError(f"{path}, {field}: {cause}")
+    given = complaint["input"] if complaint["loc"] and complaint["type"] != "missing" else "as it stands"
+    allowed = complaint["msg"].removeprefix("Value error, ")
+    return InputError.of(path, field, given, allowed, "Correct the header.")

@@ -1,0 +1,111 @@
+"""How far a plan is: for every phase its latest evidence, and whether that meets the exit criteria."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+from nanobrag_torch.workbook.plans.header import Phase, Plan
+from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.show.tables import number
+
+State = Literal["open", "running", "done", "failed", "blocked"]
+#: What the status of the latest run makes of a phase before its criteria are looked at.
+_BY_STATUS: dict[str, State] = {
+    "running": "running", "failed": "failed", "unreadable": "failed", "blocked": "blocked", "interrupted": "open",
+    "killed": "open",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """An exit criterion held against a run: whether it holds, and the values that it read or why it read none."""
+
+    text: str
+    holds: bool
+    because: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One phase: its state, the run that shows it, and its criteria; ``reason`` where something stands in the way."""
+
+    phase: Phase
+    state: State
+    run: Run | None = None
+    criteria: tuple[Criterion, ...] = ()
+    reason: str = ""
+
+
+def progress(plan: Plan, runs: Iterable[Run]) -> tuple[Progress, ...]:
+    """The state of every phase of ``plan``, from the latest of ``runs`` in its folder."""
+    latest = {run.phase: run for run in runs if run.initiative == plan.header.initiative and run.stamped}
+    return tuple(of_phase(phase, latest.get(phase.folder)) for phase in plan.header.phases)
+
+
+def of_phase(phase: Phase, run: Run | None) -> Progress:
+    """The state of one phase, from the run that is to show it."""
+    if phase.state == "blocked":
+        return Progress(phase, "blocked", run, reason=phase.blocked_by)
+    if run is None:
+        return Progress(phase, "open")
+    if run.status != "passed":
+        reason = run.problem or (run.manifest.verdict.sentence if run.manifest else f"the run was {run.status}")
+        return Progress(phase, _BY_STATUS[run.status], run, reason=reason)
+    criteria = check(phase.exit, run.folder)
+    failed = [criterion for criterion in criteria if not criterion.holds]
+    reason = "; ".join(f"{criterion.text} does not hold: {criterion.because}" for criterion in failed)
+    return Progress(phase, "failed" if failed else "done", run, criteria, reason)
+
+
+def check(expressions: Iterable[str], folder: Path) -> tuple[Criterion, ...]:
+    """Every expression held against the records in the folder of a run."""
+    data = records(folder)
+    return tuple(_check(text, data) for text in expressions)
+
+
+def records(folder: Path) -> dict[str, Any]:
+    """What the JSON files of a report say, by their names without suffix, but for the manifest."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name == Manifest.file or not path.stem.isidentifier():
+            continue
+        try:
+            found[path.stem] = json.loads(path.read_bytes())
+        except ValueError:
+            continue
+    return found
+
+
+def next_action(plan: Plan, states: Iterable[Progress]) -> str:
+    """What is to be done now, in a sentence."""
+    command = f"nanobrag-workbook plan run {plan.name}"
+    for step in states:
+        what = f"phase {step.phase.id} ({step.phase.title})"
+        match step.state:
+            case "open":
+                return f"Run {what}: {command}"
+            case "running":
+                return f"Wait for {what}, which is running."
+            case "blocked":
+                return f"Clear the way for {what}, which is blocked: {step.reason}"
+            case "failed":
+                return f"Find out why {what} failed ({step.reason}); then: {command}"
+    if plan.header.state == "open":
+        return f'Every phase is done: write the conclusion into {plan.path} and set state = "closed".'
+    return "Nothing: the plan is closed."
+
+
+def _check(text: str, data: dict[str, Any]) -> Criterion:
+    try:
+        result = Expression.parse(text, "plan").evaluate(data)
+    except CannotEvaluate as error:
+        return Criterion(text, False, str(error))
+    return Criterion(text, result.holds, ", ".join(f"{name} = {_shown(value)}" for name, value in result.seen.items()))
+
+
+def _shown(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)

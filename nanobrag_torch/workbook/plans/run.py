@@ -1,0 +1,136 @@
+"""A plan executed: its phases in order, resumed where they are done, stopped where a criterion does not hold."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook.machine import repository
+from nanobrag_torch.workbook.plans.header import Phase, Plan
+from nanobrag_torch.workbook.plans.progress import Progress, next_action, of_phase, progress
+from nanobrag_torch.workbook.records.run import EXIT_CODES
+from nanobrag_torch.workbook.report.archive import in_phase, read, scan
+from nanobrag_torch.workbook.report.folder import new_stamp
+from nanobrag_torch.workbook.running.run import Request, Step, Tell, make_plan, run
+
+#: The exit code of a plan run by the state of the phase at which it stopped.
+STOPPED_AT = {"failed": EXIT_CODES["failed"], "blocked": EXIT_CODES["blocked"], "open": EXIT_CODES["interrupted"]}
+
+
+@dataclass(frozen=True)
+class Session:
+    """One execution of a plan: the phases chosen, where reports go, the stamp that all of them share."""
+
+    plan: Plan
+    phases: tuple[Phase, ...]
+    root: Path
+    reports: Path
+    stamp: str | None = None
+    again: bool = False
+
+
+def execute(session: Session, tell: Tell) -> tuple[int, str]:
+    """Run the phases of a session in order: the exit code, and what is next.
+
+    A phase whose evidence stands (same notebook, parameters, environment and source, and it meets its criteria) is not
+    repeated unless ``again``. The first phase that is blocked or misses a criterion ends the run. Raises ``InputError``
+    for a phase that cannot be run as written and ``Blocked`` where the plan is being run already.
+    """
+    with _alone(session):
+        stamp = session.stamp or _free_stamp(session)
+        for phase in session.phases:
+            if phase.state != "blocked":
+                make_plan(_request(session, phase, stamp))
+        for phase in session.phases:
+            step = _take(session, phase, stamp, tell)
+            if step.state != "done":
+                return STOPPED_AT[step.state], next_action(session.plan, (step,))
+    return 0, next_action(session.plan, progress(session.plan, scan(session.reports)))
+
+
+def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> Progress:
+    """One phase: its evidence where it stands, or a run of it."""
+    label = f"phase {phase.id}"
+    step = _latest(session, phase)
+    if phase.state == "blocked":
+        tell(label, f"blocked: {step.reason}")
+        return step
+    if step.state == "done" and not session.again and _stands(session, step, stamp):
+        assert step.run is not None
+        tell(label, f"done already, in {step.run.place}")
+        return step
+    tell(label, phase.title)
+    folder, _ = run(_request(session, phase, stamp), tell)
+    step = of_phase(phase, read(folder))
+    for criterion in step.criteria:
+        tell("holds" if criterion.holds else "DOES NOT HOLD", f"{criterion.text}   [{criterion.because}]")
+    tell(label, step.state + (f": {step.reason}" if step.reason else f", in {step.run.place}" if step.run else ""))
+    return step
+
+
+def _request(session: Session, phase: Phase, stamp: str) -> Request:
+    header = session.plan.header
+    return Request(
+        brief=session.root / phase.brief if phase.brief else None,
+        notebook=session.root / phase.notebook if phase.notebook else None,
+        reports=session.reports,
+        stamp=stamp,
+        timeout=phase.timeout_s,
+        step=Step(
+            plan=session.plan.path,
+            initiative=header.initiative,
+            phase=phase.folder,
+            title=f"{session.plan.title}, phase {phase.id.upper()}: {phase.title}",
+            parameters=phase.parameters,
+            guards=None if phase.brief else header.guards,
+        ),
+    )
+
+
+def _stands(session: Session, step: Progress, stamp: str) -> bool:
+    """Whether a run today would ask the same question of the same source as the run that is there."""
+    then = step.run.manifest if step.run else None
+    if then is None:
+        return False
+    today = make_plan(_request(session, step.phase, stamp))
+    asked = [{name: entry.value for name, entry in each.items()} for each in (then.parameters, today.values)]
+    return (
+        then.notebook_sha256 == files.sha256(today.notebook)
+        and asked[0] == asked[1]
+        and then.guards == today.guards
+        and repository.unchanged_since(session.root, then.repository, datetime.fromisoformat(then.started).timestamp())
+    )
+
+
+def _latest(session: Session, phase: Phase) -> Progress:
+    """The phase as its last run leaves it."""
+    there = [run for run in in_phase(_folder(session, phase)) if run.stamped]
+    return of_phase(phase, there[-1] if there else None)
+
+
+def _folder(session: Session, phase: Phase) -> Path:
+    return session.reports / session.plan.header.initiative / phase.folder
+
+
+def _free_stamp(session: Session) -> str:
+    """This second, or the next in which no phase has a report yet."""
+    while any((_folder(session, phase) / new_stamp()).exists() for phase in session.phases):
+        time.sleep(0.2)
+    return new_stamp()
+
+
+@contextmanager
+def _alone(session: Session) -> Iterator[None]:
+    folder = session.reports / session.plan.header.initiative
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".plan.lock", timeout=0):
+            yield
+    except Timeout:
+        raise Blocked(f"{session.plan.path} is being run by another process. Wait until it has ended.") from None

@@ -1,0 +1,155 @@
+"""Two runs side by side: parameters, environment, numbers with their differences, figures with a difference image."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops, UnidentifiedImageError
+
+from nanobrag_torch.workbook.cells import figures
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import KeyNumber, Manifest
+from nanobrag_torch.workbook.report import archive as runs
+from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.show.html import environment, sealed
+
+#: Widest figure that is drawn, in pixels.
+WIDEST = 1100
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that both runs state; None where a run does not. ``same`` says whether they agree."""
+
+    name: str
+    first: Any
+    second: Any
+    same: bool
+
+
+@dataclass(frozen=True)
+class NumberLine(Line):
+    """A key number; ``relative`` is the difference as a part of the larger of the two, ``scaled`` of what counts."""
+
+    relative: float | None
+    scaled: float | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A figure of that name in both runs as base64 of PNG, their difference, and the part of pixels that differ."""
+
+    name: str
+    first: str
+    second: str
+    difference: str | None
+    changed: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that the page of a comparison shows."""
+
+    first: Run
+    second: Run
+    manifests: tuple[Manifest, Manifest]
+    parameters: tuple[Line, ...]
+    environment: tuple[Line, ...]
+    numbers: tuple[NumberLine, ...]
+    figures: tuple[Pair, ...]
+
+    @property
+    def different_numbers(self) -> tuple[NumberLine, ...]:
+        """Key numbers further apart than rounding explains, or stated by one run alone."""
+        return tuple(line for line in self.numbers if not line.same)
+
+
+def compare(first: Path, second: Path) -> Comparison:
+    """The reports in two folders side by side. Raises ``InputError`` where one of them is no finished report."""
+    one, other = (runs.read(folder.resolve()) for folder in (first, second))
+    manifests = (_manifest(one), _manifest(other))
+    return Comparison(
+        first=one,
+        second=other,
+        manifests=manifests,
+        parameters=tuple(_lines(*map(_parameters, manifests))),
+        environment=tuple(_lines(*map(_environment, manifests))),
+        numbers=tuple(_numbers(manifests[0].numbers, manifests[1].numbers)),
+        figures=tuple(_figures(one.folder / figures.FOLDER, other.folder / figures.FOLDER)),
+    )
+
+
+def html(comparison: Comparison) -> str:
+    """The page: one file that needs nothing else."""
+    return sealed(environment().get_template("comparison.html.j2").render(c=comparison))
+
+
+def _manifest(run: Run) -> Manifest:
+    if run.manifest is None:
+        given = run.problem or run.status
+        raise InputError.of("compare", str(run.folder.name), given, "the folder of a finished report", "Check it.")
+    return run.manifest
+
+
+def _parameters(manifest: Manifest) -> dict[str, Any]:
+    return {name: entry.value for name, entry in manifest.parameters.items()}
+
+
+def _environment(manifest: Manifest) -> dict[str, Any]:
+    """Source and process of a run, flat."""
+    seen = manifest.environment.model_dump() if manifest.environment else {}
+    flat = {"commit": manifest.repository.commit, "uncommitted changes": manifest.repository.dirty}
+    flat |= {"notebook": manifest.notebook, "notebook SHA-256": manifest.notebook_sha256}
+    for name, value in seen.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _lines(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Line]:
+    for name in dict.fromkeys((*first, *second)):
+        one, other = first.get(name), second.get(name)
+        yield Line(name, one, other, one == other)
+
+
+def _numbers(first: Mapping[str, KeyNumber], second: Mapping[str, KeyNumber]) -> Iterator[NumberLine]:
+    for name in dict.fromkeys((*first, *second)):
+        one, other = first.get(name), second.get(name)
+        if one is None or other is None:
+            yield NumberLine(name, one and one.value, other and other.value, False, None, None)
+            continue
+        apart = abs(one.value - other.value)
+        larger, scale = max(abs(one.value), abs(other.value)), max(one.scale, other.scale)
+        relative, scaled = (apart / size if size else 0.0 for size in (larger, scale))
+        yield NumberLine(name, one.value, other.value, not one.differs(other), relative, scaled)
+
+
+def _figures(first: Path, second: Path) -> Iterator[Pair]:
+    for path in sorted(first.glob("*.png")):
+        twin = second / path.name
+        if twin.is_file():
+            try:
+                yield _pair(path, twin)
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+                continue
+
+
+def _pair(path: Path, twin: Path) -> Pair:
+    one, other = (Image.open(each).convert("RGB") for each in (path, twin))
+    if one.size != other.size:
+        return Pair(path.stem, _png(one), _png(other), None, None)
+    difference = ImageChops.difference(one, other)
+    grey = difference.convert("L")
+    changed = 1 - grey.histogram()[0] / (grey.width * grey.height)
+    # Black where nothing changed would waste ink and hide faint changes; white paper shows both.
+    return Pair(path.stem, _png(one), _png(other), _png(ImageChops.invert(difference)), changed)
+
+
+def _png(image: Image.Image) -> str:
+    copy = image.copy()
+    copy.thumbnail((WIDEST, WIDEST))
+    stream = io.BytesIO()
+    copy.save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()

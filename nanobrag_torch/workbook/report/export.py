@@ -1,0 +1,55 @@
+"""A report as one file to send: everything in a zip, or the page alone."""
+
+import io
+import zipfile
+from pathlib import Path
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.report import verify as verification
+from nanobrag_torch.workbook.report.archive import read
+from nanobrag_torch.workbook.report.page import PAGE
+
+#: Every entry of a zip has this date, so that the same report gives the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def name(folder: Path, suffix: str) -> str:
+    """What the exported file of a report is called."""
+    run = read(folder.resolve())
+    return f"{run.initiative}_{run.phase}_{run.stamp}{suffix}"
+
+
+def export(folder: Path, target: Path) -> Path:
+    """Write the report in ``folder`` to ``target``, a .zip or an .html, and return it.
+
+    Raises ``InputError`` where the target exists or is something else, and ``Blocked`` where the report is not as its
+    manifest says: what was changed is not sent on.
+    """
+    if target.suffix not in _FORMS:
+        raise InputError.of("export", "output", target.name, " or ".join(_FORMS), "Choose one of the two.")
+    if target.exists():
+        raise InputError.of("export", "output", target.name, "a file that does not exist yet", "Choose another name.")
+    problems = verification.verify(folder)
+    if problems:
+        raise Blocked(f"{folder.name} is not as its manifest says: {'; '.join(problems)}. It is not exported.")
+    files.write(target, _FORMS[target.suffix](folder))
+    return target
+
+
+def _zip(folder: Path) -> bytes:
+    stem = name(folder, "")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{stem}/{path.relative_to(folder).as_posix()}", _DATE)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def _page(folder: Path) -> bytes:
+    return (folder / PAGE).read_bytes()
+
+
+_FORMS = {".zip": _zip, ".html": _page}

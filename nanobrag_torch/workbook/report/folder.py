@@ -1,0 +1,246 @@
+"""The folder of a report: written beside, checked, then renamed into place.
+
+While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running`` and its ``status`` says ``running``.
+:meth:`Report.finish` checks it and renames it to ``<stamp>``. A run that was killed leaves its working folder behind;
+:func:`orphans` finds those whose process is dead.
+"""
+
+import errno
+import json
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.machine import repository
+from nanobrag_torch.workbook.machine.processes import describe, lives
+from nanobrag_torch.workbook.records.phases import NUMBERED, RECORDS
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, KeyNumber, Manifest, Owner, Process, Record, Verdict
+
+#: Ends the name of the folder of a run that has not ended.
+RUNNING = ".running"
+#: Ends the name of one that is not yet complete; it is nobody's after a minute.
+STARTING = ".starting"
+_STARTING_S = 60
+_STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+
+R = TypeVar("R", bound=Record)
+
+
+class Artefact(Protocol):
+    """Whatever knows how to put itself into a report folder."""
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write the files of this artefact below ``folder``."""
+
+
+A = TypeVar("A", bound=Artefact)
+
+
+class Report:
+    """One report folder, while it is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, reports: Path, owner: Owner, *, wait: bool = False) -> "Report":
+        """The working folder of a new run below ``reports``.
+
+        Where the stamp is already taken, that of a later second is used if ``wait``; otherwise, and where the folder
+        cannot be made, ``InputError`` is raised.
+        """
+        while True:
+            report = cls._claim(reports / owner.initiative / owner.phase / owner.stamp, owner)
+            if report is not None:
+                return report
+            if not wait:
+                raise InputError.of(
+                    "report", "stamp", owner.stamp, "one that has no report yet", "Give another --stamp, or none."
+                )
+            time.sleep(1)
+            owner = owner.model_copy(update={"stamp": new_stamp()})
+
+    @classmethod
+    def _claim(cls, final: Path, owner: Owner) -> "Report | None":
+        """The working folder for ``final``, complete from its first moment; None where another run has the stamp."""
+        folder = final.with_name(f".{owner.stamp}{RUNNING}")
+        prepared = final.with_name(f".{owner.stamp}.{owner.process.pid}{STARTING}")
+        try:
+            prepared.mkdir(parents=True)
+            report = cls(prepared)
+            report.write(owner)
+            report.write_text("status", "running\n")
+            # A rename succeeds for one of several runs, since a folder that is not empty cannot be replaced.
+            prepared.rename(folder)
+        except OSError as error:
+            shutil.rmtree(prepared, ignore_errors=True)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return None
+            raise InputError.of("report", "folder", str(final.parent), "writable", f"{error.strerror}.") from None
+        if final.exists():
+            shutil.rmtree(folder)
+            return None
+        return cls(folder)
+
+    @classmethod
+    def attach(cls, folder: str) -> "Report":
+        """The folder that a runner made for this notebook, or ``reports/lab`` where a person runs it."""
+        path = Path(folder) if folder else repository.root() / "reports" / "lab"
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @property
+    def final(self) -> Path:
+        """Where the report will stand when it is finished."""
+        return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
+
+    def write(self, artefact: A, name: str = "") -> A:
+        """Save an artefact, under its own name unless another is given, and return it for display."""
+        artefact.save(self.folder, name)
+        return artefact
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file of that name."""
+        files.write(self.folder / name, text)
+
+    def read(self, kind: type[R], name: str = "") -> R | None:
+        """A record back from its file; None where it is not there or was left damaged by a killed run."""
+        try:
+            return kind.model_validate_json((self.folder / (name or kind.file)).read_text())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def set_aside_damaged(self) -> None:
+        """Rename files that a killed process left half written, so that nobody takes them for records."""
+        for name in files.checksums(self.folder):
+            if not _readable(self.folder, name):
+                path = self.folder / name
+                path.rename(path.with_name(f"{path.name}.damaged"))
+
+    def finish(self, verdict: Verdict) -> Path:
+        """Write status and manifest, check every file, rename the folder into place, and return its new path.
+
+        Raises ``Blocked`` where the check fails; the working folder then stays as it is.
+        """
+        owner = self.read(Owner)
+        if owner is None:
+            raise Blocked(f"{self.folder.name}: no record of the run that wrote it; delete the folder.")
+        for leftover in self.folder.rglob(f".*{files.UNFINISHED}"):
+            leftover.unlink()
+        self.write_text("status", f"{verdict.status}\n")
+        shared = {name: getattr(owner, name) for name in Manifest.model_fields if name in Owner.model_fields}
+        self.write(
+            Manifest(
+                **shared,
+                status=verdict.status,
+                verdict=verdict,
+                finished=now(),
+                environment=self.read(EnvironmentRecord),
+                numbers=key_numbers(self.folder),
+                files=files.checksums(self.folder, without=(Manifest.file,)),
+            )
+        )
+        problems = verify(self.folder)
+        if problems:
+            raise Blocked("The report does not pass its own check: " + "; ".join(problems))
+        final = self.final
+        self.folder.rename(final)
+        (final / Owner.file).unlink()
+        return final
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def new_stamp() -> str:
+    """The stamp of a run that starts now: UTC, YYYYmmddTHHMMSSZ."""
+    return time.strftime(_STAMP_FORMAT, time.gmtime())
+
+
+def check_stamp(stamp: str) -> str:
+    """``stamp`` if it has the form of one. Raises ``InputError``."""
+    try:
+        if not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
+            raise ValueError
+        datetime.strptime(stamp, _STAMP_FORMAT)
+    except ValueError:
+        raise InputError.of("report", "stamp", stamp, "UTC as YYYYmmddTHHMMSSZ", "Leave it out for now.") from None
+    return stamp
+
+
+def this_process() -> Process:
+    """This process, as a working folder names its owner."""
+    return describe(os.getpid())
+
+
+def orphans(reports: Path) -> Iterator[Report]:
+    """The working folders below ``reports`` whose process, on this host, is dead."""
+    for record in sorted(reports.glob(f"*/*/.*{RUNNING}/{Owner.file}")):
+        report = Report(record.parent)
+        owner = report.read(Owner)
+        if owner is not None and owner.process.host == platform.node() and not lives(owner.process):
+            yield report
+
+
+def clear_starts(reports: Path) -> None:
+    """Remove the folders of runs that were killed before their working folder was complete."""
+    for prepared in reports.glob(f"*/*/.*{STARTING}"):
+        with suppress(FileNotFoundError):
+            if time.time() - prepared.stat().st_mtime > _STARTING_S:
+                shutil.rmtree(prepared, ignore_errors=True)
+
+
+def key_numbers(folder: Path) -> dict[str, KeyNumber]:
+    """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
+    numbers = {}
+    for name, kind in NUMBERED.items():
+        record = Report(folder).read(kind, name)
+        for number, value in record.key_numbers().items() if record else ():
+            numbers[f"{Path(name).stem}.{number}"] = value
+    return numbers
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with a report: changed, missing or foreign files, unreadable records. Empty if nothing is."""
+    try:
+        manifest = Manifest.model_validate_json((folder / Manifest.file).read_text())
+    except FileNotFoundError:
+        return [f"{Manifest.file} is missing"]
+    except (ValidationError, UnicodeDecodeError) as error:
+        return [f"{Manifest.file} cannot be read: {str(error).splitlines()[0]}"]
+    found = files.checksums(folder, without=(Manifest.file,))
+    problems = [f"{name} is missing" for name in manifest.files if name not in found]
+    problems += [f"{name} is not in the manifest" for name in found if name not in manifest.files]
+    problems += [f"{name} was changed" for name, sha in found.items() if manifest.files.get(name, sha) != sha]
+    problems += [f"{name} cannot be read as its record" for name in found if not _readable(folder, name)]
+    if "status" in found and (folder / "status").read_text() != f"{manifest.status}\n":
+        problems.append("status differs from the manifest's")
+    return problems
+
+
+def _readable(folder: Path, name: str) -> bool:
+    if not name.endswith((".json", ".ipynb")):
+        return True
+    try:
+        text = (folder / name).read_text()
+        record = RECORDS.get(name)
+        if record is None:
+            json.loads(text)
+        else:
+            record.model_validate_json(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,258 @@
+"""The page and the summary of a report: what was found first, how it was found after, everything escaped.
+
+Whatever comes from outside (logs, briefs, file names, notebook outputs) is text here. Of a notebook's outputs the page
+takes tables as data, PNG images and plain text; it never takes HTML, and its content policy allows no script and no
+network.
+"""
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import mistune
+import nbformat
+from markupsafe import Markup
+from nbconvert.filters import strip_ansi
+from pydantic import ValidationError
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.brief.document import Brief
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, Evidence, KeyNumber, Owner, TestRecord, Verdict
+from nanobrag_torch.workbook.report.folder import Report, key_numbers, now
+from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table, number
+
+NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "report.html", "summary.md"
+BRIEF = "brief.json"
+#: Lines of a log that are shown without unfolding it.
+SHORT_OUTPUT = 12
+
+_MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
+_FORMATTER = HtmlFormatter(noclasses=True, nowrap=True, style="friendly")
+_PATH = re.compile(r"([\w][\w./-]*\.\w+)(:[\d-]+)?(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a cell: a table, a figure, or text of some kind."""
+
+    kind: str
+    text: str = ""
+    title: str = ""
+    caption: str = ""
+    alt: str = ""
+    image: str = ""
+    table: Table | None = None
+
+    @property
+    def long(self) -> bool:
+        """Whether the text is folded."""
+        return self.text.count("\n") > SHORT_OUTPUT
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the executed notebook: prose, or code with its outputs."""
+
+    prose: Markup | None = None
+    code: Markup | None = None
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that the page and the summary say."""
+
+    owner: Owner
+    verdict: Verdict
+    finished: str
+    brief: Brief | None
+    test: TestRecord | None
+    found: Evidence | None
+    control: Evidence | None
+    environment: EnvironmentRecord | None
+    key_numbers: tuple[tuple[str, str], ...]
+    numbers: dict[str, KeyNumber]
+    cells: tuple[Cell, ...]
+    figures: tuple[Output, ...]
+    links: tuple[tuple[str, str | None, str], ...]
+    """What the brief points to: path, where it is seen from the report (None: not in this checkout), and what it is."""
+    files: dict[str, str]
+
+
+def gather(report: Report, verdict: Verdict, root: Path) -> Content:
+    """The content of a report, from the files that are in it; ``root`` is the checkout that paths refer to."""
+    owner = report.read(Owner)
+    assert owner is not None
+    test = report.read(TestRecord)
+    found, control = report.read(Evidence, "snapshot.json"), report.read(Evidence, "control.json")
+    cells = tuple(_cells(report.folder / NOTEBOOK))
+    brief_file = report.folder / BRIEF
+    brief = Brief.model_validate_json(brief_file.read_text()) if brief_file.is_file() else None
+    return Content(
+        owner=owner,
+        verdict=verdict,
+        finished=now(),
+        brief=brief,
+        test=test,
+        found=found,
+        control=control,
+        environment=report.read(EnvironmentRecord),
+        key_numbers=tuple(_key_numbers(test, found, control)),
+        numbers=key_numbers(report.folder),
+        cells=cells,
+        figures=tuple(output for cell in cells for output in cell.outputs if output.kind == "figure"),
+        links=tuple(_links(brief, root, report.final)),
+        files=files.checksums(report.folder, without=("status", PAGE, SUMMARY)),
+    )
+
+
+def html(content: Content) -> str:
+    """The page: one file that needs nothing else."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nanobrag_torch.workbook"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["number"] = number
+    return environment.get_template("report.html.j2").render(c=content)
+
+
+def markdown(content: Content) -> str:
+    """The summary of a report."""
+    return render_markdown("summary.md.j2", c=content)
+
+
+def render_markdown(template: str, **values: Any) -> str:
+    """A template of Markdown. Every text is escaped unless the template marks it as a code span or a code block."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
+        autoescape=False,
+        finalize=_escape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, span=_span, block=_block, target=_target)
+    return environment.get_template(template).render(**values)
+
+
+def _key_numbers(
+    test: TestRecord | None, found: Evidence | None, control: Evidence | None
+) -> Iterator[tuple[str, str]]:
+    if test is not None:
+        yield "mapped test", f"{test.status} in {test.elapsed_s:.1f} s"
+    if found is not None:
+        gradients = [abs(row.gradient) for row in found.derivatives if row.gradient is not None]
+        yield "loss as found", number(found.loss)
+        yield "largest |gradient| as found", number(max(gradients, default=None), 6)
+        yield "lit pixels as found", f"{found.lit_pixels} of {found.pixels}"
+    if control is not None:
+        distances = [row.distance for row in control.derivatives if row.distance is not None]
+        yield f"loss of the control (F = {control.default_F:g})", number(control.loss)
+        yield "control: worst |autograd − difference| / A", number(max(distances, default=None), 1)
+
+
+def _cells(path: Path) -> Iterator[Cell]:
+    if not path.is_file():
+        return
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "markdown":
+            yield Cell(prose=Markup(_MARKDOWN(cell.source)))
+        elif cell.cell_type == "code":
+            code = Markup(highlight(cell.source, PythonLexer(), _FORMATTER))
+            yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs))
+
+
+def _output(output: Any) -> Output:
+    if output.output_type == "stream":
+        return Output("text", strip_ansi(output.text))
+    if output.output_type == "error":
+        return Output("error", strip_ansi("\n".join(output.traceback)), title=f"{output.ename}: {output.evalue}")
+    data = output.get("data", {})
+    table = _table(data.get(TABLE_TYPE))
+    if table is not None:
+        return Output("table", table=table)
+    if _is_base64(data.get("image/png", "")):
+        words = output.metadata.get("image/png", {})
+        return Output(
+            "figure",
+            image="".join(data["image/png"].split()),
+            title=str(words.get("title", "")),
+            caption=str(words.get("caption", "")),
+            alt=str(words.get("alt", "")),
+        )
+    return Output("text", strip_ansi(str(data.get("text/plain", ""))))
+
+
+def _table(data: Any) -> Table | None:
+    try:
+        return Table.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _is_base64(text: Any) -> bool:
+    try:
+        return bool(text) and base64.b64decode("".join(text.split()), validate=True).startswith(b"\x89PNG")
+    except (AttributeError, binascii.Error, ValueError):
+        return False
+
+
+def _links(brief: Brief | None, root: Path, folder: Path) -> Iterator[tuple[str, str | None, str]]:
+    for pointer in brief.pointers if brief else ():
+        match = _PATH.fullmatch(pointer)
+        if not match or ".." in match[1]:
+            yield pointer, None, ""
+            continue
+        target = root / match[1]
+        seen = Path(os.path.relpath(target, folder)).as_posix() if target.exists() else None
+        yield match[1] + (match[2] or ""), seen, match[3].strip(" —–-")
+
+
+class _Verbatim(str):
+    """Markdown that is right as it stands."""
+
+
+def _escape(value: Any) -> str:
+    """A text within a line of Markdown, with nothing in it that Markdown or HTML would act on."""
+    if isinstance(value, _Verbatim):
+        return value
+    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(str(value).split()))
+
+
+def _longest_ticks(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _span(text: str) -> _Verbatim:
+    """``text`` as a code span, also within a table."""
+    line = " ".join(text.split()).replace("|", r"\|")
+    ticks = "`" * (_longest_ticks(line) + 1)
+    padding = " " if "`" in line else ""
+    return _Verbatim(f"{ticks}{padding}{line}{padding}{ticks}")
+
+
+def _block(text: str) -> _Verbatim:
+    """``text`` as a code block."""
+    ticks = "`" * max(3, _longest_ticks(text) + 1)
+    return _Verbatim(f"{ticks}text\n{text.strip()}\n{ticks}")
+
+
+def _target(path: str) -> _Verbatim:
+    """``path`` as the target of a link."""
+    return _Verbatim(quote(path))
+
+
+def missing(names: Iterable[str], folder: Path) -> list[str]:
+    """Which of the artefacts that a brief asks for are not there; the summary comes last and is not asked for."""
+    return [name for name in names if name != SUMMARY and not (folder / name).is_file()]

@@ -1,0 +1,38 @@
+"""Reports held against their manifests: every file hashed and read again, every key number computed again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.report import folder as report
+from nanobrag_torch.workbook.report.file_checks import problem
+
+
+def folders(path: Path) -> list[Path]:
+    """The reports at or below ``path``. Raises ``InputError`` where there is none."""
+    found = sorted(manifest.parent for manifest in path.rglob(Manifest.file))
+    if not found and any(path.glob("status")):
+        return [path]
+    if not found:
+        raise InputError.of("verify", "path", str(path), "the folder of a report, or one above it", "Check the path.")
+    return found
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with the report in ``folder``, file by file; empty if nothing is."""
+    problems = report.verify(folder)
+    if any(each.startswith(Manifest.file) for each in problems):
+        return problems
+    manifest = Manifest.model_validate_json((folder / Manifest.file).read_bytes())
+    unreadable = ((name, problem(folder, name)) for name in manifest.files if (folder / name).is_file())
+    problems += [f"{name} cannot be read: {why}" for name, why in unreadable if why]
+    return problems + list(_numbers(folder, manifest))
+
+
+def _numbers(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Where the key numbers of the manifest are not those of the records."""
+    found = report.key_numbers(folder)
+    for name in sorted(found.keys() | manifest.numbers.keys()):
+        if found.get(name) != manifest.numbers.get(name):
+            yield f"{Manifest.file}: {name} is not what the records give"

@@ -1,0 +1,237 @@
+"""A notebook executed by papermill in a kernel process of its own: guarded environment, time limit, known ends."""
+
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
+
+#: What the kernel process itself writes to its terminal: the last words of one that crashes.
+KERNEL_LOG = "kernel.log"
+#: Characters that a cell may print into its notebook; what comes after is left out, with a word of it.
+LONGEST_OUTPUT = 2_000_000
+_LEFT_OUT = f"\n[this cell printed more than {LONGEST_OUTPUT} characters: the rest is left out]\n"
+_ENGINE = "nanobrag-guarded"
+_START_TIMEOUT_S = 120
+#: A kernel warns of its transport at every start; only errors are worth keeping.
+_ERRORS_ONLY = "--IPKernelApp.log_level=40"
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended; ``cell`` is the number, from 1, of the cell that was running."""
+
+    end: Literal["completed", "raised", "died", "timeout", "memory", "disk", "interrupted", "no kernel"]
+    error: str = ""
+    detail: str = ""
+    cell: int | None = None
+
+
+class _Client(PapermillNotebookClient):
+    """A client that keeps its kernel within limits, and leaves nothing of it behind."""
+
+    def run_guarded(self, environment: Mapping[str, str], log: Path, limits: Limits) -> None:
+        """Execute the notebook in a kernel with that environment, its terminal output going to ``log``.
+
+        Raises ``Crossed`` where the kernel, with all that it started, took more than ``limits``.
+        """
+        self._printed: dict[int, int] = {}
+        self.km = self.create_kernel_manager()
+        with log.open("ab") as stream:
+            self.start_new_kernel(env=dict(environment), stdout=stream, stderr=stream)
+        # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
+        group = self.km.provisioner.pid
+        with processes.noted(group, log.parent), watching(group, limits):
+            self.execute()
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Take what a cell prints, up to a length that a notebook can carry."""
+        if msg["msg_type"] == "stream":
+            printed = self._printed.get(cell_index, 0)
+            text = msg["content"]["text"]
+            self._printed[cell_index] = printed + len(text)
+            if printed + len(text) > LONGEST_OUTPUT:
+                msg["content"]["text"] = _LEFT_OUT if printed <= LONGEST_OUTPUT else ""
+        return super().process_message(msg, cell, cell_index)
+
+    def papermill_execute_cells(self) -> None:
+        try:
+            super().papermill_execute_cells()
+        except DeadKernelError as error:
+            raise DeadKernelError(_how_it_died(self.km.provisioner.process)) from error
+
+
+class _Engine(NBClientEngine):
+    """papermill's engine, with an environment for the kernel and a file for its terminal output."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, limits: Limits,
+        progress: Progress, **_: Any,
+    ) -> None:  # fmt: skip
+        cells = nb_man.nb.cells
+
+        def announce(cell: Any, cell_index: int) -> None:
+            progress(cell_index + 1, len(cells), _heading(cells[: cell_index + 1]))
+
+        client = _Client(
+            nb_man, kernel_name=kernel_name, timeout=timeout, startup_timeout=_START_TIMEOUT_S,
+            shutdown_kernel="immediate", extra_arguments=[_ERRORS_ONLY],
+            on_cell_execute=announce,
+        )  # fmt: skip
+        client.run_guarded(environment, log, limits)
+
+
+papermill_engines.register(_ENGINE, _Engine)
+
+
+def execute(
+    notebook: Path,
+    output: Path,
+    parameters: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    cwd: Path,
+    timeout: int,
+    progress: Progress,
+    limits: Limits | None = None,
+) -> Outcome:
+    """Run ``notebook`` with ``parameters`` and write it, as far as it got, to ``output``.
+
+    ``environment`` is that of the kernel, whose working folder is ``cwd``. A cell may take ``timeout`` seconds, and the
+    kernel no more than ``limits`` (default: the usual ones). ``progress`` is called with (cell number, number of cells,
+    nearest heading) before each cell.
+    """
+    try:
+        return _execute(notebook, output, parameters, environment, cwd, timeout, progress, limits or usual())
+    finally:
+        # A notebook that was broken off in the middle of a line is set aside when the report is finished.
+        with suppress(OSError, ValueError):
+            _tidy(output, notebook)
+
+
+def _execute(
+    notebook: Path,
+    output: Path,
+    parameters: Mapping[str, Any],
+    environment: Mapping[str, str],
+    cwd: Path,
+    timeout: int,
+    progress: Progress,
+    limits: Limits,
+) -> Outcome:
+    try:
+        papermill.execute_notebook(
+            nbformat.read(notebook, as_version=4),
+            _literal(output),
+            parameters=dict(parameters),
+            engine_name=_ENGINE,
+            cwd=cwd,
+            progress_bar=False,
+            environment=environment,
+            log=output.with_name(KERNEL_LOG),
+            timeout=timeout,
+            limits=limits,
+            progress=progress,
+        )
+    except PapermillExecutionError as error:
+        return Outcome("raised", error.ename, error.evalue, error.cell_index + 1)
+    except CellTimeoutError:
+        return Outcome("timeout", detail=f"a cell took longer than {timeout} s", cell=_running_cell(output))
+    except DeadKernelError as error:
+        return Outcome("died", detail=str(error), cell=_running_cell(output))
+    except KeyboardInterrupt:
+        return Outcome("interrupted", detail="a signal asked the run to stop", cell=_running_cell(output))
+    except Crossed as error:
+        return Outcome(error.kind, detail=str(error), cell=_running_cell(output))
+    except OSError as error:
+        return Outcome("disk", type(error).__name__, error.strerror or str(error))
+    except (NoSuchKernel, RuntimeError) as error:
+        return Outcome("no kernel", type(error).__name__, str(error))
+    return Outcome("completed")
+
+
+def seconds_in_cells(notebook: Path) -> float:
+    """How long the cells of an executed notebook took together; 0 where it cannot be read."""
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError):
+        return 0.0
+    return sum(cell.metadata.get("papermill", {}).get("duration") or 0.0 for cell in cells)
+
+
+def _heading(cells: list[Any]) -> str:
+    """The last heading in the prose of these cells; empty where there is none."""
+    lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    return next((line.lstrip("# ") for line in reversed(lines) if line.startswith("#")), "")
+
+
+def _tidy(output: Path, notebook: Path) -> None:
+    """Join what a cell printed in pieces, and keep the names of the files, not where they were on this machine."""
+    executed = nbformat.read(output, as_version=4)
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
+    executed.metadata.papermill.update(input_path=notebook.name, output_path=output.name)
+    files.write(output, nbformat.writes(executed))
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with neighbouring texts of one stream made one, each line as it stood when it was printed over.
+
+    nbclient can do this too, in a time that grows with the square of the length of a line.
+    """
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last is not None and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in output.text.split("\n"))
+    return joined
+
+
+def _literal(path: Path) -> str:
+    """The path for papermill, which takes braces in it for a template."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _running_cell(output: Path) -> int | None:
+    """The number of the last cell that was started, from the notebook as far as it was written."""
+    try:
+        cells = nbformat.read(output, as_version=4).cells
+    except (OSError, ValueError):
+        return None
+    started = [
+        number
+        for number, cell in enumerate(cells, start=1)
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
+    ]
+    return started[-1] if started else None
+
+
+def _how_it_died(process: Any) -> str:
+    code = process.poll() if process is not None else None
+    if code is None or code >= 0:
+        return f"the kernel ended with exit code {code}" if code is not None else "the kernel ended"
+    name = signal.Signals(-code).name
+    hint = ", which is how a system ends a process that takes too much memory" if -code == signal.SIGKILL else ""
+    return f"the kernel was ended by {name}{hint}"

@@ -1,0 +1,99 @@
+"""What stood in the way: the ends of an execution that was not completed, as a table read from the top."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.running.execute import Outcome
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A row of the table: an end of an execution, with patterns of the error's name and text, and what it means."""
+
+    end: str
+    error: str
+    detail: str
+    code: str
+    status: Literal["failed", "blocked", "interrupted"]
+    title: str
+    remedy: str
+
+
+OBSTACLES = (
+    Obstacle(
+        "raised", "ModuleNotFoundError|ImportError", "", "package_missing", "blocked", "A package is missing",
+        "Install it (pip install 'nanobrag-torch[workbook,io]') and run again.",
+    ),
+    Obstacle(
+        "raised", "MemoryError|OutOfMemoryError", "", "out_of_memory", "blocked", "Memory ran out",
+        "Use a smaller detector (-p detector_pixels N) or a machine with more memory.",
+    ),
+    Obstacle(
+        "raised", "RuntimeError", "not enough memory|can't allocate memory|CUDA out of memory", "out_of_memory",
+        "blocked", "Memory ran out", "Use a smaller detector (-p detector_pixels N) or a machine with more memory.",
+    ),
+    Obstacle(
+        "raised", "OSError|PermissionError", "No space left|Read-only file system|Disk quota", "disk_full", "blocked",
+        "Nothing more could be written", "Make room, or give another place with --reports, and run again.",
+    ),
+    Obstacle(
+        "raised", "Blocked", "", "blocked", "blocked", "The evidence could not be taken",
+        "Remove the obstacle and run again.",
+    ),
+    Obstacle(
+        "raised", "", "", "cell_raised", "failed", "A cell of the notebook raised an error",
+        "The error stands below its cell; correct the cause and run again.",
+    ),
+    Obstacle(
+        "died", "", "", "kernel_died", "blocked", "The kernel died",
+        "Its last words are in kernel.log; run the notebook in JupyterLab to find the cell.",
+    ),
+    Obstacle(
+        "timeout", "", "^the notebook", "timeout", "blocked", "The notebook took too long",
+        "Allow more time (--notebook-timeout SECONDS), or make the case smaller.",
+    ),
+    Obstacle(
+        "timeout", "", "", "timeout", "blocked", "A cell took too long",
+        "Allow more time (--timeout SECONDS), or make the case smaller.",
+    ),
+    Obstacle(
+        "memory", "", "", "out_of_memory", "blocked", "The kernel took too much memory",
+        "Use a smaller detector (-p detector_pixels N), or allow more (--memory GIB).",
+    ),
+    Obstacle(
+        "disk", "", "", "disk_full", "blocked", "Nothing more could be written",
+        "Make room, or give another place with --reports, and run again.",
+    ),
+    Obstacle(
+        "interrupted", "", "", "interrupted", "interrupted", "The run was interrupted",
+        "What had been taken until then is here; run again for the rest.",
+    ),
+    Obstacle(
+        "no kernel", "", "", "no_kernel", "blocked", "No kernel could be started",
+        "Check that ipykernel is installed where nanobrag-workbook is.",
+    ),
+)  # fmt: skip
+
+
+def of_outcome(outcome: Outcome) -> Verdict | None:
+    """The verdict on an execution that did not come to its end; None for one that did."""
+    for row in OBSTACLES:
+        if row.end != outcome.end or not re.search(row.detail, outcome.detail):
+            continue
+        if not row.error or re.fullmatch(row.error, outcome.error):
+            where = f" in cell {outcome.cell}" if outcome.cell else ""
+            what = ": ".join(part for part in (outcome.error, outcome.detail) if part)
+            return Verdict(
+                code=row.code, status=row.status, title=row.title, sentence=f"Stopped{where}. {what}", remedy=row.remedy
+            )
+    return None
+
+
+#: The verdict on a run whose process was killed, given by a later command.
+KILLED = Outcome("interrupted", detail="the process of this run was killed before it could finish")
+#: The verdict on a notebook that ran to its end and wrote none of its own.
+COMPLETED = Verdict(
+    code="completed", status="passed", title="The notebook ran to its end", sentence="It states no verdict of its own."
+)

@@ -1,0 +1,43 @@
+"""The end of a run, however it ended: summary, page, and the folder renamed into place."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nanobrag_torch.workbook.machine.processes import end_noted
+from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report, clear_starts, orphans
+from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
+
+
+def publish(report: Report, verdict: Verdict, root: Path) -> Path:
+    """Write summary and page, check the folder, rename it into place, and return where it now is."""
+    report.set_aside_damaged()
+    content = page.gather(report, verdict, root)
+    report.write_text(page.SUMMARY, page.markdown(content))
+    report.write_text(page.PAGE, page.html(content))
+    return report.finish(verdict)
+
+
+def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Finish the reports of runs that were killed: (name, what became of it) for each.
+
+    One process at a time does this; another passes by.
+    """
+    verdict = of_outcome(KILLED)
+    if verdict is None or not reports.is_dir():
+        return
+    try:
+        with FileLock(reports / ".finishing.lock", timeout=0):
+            clear_starts(reports)
+            for report in orphans(reports):
+                try:
+                    end_noted(report.folder)
+                    yield report.final.name, f"finished as {publish(report, verdict, root)}"
+                except (OSError, RuntimeError, ValueError) as error:
+                    yield report.final.name, f"cannot be finished: {error}"
+    except (Timeout, OSError):
+        # Another process does it, or nothing can be written there, which the run itself says in its own words.
+        return

@@ -1,0 +1,244 @@
+"""One run, from what the user asked for to a finished report."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.brief import document as briefs
+from nanobrag_torch.workbook.brief.document import Brief
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.limits import Limits, usual
+from nanobrag_torch.workbook.machine.signals import answering
+from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.running import parameters
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Outcome, execute, seconds_in_cells
+from nanobrag_torch.workbook.running.outcomes import COMPLETED, of_outcome
+from nanobrag_torch.workbook.running.publish import publish
+
+#: The parameter through which a notebook learns where its report is; a run sets it, a person cannot.
+FOLDER_PARAMETER = "report_folder"
+
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a plan adds to a run: where its report goes and how it is called, its parameters and environment."""
+
+    plan: str
+    initiative: str
+    phase: str
+    title: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    guards: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: a brief or a notebook, and how to run it; ``step`` where a plan asked for it."""
+
+    brief: Path | None = None
+    notebook: Path | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    reports: Path | None = None
+    stamp: str | None = None
+    timeout: int = 1800
+    limits: Limits = field(default_factory=usual)
+    step: Step | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request that was found to be sound, before anything is started."""
+
+    root: Path
+    reports: Path
+    notebook: Path
+    brief: Brief | None
+    brief_text: str
+    values: dict[str, ParameterValue]
+    guards: dict[str, str]
+    owner: Owner
+
+
+def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
+    """Do what is asked, telling (phase, what happens) on the way; where the report is, and its verdict.
+
+    Raises ``InputError`` before anything is started where the request is not sound.
+    """
+    started = time.monotonic()
+    plan = make_plan(request)
+    report = _create(plan, wait=request.stamp is None)
+    for name in ("brief", "parameters"):
+        tell(name, _described(plan)[name])
+    with answering(signal.default_int_handler):
+        try:
+            outcome = _execute(plan, report, request, tell)
+        except KeyboardInterrupt:
+            outcome = Outcome("interrupted", detail="a signal asked the run to stop")
+        with answering(signal.SIG_IGN):
+            tell("report", "writing summary, page and manifest")
+            verdict = _verdict(plan, report, outcome)
+            folder = publish(report, verdict, plan.root)
+            tell("time", _shares(time.monotonic() - started, seconds_in_cells(folder / page.NOTEBOOK)))
+            return folder, verdict
+
+
+def make_plan(request: Request) -> Plan:
+    """The plan for a request. Raises ``InputError`` where it is not sound; nothing is written."""
+    if (request.brief is None) == (request.notebook is None):
+        given = "both" if request.brief else "neither"
+        raise InputError.of("run", "what", given, "a notebook, or --brief FILE", "Give one of the two.")
+    root = repository.root()
+    brief, text = briefs.read(request.brief) if request.brief else (None, "")
+    notebook = _notebook_of(brief, root) if brief else request.notebook
+    assert notebook is not None
+    declared = parameters.declared(notebook)
+    step = request.step
+    from_plan = step.parameters if step else {}
+    resolved = parameters.resolve(
+        declared, notebook.name, _from_brief(brief, declared), request.parameters, from_plan
+    )  # fmt: skip
+    if FOLDER_PARAMETER in {*dict(request.parameters), *from_plan}:
+        raise InputError.of("run", FOLDER_PARAMETER, "a value", "none", "Use --reports and --stamp.")
+    values = {
+        name: ParameterValue(value=value, unit=declared[name].unit, source=source)
+        for name, (value, source) in resolved.items()
+        if name != FOLDER_PARAMETER
+    }
+    place = step or brief
+    guards = _guards(step.guards if step and step.guards else brief.guards if brief else None, values)
+    return Plan(
+        root=root,
+        reports=(request.reports or root / "reports").resolve(),
+        notebook=notebook,
+        brief=brief,
+        brief_text=text,
+        values=values,
+        guards=guards,
+        owner=Owner(
+            process=this_process(),
+            started=now(),
+            initiative=place.initiative if place else notebook.resolve().parent.name,
+            phase=place.phase if place else notebook.stem,
+            stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
+            title=step.title if step else _title(brief, notebook),
+            notebook=_shown(notebook, root),
+            notebook_sha256=files.sha256(notebook),
+            brief=_shown(request.brief, root) if request.brief else None,
+            plan=step.plan if step else None,
+            guards=guards,
+            parameters=values,
+            repository=repository.state(root),
+        ),
+    )
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path as a report shows it: from the root of the checkout, or its bare name outside."""
+    resolved = path.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else resolved.name
+
+
+def _notebook_of(brief: Brief, root: Path) -> Path:
+    found = sorted((root / "notebooks").glob(brief.notebook_pattern))
+    if len(found) != 1:
+        known = ", ".join(path.relative_to(root).as_posix() for path in sorted((root / "notebooks").rglob("*.ipynb")))
+        raise InputError.of(
+            "brief", "Focus and Do Now", f"{len(found)} notebooks match {brief.notebook_pattern}", known or "none yet",
+            "Name an initiative and a phase that have one notebook.",
+        )  # fmt: skip
+    return found[0]
+
+
+def _from_brief(brief: Brief | None, declared: dict[str, parameters.Parameter]) -> dict[str, Any]:
+    if brief is None:
+        return {}
+    asked = {"mapped_test": " ".join(brief.tests), "pytest_options": " ".join(brief.pytest_options)}
+    return {name: value for name, value in asked.items() if name in declared} | brief.parameters
+
+
+def _guards(asked: Mapping[str, str] | None, values: dict[str, ParameterValue]) -> dict[str, str]:
+    device = str(values["device"].value) if "device" in values else "cpu"
+    guards = dict(asked) if asked is not None else environment.usual_guards(device)
+    if device != "cpu" and guards.get("CUDA_VISIBLE_DEVICES") == "-1":
+        raise InputError.of("run", "device", device, "'cpu', as every GPU is to be hidden", "Change one of the two.")
+    return guards
+
+
+def _title(brief: Brief | None, notebook: Path) -> str:
+    return f"{brief.focus}, phase {brief.phase_letter}" if brief else notebook.stem.replace("_", " ")
+
+
+def _create(plan: Plan, wait: bool) -> Report:
+    """The working folder; where the stamp was not chosen and another run has it, that of the next second."""
+    report = Report.create(plan.reports, plan.owner, wait=wait)
+    if plan.brief is not None:
+        report.write_text("brief.txt", plan.brief_text)
+        report.write_text(page.BRIEF, plan.brief.model_dump_json(indent=2))
+    return report
+
+
+def _shares(total: float, in_cells: float) -> str:
+    """What the run itself took (start, hashing, rendering) beside what its notebook took."""
+    return f"{total - in_cells:.1f} s for the run itself, {in_cells:.1f} s in the cells of the notebook"
+
+
+def _described(plan: Plan) -> dict[str, str]:
+    given = ("plan", "command line")
+    changed = [f"{name} = {entry.value}" for name, entry in plan.values.items() if entry.source in given]
+    brief = f"{plan.brief.focus_id}, phase {plan.brief.phase_letter}: {plan.brief.command}" if plan.brief else "none"
+    return {
+        "brief": brief,
+        "parameters": f"{plan.owner.notebook}, " + (", ".join(changed) or "nothing changed"),
+    }
+
+
+def _execute(plan: Plan, report: Report, request: Request, tell: Tell) -> Outcome:
+    def progress(cell: int, cells: int, heading: str) -> None:
+        tell("notebook", f"cell {cell} of {cells}: {heading}")
+
+    values = {name: entry.value for name, entry in plan.values.items()}
+    return execute(
+        plan.notebook,
+        report.folder / page.NOTEBOOK,
+        values | {FOLDER_PARAMETER: _relative(report.folder, plan.root)},
+        environment=environment.of_kernel(plan.guards),
+        cwd=plan.root,
+        timeout=request.timeout,
+        limits=request.limits,
+        progress=progress,
+    )
+
+
+def _relative(folder: Path, root: Path) -> str:
+    """The folder as seen from the root, so that an executed notebook names no place on this machine."""
+    return Path(os.path.relpath(folder, root)).as_posix()
+
+
+def _verdict(plan: Plan, report: Report, outcome: Outcome) -> Verdict:
+    log = report.folder / KERNEL_LOG
+    if log.is_file() and log.stat().st_size == 0:
+        log.unlink()
+    stopped = of_outcome(outcome)
+    if stopped is not None:
+        return stopped
+    wanted = plan.brief.artefacts if plan.brief else ()
+    lacking = page.missing(wanted, report.folder)
+    if lacking:
+        return Verdict(
+            code="artefact_missing",
+            status="blocked",
+            title="An artefact is missing",
+            sentence=f"The notebook ran to its end, but did not leave {', '.join(lacking)}, which the brief asks for.",
+            remedy="Use a notebook that writes what the brief names.",
+        )
+    return report.read(Verdict) or COMPLETED

@@ -1,0 +1,95 @@
+"""Tables and statements that a notebook cell ends in: text in JupyterLab, data in the page of a report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas
+from pydantic import BaseModel, ConfigDict
+
+from nanobrag_torch.workbook.records.run import Evidence, Record, TestRecord, Verdict
+
+#: What the page of a report takes a table from; it never takes HTML out of a notebook.
+TABLE_TYPE = "application/vnd.nanobrag.table+json"
+
+
+class Table(BaseModel):
+    """A small table of texts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        frame = pandas.DataFrame(list(self.rows), columns=list(self.columns))
+        return {
+            "text/plain": f"{self.caption}\n{frame.to_string(index=False)}",
+            "text/html": frame.to_html(index=False, escape=True),
+            TABLE_TYPE: self.model_dump(mode="json"),
+        }
+
+
+def number(value: float | None, digits: int = 10) -> str:
+    """A number for people: ``digits`` significant ones, a true minus sign, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}g}".replace("-", "−")
+
+
+def derivatives(evidence: Evidence) -> Table:
+    """Gradient and finite difference of every cell parameter, and how they compare."""
+    rows = [
+        (
+            row.symbol,
+            f"{number(row.value)} {row.unit}",
+            f"{number(row.gradient)} /{row.unit}",
+            f"{number(row.finite_difference)} ± {number(row.error_bar, 1)} /{row.unit}",
+            number(row.distance, 1),
+            number(row.cancellation, 2),
+            row.agreement,
+        )
+        for row in evidence.derivatives
+    ]
+    return Table(
+        caption=f"{evidence.case.capitalize()}: cell gradients of the loss",
+        columns=("", "value", "autograd", "finite difference", "|difference| / A", "κ", "verdict"),
+        rows=tuple(rows),
+    )
+
+
+def image(*cases: Evidence) -> Table:
+    """Loss and image statistics of some cases."""
+    rows = [
+        (
+            evidence.case,
+            f"{evidence.default_F:g}",
+            number(evidence.loss, 13),
+            number(evidence.image_max, 6),
+            f"{evidence.lit_pixels} of {evidence.pixels}",
+        )
+        for evidence in cases
+    ]
+    columns = ("case", "default_F", "loss", "brightest pixel", "lit pixels")
+    return Table(caption="The image", columns=columns, rows=tuple(rows))
+
+
+def facts(record: Record, names: Sequence[str], caption: str) -> Table:
+    """Some fields of a record, one a line."""
+    values = [(name, getattr(record, name)) for name in names]
+    rows = tuple((name.replace("_", " "), _text(value)) for name, value in values)
+    return Table(caption=caption, columns=("", ""), rows=rows)
+
+
+def test(record: TestRecord) -> Table:
+    """How the mapped test ended."""
+    return facts(record, ("command", "meaning", "message", "elapsed_s"), "The mapped test")
+
+
+def verdict(record: Verdict) -> Table:
+    """The conclusion."""
+    return facts(record, ("title", "sentence", "remedy"), "Conclusion")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {entry}" for key, entry in value.items())
+    return str(value)

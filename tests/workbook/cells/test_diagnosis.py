@@ -1,0 +1,75 @@
+"""What a notebook says of a diagnosis, and how a run on it ends."""
+
+from pathlib import Path
+
+import pytest
+from doctor.cases import scene
+
+from nanobrag_torch.doctor import GradientReport, diagnose
+from nanobrag_torch.workbook.cells import diagnosis
+from nanobrag_torch.workbook.cells.functions import function, values
+from nanobrag_torch.workbook.cells.losses import reduction
+
+MODELS = Path(__file__).parents[3] / "notebooks" / "doctor" / "models.py"
+
+AT = values("position=0.1, width=0.3, height=2")
+
+
+def examined(model, loss="sum_of_squares"):
+    return diagnose(function(f"{MODELS}:{model}"), AT, loss=reduction(loss))
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "status"),
+    [
+        ("spot", "healthy", "passed"),
+        ("converted", "S1", "failed"),
+        ("rounded", "S6", "failed"),
+        ("normalised", "W4", "failed"),
+    ],
+)
+def test_each_example_has_the_fault_that_it_says_it_has(model, code, status):
+    report = examined(model)
+    conclusion = diagnosis.conclude(report)
+    assert (conclusion.code, conclusion.status) == (code, status)
+    concerned = [p.label for p in report.parameters if p.verdict.title == report.verdict.title]
+    assert conclusion.sentence.startswith(f"{code} for {len(concerned)} of 3 parameters: {', '.join(concerned)}.")
+    assert conclusion.remedy == report.verdict.remedy
+
+
+def test_a_spent_budget_concludes_nothing():
+    report = diagnose(scene(("crystal.cell_a", "crystal.cell_b")), evaluations=20)
+    assert diagnosis.conclude(report).status == "blocked"
+
+
+def test_tables_show_numbers_codes_places_and_remedies():
+    report = examined("converted")
+    row = diagnosis.verdicts(report).rows[1]
+    assert row[0] == "width"
+    assert row[2] == "–"
+    assert row[5] == "S1"
+    evidence = diagnosis.evidence(report).rows[1]
+    assert evidence[2].startswith("models.py:")
+    assert "__float__" in evidence[3]
+
+
+def test_a_dark_image_beside_a_lit_one_shows_where_the_signal_ends():
+    lit, dark = diagnose(scene()), diagnose(scene(crystal={"default_F": 0.0}))
+    table = diagnosis.stages(as_found=dark, control=lit)
+    assert table.columns == ("stage", "as_found", "control")
+    assert [row[1] for row in table.rows] == ["0"] * 9
+    assert all(float(row[2]) > 0 for row in table.rows)
+    assert diagnosis.revivals(dark).rows[0][:2] == ("structure factor F", "structure factor")
+
+
+def test_what_no_pixel_notices_is_listed_with_its_reason():
+    report = diagnose(scene(("crystal.misset_deg[2]", "crystal.phi_start_deg")))
+    ((change, because),) = diagnosis.unidentifiable(report).rows
+    assert "crystal.phi_start_deg" in change
+    assert because.startswith("misset z and φ₀")
+
+
+def test_a_saved_report_reads_back_the_same(tmp_path):
+    report = examined("spot")
+    diagnosis.Saved(report).save(tmp_path)
+    assert GradientReport.from_json((tmp_path / diagnosis.FILE).read_text()) == report

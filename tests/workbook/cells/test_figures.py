@@ -1,0 +1,94 @@
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from samples import evidence
+
+from nanobrag_torch.workbook.cells import figures
+from nanobrag_torch.workbook.cells.figures import Drawing
+from nanobrag_torch.workbook.cells.probe import Case, scenario
+
+SIZE = 64
+
+
+def case(name: str, default_F: float) -> Case:
+    lit = default_F > 0
+    described = scenario(
+        cell=(100.0, 100.0, 100.0, 90.0, 90.0, 90.0), N_cells=(5, 5, 5), default_F=default_F, mosaic_spread_deg=0.0,
+        mosaic_domains=1, detector_pixels=SIZE, pixel_size_mm=1.6, distance_mm=100.0, wavelength_A=1.0, loss="sum",
+        compat="physical", dtype="float64", device="cpu",
+    )  # fmt: skip
+    numbers = evidence(name, default_F, *["agrees" if lit else "zero"] * 6, lit=SIZE * SIZE * lit)
+    pixels = torch.arange(SIZE * SIZE, dtype=torch.float64).reshape(SIZE, SIZE) * lit
+    sensitivities = {row.parameter: pixels - pixels.mean() for row in numbers.derivatives}
+    return Case(described, pixels, sensitivities, numbers, (32.5, 32.5))
+
+
+FOUND, CONTROL = case("as found", 0.0), case("control", 100.0)
+DRAWINGS = {
+    "diffraction": lambda: figures.diffraction(FOUND, CONTROL),
+    "gradients": lambda: figures.gradients(FOUND.evidence, CONTROL.evidence),
+    "sensitivities": lambda: figures.sensitivities(CONTROL),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_figure_is_saved_as_png_and_svg_with_its_words(name: str, tmp_path: Path) -> None:
+    DRAWINGS[name]().save(tmp_path)
+    folder = tmp_path / "figures"
+    assert Image.open(folder / f"{name}.png").width > 1000
+    assert "<svg" in (folder / f"{name}.svg").read_text()
+    words = json.loads((folder / f"{name}.json").read_text())
+    assert words["name"] == name and len(words["alt"]) > 60 and len(words["caption"]) > 60
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_figure_has_something_on_it(name: str) -> None:
+    bundle, metadata = DRAWINGS[name]()._repr_mimebundle_()
+    pixels = np.asarray(Image.open(io.BytesIO(bundle["image/png"])).convert("L"))
+    assert (pixels < 128).mean() > 0.005
+    assert metadata["image/png"]["alt"] == bundle["text/plain"]
+
+
+def test_the_words_say_at_once_which_case_is_dark() -> None:
+    assert "as found: every pixel is exactly zero" in DRAWINGS["diffraction"]().words.alt
+    titles = [axes.get_title("left") for axes in DRAWINGS["gradients"]().figure.axes]
+    assert titles[0] == "As found (default_F = 0): the image is dark; every derivative is exactly 0"
+    assert titles[2] == "Control (default_F = 100): the image is lit; autograd and finite difference agree"
+
+
+def test_bars_show_the_gradient_beside_the_finite_difference_with_its_error_bar() -> None:
+    drawing: Drawing = DRAWINGS["gradients"]()
+    axes = drawing.figure.axes[2]
+    heights = sorted(round(bar.get_height(), 6) for bar in axes.patches)
+    assert heights == [3.5] * 6
+    assert len(axes.containers) == 3, "two sets of bars and one of error bars"
+    assert any("3.5 ± 1e−06" in text.get_text() for text in axes.texts)
+
+
+def test_a_missing_gradient_leaves_a_gap_and_not_a_zero() -> None:
+    missing = evidence("control", 100.0, *["missing"] * 6, lit=9)
+    axes = figures.gradients(FOUND.evidence, missing).figure.axes[2]
+    assert all(np.isnan(bar.get_height()) for bar in axes.containers[0].patches)
+    assert "missing" in axes.get_title("left")
+
+
+def test_rings_stand_where_braggs_law_puts_them() -> None:
+    found = dict(figures.rings(CONTROL))
+    assert len(found) >= 2
+    for resolution, radius in found.items():
+        two_theta = np.arctan2(radius * 1.6, 100.0)
+        assert 1.0 / (2 * np.sin(two_theta / 2)) == pytest.approx(resolution, rel=1e-9)
+        assert radius < SIZE / 2
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_pooling_keeps_the_strongest_value_with_its_sign(sign: float) -> None:
+    image = np.zeros((6, 6))
+    image[4, 1] = sign * 7.0
+    pooled = figures.strongest(image, 3)
+    assert pooled.shape == (2, 2) and pooled[1, 0] == sign * 7.0 and np.count_nonzero(pooled) == 1

@@ -1,0 +1,41 @@
+"""The command that diagnoses a scenario in a file, from the command line to the report folder."""
+
+import json
+
+import pytest
+from test_scenario import small
+
+from nanobrag_torch.doctor import GradientReport, diagnose
+from nanobrag_torch.workbook.commands.app import run_command
+from nanobrag_torch.workbook.commands.doctor import print_report
+
+
+def test_a_scenario_becomes_a_table_and_a_report_folder(tmp_path, capfd):
+    scenario = tmp_path / "dark.json"
+    scenario.write_text(json.dumps({"detector": {"spixels": 16, "fpixels": 16}, "names": ["crystal.cell_a"]}))
+    with pytest.raises(SystemExit) as ended:
+        run_command(["doctor", str(scenario), "--reports", str(tmp_path / "reports")])
+    assert ended.value.code == 0
+    (folder,) = (tmp_path / "reports" / "doctor" / "scenario").iterdir()
+    report = GradientReport.from_json((folder / "diagnosis.json").read_text())
+    assert report.codes == {"crystal.cell_a": "Z1"}
+    said = capfd.readouterr()
+    assert said.out.strip().endswith("report.html")
+    assert "Z1" in said.err
+    assert (folder / "report.html").is_file()
+
+
+def test_a_wrong_file_starts_nothing(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(["doctor", str(tmp_path / "none.json"), "--reports", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "none.json" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_has_a_line_for_every_parameter(capsys):
+    report = diagnose(small(names=("crystal.cell_a", "beam.fluence")))
+    print_report(report.to_json())
+    said = capsys.readouterr().err
+    assert "S10" in said
+    assert f"{report['crystal.cell_a'].gradient:.4g}"[:4] in said.replace("−", "-")

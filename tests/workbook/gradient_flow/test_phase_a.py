@@ -1,0 +1,52 @@
+import pytest
+from samples import evidence, outcome_of_test
+
+from nanobrag_torch.workbook.gradient_flow import phase_a as verdict
+from nanobrag_torch.workbook.records.run import Evidence
+
+DARK = evidence("as found", 0.0, *["zero"] * 6)
+LIT = evidence("as found", 50.0, *["agrees"] * 6, lit=200)
+CONTROL = evidence("control", 100.0, *["agrees"] * 6, lit=256)
+DARK_CONTROL = evidence("control", 0.0, *["zero"] * 6)
+
+
+def with_one(case: Evidence, agreement: str) -> Evidence:
+    last = case.derivatives[-1].model_copy(update={"agreement": agreement})
+    return case.model_copy(update={"derivatives": (*case.derivatives[:-1], last)})
+
+
+@pytest.mark.parametrize(
+    ("test", "found", "control", "code", "status"),
+    [
+        ("failed", DARK, CONTROL, "dark_image", "passed"),
+        ("passed", DARK, CONTROL, "dark_image", "passed"),
+        ("passed", LIT, CONTROL, "healthy", "passed"),
+        ("failed", LIT, CONTROL, "healthy", "failed"),
+        ("failed", DARK, DARK_CONTROL, "inconclusive", "failed"),
+        ("failed", DARK, with_one(CONTROL, "missing"), "graph_severed", "failed"),
+        ("failed", DARK, with_one(CONTROL, "not finite"), "not_finite", "failed"),
+        ("failed", DARK, with_one(CONTROL, "disagrees"), "gradient_wrong", "failed"),
+        ("failed", DARK, with_one(CONTROL, "inconclusive"), "inconclusive", "failed"),
+        ("passed", with_one(LIT, "disagrees"), CONTROL, "gradient_wrong", "failed"),
+        ("failed", with_one(DARK, "disagrees"), CONTROL, "gradient_wrong", "failed"),
+    ],
+)
+def test_every_finding_has_its_evidence(test: str, found: Evidence, control: Evidence, code: str, status: str) -> None:
+    conclusion = verdict.conclude(outcome_of_test(test), found, control)
+    assert (conclusion.code, conclusion.status) == (code, status)
+    assert conclusion.remedy and "{" not in conclusion.sentence
+
+
+def test_every_row_of_the_table_is_reached_by_some_case_above() -> None:
+    codes = {row.code for row in verdict.FINDINGS}
+    assert codes == {"graph_severed", "not_finite", "gradient_wrong", "dark_image", "healthy", "inconclusive"}
+
+
+def test_a_passing_test_beside_a_zero_snapshot_is_said_in_so_many_words() -> None:
+    sentence = verdict.conclude(outcome_of_test("passed"), DARK, CONTROL).sentence
+    assert "The mapped test passes although this brief's own snapshot is zero" in sentence
+
+
+def test_a_wrong_gradient_is_named_with_its_case() -> None:
+    sentence = verdict.conclude(outcome_of_test(), DARK, with_one(CONTROL, "disagrees")).sentence
+    assert "cell_f (control)" in sentence and "cell_a" not in sentence

@@ -1,0 +1,89 @@
+from dataclasses import dataclass
+
+import pytest
+from samples import evidence, outcome_of_test
+
+from nanobrag_torch.workbook.gradient_flow import phase_c as options
+from nanobrag_torch.workbook.gradient_flow import phase_c_figure as option_figure
+from nanobrag_torch.workbook.gradient_flow import phase_d as verified
+from nanobrag_torch.workbook.records.run import Evidence
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an examined case has that options look at."""
+
+    evidence: Evidence
+
+
+def case(name: str, agreement: str = "agrees", lit: int = 256, cancellation: float | None = 0.05) -> Case:
+    found = evidence(name, 100.0, *[agreement] + ["agrees"] * 5, lit=lit)
+    rows = (found.derivatives[0].model_copy(update={"cancellation": cancellation}), *found.derivatives[1:])
+    return Case(found.model_copy(update={"derivatives": rows}))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (case("x"), ""),
+        (case("x", cancellation=1e-3), ""),
+        (case("x", cancellation=0.9e-3), "the gradient of a is less than 0.001 of its contributions"),
+        (case("x", cancellation=None), "the gradient of a is less than"),
+        (case("x", "disagrees"), "do not agree for a"),
+        (case("x", "inconclusive"), "do not agree for a"),
+        (case("x", "zero"), "do not agree for a"),
+        (case("x", lit=0), "the image is dark"),
+    ],
+)
+def test_an_option_is_accepted_if_it_is_lit_confirmed_and_above_the_floor(option, said):
+    found = options.objection(option.evidence, 1e-3)
+    assert said in found and bool(said) == bool(found)
+    (weighed,) = options.weigh(1e-3, option).options
+    assert weighed.accepted is not bool(said) and weighed.because == found
+
+
+def test_the_first_option_that_is_accepted_is_chosen():
+    compared = options.weigh(1e-3, case("dark", lit=0), case("one amplitude"), case("a list"))
+    assert (compared.accepted, compared.chosen) == (2, "one amplitude")
+    verdict = options.conclude(compared)
+    assert (verdict.code, verdict.status) == ("option_accepted", "passed")
+    assert "one amplitude" in verdict.title and "dark: the image is dark" in verdict.sentence
+    assert [row[-1] for row in options.table(compared).rows] == ["the image is dark", "accepted", "accepted"]
+
+
+def test_without_an_accepted_option_the_phase_fails():
+    verdict = options.conclude(options.weigh(1e-3, case("dark", lit=0)))
+    assert (verdict.code, verdict.status) == ("no_option_accepted", "failed")
+
+
+def test_key_numbers_name_every_option():
+    numbers = options.weigh(1e-3, case("a list, even")).key_numbers()
+    assert numbers["a_list_even.loss"].value == 983.25 and numbers["accepted"].value == 1
+    assert numbers["a_list_even.gradient.cell_a"].scale == 70.0
+    assert numbers["a_list_even.smallest_cancellation"].value == 0.05
+
+
+def test_the_figure_says_in_words_which_options_are_accepted():
+    drawing = option_figure.cancellations(options.weigh(1e-3, case("one"), case("two", "disagrees")))
+    assert drawing.words.alt.startswith("one: smallest κ 0.05, accepted; two: smallest κ 0.05, autograd")
+    (axes,) = drawing.figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert len(lines["agrees with the finite difference"].get_xdata()) == 11
+    assert list(lines["does not agree"].get_xdata()) == [0.05]
+    assert list(lines["floor, 0.001"].get_xdata()) == [1e-3, 1e-3]
+
+
+@pytest.mark.parametrize(
+    ("status", "option", "code"),
+    [
+        ("passed", case("repaired"), "repair_verified"),
+        ("failed", case("repaired"), "repair_refuted"),
+        ("passed", case("repaired", lit=0), "repair_refuted"),
+        ("passed", case("repaired", "disagrees"), "repair_refuted"),
+        ("passed", case("repaired", cancellation=1e-9), "repair_refuted"),
+    ],
+)
+def test_a_repair_is_verified_by_its_test_and_its_fixture_together(status, option, code):
+    checked = verified.verify(outcome_of_test(status), option.evidence, 1e-3)
+    assert verified.conclude(checked).code == code
+    assert checked.key_numbers()["floor"].value == 1e-3

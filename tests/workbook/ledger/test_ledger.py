@@ -1,0 +1,210 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from finished import alter, finished, write_plan
+from samples import VERDICT, working_report
+
+from nanobrag_torch.workbook.ledger.ledger import Books
+from nanobrag_torch.workbook.records.run import ParameterValue, Process, Repository
+from nanobrag_torch.workbook.report.folder import this_process
+
+HEALTHY = VERDICT.model_copy(update={"code": "healthy", "title": "The gradients are right"})
+
+
+def ledger_of(root: Path):
+    return Books(root / "reports", root).ledger()
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    return tmp_path / "reports"
+
+
+def test_every_run_has_a_row_with_verdict_and_key_numbers(reports: Path, tmp_path: Path):
+    finished(reports)
+    (row,) = ledger_of(tmp_path).rows
+    assert (row.initiative, row.phase, row.stamp) == ("2026-01-gradient-flow", "phase_a", "20260115T080000Z")
+    assert (row.status, row.finding, row.title) == ("passed", "dark_image", "The image was dark")
+    assert row.numbers["control.loss"] == 983.25 and row.numbers["snapshot.lit_pixels"] == 0
+    assert row.numbers["control.gradient.cell_a"] == 3.5
+    assert row.commit == "c0ffee" and row.seconds is not None and row.seconds > 0
+    assert row.contradictions == 0
+
+
+def test_sound_runs_contradict_nothing(reports: Path, tmp_path: Path):
+    finished(reports)
+    finished(reports, stamp="20260115T090000Z")
+    finished(reports, HEALTHY, dark=10, stamp="20260115T100000Z", notebook_sha256="1" * 64)
+    assert ledger_of(tmp_path).contradictions == ()
+
+
+def test_same_parameters_and_commit_with_other_numbers_are_flagged(reports: Path, tmp_path: Path):
+    finished(reports, lit=256)
+    finished(reports, lit=255, stamp="20260115T090000Z")
+    finished(
+        reports, lit=254, stamp="20260115T100000Z", repository=Repository(commit="beef", branch="main", dirty=False)
+    )
+    other = {"cell_a": ParameterValue(value=101.0, unit="Å", source="plan")}
+    finished(reports, lit=253, stamp="20260115T110000Z", parameters=other)
+    (found,) = ledger_of(tmp_path).contradictions
+    assert found.kind == "numbers"
+    assert [place.rpartition("/")[2] for place in found.places] == ["20260115T080000Z", "20260115T090000Z"]
+    assert "control.lit_pixels is 256 and 255" in found.what and "uncommitted" not in found.what
+    assert [row.contradictions for row in ledger_of(tmp_path).rows] == [1, 1, 0, 0]
+
+
+def test_uncommitted_changes_are_told_with_the_numbers_that_differ(reports: Path, tmp_path: Path):
+    state = Repository(commit="c0ffee", branch="main", dirty=True, changed=("x.py",))
+    finished(reports, lit=256, repository=state)
+    finished(reports, lit=255, repository=state, stamp="20260115T090000Z")
+    (found,) = ledger_of(tmp_path).contradictions
+    assert "(with uncommitted changes)" in found.what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("finding `dark_image`", "finding `healthy`", "says passed, healthy; the records say passed, dark_image"),
+        ("status `passed`", "status `failed`", "says failed, dark_image; the records say passed"),
+        ("| `control.loss` | 983.25 |", "| `control.loss` | 984.25 |", "control.loss = 984.25; the records say 983.25"),
+        ("| `control.loss` |", "| `control.gain` |", "control.gain = 983.25; the records say –"),
+        ("**The image was dark**", "The image", "says nothing, nothing"),
+    ],
+)
+def test_a_claim_in_a_summary_that_differs_from_the_records_is_flagged(
+    reports: Path, tmp_path: Path, old: str, new: str, said: str
+):
+    summary = finished(reports) / "summary.md"
+    assert old in summary.read_text()
+    summary.write_text(summary.read_text().replace(old, new))
+    found = ledger_of(tmp_path).contradictions
+    assert {each.kind for each in found} == {"claim"}
+    assert any(said in each.what for each in found)
+
+
+def test_a_finding_that_the_numbers_do_not_bear_out_is_flagged(reports: Path, tmp_path: Path):
+    finished(reports, dark=7)
+    finished(reports, HEALTHY, stamp="20260115T090000Z", notebook_sha256="1" * 64)
+    first, second = ledger_of(tmp_path).contradictions
+    assert "snapshot.lit_pixels = 7" in first.what and first.kind == "claim"
+    assert "finding healthy needs snapshot.lit_pixels > 0" in second.what
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"guards": {"CUDA_VISIBLE_DEVICES": "0"}}, "CUDA_VISIBLE_DEVICES: '0' was asked for, the kernel saw '-1'"),
+        ({"guards": {"KMP_DUPLICATE_LIB_OK": "TRUE"}}, "the kernel saw None"),
+        ({"parameters": {"device": ("cuda", "")}}, "device: 'cuda' was asked for, the kernel saw 'cpu'"),
+        ({"parameters": {"dtype": ("float32", "")}}, "dtype: 'float32' was asked for"),
+        ({"parameters": {"seed": (3, "")}}, "seed: 3 was asked for, the kernel saw 0"),
+    ],
+)
+def test_an_environment_that_is_not_what_was_asked_for_is_flagged(reports: Path, tmp_path: Path, changes, said):
+    values = {
+        name: ParameterValue(value=value, unit=unit, source="plan")
+        for name, (value, unit) in changes.pop("parameters", {}).items()
+    }
+    finished(reports, parameters=values, **changes)
+    (found,) = ledger_of(tmp_path).contradictions
+    assert found.kind == "environment" and said in found.what
+
+
+def test_folders_that_are_no_runs_are_flagged(reports: Path, tmp_path: Path):
+    sound = finished(reports)
+    moved = sound.with_name("latest")
+    finished(reports, stamp="20260115T090000Z").rename(moved)
+    (sound.parent / "20261399T000000Z").mkdir()
+    damaged = finished(reports, stamp="20260115T100000Z")
+    (damaged / "manifest.json").write_text("{}")
+    found = {(each.kind, each.places[0].rpartition("/")[2]) for each in ledger_of(tmp_path).contradictions}
+    assert found == {
+        ("not a stamp", "latest"), ("misplaced", "latest"), ("not a stamp", "20261399T000000Z"),
+        ("unreadable", "20261399T000000Z"), ("unreadable", "20260115T100000Z"),
+    }  # fmt: skip
+
+
+def test_a_plan_that_says_more_than_its_runs_is_flagged(reports: Path, tmp_path: Path):
+    plan = write_plan(tmp_path)
+    plan.write_text(plan.read_text().replace('title = "Baseline"', 'title = "Baseline"\nstate = "done"'))
+    (found,) = ledger_of(tmp_path).contradictions
+    assert "says that phase a is done; its runs say open" in found.what
+    finished(reports)
+    assert ledger_of(tmp_path).contradictions == ()
+    plan.write_text(plan.read_text().replace('focus = "', 'state = "closed"\nfocus = "', 1))
+    (found,) = ledger_of(tmp_path).contradictions
+    assert "is closed; not done: b" in found.what
+    plan.write_text("no plan")
+    (found,) = ledger_of(tmp_path).contradictions
+    assert found.kind == "plan" and "plans/gradient-flow.md" in found.what
+
+
+def test_runs_that_have_not_ended_are_told_from_killed_ones(reports: Path, tmp_path: Path):
+    working_report(reports)
+    dead = Process(pid=2**22 - 1, started=1.0, host=this_process().host)
+    working_report(reports, stamp="20260115T090000Z", process=dead)
+    assert [(row.stamp, row.status) for row in ledger_of(tmp_path).rows] == [
+        ("20260115T080000Z", "running"),
+        ("20260115T090000Z", "killed"),
+    ]
+
+
+def test_the_next_action_follows_the_plan(reports: Path, tmp_path: Path):
+    write_plan(tmp_path)
+
+    def action() -> str:
+        (only,) = ledger_of(tmp_path).next_actions
+        assert (only.initiative, only.plan) == ("2026-01-gradient-flow", "plans/gradient-flow.md")
+        return only.action
+
+    assert action() == "Run phase a (Baseline): nanobrag-workbook plan run gradient-flow"
+    finished(reports)
+    assert action().startswith("Run phase b (Probe)")
+    finished(reports, lit=0, phase="phase_b")
+    assert "phase b (Probe) failed (control.loss > 1 does not hold: control.loss = 0)" in action()
+    finished(reports, phase="phase_b", stamp="20260115T090000Z")
+    assert 'set state = "closed"' in action()
+
+
+def test_an_initiative_without_a_plan_has_the_remedy_of_its_last_run(reports: Path, tmp_path: Path):
+    finished(reports, VERDICT.model_copy(update={"remedy": "Old."}))
+    finished(reports, VERDICT.model_copy(update={"remedy": "Give it structure factors."}), stamp="20260115T090000Z")
+    (only,) = ledger_of(tmp_path).next_actions
+    assert (only.plan, only.action) == (None, "Give it structure factors.")
+
+
+def test_csv_has_a_column_for_every_number_and_no_formula(reports: Path, tmp_path: Path):
+    finished(reports, VERDICT.model_copy(update={"title": '=HYPERLINK("http://x")'}))
+    (row,) = csv.DictReader(io.StringIO(ledger_of(tmp_path).csv()))
+    assert row["title"] == '\'=HYPERLINK("http://x")'
+    assert float(row["control.loss"]) == 983.25 and row["status"] == "passed"
+
+
+def test_json_has_rows_actions_and_contradictions(reports: Path, tmp_path: Path):
+    finished(reports, dark=7)
+    data = json.loads(ledger_of(tmp_path).model_dump_json())
+    assert data["rows"][0]["numbers"]["snapshot.lit_pixels"] == 7
+    assert len(data["contradictions"]) == 1 and len(data["next_actions"]) == 1
+
+
+def test_the_work_grows_with_the_number_of_runs_and_reads_two_files_of_each(reports: Path, tmp_path: Path, monkeypatch):
+    for hour in range(12):
+        finished(reports, stamp=f"20260115T{hour:02d}0000Z")
+    asked: list[str] = []
+    for method in ("read_bytes", "read_text"):
+        original = getattr(Path, method)
+        monkeypatch.setattr(
+            Path, method, lambda self, *a, original=original, **k: asked.append(self.name) or original(self, *a, **k)
+        )
+    assert len(ledger_of(tmp_path).rows) == 12
+    assert sorted(asked) == ["manifest.json"] * 12 + ["summary.md"] * 12
+
+
+def test_a_number_changed_behind_the_manifest_changes_nothing_in_the_ledger(reports: Path, tmp_path: Path):
+    folder = finished(reports)
+    alter(folder / "control.json", loss=1.0)
+    (row,) = ledger_of(tmp_path).rows
+    assert row.numbers["control.loss"] == 983.25

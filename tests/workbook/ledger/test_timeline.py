@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+from finished import finished
+
+from nanobrag_torch.workbook.ledger.timeline import HEIGHT, LONGEST, MARGIN, WIDTH, timeline
+from nanobrag_torch.workbook.records.run import KeyNumber
+from nanobrag_torch.workbook.report.archive import Run, scan
+
+
+def runs_with(reports: Path, *values: float) -> list[Run]:
+    finished(reports)
+    (run,) = scan(reports)
+    found = []
+    for hour, value in enumerate(values):
+        numbers = {
+            "control.gradient.cell_a": KeyNumber(value=value, scale=1.0),
+            "control.loss": KeyNumber(value=1, scale=1),
+        }
+        stamp = f"20260115T{hour // 60:02d}{hour % 60:02d}00Z"
+        found.append(Run(run.folder, "i", "p", stamp, "passed", run.manifest.model_copy(update={"numbers": numbers})))
+    return found
+
+
+def test_a_curve_runs_from_the_oldest_to_the_latest_between_lowest_and_highest(tmp_path: Path):
+    runs = runs_with(tmp_path, 1.0, 3.0, 2.0)
+    (curve,) = timeline(reversed(runs))
+    assert (curve.phase, curve.name) == ("p", "control, cell_a")
+    assert [dot.value for dot in curve.dots] == [1.0, 3.0, 2.0]
+    assert [dot.x for dot in curve.dots] == pytest.approx([MARGIN, WIDTH / 2, WIDTH - MARGIN])
+    assert [dot.y for dot in curve.dots] == pytest.approx([HEIGHT - MARGIN, MARGIN, HEIGHT / 2])
+    assert (curve.first.value, curve.last.value) == (1.0, 2.0)
+
+
+def test_equal_values_lie_in_the_middle_and_one_run_is_a_dot(tmp_path: Path):
+    (curve,) = timeline(runs_with(tmp_path, 5.0))
+    assert [(dot.x, dot.y) for dot in curve.dots] == [(MARGIN, HEIGHT / 2)]
+
+
+def test_values_without_a_place_on_a_curve_are_left_out(tmp_path: Path):
+    (curve,) = timeline(runs_with(tmp_path, 1.0, float("nan"), float("inf"), -1e308, 1e308))
+    assert [dot.value for dot in curve.dots] == [1.0, -1e308, 1e308]
+    assert all(0 <= dot.y <= HEIGHT for dot in curve.dots)
+
+
+def test_a_long_history_keeps_its_latest_runs(tmp_path: Path):
+    (curve,) = timeline(runs_with(tmp_path, *map(float, range(LONGEST + 5))))
+    assert len(curve.dots) == LONGEST and curve.last.value == LONGEST + 4

@@ -1,0 +1,116 @@
+import pytest
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+
+DATA = {
+    "control": {
+        "loss": 983.25,
+        "lit_pixels": 256,
+        "gradient": "NaN",
+        "derivatives": [{"agreement": "agrees", "gradient": 3.5}, {"agreement": "zero", "gradient": 0.0}],
+        "by name": {"a": 1},
+        "nothing": None,
+    },
+    "test": {"status": "failed", "passed": False},
+}
+
+
+def evaluate(text):
+    return Expression.parse(text, "plan").evaluate(DATA)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("control.lit_pixels > 0", True),
+        ("control.lit_pixels > 256", False),
+        ("0 < control.lit_pixels <= 256", True),
+        ("0 < control.lit_pixels < 256", False),
+        ("test.status == 'failed' and control.loss != 0", True),
+        ("test.status == 'failed' and control.loss == 0", False),
+        ("test.passed or control.lit_pixels == 256", True),
+        ("not test.passed", True),
+        ("control.nothing == None", True),
+        ("abs(control.loss - 983) < 0.3", True),
+        ("abs(-control.loss / 2 + 1) * 2 > 1000", False),
+        ("all(row.agreement == 'agrees' for row in control.derivatives)", False),
+        ("any(row.gradient > 3 for row in control.derivatives)", True),
+        ("all(row.gradient > 3 for row in control.derivatives if row.agreement == 'agrees')", True),
+        ("max(row.gradient for row in control.derivatives) == 3.5", True),
+        ("sum(row.gradient for row in control.derivatives) == 3.5", True),
+        ("len(control.derivatives) == 2", True),
+        ("control.derivatives[0].gradient > control.derivatives[-1].gradient", True),
+        ("control['by name'].a == 1", True),
+        ("'fail' in test.status", True),
+        ("3 not in control.derivatives", True),
+    ],
+)
+def test_an_expression_over_records_holds_or_not(text, holds):
+    assert evaluate(text).holds is holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "control.__class__.__mro__ == 1()",
+        "(lambda: 1)() == 1",
+        "[row for row in control.derivatives] == 1",
+        "open('x') == 1",
+        "control.loss.__class__() == 1",
+        "abs(x=1) == 1",
+        "abs == 1",
+        "2 ** 999999 > 1",
+        "f'{control}' == 1",
+        "(x := 1) == 1",
+        "control.loss if test.passed else 1",
+        "b'x' == 1",
+        "control.loss >",
+        "import os",
+        "all(a + b for a in control.derivatives for b in control.derivatives)",
+        "all(a for a, b in control.derivatives)",
+        "",
+        "1 == " + "(" * 400 + "1" + ")" * 400,
+        "0 < " + "1" * 600,
+    ],
+)
+def test_anything_but_the_known_is_refused_before_it_is_evaluated(text):
+    with pytest.raises(InputError, match=r"plan, exit criterion: got .*; allowed: "):
+        Expression.parse(text, "plan")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("found.loss > 0", "there is no record 'found'; there are: control, test"),
+        ("control.losses > 0", "control has no 'losses'; it has: loss"),
+        ("control.__class__ == 1", "control has no '__class__'"),
+        ("control.loss.real > 0", "control.loss has no 'real'"),
+        ("control.derivatives[2].gradient > 0", "has no 2"),
+        ("control.loss", "gives 983.25, where true or false is needed"),
+        ("control.gradient != 0", "'NaN' and 0 cannot be compared"),
+        ("0 == control.gradient", "cannot be compared"),
+        ("control.derivatives > 1", "not supported"),
+        ("test.status * 9 == 1", "are not both numbers"),
+        ("control.loss / 0 > 1", "division by zero"),
+        ("all(row > 1 for row in control.loss)", "is 983.25, not a list"),
+        ("all(row.x > 1 for row in control.derivatives)", "row has no 'x'"),
+        ("all(row.gradient > 1 for row in control.derivatives if row.agreement == 'odd')", "decides nothing"),
+    ],
+)
+def test_evidence_that_is_missing_or_of_another_kind_decides_nothing(text, said):
+    expression = Expression.parse(text, "plan")
+    with pytest.raises(CannotEvaluate) as raised:
+        expression.evaluate(DATA)
+    assert said in str(raised.value)
+
+
+def test_the_values_that_decided_are_told():
+    seen = evaluate("control.lit_pixels > 0 and all(row.gradient >= 0 for row in control.derivatives)").seen
+    assert seen == {"control.lit_pixels": 256, "control.derivatives": "2 entries"}
+
+
+def test_an_expression_names_its_records():
+    expression = Expression.parse("all(row.x > control.y for row in found.rows) and abs(other.z) > 1", "plan")
+    assert expression.records == {"control", "found", "other"}

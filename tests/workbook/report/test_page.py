@@ -1,0 +1,122 @@
+import html
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from checkouts import BRIEF
+from markdown_it import MarkdownIt
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from samples import VERDICT, evidence, outcome_of_test, working_report
+
+from nanobrag_torch.workbook.brief import document as briefs
+from nanobrag_torch.workbook.report import page
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
+
+ATTACK = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    report = working_report(tmp_path / "reports", title=f"Title {ATTACK}")
+    report.write(outcome_of_test().model_copy(update={"message": f"said {ATTACK}", "command": f"ran {ATTACK}"}))
+    report.write(evidence("as found", 0.0, *["zero"] * 6), "snapshot.json")
+    report.write(evidence("control", 100.0, *["agrees"] * 6, lit=256), "control.json")
+    parsed = briefs.parse(BRIEF.read_text())
+    hostile = parsed.model_copy(update={"summary": f"asks {ATTACK}", "pointers": (f"docs/x.md {ATTACK}", ATTACK)})
+    report.write_text(page.BRIEF, hostile.model_dump_json())
+    cells = [
+        new_markdown_cell(f"# Heading\n\n{ATTACK}\n\n[link](javascript:alert(1))"),
+        new_code_cell(f"x = '''{ATTACK}'''", outputs=outputs()),
+    ]
+    nbformat.write(new_notebook(cells=cells), report.folder / page.NOTEBOOK)
+    report.write_text(f"{html.escape('<b>')[:1]}odd name.log", "x")
+    return report
+
+
+def outputs() -> list[nbformat.NotebookNode]:
+    table = Table(caption=f"caption {ATTACK}", columns=("column",), rows=((f"entry {ATTACK}",),))._repr_mimebundle_()
+    return [
+        new_output("stream", text=f"log {ATTACK}\n" + "line\n" * 20),
+        new_output("display_data", data=table | {"text/html": f"never {ATTACK}"}),
+        new_output("display_data", data={"image/png": f"not base64 {ATTACK}", "text/plain": f"plain {ATTACK}"}),
+        new_output("display_data", data={"image/svg+xml": f"<svg>{ATTACK}</svg>", "text/plain": "drawing"}),
+        new_output("error", ename="Odd", evalue=ATTACK, traceback=[f"\x1b[31mtrace\x1b[0m {ATTACK}"]),
+    ]
+
+
+def rendered(report: Report, root: Path) -> tuple[str, str]:
+    content = page.gather(report, VERDICT, root)
+    return page.html(content), page.markdown(content)
+
+
+def test_text_from_outside_is_shown_and_never_executed(report: Report, tmp_path: Path) -> None:
+    text, _ = rendered(report, tmp_path)
+    assert "<script" not in text.lower() and not re.search(r"<[^>]*\sonerror", text)
+    assert "javascript:" not in text
+    shown = html.unescape(text)
+    for where in ("said", "ran", "asks", "log", "caption", "entry", "plain", "trace"):
+        assert f"{where} {ATTACK}" in shown, where
+    assert "never" not in re.findall(r"never \S+", shown) and f"never {ATTACK}" not in shown
+
+
+def test_the_page_needs_nothing_from_anywhere(report: Report, tmp_path: Path) -> None:
+    text, _ = rendered(report, tmp_path)
+    assert "default-src 'none'" in text
+    sources = re.findall(r"<[^>]*\s(?:src|href|action|srcset)=[\"']?([^\"' >]+)", text)
+    assert all(source.startswith(("data:", "#")) for source in sources), sources
+
+
+def test_the_finding_comes_first_and_the_checksums_last(report: Report, tmp_path: Path) -> None:
+    text, _ = rendered(report, tmp_path)
+    order = [text.index(part) for part in (VERDICT.title, "mapped test", "The evidence", "Parameters", "SHA-256")]
+    assert order == sorted(order)
+
+
+def test_the_summary_is_markdown_in_which_nothing_from_outside_acts(report: Report, tmp_path: Path) -> None:
+    _, text = rendered(report, tmp_path)
+    shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    assert "<script" not in shown and "<img" not in shown
+    assert html.unescape(shown).count("document.title='taken'") >= 6
+
+
+def test_the_summary_has_command_time_gradients_and_assertion(report: Report, tmp_path: Path) -> None:
+    _, text = rendered(report, tmp_path)
+    assert "| cell\\_a | 3.5 | 3.5 | 1e−06 | 1/Å | agrees |" in text
+    assert "ran <script>" in text and "exit code 1, 1.5 s" in text and "said <script>" in text
+
+
+def test_a_pointer_is_a_link_where_it_leads_somewhere(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "x.md").touch()
+    _, text = rendered(report, tmp_path)
+    assert "[`docs/x.md`](../../../../docs/x.md)" in text
+    (tmp_path / "docs" / "x.md").unlink()
+    _, text = rendered(report, tmp_path)
+    assert "`docs/x.md` (not in this checkout)" in text
+
+
+@pytest.mark.parametrize("text", ["``` \nclosed", "a ` b", "````", "<b>"])
+def test_a_code_block_cannot_be_left(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(page._block(text))
+    assert [token.type for token in tokens] == ["fence"] and tokens[0].content == f"{text.strip()}\n"
+
+
+def test_a_report_of_a_notebook_that_was_never_started_still_has_a_page(tmp_path: Path) -> None:
+    report = working_report(tmp_path / "reports")
+    text, summary = rendered(report, tmp_path)
+    assert "The notebook was not started" in text and VERDICT.title in summary
+
+
+def test_artefacts_that_are_missing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "pytest.log").touch()
+    assert page.missing(("pytest.log", "pytest.xml", "summary.md"), tmp_path) == ["pytest.xml"]
+
+
+def test_a_table_of_a_notebook_may_have_any_shape(tmp_path: Path) -> None:
+    report = working_report(tmp_path / "reports")
+    output = new_output("display_data", data={TABLE_TYPE: {"caption": "c"}, "text/plain": "instead"})
+    nbformat.write(new_notebook(cells=[new_code_cell("x", outputs=[output])]), report.folder / page.NOTEBOOK)
+    text, _ = rendered(report, tmp_path)
+    assert "instead" in text

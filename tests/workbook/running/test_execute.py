@@ -1,0 +1,109 @@
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from checkouts import make_checkout, write_notebook
+
+from nanobrag_torch.workbook.machine import environment
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Outcome, execute
+
+
+class Run:
+    """One execution of a notebook with these cells, and what it left."""
+
+    def __init__(self, folder: Path, *cells: str, timeout: int = 60, guards: dict[str, str] | None = None) -> None:
+        checkout = make_checkout(folder / "checkout")
+        self.output = folder / "result {of} it" / "notebook.ipynb"
+        self.output.parent.mkdir()
+        self.told: list[tuple[int, int, str]] = []
+        self.outcome: Outcome = execute(
+            write_notebook(checkout, *cells),
+            self.output,
+            {"report_folder": "somewhere"},
+            environment=environment.of_kernel(guards or {}),
+            cwd=checkout,
+            timeout=timeout,
+            progress=lambda *what: self.told.append(what),
+        )
+        self.log = self.output.with_name(KERNEL_LOG).read_text()
+
+    @property
+    def texts(self) -> list[str]:
+        cells = nbformat.read(self.output, as_version=4).cells
+        return ["".join(output.get("text", "") for output in cell.get("outputs", [])) for cell in cells]
+
+
+def test_a_notebook_runs_with_its_parameters_in_its_folder_under_its_guards(tmp_path: Path) -> None:
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    run = Run(
+        tmp_path,
+        "import os\nprint(report_folder, os.path.basename(os.getcwd()))",
+        "print(os.environ['CUDA_VISIBLE_DEVICES'], 'KMP_DUPLICATE_LIB_OK' in os.environ)",
+        guards={"CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert run.outcome == Outcome("completed")
+    assert run.texts[2:] == ["somewhere checkout\n", "-1 False\n"]
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert [what[:2] for what in run.told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_an_executed_notebook_names_no_place_on_this_machine(tmp_path: Path) -> None:
+    run = Run(tmp_path, "x = 1")
+    assert str(tmp_path) not in run.output.read_text()
+
+
+def test_a_cell_that_raises_is_recorded_with_its_error_and_ends_the_run(tmp_path: Path) -> None:
+    run = Run(tmp_path, "print('before')", "raise ValueError('wrong <b>cell</b>')", "print('after')")
+    assert run.outcome == Outcome("raised", "ValueError", "wrong <b>cell</b>", 4)
+    assert "before\n" in run.texts and "after\n" not in run.texts
+    assert "wrong <b>cell</b>" in run.output.read_text()
+
+
+def test_a_kernel_that_dies_says_how_and_with_which_last_words(tmp_path: Path) -> None:
+    run = Run(tmp_path, "print('before')", "import os\nos.write(2, b'last words')\nos._exit(7)")
+    assert run.outcome == Outcome("died", detail="the kernel ended with exit code 7", cell=4)
+    assert "before\n" in run.texts and run.log == "last words"
+
+
+def test_a_kernel_that_is_killed_is_told_from_one_that_ends(tmp_path: Path) -> None:
+    run = Run(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert run.outcome.end == "died" and "SIGKILL" in run.outcome.detail and "memory" in run.outcome.detail
+
+
+def test_a_kernel_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
+    run = Run(tmp_path, "import ctypes\nctypes.string_at(0)")
+    assert run.outcome == Outcome("died", detail="the kernel was ended by SIGSEGV", cell=3)
+
+
+def test_a_cell_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    run = Run(tmp_path, "print('before', flush=True)", "import time\ntime.sleep(600)", timeout=2)
+    assert run.outcome == Outcome("timeout", detail="a cell took longer than 2 s", cell=4)
+    assert "before\n" in run.texts
+
+
+def test_progress_tells_the_nearest_heading(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "checkout")
+    notebook = write_notebook(checkout, "x = 1")
+    content = nbformat.read(notebook, as_version=4)
+    content.cells.insert(1, nbformat.v4.new_markdown_cell("# Title\n\nText\n\n## The cell"))
+    nbformat.write(content, notebook)
+    told: list[tuple[int, int, str]] = []
+    execute(
+        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
+        progress=lambda *what: told.append(what),
+    )  # fmt: skip
+    assert told[-1] == (3, 3, "The cell")
+
+
+def test_a_kernel_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "checkout")
+    notebook = write_notebook(checkout, "x = 1")
+    content = nbformat.read(notebook, as_version=4)
+    content.metadata.kernelspec.name = "no-such-kernel"
+    nbformat.write(content, notebook)
+    outcome = execute(
+        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
+        progress=pytest.fail,
+    )  # fmt: skip
+    assert outcome.end == "no kernel" and "no-such-kernel" in outcome.detail
