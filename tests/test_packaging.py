@@ -1,12 +1,16 @@
 """What users install: the metadata, the conda environment and the Makefile say the same; importing costs little."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
+
+import nanobrag_torch
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -26,17 +30,41 @@ def test_torch_is_pinned_to_the_same_version_everywhere():
     assert pins == re.findall(r"^TORCH := (\S+)$", (ROOT / "Makefile").read_text(), re.M) == ["torch==2.13.0"]
 
 
-def test_the_version_is_stated_once_for_users_and_once_for_the_metadata():
-    import nanobrag_torch
+def test_the_version_is_stated_once():
+    source = (ROOT / "nanobrag_torch" / "__init__.py").read_text()
+    assert re.findall(r'^__version__ = "(.+)"$', source, re.M) == [nanobrag_torch.__version__]
+    # Either the metadata is read from that line or, until it is, repeats it.
+    assert PROJECT.get("version", nanobrag_torch.__version__) == nanobrag_torch.__version__
 
-    assert nanobrag_torch.__version__ == PROJECT["version"]
+
+def test_every_name_of_the_front_door_is_that_of_its_home():
+    from nanobrag_torch import config, doctor, models, scenario, simulator
+
+    homes = (config, doctor, models, scenario, simulator)
+    for name in set(nanobrag_torch.__all__) - {"__version__"}:
+        found = getattr(nanobrag_torch, name)
+        assert any(getattr(home, name, None) is found for home in homes), name
+    assert set(nanobrag_torch.__all__) <= set(dir(nanobrag_torch))
+    with pytest.raises(AttributeError, match=r"no attribute 'Crystall'; public names: .*Crystal"):
+        nanobrag_torch.Crystall  # noqa: B018
+
+
+def loaded_after(code: str, modules: tuple[str, ...]) -> list[str]:
+    """Those of ``modules`` that a fresh interpreter has loaded after ``code``, which may print or exit."""
+    report = f"print([m for m in {modules!r} if m in sys.modules], file=sys.stderr)"
+    code = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n{report}"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ast.literal_eval(run.stderr.splitlines()[-1])
+
+
+def test_importing_the_package_brings_neither_torch_nor_numpy():
+    assert loaded_after("import nanobrag_torch; dir(nanobrag_torch)", ("torch", "numpy", "numba")) == []
+    assert loaded_after("from nanobrag_torch import Compat", ("torch", "numpy", "numba")) == []
 
 
 def test_the_simulator_does_not_bring_the_packages_of_the_workbook():
     heavy = ("matplotlib", "pandas", "papermill", "IPython", "pydantic", "gemmi", "h5py")
-    code = f"import sys, nanobrag_torch.simulator; print([m for m in {heavy!r} if m in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    assert loaded_after("import nanobrag_torch.simulator", heavy) == []
 
 
 def test_notebooks_are_stored_without_outputs_and_define_nothing():
