@@ -1,4 +1,4 @@
-"""Which option of a scenario makes a quantity inert, and which step of the physics a source file is."""
+"""Options of a scenario that make a quantity inert: it is given, and no image depends on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,31 +74,6 @@ INERT = (
     ),
 )  # fmt: skip
 
-#: The step of the physics that a file of the simulator computes.
-STAGE_OF_FILE = {
-    "unit_cell.py": "cell",
-    "crystal.py": "cell",
-    "rotation.py": "vectors",
-    "orientation.py": "vectors",
-    "mosaic.py": "vectors",
-    "detector.py": "scattering",
-    "beam.py": "scattering",
-    "geometry.py": "scattering",
-    "sources.py": "scattering",
-    "scattering.py": "scattering",
-    "safe.py": "lattice",
-    "lattice_factor.py": "lattice",
-    "structure_factor.py": "structure factor",
-    "solid_angle.py": "intensity",
-    "polarization.py": "intensity",
-    "absorption.py": "intensity",
-    "background.py": "intensity",
-    "weights.py": "intensity",
-    "formula.py": "intensity",
-    "tiles.py": "intensity",
-    "simulator.py": "image",
-}
-
 
 def reason(scenario: Scenario, name: str) -> str | None:
     """Why the quantity does not matter in this scenario, None where no option says so."""
@@ -106,8 +81,3 @@ def reason(scenario: Scenario, name: str) -> str | None:
         if name.startswith(row.names) and row.holds(scenario):
             return row.because
     return None
-
-
-def stage_of(source: str | None) -> str:
-    """The step of the physics at a source line "file.py:12: ..."; what is outside the simulator belongs to the loss."""
-    return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")

@@ -1,13 +1,9 @@
 """What a diagnosis says: frozen records, written as JSON and read back the same."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from nanobrag_torch.doctor import codec
 from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
-
-#: Bumped when a field changes its meaning or goes away.
-SCHEMA_VERSION = 1
 
 #: How much a verdict matters: nothing is wrong; a zero or a scatter that is right and has a reason; right but of little
 #: use; wrong; not looked at.
@@ -128,64 +124,3 @@ class Cost:
     evaluations: int
     seconds: float
     complete: bool
-
-
-@dataclass(frozen=True)
-class GradientReport:
-    """The diagnosis of one loss and its parameters.
-
-    ``verdict`` is the gravest of the parameters'. ``repeatable`` says whether the same values gave the same loss twice.
-    """
-
-    subject: str
-    dtype: str
-    loss: float
-    repeatable: bool
-    verdict: Verdict
-    parameters: tuple[ParameterReport, ...]
-    image: ImageStatistics | None
-    stages: tuple[Stage, ...]
-    fisher: Fisher | None
-    revivals: tuple[Revival, ...]
-    cost: Cost
-    schema_version: int = SCHEMA_VERSION
-
-    def __getitem__(self, name: str) -> ParameterReport:
-        """The parameter of that name. Raises ``KeyError``, naming those examined, for another."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        raise KeyError(f"{name!r}: must be one of {', '.join(p.name for p in self.parameters)}")
-
-    @property
-    def codes(self) -> dict[str, str]:
-        """The verdict's code of every parameter."""
-        return {parameter.name: parameter.verdict.code for parameter in self.parameters}
-
-    @property
-    def alarms(self) -> tuple[ParameterReport, ...]:
-        """The parameters whose gradient is at fault."""
-        return tuple(p for p in self.parameters if p.verdict.severity == "fault")
-
-    def to_json(self) -> str:
-        """The report as JSON; :meth:`from_json` gives an equal one."""
-        return codec.to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str) -> "GradientReport":
-        """The report in ``text``. Raises ``ValueError``, saying where, for anything else."""
-        return codec.from_json(cls, text)
-
-    def _repr_html_(self) -> str:
-        from nanobrag_torch.doctor.html import table
-
-        return table(self)
-
-    def without_timing(self) -> "GradientReport":
-        """The same report with its seconds set to zero: equal for equal work."""
-        return replace(self, cost=replace(self.cost, seconds=0.0))
-
-
-def report_schema() -> dict[str, Any]:
-    """The JSON schema of a report."""
-    return codec.schema(GradientReport)

@@ -17,6 +17,36 @@ MOST_SAMPLES = 1 << 18
 #: Samples held at once.
 TILE = 1 << 16
 
+#: The step of the physics that a file of the simulator computes.
+STAGE_OF_FILE = {
+    "unit_cell.py": "cell",
+    "crystal.py": "cell",
+    "rotation.py": "vectors",
+    "orientation.py": "vectors",
+    "mosaic.py": "vectors",
+    "detector.py": "scattering",
+    "beam.py": "scattering",
+    "geometry.py": "scattering",
+    "sources.py": "scattering",
+    "scattering.py": "scattering",
+    "safe.py": "lattice",
+    "lattice_factor.py": "lattice",
+    "structure_factor.py": "structure factor",
+    "solid_angle.py": "intensity",
+    "polarization.py": "intensity",
+    "absorption.py": "intensity",
+    "background.py": "intensity",
+    "weights.py": "intensity",
+    "formula.py": "intensity",
+    "formula_tiles.py": "intensity",
+    "simulator.py": "image",
+}
+
+
+def stage_of(source: str | None) -> str:
+    """The step of the physics at a source line "file.py:12: ..."; what is outside the simulator belongs to the loss."""
+    return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")
+
 
 def stages(shared: Shared) -> tuple[Stage, ...]:
     """Values and adjoints of a scenario's intermediate quantities, in the order of the physics, the loss last.

@@ -11,11 +11,11 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from nanobrag_torch.doctor import GradientReport, ParameterReport
-from nanobrag_torch.doctor.html import COLOURS
-from nanobrag_torch.workbook.cells.figures import AUTOGRAD, DIFFERENCE, STYLE, Drawing
+from nanobrag_torch.doctor.report import COLOURS
 from nanobrag_torch.workbook.cells.scan import Scan
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Drawing
 
 FORWARD = "#009E73"
 #: Decades below the weakest signal that the axis reaches, so that a zero is seen to be one.

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from nanobrag_torch.doctor.budget import Meter, Progress, Spent
 from nanobrag_torch.doctor.fisher import fisher
-from nanobrag_torch.doctor.inert_parameters import reason, stage_of
+from nanobrag_torch.doctor.inert_parameters import reason
 from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
 from nanobrag_torch.doctor.observation import Observation, Shared
-from nanobrag_torch.doctor.records import Fisher, GradientReport, ParameterReport, Severity, Stage, Verdict
+from nanobrag_torch.doctor.records import Fisher, ParameterReport, Severity, Stage, Verdict
+from nanobrag_torch.doctor.report import GradientReport
 from nanobrag_torch.doctor.rules import RULES
-from nanobrag_torch.doctor.stages import stages
+from nanobrag_torch.doctor.stages import stage_of, stages
 from nanobrag_torch.doctor.subject import DoctorError, Function, Subject, subject_of
 from nanobrag_torch.scenario import Scenario
 

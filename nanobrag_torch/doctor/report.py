@@ -1,9 +1,24 @@
-"""A report as a self-contained piece of HTML, for notebooks and report pages: bars, table, stages."""
+"""The report of a diagnosis: written as JSON and read back the same, and shown as HTML. Reading one needs no torch."""
 
 import math
+from dataclasses import dataclass, replace
 from html import escape
+from typing import Any
 
-from nanobrag_torch.doctor.records import GradientReport, ParameterReport, Severity
+from nanobrag_torch.doctor import codec
+from nanobrag_torch.doctor.records import (
+    Cost,
+    Fisher,
+    ImageStatistics,
+    ParameterReport,
+    Revival,
+    Severity,
+    Stage,
+    Verdict,
+)
+
+#: Bumped when a field changes its meaning or goes away.
+SCHEMA_VERSION = 1
 
 #: One colour a severity, used wherever a verdict is drawn.
 COLOURS: dict[Severity, str] = {
@@ -16,7 +31,66 @@ COLOURS: dict[Severity, str] = {
 _BAR = 160
 
 
-def table(report: GradientReport) -> str:
+@dataclass(frozen=True)
+class GradientReport:
+    """The diagnosis of one loss and its parameters.
+
+    ``verdict`` is the gravest of the parameters'. ``repeatable`` says whether the same values gave the same loss twice.
+    """
+
+    subject: str
+    dtype: str
+    loss: float
+    repeatable: bool
+    verdict: Verdict
+    parameters: tuple[ParameterReport, ...]
+    image: ImageStatistics | None
+    stages: tuple[Stage, ...]
+    fisher: Fisher | None
+    revivals: tuple[Revival, ...]
+    cost: Cost
+    schema_version: int = SCHEMA_VERSION
+
+    def __getitem__(self, name: str) -> ParameterReport:
+        """The parameter of that name. Raises ``KeyError``, naming those examined, for another."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(f"{name!r}: must be one of {', '.join(p.name for p in self.parameters)}")
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """The verdict's code of every parameter."""
+        return {parameter.name: parameter.verdict.code for parameter in self.parameters}
+
+    @property
+    def alarms(self) -> tuple[ParameterReport, ...]:
+        """The parameters whose gradient is at fault."""
+        return tuple(p for p in self.parameters if p.verdict.severity == "fault")
+
+    def to_json(self) -> str:
+        """The report as JSON; :meth:`from_json` gives an equal one."""
+        return codec.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "GradientReport":
+        """The report in ``text``. Raises ``ValueError``, saying where, for anything else."""
+        return codec.from_json(cls, text)
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
+
+    def without_timing(self) -> "GradientReport":
+        """The same report with its seconds set to zero: equal for equal work."""
+        return replace(self, cost=replace(self.cost, seconds=0.0))
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON schema of a report."""
+    return codec.schema(GradientReport)
+
+
+def to_html(report: GradientReport) -> str:
     """The whole report: verdict, a row with a bar for every parameter, the strip of stages."""
     verdict = report.verdict
     rows = "".join(_row(parameter, _largest(report)) for parameter in report.parameters)
@@ -31,15 +105,15 @@ def table(report: GradientReport) -> str:
     )
 
 
-def number(value: float | None) -> str:
+def _number(value: float | None) -> str:
     """Six digits, or a dash for what is not there."""
     return "–" if value is None else f"{value:.6g}"
 
 
 def _summary(report: GradientReport) -> str:
-    parts = [f"loss {number(report.loss)} in {report.dtype}"]
+    parts = [f"loss {_number(report.loss)} in {report.dtype}"]
     if report.image is not None:
-        parts.append(f"{report.image.lit} of {report.image.pixels} pixels lit, largest {number(report.image.largest)}")
+        parts.append(f"{report.image.lit} of {report.image.pixels} pixels lit, largest {_number(report.image.largest)}")
     if report.revivals:
         parts.append("to revive it: " + " and ".join(revival.change for revival in report.revivals))
     parts.append(f"{report.cost.evaluations} evaluations, {report.cost.seconds:.1f} s")
@@ -54,13 +128,13 @@ def _largest(report: GradientReport) -> float:
 def _row(p: ParameterReport, largest: float) -> str:
     colour = COLOURS[p.verdict.severity]
     difference = p.finite_difference
-    measured = "–" if difference is None else f"{number(difference.derivative)} ± {difference.error:.1g}"
-    evidence = "; ".join(f"{key} {number(v) if isinstance(v, float) else v}" for key, v in p.verdict.evidence.items())
+    measured = "–" if difference is None else f"{_number(difference.derivative)} ± {difference.error:.1g}"
+    evidence = "; ".join(f"{key} {_number(v) if isinstance(v, float) else v}" for key, v in p.verdict.evidence.items())
     where = ", ".join(place for place in (p.verdict.stage, p.verdict.source) if place)
     cells = (
         escape(f"{p.label}"),
-        escape(f"{number(p.value)} {p.unit}"),
-        number(p.gradient),
+        escape(f"{_number(p.value)} {p.unit}"),
+        _number(p.gradient),
         _bar(p, largest, colour),
         measured,
         f"<b style='color:{colour}'>{escape(p.verdict.code)}</b> {escape(p.verdict.title)}"
@@ -83,7 +157,7 @@ def _bar(p: ParameterReport, largest: float, colour: str) -> str:
         at = half + half * max(-1.0, min(1.0, p.finite_difference.derivative / largest))
         mark = f"<line x1='{at:.1f}' x2='{at:.1f}' y1='1' y2='15' stroke='black'/>"
     return (
-        f"<svg width='{_BAR}' height='16' role='img' aria-label='gradient {number(p.gradient)}'>"
+        f"<svg width='{_BAR}' height='16' role='img' aria-label='gradient {_number(p.gradient)}'>"
         f"<line x1='{half}' x2='{half}' y1='0' y2='16' stroke='#999'/>"
         f"<rect x='{left:.1f}' y='4' width='{max(abs(length), 1):.1f}' height='8' fill='{colour}'/>{mark}</svg>"
     )
@@ -94,8 +168,8 @@ def _strip(report: GradientReport) -> str:
     if not report.stages:
         return ""
     rows = "".join(
-        f"<tr><td style='text-align:left'>{escape(stage.name)}</td><td>{number(stage.value)}</td>"
-        f"<td>{number(stage.adjoint)}</td><td>{number(stage.signal)}</td></tr>"
+        f"<tr><td style='text-align:left'>{escape(stage.name)}</td><td>{_number(stage.value)}</td>"
+        f"<td>{_number(stage.adjoint)}</td><td>{_number(stage.signal)}</td></tr>"
         for stage in report.stages
     )
     heads = "".join(f"<th>{h}</th>" for h in ("stage", "largest value", "largest adjoint", "Σ |value · adjoint|"))
