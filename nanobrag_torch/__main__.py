@@ -1,11 +1,14 @@
 """The ``nanoBragg`` command: ``python -m nanobrag_torch`` and the console script."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from nanobrag_torch.cli.parse import Parsed
-from nanobrag_torch.cli.precedence import Configuration, configure, settings_of
+from nanobrag_torch.cli.parse import Parsed, settings_of
 from nanobrag_torch.cli.run import CommandLine
 from nanobrag_torch.cli.run import main as run
+
+if TYPE_CHECKING:
+    from nanobrag_torch.cli.precedence import Configuration
 
 
 def create_parser() -> CommandLine:
@@ -13,8 +16,10 @@ def create_parser() -> CommandLine:
     return CommandLine()
 
 
-def parse_and_validate_args(args: Parsed) -> Configuration:
+def parse_and_validate_args(args: Parsed) -> "Configuration":
     """The configs that parsed options stand for. Raises as ``cli.precedence.configure`` does."""
+    from nanobrag_torch.cli.precedence import configure  # brings torch, which the help text must not wait for
+
     return configure(settings_of(args))
 
 

@@ -7,13 +7,12 @@ names, order, units and defaults are those of spec/api.md; fields that the estab
 
 import math
 from dataclasses import dataclass, fields
-from enum import Enum
 from typing import Any
 
 import torch
 
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention, DetectorPivot
+from nanobrag_torch.conventions import CONVENTIONS, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
 
@@ -31,15 +30,6 @@ __all__ = [
 
 Scalar = float | torch.Tensor
 Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
-
-
-class CrystalShape(Enum):
-    """The lattice factor: interference of a parallelepiped, a sphere, a Gaussian, or a top-hat spot."""
-
-    SQUARE = "square"
-    ROUND = "round"
-    GAUSS = "gauss"
-    TOPHAT = "tophat"
 
 
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")

@@ -1,15 +1,25 @@
-"""Detector conventions: one row each, as in physics.md section 8.3.
+"""Named choices of crystal and detector, and the laboratory frame of each detector convention.
 
 A convention fixes the laboratory directions (beam, fast, slow, normal, two-theta axis, polarization, spindle), the
-default beam centre, and how the published (Xbeam, Ybeam) become distances along the fast and slow axes.
+default beam centre, and how the published (Xbeam, Ybeam) become distances along the fast and slow axes. The table is
+in docs/physics.md. Nothing here imports torch, so that the command can list its options at once.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
 
+class CrystalShape(Enum):
+    """The lattice factor: interference of a parallelepiped, a sphere, a Gaussian, or a top-hat spot."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
 class DetectorConvention(Enum):
-    """Which program's laboratory frame and beam-centre habit is meant."""
+    """The program whose laboratory frame and beam-centre coordinates are meant."""
 
     MOSFLM = "mosflm"
     XDS = "xds"

@@ -62,6 +62,23 @@ def test_importing_the_package_brings_neither_torch_nor_numpy():
     assert loaded_after("from nanobrag_torch import Compat", ("torch", "numpy", "numba")) == []
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = ['-h']; main()",
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = ['-version']; main()",
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = []; main()",
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = ['-cell', '100', '-nodump']; main()",
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = ['-distance', 'far']; main()",
+        "from nanobrag_torch.__main__ import main; sys.argv[1:] = ['-strict', '-celll', '100']; main()",
+        "from nanobrag_torch.workbook.parity.command import compare; compare(['--help'])",
+        "from nanobrag_torch.workbook.parity.command import compare; compare([])",
+    ],
+)
+def test_help_and_usage_errors_wait_for_neither_torch_nor_numpy(call):
+    assert loaded_after(call, ("torch", "numpy", "numba")) == []
+
+
 def test_the_simulator_does_not_bring_the_packages_of_the_workbook():
     heavy = ("matplotlib", "pandas", "papermill", "IPython", "pydantic", "gemmi", "h5py")
     assert loaded_after("import nanobrag_torch.simulator", heavy) == []

@@ -1,4 +1,9 @@
-"""One command line through two programs, or against a stored image, and how far the images and headers agree."""
+"""Compare one command line through two programs, or against a stored image: pixels and SMV headers.
+
+numpy and torch are imported by the functions that need them, so that ``nb-compare --help`` answers at once.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import difflib
@@ -8,15 +13,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from nanobrag_torch.cli.errors import CommandError
-from nanobrag_torch.cli.parse import parse
-from nanobrag_torch.cli.precedence import configure, settings_of
+from nanobrag_torch.cli.parse import parse, settings_of
 from nanobrag_torch.cli.run import main as run_command
-from nanobrag_torch.io.floatfile import read_float_image
 
+if TYPE_CHECKING:
+    import numpy as np
+
+#: Environment variable that names the C program.
+BINARY_VARIABLE = "NB_C_BIN"
 #: A pixel differs by more than ``RTOL`` of itself plus this part of the image's maximum: C stores single precision.
 RTOL, OF_MAXIMUM = 1e-6, 1e-9
 _FLOAT, _INTEGER, _DUMP = "floatimage.bin", "intimage.img", "Fdump.bin"
@@ -72,6 +79,8 @@ def compare_images(
 
     Raises ``ValueError`` where the shapes differ.
     """
+    import numpy as np
+
     if ours.shape != theirs.shape:
         raise ValueError(f"images of {ours.shape} and {theirs.shape} pixels (slow, fast) cannot be compared.")
     a, b = ours.astype(np.float64), theirs.astype(np.float64)
@@ -126,16 +135,24 @@ def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = R
 
 
 def image_shape(command: Sequence[str]) -> tuple[int, int]:
-    """(slow, fast) pixels of the image that ``command`` makes. Raises as ``configure`` does."""
-    detector = configure(settings_of(parse(command))).detector
+    """(slow, fast) pixels of the image that ``command`` makes.
+
+    Raises ``CommandError``, ``ValueError`` or ``OSError`` for options or a detector that cannot be.
+    """
+    from nanobrag_torch.cli.camera import camera_of, detector_config
+
+    settings = settings_of(parse(command))
+    detector = detector_config(settings, camera_of(settings))
     return detector.spixels, detector.fpixels
 
 
 def run_ours(command: Sequence[str], folder: Path) -> np.ndarray:
     """The float image of a run in this process, its files in the new ``folder``.
 
-    Raises ``CommandError`` where it fails, and as ``configure`` does for what cannot be simulated.
+    Raises ``CommandError`` where it fails, and as ``image_shape`` does.
     """
+    from nanobrag_torch.io.floatfile import read_float_image
+
     shape = image_shape(command)
     with contextlib.redirect_stdout(io.StringIO()) as report, contextlib.redirect_stderr(io.StringIO()) as messages:
         status = run_command(_redirected(command, folder))
@@ -146,6 +163,8 @@ def run_ours(command: Sequence[str], folder: Path) -> np.ndarray:
 
 def run_theirs(binary: str, command: Sequence[str], folder: Path) -> np.ndarray:
     """The float image of ``binary``, its files in the new ``folder``. Raises ``CommandError`` or ``OSError``."""
+    from nanobrag_torch.io.floatfile import read_float_image
+
     done = subprocess.run([binary, *_redirected(command, folder)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CommandError(f"{binary} ended with {done.returncode}: {_last_line(done.stderr or done.stdout)}")
@@ -173,6 +192,10 @@ def _last_line(text: str) -> str:
 
 def _stored(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, str | None]:
     """The stored image, and its SMV header where there is one."""
+    import numpy as np
+
+    from nanobrag_torch.io.floatfile import read_float_image
+
     if path.suffix != ".npz":
         return read_float_image(path, shape), None
     with np.load(path) as arrays:

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nanobrag_torch.cli.settings import Settings
-from nanobrag_torch.config import CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.conventions import CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import energy_to_wavelength
 
 Values = tuple[Any, ...]
+
+#: First line of a run, and of the usage text after a mistake.
+BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
 
 @dataclass(frozen=True)

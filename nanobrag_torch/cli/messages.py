@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nanobrag_torch.cli.flags import BANNER
 from nanobrag_torch.cli.precedence import SOURCE_DISTANCE, Configuration
 from nanobrag_torch.cli.prepare import Prepared, reads_dump
 from nanobrag_torch.config import CrystalShape
@@ -20,8 +21,6 @@ from nanobrag_torch.models.orientation import phi_angles
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import AVOGADRO, angstrom_to_m, m_to_mm, mm_to_m, um_to_m
-
-BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
 SHAPES = {
     CrystalShape.SQUARE: "parallelpiped",

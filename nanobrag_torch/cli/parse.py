@@ -53,6 +53,22 @@ def parse(words: Sequence[str]) -> Parsed:
     return parsed
 
 
+def settings_of(parsed: Parsed) -> Settings:
+    """Defaults, then the mask's header, then the image's, then all options.
+
+    Raises ``OSError`` or ``ValueError`` for a header that cannot be read.
+    """
+    settings = Settings()
+    for name in ("mask_file", "image_file"):
+        path = parsed.last(name)
+        if path is not None:
+            from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header  # brings torch
+
+            apply_smv_header_to_config(parse_smv_header(path), vars(settings), is_mask=name == "mask_file")
+    parsed.apply(settings)
+    return settings
+
+
 def _has(words: Sequence[str], setting: str) -> bool:
     return any(word in flag.names for flag in FLAGS if setting in flag.also for word in words)
 

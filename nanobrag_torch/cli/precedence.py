@@ -11,19 +11,20 @@ import torch
 
 from nanobrag_torch.cli.camera import Camera, camera_of, detector_config
 from nanobrag_torch.cli.errors import CommandError
-from nanobrag_torch.cli.parse import Parsed
+from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.structure import Structure, load_structure
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
 from nanobrag_torch.conventions import CONVENTIONS
-from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.models.crystal import THIN, Crystal
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep
 from nanobrag_torch.units import angstrom_to_m, mm_to_m
+
+__all__ = ["SOURCE_DISTANCE", "Configuration", "configure", "settings_of"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -57,20 +58,6 @@ class Configuration:
         """xmin, xmax, ymin, ymax as the C program reports them: by default up to one past the last pixel."""
         full = (0, self.detector.fpixels, 0, self.detector.spixels)
         return tuple(d if given < 0 else given for given, d in zip(self.settings.roi, full, strict=True))  # type: ignore[return-value]
-
-
-def settings_of(parsed: Parsed) -> Settings:
-    """Defaults, then the mask's header, then the image's, then all options.
-
-    Raises ``OSError`` or ``ValueError`` for a header that cannot be read.
-    """
-    settings = Settings()
-    for name in ("mask_file", "image_file"):
-        path = parsed.last(name)
-        if path is not None:
-            apply_smv_header_to_config(parse_smv_header(path), vars(settings), is_mask=name == "mask_file")
-    parsed.apply(settings)
-    return settings
 
 
 def configure(settings: Settings) -> Configuration:

@@ -6,7 +6,7 @@ wherever the C program tells a missing value from a default.
 
 from dataclasses import dataclass
 
-from nanobrag_torch.config import CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.conventions import CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
 
 Vector = tuple[float, float, float]

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from nanobrag_torch.cli.compare import RTOL, Comparison, Pair, compare_with_program, compare_with_stored
+from nanobrag_torch.cli.compare import (
+    BINARY_VARIABLE,
+    RTOL,
+    Comparison,
+    Pair,
+    compare_with_program,
+    compare_with_stored,
+)
 from nanobrag_torch.cli.errors import CommandError, describe
-from nanobrag_torch.io.files import replacing
 
-#: Environment variable that names the C program.
-BINARY_VARIABLE = "NB_C_BIN"
 AGREE, DIFFER, FAILURE = 0, 1, 9
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -79,6 +83,8 @@ def _compared(options: argparse.Namespace, command: list[str]) -> Pair:
 
 def _plot(path: Path, pair: Pair) -> None:
     """Draw the comparison. Raises ``ImportError`` where the workbook is not installed, ``OSError`` as writing does."""
+    from nanobrag_torch.io.files import replacing
+
     try:
         from nanobrag_torch.workbook.parity.figures import comparison
     except ModuleNotFoundError as error:
