@@ -68,7 +68,7 @@ def _angle(name: str, label: str, low: float = -math.inf, high: float = math.inf
     return Quantity(name, label, "°", 2e-3, 3.0, low=low, high=high)
 
 
-def _place(name: str, label: str, low: float = -math.inf) -> Quantity:
+def _position(name: str, label: str, low: float = -math.inf) -> Quantity:
     return Quantity(name, label, "mm", 2e-3, 3.0, low=low)
 
 
@@ -94,10 +94,10 @@ _ROWS = (
     Quantity("crystal.N_cells[2]", "Nc", "cells", 1e-3, 1.0, low=1.0),
     _amplitude("crystal.default_F", "F", "electrons", 100.0, low=-math.inf),
     _amplitude("crystal.fudge", "fudge", "", 1.0, low=1e-9),
-    _place("detector.distance_mm", "distance", low=1e-3),
-    _place("detector.close_distance_mm", "close distance"),
-    _place("detector.beam_center_s", "beam centre slow"),
-    _place("detector.beam_center_f", "beam centre fast"),
+    _position("detector.distance_mm", "distance", low=1e-3),
+    _position("detector.close_distance_mm", "close distance"),
+    _position("detector.beam_center_s", "beam centre slow"),
+    _position("detector.beam_center_f", "beam centre fast"),
     _angle("detector.detector_rotx_deg", "detector x"),
     _angle("detector.detector_roty_deg", "detector y"),
     _angle("detector.detector_rotz_deg", "detector z"),

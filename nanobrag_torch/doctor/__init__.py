@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nanobrag_torch.doctor.diagnosis import diagnose
     from nanobrag_torch.doctor.measure import sensitivities
-    from nanobrag_torch.doctor.records import ParameterReport, Verdict
+    from nanobrag_torch.doctor.records import GradientVerdict, ParameterReport
     from nanobrag_torch.doctor.report import GradientReport, report_schema
     from nanobrag_torch.doctor.rules import CODES, RULES
     from nanobrag_torch.doctor.subject import DoctorError
@@ -20,23 +20,23 @@ __all__ = [
     "RULES",
     "DoctorError",
     "GradientReport",
+    "GradientVerdict",
     "ParameterReport",
     "Scenario",
-    "Verdict",
     "diagnose",
     "report_schema",
     "sensitivities",
 ]
 
-#: The module of every name.
+#: Module of each public name.
 _HOMES = {
     "CODES": "doctor.rules",
     "RULES": "doctor.rules",
     "DoctorError": "doctor.subject",
     "GradientReport": "doctor.report",
+    "GradientVerdict": "doctor.records",
     "ParameterReport": "doctor.records",
     "Scenario": "scenario",
-    "Verdict": "doctor.records",
     "diagnose": "doctor.diagnosis",
     "report_schema": "doctor.report",
     "sensitivities": "doctor.measure",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from nanobrag_torch.doctor.records import Cost
 
 #: Called with (evaluations done, evaluations expected, what is being done).
-Progress = Callable[[int, int, str], None]
+ProgressCallback = Callable[[int, int, str], None]
 
 
-class Spent(Exception):
+class BudgetSpent(Exception):
     """The budget is used up; what was measured so far is reported."""
 
 
@@ -21,18 +21,18 @@ class Meter:
     expected: int = 0
     evaluations: int | None = None
     seconds: float | None = None
-    progress: Progress | None = None
+    progress: ProgressCallback | None = None
     done: int = 0
     complete: bool = True
     started: float = field(default_factory=time.monotonic)
 
     def count(self, weight: int = 1) -> None:
-        """Note that an evaluation is about to be made. Raises ``Spent`` where the budget has no room for it."""
+        """Note that an evaluation is about to be made. Raises ``BudgetSpent`` where the budget has no room for it."""
         over_count = self.evaluations is not None and self.done + weight > self.evaluations
         over_time = self.seconds is not None and time.monotonic() - self.started > self.seconds
         if over_count or over_time:
             self.complete = False
-            raise Spent
+            raise BudgetSpent
         self.done += weight
 
     def tell(self, what: str) -> None:

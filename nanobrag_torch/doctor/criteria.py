@@ -1,11 +1,14 @@
-"""What the rows of the decision table ask of an observation: one question a function."""
+"""Criteria of the decision table: one question about an observation a function.
+
+A criterion is written for a row that stands at its place: rows above it have already been refused.
+"""
 
 from collections.abc import Callable
 
 from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING_OF_A, Observation
 from nanobrag_torch.doctor.watch import Event
 
-Test = Callable[[Observation], bool]
+Criterion = Callable[[Observation], bool]
 
 #: Below this part of its contributions a gradient is a small rest of a large cancellation.
 CANCELS = 1e-3
@@ -22,70 +25,72 @@ ANY: Callable[[Event], bool] = lambda event: True  # noqa: E731
 OUTSIDE: Callable[[Event], bool] = lambda event: not event.internal  # noqa: E731
 
 ROOTS = ("Sqrt", "LinalgVectorNorm", "Norm", "Pow", "Rsqrt")
+SELECTIONS = ("Mul", "Where", "MaskedFill", "Index", "MaskedSelect")
 
 
 def first_conversion(o: Observation, test: Callable[[Event], bool]) -> Event | None:
     """The first event that passes the test, those outside this package first."""
-    found = sorted((event for event in o.severed if test(event)), key=lambda event: event.internal)
+    found = sorted((event for event in o.detached_at if test(event)), key=lambda event: event.internal)
     return found[0] if found else None
 
 
 def gradient_is_not_finite(o: Observation) -> bool:
-    """NaN or infinite."""
+    """Autograd gave a gradient that is NaN or infinite."""
     return o.gradient is not None and (o.gradient != o.gradient or abs(o.gradient) == float("inf"))
 
 
-def value_breaks_at(*operations: str) -> Test:
-    """A value is not finite, first made so by one of these operations."""
+def value_nonfinite_at(*operations: str) -> Criterion:
+    """A value is not finite, and one of these operations ("sqrt", "exp") was the first to make it so."""
 
     def holds(o: Observation) -> bool:
-        event = o.shared.watch.broken
-        return event is not None and value_breaks(o) and event.operation in operations
+        event = o.shared.watch.nonfinite_at
+        return event is not None and value_is_not_finite(o) and event.operation in operations
 
     return holds
 
 
-def value_breaks(o: Observation) -> bool:
+def value_is_not_finite(o: Observation) -> bool:
     """The loss is NaN or infinite."""
     return o.shared.loss != o.shared.loss or abs(o.shared.loss) == float("inf")
 
 
-def gradient_breaks_at(*operations: str) -> Test:
-    """Values are finite, the gradient is not, and it ceased to be so at one of these operations."""
+def gradient_nonfinite_at(*operations: str) -> Criterion:
+    """The gradient is not finite, and the first node to make it so derives one of these operations ("Sqrt", "Exp")."""
 
     def holds(o: Observation) -> bool:
-        place = o.shared.graph.breaks
-        return gradient_is_not_finite(o) and place is not None and place.operation in operations
+        node = o.shared.graph.nonfinite_at
+        return gradient_is_not_finite(o) and node is not None and node.operation in operations
 
     return holds
 
 
-def either(*tests: Test) -> Test:
-    """One of the tests holds."""
-    return lambda o: any(test(o) for test in tests)
+def either(*criteria: Criterion) -> Criterion:
+    """A criterion that holds where one of these does."""
+    return lambda o: any(criterion(o) for criterion in criteria)
 
 
 def image_is_finite(o: Observation) -> bool:
-    """There is an image, and all of it is finite."""
-    return o.shared.statistics is not None and o.shared.statistics.finite
+    """The model has an image, and all of it is finite."""
+    return o.shared.summary is not None and o.shared.summary.finite
 
 
-def loss_breaks(o: Observation) -> bool:
+def loss_is_not_finite(o: Observation) -> bool:
     """The image is finite, but the loss, or its derivative by the image, is not."""
     weights = o.shared.weights
     bad = weights is not None and not bool(weights.isfinite().all())
-    return image_is_finite(o) and (bad or value_breaks(o)) and (gradient_is_not_finite(o) or value_breaks(o))
+    value = value_is_not_finite(o)
+    return image_is_finite(o) and (bad or value) and (value or gradient_is_not_finite(o))
 
 
 def input_is_not_finite(o: Observation) -> bool:
     """The loss is not finite, and no operation made it so: something that went in already was not."""
     watch = o.shared.watch
-    return value_breaks(o) and watch.broken is None and watch.tainted is not None
+    return value_is_not_finite(o) and watch.nonfinite_at is None and watch.nonfinite_input is not None
 
 
-def breaks_on_zeros(o: Observation) -> bool:
-    """The operation that broke the value was applied to exact zeros."""
-    return o.shared.watch.broken is not None and o.shared.watch.broken.zeros > 0
+def nonfinite_on_zeros(o: Observation) -> bool:
+    """The first operation whose value is not finite was applied to exact zeros."""
+    return o.shared.watch.nonfinite_at is not None and o.shared.watch.nonfinite_at.zeros > 0
 
 
 def unweighted(o: Observation) -> bool:
@@ -94,13 +99,13 @@ def unweighted(o: Observation) -> bool:
 
 
 def is_clamped(o: Observation) -> bool:
-    """The signal on its way to the parameter ends in a clamp."""
-    return o.ends_at(CLAMPS) is not None
+    """The backward signal on its way to the parameter became zero in a clamp."""
+    return o.zeroed_by(CLAMPS) is not None
 
 
 def pixels_are_clipped(o: Observation) -> bool:
-    """Whether pixels were clamped, rather than one number: a hinge is a clamp of the loss."""
-    return any(place.operation in CLAMPS and place.elements > 1 for place in o.ends)
+    """Pixels were clamped, rather than one number: a hinge is a clamp of the loss."""
+    return any(node.operation in CLAMPS and node.elements > 1 for node in o.zeroed_at)
 
 
 def loss_is_flat(o: Observation) -> bool:
@@ -110,8 +115,8 @@ def loss_is_flat(o: Observation) -> bool:
 
 
 def weighted_by_zero(o: Observation) -> bool:
-    """Whether the loss multiplies the image by zeros, or leaves pixels out, rather than being flat itself."""
-    return any(place.operation in ("Mul", "Where", "MaskedFill", "Index", "MaskedSelect") for place in o.ends)
+    """The loss multiplies the image by zeros, or leaves pixels out, rather than being flat itself."""
+    return any(node.operation in SELECTIONS for node in o.zeroed_at)
 
 
 def stationary(o: Observation) -> bool:
@@ -128,20 +133,21 @@ def stationary(o: Observation) -> bool:
 
 
 def misses_the_target(o: Observation) -> bool:
-    """What the loss looks for and what responds hardly overlap."""
+    """Pixels that the loss looks for and pixels that respond hardly overlap."""
     if not o.response or not o.peak_weight or o.magnitude is None:
         return False
     return 0 < o.magnitude <= OVERLAP * o.peak_weight * o.response
 
 
-def depends_on_a_stranger(o: Observation) -> bool:
-    """Whether the graph ends in another leaf that looks like the parameter."""
+def depends_on_a_foreign_leaf(o: Observation) -> bool:
+    """The graph leads to a foreign leaf of the same shape and value as the parameter."""
     value = o.shared.subject.values[o.coordinate.parameter]
-    return any(s.shape == value.shape and bool((s.detach().to(value) == value).all()) for s in o.shared.graph.strangers)
+    leaves = (leaf.detach() for leaf in o.shared.graph.foreign_leaves if leaf.shape == value.shape)
+    return any(bool((leaf.to(value) == value).all()) for leaf in leaves)
 
 
 def relative_gap(one: float | None, other: float | None) -> float:
-    """The difference of two numbers, as a part of the larger; 0 where one is not there."""
+    """Difference of two numbers as a part of the larger; 0 where one is missing."""
     if one is None or other is None:
         return 0.0
     return abs(one - other) / max(abs(one), abs(other), 1e-300)
@@ -163,6 +169,6 @@ def other_mode(o: Observation) -> str | None:
     return next((mode for mode in modes if relative_gap(given, modes[mode].get(o.coordinate.name)) < 1e-7), None)
 
 
-def revived(code: str) -> Test:
+def revived(code: str) -> Criterion:
     """The image is dark, and lifting a factor of that code lights it up."""
     return lambda o: o.shared.dark and any(revival.code == code for revival in o.shared.revivals)

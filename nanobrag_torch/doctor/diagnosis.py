@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.budget import Meter, Progress, Spent
+from nanobrag_torch.doctor.budget import BudgetSpent, Meter, ProgressCallback
 from nanobrag_torch.doctor.fisher import fisher
 from nanobrag_torch.doctor.inert_parameters import reason
 from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
-from nanobrag_torch.doctor.observation import Observation, Shared
-from nanobrag_torch.doctor.records import Fisher, ParameterReport, Severity, Stage, Verdict
+from nanobrag_torch.doctor.observation import Observation, SharedFacts
+from nanobrag_torch.doctor.records import Fisher, GradientVerdict, ParameterReport, Severity, Stage
 from nanobrag_torch.doctor.report import GradientReport
 from nanobrag_torch.doctor.rules import RULES
 from nanobrag_torch.doctor.stages import stage_of, stages
-from nanobrag_torch.doctor.subject import DoctorError, Function, Subject, subject_of
+from nanobrag_torch.doctor.subject import DoctorError, ModelFunction, Subject, subject_of
 from nanobrag_torch.scenario import Scenario
 
 #: Verdicts from the gravest to the least.
@@ -25,16 +25,16 @@ GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", 
 
 
 def diagnose(
-    examined: Scenario | Function,
+    examined: Scenario | ModelFunction,
     params: Mapping[str, Any] | None = None,
     *,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
-    rebuild: Callable[[], Function] | None = None,
+    rebuild: Callable[[], ModelFunction] | None = None,
     reference: Mapping[str, float] | None = None,
     evaluations: int | None = None,
     seconds: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> GradientReport:
     """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
 
@@ -57,7 +57,7 @@ def diagnose(
     meter.tell("graph")
     try:
         shared = shared_facts(subject, meter, dict(reference or {}))
-    except Spent:
+    except BudgetSpent:
         raise DoctorError(
             f"evaluations = {evaluations}, seconds = {seconds}: must allow the first gradient and two evaluations. "
             f"An uneventful diagnosis takes {meter.expected} evaluations."
@@ -76,7 +76,7 @@ def diagnose(
         repeatable=shared.repeatable,
         verdict=_overall(parameters),
         parameters=parameters,
-        image=shared.statistics,
+        image=shared.summary,
         stages=strip,
         fisher=information,
         revivals=shared.revivals,
@@ -84,16 +84,16 @@ def diagnose(
     )
 
 
-def _examine(shared: Shared, meter: Meter) -> tuple[tuple[ParameterReport, ...], dict[str, Tensor]]:
+def _examine(shared: SharedFacts, meter: Meter) -> tuple[tuple[ParameterReport, ...], dict[str, Tensor]]:
     reports: list[ParameterReport] = []
     tangents: dict[str, Tensor] = {}
     for coordinate in shared.subject.coordinates:
         try:
             if not meter.complete:
-                raise Spent
+                raise BudgetSpent
             meter.tell(coordinate.label)
             observation, tangent = observe(shared, coordinate, meter)
-        except Spent:
+        except BudgetSpent:
             reports.append(_report(Observation(shared, coordinate, None), _unexamined()))
             continue
         reports.append(_report(observation, _verdict(observation)))
@@ -102,7 +102,7 @@ def _examine(shared: Shared, meter: Meter) -> tuple[tuple[ParameterReport, ...],
     return tuple(reports), tangents
 
 
-def _verdict(o: Observation) -> Verdict:
+def _verdict(o: Observation) -> GradientVerdict:
     rule = next(rule for rule in RULES if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
@@ -114,10 +114,10 @@ def _verdict(o: Observation) -> Verdict:
         if because:
             evidence["because"] = because
     source = str(source) if source is not None else None
-    return Verdict(rule.code, rule.severity, rule.title, rule.remedy, evidence, stage, source)
+    return GradientVerdict(rule.code, rule.severity, rule.title, rule.remedy, evidence, stage, source)
 
 
-def _report(o: Observation, verdict: Verdict) -> ParameterReport:
+def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:
     c = o.coordinate
     return ParameterReport(
         name=c.name,
@@ -138,11 +138,11 @@ def _report(o: Observation, verdict: Verdict) -> ParameterReport:
     )
 
 
-def _unexamined() -> Verdict:
-    return Verdict("unexamined", "unexamined", "the budget was spent", "Allow more evaluations or seconds.", {})
+def _unexamined() -> GradientVerdict:
+    return GradientVerdict("unexamined", "unexamined", "the budget was spent", "Allow more evaluations or seconds.", {})
 
 
-def _overall(parameters: tuple[ParameterReport, ...]) -> Verdict:
+def _overall(parameters: tuple[ParameterReport, ...]) -> GradientVerdict:
     """The gravest verdict; among equals the most frequent."""
     gravest = min((p.verdict.severity for p in parameters), key=GRAVITY.index)
     of_them = [p.verdict for p in parameters if p.verdict.severity == gravest]
@@ -152,7 +152,7 @@ def _overall(parameters: tuple[ParameterReport, ...]) -> Verdict:
 
 def _impossible(subject: Subject, message: str, meter: Meter) -> GradientReport:
     """The report on a scenario whose values no image can be computed from."""
-    verdict = Verdict(
+    verdict = GradientVerdict(
         "N5", "fault", "impossible input: no image can be computed",
         "Correct the value that the message names.", {"message": message}, "cell",
     )  # fmt: skip
@@ -168,7 +168,7 @@ def _impossible(subject: Subject, message: str, meter: Meter) -> GradientReport:
     )  # fmt: skip
 
 
-def _information(shared: Shared, tangents: dict[str, Tensor]) -> Fisher | None:
+def _information(shared: SharedFacts, tangents: dict[str, Tensor]) -> Fisher | None:
     if shared.image is None or not tangents or shared.dark or shared.subject.loss is None:
         return None
     if not bool((shared.image > 0).any()):
@@ -177,7 +177,7 @@ def _information(shared: Shared, tangents: dict[str, Tensor]) -> Fisher | None:
     return fisher(tuple(tangents), columns, shared.image.reshape(-1))
 
 
-def _stages(shared: Shared, meter: Meter) -> tuple[Stage, ...]:
+def _stages(shared: SharedFacts, meter: Meter) -> tuple[Stage, ...]:
     if shared.subject.scenario is None or shared.image is None or shared.weights is None or not meter.complete:
         return ()
     meter.tell("stages")

@@ -1,68 +1,69 @@
-"""The numbers and places that speak for a verdict, by name; what is None is left out."""
+"""Evidence for a verdict: functions that gather numbers and places by name; an entry that is None is left out."""
 
 from collections.abc import Callable
 
-from nanobrag_torch.doctor import criteria as ask
+from nanobrag_torch.doctor import criteria
 from nanobrag_torch.doctor.observation import Observation
 from nanobrag_torch.doctor.watch import Event
 
-Facts = dict[str, float | str | None]
-Evidence = Callable[[Observation], Facts]
+EvidenceItems = dict[str, float | str | None]
+EvidenceFunction = Callable[[Observation], EvidenceItems]
 
 
-def conversion(kind: Callable[[Event], bool]) -> Evidence:
-    """Where a tensor that depends on the parameter was converted."""
+def conversion(kind: Callable[[Event], bool]) -> EvidenceFunction:
+    """Gather the conversion of that kind at which a tensor that depends on the parameter left the graph."""
 
-    def evidence(o: Observation) -> Facts:
-        event = ask.first_conversion(o, kind)
+    def evidence(o: Observation) -> EvidenceItems:
+        event = criteria.first_conversion(o, kind)
         return {} if event is None else {"operation": event.operation, "source": event.line}
 
     return evidence
 
 
-def end_of_signal(operations: frozenset[str] | None = None) -> Evidence:
-    """The operation at which the backward signal became zero."""
+def zeroed(operations: frozenset[str] | None = None) -> EvidenceFunction:
+    """Gather the operation, one of these or any, at which the backward signal became zero."""
 
-    def evidence(o: Observation) -> Facts:
-        place = o.ends_at(operations) if operations else next(iter(o.ends), None)
-        return {} if place is None else {"operation": place.operation, "source": place.line}
+    def evidence(o: Observation) -> EvidenceItems:
+        node = o.zeroed_by(operations) if operations else next(iter(o.zeroed_at), None)
+        return {} if node is None else {"operation": node.operation, "source": node.line}
 
     return evidence
 
 
-def breakdown(o: Observation) -> Facts:
-    """The operation at which value or gradient ceased to be finite."""
-    event, place = o.shared.watch.broken or o.shared.watch.tainted, o.shared.graph.breaks
-    if ask.value_breaks(o) and event is not None:
+def nonfinite(o: Observation) -> EvidenceItems:
+    """Operation at which value or gradient ceased to be finite."""
+    event = o.shared.watch.nonfinite_at or o.shared.watch.nonfinite_input
+    node = o.shared.graph.nonfinite_at
+    if criteria.value_is_not_finite(o) and event is not None:
         return {"operation": event.operation, "result": event.result, "zeros": float(event.zeros), "source": event.line}
-    if place is not None:
-        return {"operation": f"derivative of {place.operation}", "source": place.line}
+    if node is not None:
+        return {"operation": f"derivative of {node.operation}", "source": node.line}
     return {}
 
 
-def jump(o: Observation) -> Facts:
-    """A discontinuity nearby."""
+def jump(o: Observation) -> EvidenceItems:
+    """Place and height of a discontinuity nearby."""
     jump = o.difference.jump if o.difference else None
     return {} if jump is None else {"jump at": jump.at, "height": jump.height}
 
 
-def both_sides(o: Observation) -> Facts:
-    """The slopes on both sides."""
+def both_sides(o: Observation) -> EvidenceItems:
+    """Slopes on both sides."""
     return {} if o.difference is None else {"left": o.difference.left, "right": o.difference.right}
 
 
-def zero_factor(o: Observation) -> Facts:
-    """What makes the image dark."""
+def zero_factor(o: Observation) -> EvidenceItems:
+    """Factor that makes the image dark."""
     lift = " and ".join(revival.factor for revival in o.shared.revivals)
-    return {"image maximum": 0.0, **({"zero factor": lift} if lift else end_of_signal()(o))}
+    return {"image maximum": 0.0, **({"zero factor": lift} if lift else zeroed()(o))}
 
 
-def discrepancy(o: Observation) -> Facts:
-    """How far autograd and finite difference lie apart."""
+def discrepancy(o: Observation) -> EvidenceItems:
+    """Distance between autograd and finite difference, in the loss's units and as a part of A."""
     if o.difference is None or o.gradient is None:
         return {}
     gap = abs(o.gradient - o.difference.derivative)
-    numbers: Facts = {"|AD - FD|": gap, "error bar": o.difference.error}
+    numbers: EvidenceItems = {"|AD - FD|": gap, "error bar": o.difference.error}
     if o.magnitude:
         numbers["|AD - FD| / A"] = gap / o.magnitude
     if o.concentration is not None:
@@ -70,12 +71,12 @@ def discrepancy(o: Observation) -> Facts:
     return numbers
 
 
-def pole(o: Observation) -> Facts:
-    """The discrepancy, and the quotient that is close to its pole."""
-    places = o.shared.graph.noisy_divisions
-    return {**discrepancy(o), **({"source": places[0].line} if places else {})}
+def pole(o: Observation) -> EvidenceItems:
+    """Discrepancy, and the quotient that is close to its pole."""
+    nodes = o.shared.graph.noisy_divisions
+    return {**discrepancy(o), **({"source": nodes[0].line} if nodes else {})}
 
 
-def both_precisions(o: Observation) -> Facts:
-    """The gradient in both precisions."""
+def both_precisions(o: Observation) -> EvidenceItems:
+    """Gradient in both precisions."""
     return {"float32": o.single, "float64": o.double}

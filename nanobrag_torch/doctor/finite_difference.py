@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Function = Callable[[float], float]
+RealFunction = Callable[[float], float]
 #: "rough" is a function that scatters more finely than the steps, by more than its arithmetic explains.
 Pattern = Literal["smooth", "flat", "kink", "jumps", "rough", "unresolved"]
 Agreement = Literal["agrees", "disagrees", "inconclusive", "zero", "missing", "not finite"]
@@ -66,7 +66,7 @@ def default_step(value: float) -> float:
 
 
 def differentiate(
-    function: Function,
+    function: RealFunction,
     x: float,
     step: float,
     *,
@@ -149,7 +149,7 @@ def agreement(gradient: float | None, difference: FiniteDifference, magnitude: f
 class _Points:
     """Values of the function, each computed once, and their uncertainty."""
 
-    def __init__(self, function: Function, x: float, epsilon: float, noise: float) -> None:
+    def __init__(self, function: RealFunction, x: float, epsilon: float, noise: float) -> None:
         self.function, self.x, self.epsilon, self.noise = function, x, epsilon, noise
         self.known: dict[float, float] = {}
 

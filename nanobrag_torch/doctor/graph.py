@@ -1,4 +1,4 @@
-"""Walk the backward graph of a loss: what it reaches, where the signal ends, where it ceases to be finite."""
+"""Backward graph of a loss: parameters it reaches, nodes at which the signal becomes zero or ceases to be finite."""
 
 import re
 from collections.abc import Iterator
@@ -16,84 +16,106 @@ SMALL_DIVISOR = 1e-5
 
 
 @dataclass(frozen=True)
-class Place:
-    """A node of the backward graph: the operation that it differentiates, the line that it stands on, if known, and
-    the elements of what comes in from the loss."""
+class BackwardNode:
+    """A node of the backward graph.
+
+    Attributes:
+        operation: name of the operation that it differentiates, "Sqrt" of SqrtBackward0.
+        line: line of code of that operation, "file.py:12: text"; empty if unknown.
+        elements: number of elements of the largest gradient that comes in from the loss.
+    """
 
     operation: str
     line: str = ""
     elements: int = 0
 
 
-@dataclass
-class Graph:
-    """What a backward pass met.
+@dataclass(frozen=True)
+class BackwardGraph:
+    """Events of a backward pass through a loss.
 
-    ``reached`` are the parameters in the graph, ``strangers`` the other leaves. ``ends`` gives for a parameter the
-    nodes at which a signal on its way there became exactly zero. ``breaks`` is the first node that made something not
-    finite, ``from_zero`` whether it did so of an incoming zero, below a selection between branches if ``below_where``.
+    Attributes:
+        gradients: gradient of the loss by every parameter, in its shape; None where the graph does not reach it.
+        reached: parameters that the graph leads to.
+        foreign_leaves: leaves of the graph that are none of the parameters.
+        zeroed_at: for a parameter, the nodes at which a signal on its way there became exactly zero.
+        nonfinite_at: first node that made a gradient NaN or infinite.
+        from_zero: it did so of an incoming gradient that was zero.
+        below_where: it comes after a selection between branches on the way back.
+        custom: derivative rules written by hand, by name.
+        noisy_divisions: divisions by numbers that come close to zero.
+        error: first line of what backward raised, empty for nothing.
     """
 
     gradients: dict[str, Tensor | None]
     reached: frozenset[str] = frozenset()
-    strangers: tuple[Tensor, ...] = ()
-    ends: dict[str, tuple[Place, ...]] = field(default_factory=dict)
-    breaks: Place | None = None
+    foreign_leaves: tuple[Tensor, ...] = ()
+    zeroed_at: dict[str, tuple[BackwardNode, ...]] = field(default_factory=dict)
+    nonfinite_at: BackwardNode | None = None
     from_zero: bool = False
     below_where: bool = False
     custom: tuple[str, ...] = ()
-    noisy_divisions: tuple[Place, ...] = ()
+    noisy_divisions: tuple[BackwardNode, ...] = ()
     error: str = ""
 
 
-def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> Graph:
-    """Differentiate ``loss`` (0-d) once and report what happened on the way. Never raises for what backward raises."""
+def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
+    """Differentiate ``loss`` (0-d) once and report the events on the way; what backward raises is reported, not raised.
+
+    The pass frees the graph of ``loss``.
+    """
     if loss.grad_fn is None:
-        return Graph({name: torch.ones_like(leaf) if leaf is loss else None for name, leaf in leaves.items()})
+        return BackwardGraph({name: torch.ones_like(leaf) if leaf is loss else None for name, leaf in leaves.items()})
     nodes = list(_nodes(loss.grad_fn))
     reach = _reach(nodes, leaves)
+    reached: frozenset[str] = frozenset().union(*reach.values())
     walk = _Walk(reach)
     handles = [node.register_hook(walk.hook(node)) for node in nodes if reach[node]]
-    graph = Graph({}, reached=frozenset().union(*reach.values()) if reach else frozenset())
     # Divisors are read before the pass, which frees them.
-    graph.noisy_divisions = tuple(_place(node) for node in nodes if reach[node] and _has_small_divisor(node))
+    noisy = tuple(_backward_node(node) for node in nodes if reach[node] and _has_small_divisor(node))
+    gradients: dict[str, Tensor | None] = dict.fromkeys(leaves)
+    message = ""
     try:
         found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-        graph.gradients = dict(zip(leaves, found, strict=True))
+        gradients = dict(zip(leaves, found, strict=True))
     except RuntimeError as error:
-        graph.error = str(error).splitlines()[0]
-        graph.gradients = dict.fromkeys(leaves)
+        message = str(error).splitlines()[0]
     finally:
         for handle in handles:
             handle.remove()
     known = {id(leaf) for leaf in leaves.values()}
     variables = [getattr(node, "variable", None) for node in nodes]
-    graph.strangers = tuple(v for v in variables if v is not None and id(v) not in known)
-    graph.ends = {name: walk.ends(name) for name in leaves if name in graph.reached}
-    graph.custom = tuple(sorted({node.name() for node in nodes if _is_custom(node)}))
-    if walk.breaks is not None:
-        graph.breaks, graph.from_zero = _place(walk.breaks), walk.from_zero
-        graph.below_where = walk.met_where
-    return graph
+    return BackwardGraph(
+        gradients,
+        reached,
+        foreign_leaves=tuple(v for v in variables if v is not None and id(v) not in known),
+        zeroed_at={name: walk.zeroed_at(name) for name in leaves if name in reached},
+        nonfinite_at=None if walk.nonfinite_at is None else _backward_node(walk.nonfinite_at),
+        from_zero=walk.from_zero,
+        below_where=walk.nonfinite_at is not None and walk.met_where,
+        custom=tuple(sorted({node.name() for node in nodes if _is_custom(node)})),
+        noisy_divisions=noisy,
+        error=message,
+    )
 
 
 class _Walk:
-    """Hooks that note, for every node, where an incoming signal is not passed on."""
+    """Hooks that note the nodes which do not pass an incoming signal on, and the first that makes one not finite."""
 
     def __init__(self, reach: dict[Any, frozenset[str]]) -> None:
         self.reach = reach
-        self.stops: list[tuple[Place, frozenset[str]]] = []
-        self.breaks: Any = None
+        self.stops: list[tuple[BackwardNode, frozenset[str]]] = []
+        self.nonfinite_at: Any = None
         self.from_zero = False
         self.met_where = False
 
     def hook(self, node: Any) -> Any:
         def look(outgoing: tuple[Tensor | None, ...], incoming: tuple[Tensor | None, ...]) -> None:
             came = [g for g in incoming if g is not None]
-            if self.breaks is None and all(bool(torch.isfinite(g).all()) for g in came):
-                self._look_for_break(node, outgoing, came)
+            if self.nonfinite_at is None and all(bool(torch.isfinite(g).all()) for g in came):
+                self._look_for_nonfinite(node, outgoing, came)
             if node.name().startswith("Where"):
-                self.met_where = self.met_where or self.breaks is None
+                self.met_where = self.met_where or self.nonfinite_at is None
             if not any(bool((g != 0).any()) for g in came):
                 return
             passed: set[str] = set()
@@ -102,21 +124,21 @@ class _Walk:
                     passed |= self.reach.get(following, frozenset())
             lost = self.reach[node] - passed
             if lost:
-                self.stops.append((_place(node, max(g.numel() for g in came)), frozenset(lost)))
+                self.stops.append((_backward_node(node, max(g.numel() for g in came)), frozenset(lost)))
 
         return look
 
-    def _look_for_break(self, node: Any, outgoing: tuple[Tensor | None, ...], came: list[Tensor]) -> None:
+    def _look_for_nonfinite(self, node: Any, outgoing: tuple[Tensor | None, ...], came: list[Tensor]) -> None:
         for gradient in outgoing:
             if gradient is not None and not bool(torch.isfinite(gradient).all()):
-                self.breaks = node
+                self.nonfinite_at = node
                 bad = ~torch.isfinite(gradient)
                 alike = [g for g in came if g.shape == gradient.shape]
                 self.from_zero = bool(alike) and bool((alike[0][bad] == 0).all())
                 return
 
-    def ends(self, name: str) -> tuple[Place, ...]:
-        return tuple(dict.fromkeys(place for place, lost in self.stops if name in lost))
+    def zeroed_at(self, name: str) -> tuple[BackwardNode, ...]:
+        return tuple(dict.fromkeys(node for node, lost in self.stops if name in lost))
 
 
 def _nodes(root: Any) -> Iterator[Any]:
@@ -134,7 +156,7 @@ def _nodes(root: Any) -> Iterator[Any]:
 
 
 def _reach(nodes: list[Any], leaves: dict[str, Tensor]) -> dict[Any, frozenset[str]]:
-    """Which parameters every node leads to."""
+    """Parameters that every node leads to."""
     names = {id(leaf): name for name, leaf in leaves.items()}
     reach: dict[Any, frozenset[str]] = {}
     for node in nodes:
@@ -144,13 +166,13 @@ def _reach(nodes: list[Any], leaves: dict[str, Tensor]) -> dict[Any, frozenset[s
     return reach
 
 
-def _place(node: Any, elements: int = 0) -> Place:
+def _backward_node(node: Any, elements: int = 0) -> BackwardNode:
     operation = re.sub(r"Backward\d*$", "", node.name())
     for entry in reversed(node.metadata.get("traceback_", ())):
         match = _FRAME.search(entry)
         if match and not is_internal(match[1]):
-            return Place(operation, line_at(match[1], int(match[2])), elements)
-    return Place(operation, elements=elements)
+            return BackwardNode(operation, line_at(match[1], int(match[2])), elements)
+    return BackwardNode(operation, elements=elements)
 
 
 def _is_custom(node: Any) -> bool:
@@ -158,7 +180,7 @@ def _is_custom(node: Any) -> bool:
 
 
 def _has_small_divisor(node: Any) -> bool:
-    """Whether a division has divisors that come close to zero: the mark of a quotient that has a removable pole."""
+    """A division has divisors that come close to zero: the mark of a quotient with a removable pole."""
     if not node.name().startswith("DivBackward"):
         return False
     divisor = getattr(node, "_saved_other", None)

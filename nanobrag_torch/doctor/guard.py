@@ -8,25 +8,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Kind = Literal["zero with zero", "all zero", "not finite", "single precision"]
+DoubtKind = Literal["zero with zero", "all zero", "not finite", "single precision"]
 
 #: Nodes of a backward graph that are looked through for leaves: what is larger is a model in training, not a check.
 MOST_NODES = 2000
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoubtfulCheck:
     """What is the matter with a gradient check: the function that was called, the kind of fault, and what to do."""
 
     check: str
-    kind: Kind
+    kind: DoubtKind
     message: str
 
     def __str__(self) -> str:
         return f"{self.check}: {self.message}"
 
 
-MESSAGES: dict[Kind, str] = {
+MESSAGES: dict[DoubtKind, str] = {
     "zero with zero": "compared zero with zero for input {which}: no output moved when it did. "
     "Give the function a point at which it depends on its input.",
     "all zero": "every gradient is exactly zero. Check that the loss depends on its parameters here, "
@@ -36,11 +36,11 @@ MESSAGES: dict[Kind, str] = {
 }
 
 
-class Guard:
+class GradientGuard:
     """Wraps gradcheck, gradgradcheck and backward while it watches; ``findings`` is what was seen."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[DoubtfulCheck] = []
         self._within = ""
         self._replaced: list[tuple[Any, str, Any]] = []
 
@@ -62,8 +62,8 @@ class Guard:
         self._replaced.append((owner, name, getattr(owner, name)))
         setattr(owner, name, wrapped)
 
-    def _say(self, check: str, kind: Kind, which: str = "") -> None:
-        self.findings.append(Finding(self._within or check, kind, MESSAGES[kind].format(which=which)))
+    def _say(self, check: str, kind: DoubtKind, which: str = "") -> None:
+        self.findings.append(DoubtfulCheck(self._within or check, kind, MESSAGES[kind].format(which=which)))
 
     def _checked(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(original)

@@ -9,7 +9,7 @@ from nanobrag_torch.validation import number_of
 
 
 @dataclass(frozen=True)
-class Inert:
+class InertRule:
     """Quantities (by the beginning of their names) that do not matter where the condition holds, and why."""
 
     names: tuple[str, ...]
@@ -21,55 +21,55 @@ CELL = ("crystal.cell_",)
 ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_spread_deg")
 
 INERT = (
-    Inert(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
-    Inert(
+    InertRule(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
+    InertRule(
         ("beam.wavelength_A",), lambda s: s.beam.source_wavelengths is not None, "every source has its own wavelength"
     ),
-    Inert(
+    InertRule(
         ("detector.distance_mm",),
         lambda s: s.detector.close_distance_mm is not None,
         "close_distance_mm replaces the distance",
     ),
-    Inert(
+    InertRule(
         ("detector.distance_mm", "detector.beam_center"),
         lambda s: s.detector.pix0_override_m is not None,
         "pix0_override_m places the detector",
     ),
-    Inert(
+    InertRule(
         ("crystal.fudge",), lambda s: s.crystal.shape is CrystalShape.SQUARE, "a parallelepiped has no fudge factor"
     ),
-    Inert(
+    InertRule(
         CELL + ORIENTATION,
         lambda s: all(number_of(n) == 1 for n in s.crystal.N_cells) and s.hkl_data is None,
         "a single unit cell with constant F scatters alike in every orientation",
     ),
-    Inert(
+    InertRule(
         ("crystal.mosaic_spread_deg",),
         lambda s: s.crystal.mosaic_domains == 1,
         "the only mosaic domain is not turned",
     ),
-    Inert(
+    InertRule(
         ("crystal.osc_range_deg",), lambda s: s.crystal.phi_steps == 1, "a single phi step stands at the start"
     ),
-    Inert(
+    InertRule(
         ("beam.polarization",), lambda s: s.beam.nopolar, "nopolar switches the polarization factor off"
     ),
-    Inert(
+    InertRule(
         ("beam.polarization_axis",),
         lambda s: number_of(s.beam.polarization_factor) == 0,
         "unpolarized light has no direction",
     ),
-    Inert(
+    InertRule(
         ("detector.detector_abs_um",),
         lambda s: number_of(s.detector.detector_thick_um) == 0,
         "without a thickness there is no sensor",
     ),
-    Inert(
+    InertRule(
         ("beam.hdiv", "beam.vdiv", "beam.dispersion"),
         lambda s: s.beam.source_directions is not None,
         "a list of sources replaces divergence and dispersion",
     ),
-    Inert(
+    InertRule(
         ("crystal.default_F",), lambda s: s.hkl_data is not None, "every sample lies within the table"
     ),
 )  # fmt: skip

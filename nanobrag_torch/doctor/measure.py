@@ -13,9 +13,9 @@ from nanobrag_torch.doctor.budget import Meter
 from nanobrag_torch.doctor.dark_image import revivals
 from nanobrag_torch.doctor.finite_difference import agreement, differentiate
 from nanobrag_torch.doctor.graph import inspect
-from nanobrag_torch.doctor.observation import Observation, Shared
-from nanobrag_torch.doctor.records import ImageStatistics
-from nanobrag_torch.doctor.subject import Coordinate, DoctorError, Subject, subject_of
+from nanobrag_torch.doctor.observation import Observation, SharedFacts
+from nanobrag_torch.doctor.records import ImageSummary
+from nanobrag_torch.doctor.subject import Coordinate, DoctorError, ModelFunction, Subject, subject_of
 from nanobrag_torch.doctor.watch import Watch
 from nanobrag_torch.scenario import Scenario
 
@@ -33,8 +33,13 @@ def expected_cost(subject: Subject) -> int:
     return 2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE)
 
 
-def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) -> Shared:
-    """What holds for all parameters. Raises ``DoctorError`` where the loss cannot be examined at all."""
+def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) -> SharedFacts:
+    """Facts about the loss that hold for all parameters.
+
+    Raises:
+        DoctorError: the loss cannot be examined at all.
+        BudgetSpent: the budget does not allow for them.
+    """
     meter.count(GRADIENT)
     loss, image, watch, leaves = _watched(subject)
     requires_grad = loss.requires_grad
@@ -47,40 +52,47 @@ def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) ->
         second = _second_error(subject, leaves)
     meter.count(2)
     first, again = (float(subject.evaluate(dict(subject.values))[0].detach()) for _ in range(2))
-    shared = Shared(
-        subject=subject, loss=first, repeats=(first, again), requires_grad=requires_grad, watch=watch, graph=graph,
-        second_error=second, reference=reference,
+    image = None if image is None else image.detach()
+    weights = None if image is None or subject.loss is None else _weights(subject.loss, image)
+    facts = SharedFacts(
+        subject, first, (first, again), requires_grad, watch, graph,
+        second_error=second,
+        image=image,
+        weights=weights,
+        summary=None if image is None else _summary(image),
+        reference=reference,
     )  # fmt: skip
-    if image is not None and subject.loss is not None:
-        shared.image = image.detach()
-        shared.statistics = _statistics(shared.image)
-        shared.weights = _weights(subject.loss, shared.image)
-    if shared.dark and subject.scenario is not None:
-        shared.revivals = revivals(subject.scenario, meter.count)
+    if facts.dark and subject.scenario is not None:
+        facts = replace(facts, revivals=revivals(subject.scenario, meter.count))
     meter.count(GRADIENT)
-    shared.single_gradients = graph.gradients if shared.is_single else _gradients(subject.cast(torch.float32))
-    shared.double_gradients = _gradients(subject.cast(torch.float64)) if shared.is_single else graph.gradients
-    if reference and subject.scenario is not None:
-        shared.modes = _modes(subject, meter)
-    return shared
+    single = graph.gradients if subject.is_single else _gradients(subject.cast(torch.float32))
+    double = _gradients(subject.cast(torch.float64)) if subject.is_single else graph.gradients
+    modes = _modes(subject, meter) if reference and subject.scenario is not None else {}
+    return replace(facts, single_gradients=single, double_gradients=double, modes=modes)
 
 
-def observe(shared: Shared, coordinate: Coordinate, meter: Meter) -> tuple[Observation, Tensor | None]:
-    """What was seen of one coordinate, and the derivative of the image by it (all pixels, flat) where there is one."""
-    o = Observation(shared, coordinate, _along(shared.graph.gradients, coordinate))
-    o.single, o.double = (_along(g, coordinate) for g in (shared.single_gradients, shared.double_gradients))
+def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[Observation, Tensor | None]:
+    """Measurements of one coordinate, and the derivative of the image by it (pixels,) where there is one.
+
+    Raises:
+        BudgetSpent: the budget does not allow for all of them.
+    """
+    o = Observation(
+        shared, coordinate, _along(shared.graph.gradients, coordinate),
+        single=_along(shared.single_gradients, coordinate),
+        double=_along(shared.double_gradients, coordinate),
+    )  # fmt: skip
     if not shared.repeatable or not math.isfinite(shared.loss):
-        o.agreement = "missing" if o.gradient is None else "inconclusive"
-        return o, None
+        return replace(o, agreement="missing" if o.gradient is None else "inconclusive"), None
     subject = shared.subject.cast(torch.float64) if shared.is_single else shared.subject
     meter.count(FORWARD_MODE)
-    o.forward, tangent = _forward(subject, coordinate)
-    _weigh(o, tangent)
+    forward, tangent = _forward(subject, coordinate)
+    o = _weighed(replace(o, forward=forward), tangent)
     # A gradient in single precision is held to the one in double, and that to the finite difference.
     checked = o.double if shared.is_single and o.gradient is not None else o.gradient
     function = _loss_along(subject, coordinate, meter)
     epsilon = torch.finfo(subject.evaluate(dict(subject.values))[0].dtype).eps
-    o.difference = differentiate(
+    difference = differentiate(
         function, coordinate.value, coordinate.step,
         low=coordinate.low,
         high=coordinate.high,
@@ -88,12 +100,12 @@ def observe(shared: Shared, coordinate: Coordinate, meter: Meter) -> tuple[Obser
         magnitude=o.magnitude or 0.0,
         epsilon=epsilon,
     )  # fmt: skip
+    o = replace(o, difference=difference)
     if subject.has_image and (tangent is None or (o.responds and not o.response)):
-        tangent = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
-        _weigh(o, tangent)
-    o.agreement = agreement(checked, o.difference, o.magnitude)
-    _look_closer(o, subject, tangent, meter)
-    return o, tangent
+        tangent = _image_difference(subject, coordinate, difference.steps[-1], meter)
+        o = _weighed(o, tangent)
+    o = replace(o, agreement=agreement(checked, difference, o.magnitude))
+    return _looked_closer(o, subject, tangent, meter), tangent
 
 
 def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
@@ -108,22 +120,29 @@ def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
     return found
 
 
-def _look_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> None:
-    """What is only worth its cost where something is odd."""
+def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> Observation:
+    """The observation with extra measurements, made only where a parameter is suspicious."""
     coordinate = o.coordinate
+    far_changes = fresh = near_zero = concentration = None
     if o.silent and o.flat:
-        o.far_changes = _far_changes(subject, coordinate, o.shared, meter)
+        far_changes = _far_changes(subject, coordinate, o.shared, meter)
         if subject.rebuild is not None:
-            o.fresh = _fresh_difference(subject, coordinate, meter)
+            fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
     if o.silent and coordinate.value == 0 and o.responds:
         meter.count(GRADIENT)
-        o.near_zero = _gradient_at(subject, coordinate, NEAR_ZERO)
+        near_zero = _gradient_at(subject, coordinate, NEAR_ZERO)
     if o.agreement == "disagrees" and tangent is not None and o.difference is not None and o.shared.weights is not None:
         measured = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
         if measured is not None:
-            gap = ((measured - tangent) * o.shared.weights.reshape(-1)).abs()
-            worst = gap.topk(max(1, gap.numel() // 100)).values.sum()
-            o.concentration = float(worst / gap.sum()) if bool(gap.sum() > 0) else 0.0
+            concentration = _concentration((measured - tangent) * o.shared.weights.reshape(-1))
+    return replace(o, far_changes=far_changes, fresh=fresh, near_zero=near_zero, concentration=concentration)
+
+
+def _concentration(gap: Tensor) -> float:
+    """Part of the sum of |gap| (pixels,) that the worst hundredth of the pixels holds."""
+    gap = gap.abs()
+    worst = gap.topk(max(1, gap.numel() // 100)).values.sum()
+    return float(worst / gap.sum()) if bool(gap.sum() > 0) else 0.0
 
 
 def _watched(subject: Subject) -> tuple[Tensor, Tensor | None, Watch, dict[str, Tensor]]:
@@ -177,8 +196,8 @@ def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float
     return float((gradient * coordinate.direction.to(gradient)).sum())
 
 
-def _statistics(image: Tensor) -> ImageStatistics:
-    return ImageStatistics(
+def _summary(image: Tensor) -> ImageSummary:
+    return ImageSummary(
         pixels=image.numel(),
         lit=int((image != 0).sum()),
         total=float(image.sum()),
@@ -219,13 +238,17 @@ def _forward(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Te
         return None, None
 
 
-def _weigh(o: Observation, tangent: Tensor | None) -> None:
+def _weighed(o: Observation, tangent: Tensor | None) -> Observation:
+    """The observation with the sums over pixels of ``tangent``, alone and weighted; unchanged where there is none."""
     if tangent is None or o.shared.weights is None:
-        return
+        return o
     weights = o.shared.weights.reshape(-1).to(tangent)
-    o.response = float(tangent.abs().sum())
-    o.magnitude = float((weights * tangent).abs().sum())
-    o.peak_weight = float(weights.abs().max())
+    return replace(
+        o,
+        response=float(tangent.abs().sum()),
+        magnitude=float((weights * tangent).abs().sum()),
+        peak_weight=float(weights.abs().max()),
+    )
 
 
 def _loss_along(subject: Subject, coordinate: Coordinate, meter: Meter) -> Callable[[float], float]:
@@ -253,7 +276,7 @@ def _image_difference(subject: Subject, coordinate: Coordinate, step: float, met
     return ((above - below) / (high - low)).detach().reshape(-1)
 
 
-def _far_changes(subject: Subject, coordinate: Coordinate, shared: Shared, meter: Meter) -> bool | None:
+def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, meter: Meter) -> bool | None:
     """Whether a large change changes anything; None where none could be evaluated."""
     result: bool | None = None
     for part in FAR:
@@ -274,12 +297,14 @@ def _far_changes(subject: Subject, coordinate: Coordinate, shared: Shared, meter
     return result
 
 
-def _fresh_difference(subject: Subject, coordinate: Coordinate, meter: Meter) -> float | None:
-    assert subject.rebuild is not None
+def _fresh_difference(
+    subject: Subject, rebuild: Callable[[], ModelFunction], coordinate: Coordinate, meter: Meter
+) -> float:
+    """Central difference of the loss over one step, each value on rebuilt objects."""
     values = []
     for position in (coordinate.value + coordinate.step, coordinate.value - coordinate.step):
         meter.count()
-        fresh = replace(subject, function=subject.rebuild())
+        fresh = replace(subject, function=rebuild())
         values.append(float(fresh.evaluate(fresh.at(coordinate, position))[0].detach()))
     return (values[0] - values[1]) / (2 * coordinate.step)
 

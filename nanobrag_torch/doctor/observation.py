@@ -1,4 +1,4 @@
-"""Everything that was seen of one parameter: what the decision table is asked about."""
+"""Observations of one parameter: the measurements that the decision table is asked about."""
 
 import math
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
-from nanobrag_torch.doctor.graph import Graph, Place
-from nanobrag_torch.doctor.records import ImageStatistics, Revival
+from nanobrag_torch.doctor.graph import BackwardGraph, BackwardNode
+from nanobrag_torch.doctor.records import ImageSummary, Revival
 from nanobrag_torch.doctor.subject import Coordinate, Subject
 from nanobrag_torch.doctor.watch import Event, Watch
 
@@ -17,20 +17,38 @@ CLAMPS = frozenset({"Clamp", "ClampMin", "ClampMax", "Relu", "Hardtanh", "Maximu
 ROUNDING_OF_A = 1e-9
 
 
-@dataclass
-class Shared:
-    """What holds for all parameters. ``weights`` is the derivative of the loss by the image."""
+@dataclass(frozen=True)
+class SharedFacts:
+    """Facts about the loss that hold for all parameters.
+
+    Attributes:
+        subject: the loss and its parameters.
+        loss: value of the loss at the point of evaluation.
+        repeats: the loss of two evaluations at the same values.
+        requires_grad: the loss asks for a gradient.
+        watch: events of the forward pass.
+        graph: the backward graph and the gradients it gave.
+        second_error: message of a second backward pass through a graph kept from an earlier evaluation, or empty.
+        image: photons (spixels, fpixels), or any shape of a model's image; None where there is none.
+        weights: derivative of the loss by the image, in its shape.
+        summary: pixel counts and extremes of the image.
+        revivals: changes that put signal into a dark image.
+        double_gradients: gradients in double precision by parameter, None where the graph does not reach it.
+        single_gradients: the same in single precision.
+        reference: gradients that the caller expected, by name.
+        modes: gradients in every sampling mode, by mode and name; empty without a reference.
+    """
 
     subject: Subject
     loss: float
     repeats: tuple[float, float]
     requires_grad: bool
     watch: Watch
-    graph: Graph
+    graph: BackwardGraph
     second_error: str = ""
     image: Tensor | None = None
     weights: Tensor | None = None
-    statistics: ImageStatistics | None = None
+    summary: ImageSummary | None = None
     revivals: tuple[Revival, ...] = ()
     double_gradients: dict[str, Tensor | None] = field(default_factory=dict)
     single_gradients: dict[str, Tensor | None] = field(default_factory=dict)
@@ -39,32 +57,45 @@ class Shared:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the same values gave the same loss twice."""
+        """The same values gave the same loss twice."""
         first, second = self.repeats
         return first == second or (math.isnan(first) and math.isnan(second))
 
     @property
     def dark(self) -> bool:
-        """Whether there is an image and every pixel of it is zero."""
-        return self.statistics is not None and self.statistics.lit == 0
+        """There is an image, and every pixel of it is zero."""
+        return self.summary is not None and self.summary.lit == 0
 
     @property
     def is_single(self) -> bool:
-        """Whether the subject computes in single precision."""
-        return "32" in str(self.subject.dtype)
+        """The subject computes in single precision."""
+        return self.subject.is_single
 
 
-@dataclass
+@dataclass(frozen=True)
 class Observation:
-    """What was seen of one coordinate.
+    """Measurements of one coordinate; None is "not measured".
 
-    ``response`` is the sum over pixels of the absolute derivative of the image, ``magnitude`` that of the contributions
-    to the loss. ``far_changes`` says whether a change that matters changes image or loss, ``near_zero`` is the gradient
-    a little away from a parameter that is zero. ``concentration`` is the part of the difference between automatic and
-    finite derivative that the worst hundredth of the pixels holds. None is "not looked at".
+    Attributes:
+        shared: facts that hold for all parameters.
+        coordinate: the number to differentiate by.
+        gradient: derivative by autograd; None where the graph does not reach the parameter.
+        difference: finite difference of the loss.
+        forward: forward-mode derivative of the loss.
+        response: sum over pixels of the absolute derivative of the image.
+        magnitude: sum A over pixels of the absolute contributions to the derivative of the loss.
+        peak_weight: largest absolute derivative of the loss by a pixel.
+        agreement: gradient and finite difference compared.
+        double: the gradient in double precision.
+        single: the gradient in single precision.
+        fresh: finite difference on rebuilt objects.
+        far_changes: a change that matters changes image or loss.
+        near_zero: the gradient a little away from a parameter that is zero.
+        concentration: part of the difference between automatic and finite derivative that the worst hundredth of the
+            pixels holds.
     """
 
-    shared: Shared
+    shared: SharedFacts
     coordinate: Coordinate
     gradient: float | None
     difference: FiniteDifference | None = None
@@ -87,12 +118,12 @@ class Observation:
 
     @property
     def flat(self) -> bool:
-        """Whether the loss did not change at all over the finite differences."""
+        """The loss did not change at all over the finite differences."""
         return self.difference is not None and self.difference.pattern == "flat"
 
     @property
     def responds(self) -> bool:
-        """Whether the finite difference, or one side of it, is certainly not zero."""
+        """The finite difference, or one side of it, is certainly not zero."""
         d = self.difference
         if d is None or not math.isfinite(d.derivative):
             return False
@@ -100,31 +131,31 @@ class Observation:
 
     @property
     def pattern(self) -> str:
-        """How the finite differences depend on the step."""
+        """Dependence of the finite differences on the step; empty where none were taken."""
         return "" if self.difference is None else self.difference.pattern
 
     @property
     def cancellation(self) -> float | None:
-        """The part of the contributions that remains in the net gradient."""
+        """Part κ of the contributions that remains in the net gradient."""
         if not self.magnitude or self.gradient is None:
             return None
         return abs(self.gradient) / self.magnitude
 
     @property
     def connected(self) -> bool:
-        """Whether the backward graph reaches the parameter."""
+        """The backward graph reaches the parameter."""
         return self.coordinate.parameter in self.shared.graph.reached
 
     @property
-    def severed(self) -> tuple[Event, ...]:
-        """Where a tensor that depends on the parameter left the graph."""
-        return tuple(e for e in self.shared.watch.severed if self.coordinate.parameter in e.leaves)
+    def detached_at(self) -> tuple[Event, ...]:
+        """Events at which a tensor that depends on the parameter left the graph."""
+        return tuple(e for e in self.shared.watch.detached_at if self.coordinate.parameter in e.leaves)
 
     @property
-    def ends(self) -> tuple[Place, ...]:
-        """Where the backward signal on its way to the parameter became zero."""
-        return self.shared.graph.ends.get(self.coordinate.parameter, ())
+    def zeroed_at(self) -> tuple[BackwardNode, ...]:
+        """Nodes at which the backward signal on its way to the parameter became zero."""
+        return self.shared.graph.zeroed_at.get(self.coordinate.parameter, ())
 
-    def ends_at(self, operations: frozenset[str]) -> Place | None:
-        """The first end that is one of these operations."""
-        return next((place for place in self.ends if place.operation in operations), None)
+    def zeroed_by(self, operations: frozenset[str]) -> BackwardNode | None:
+        """The first node that made the signal zero and is one of these operations."""
+        return next((node for node in self.zeroed_at if node.operation in operations), None)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import torch
 
-from nanobrag_torch.doctor.guard import Finding, Guard
+from nanobrag_torch.doctor.guard import DoubtfulCheck, GradientGuard
 
 PROPERTY = "gradient_guard"
 MARK = "zero_gradient"
@@ -57,7 +57,7 @@ class GuardPlugin:
         self.config = config
         self.fails = config.getoption("--gradient-guard") == "error"
         self.findings: dict[str, list[dict[str, Any]]] = {}
-        self.guard = Guard()
+        self.guard = GradientGuard()
         self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"])
 
     def pytest_unconfigure(self) -> None:
@@ -87,7 +87,7 @@ class GuardPlugin:
             if name == PROPERTY:
                 entry = json.loads(str(value))
                 self.findings.setdefault(report.nodeid, []).append(entry)
-                self._warn(report.nodeid, Finding(**entry))
+                self._warn(report.nodeid, DoubtfulCheck(**entry))
 
     def pytest_sessionfinish(self) -> None:
         """Write the findings, by test."""
@@ -95,7 +95,7 @@ class GuardPlugin:
         if path and not hasattr(self.config, "workerinput"):
             Path(path).write_text(json.dumps(self.findings, indent=2) + "\n", encoding="utf-8")
 
-    def _warn(self, nodeid: str, finding: Finding) -> None:
+    def _warn(self, nodeid: str, finding: DoubtfulCheck) -> None:
         """Enter a line into the summary of warnings, past the filters, which could turn it into an error."""
         message = warnings.WarningMessage(GradientGuardWarning(str(finding)), GradientGuardWarning, nodeid, 0)
         self.config.hook.pytest_warning_recorded.call_historic(

@@ -11,7 +11,7 @@ Severity = Literal["healthy", "explained", "warning", "fault", "unexamined"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GradientVerdict:
     """A named cause: its code, what it means here, the numbers behind it, where it acts, and what to do.
 
     ``stage`` is the step of the physics, None outside the simulator; ``source`` the line of code, None if unknown.
@@ -50,11 +50,11 @@ class ParameterReport:
     cancellation: float | None
     single: float | None
     fresh: float | None
-    verdict: Verdict
+    verdict: GradientVerdict
 
 
 @dataclass(frozen=True)
-class ImageStatistics:
+class ImageSummary:
     """The image at the point of evaluation; ``lit`` counts pixels that are not zero."""
 
     pixels: int

@@ -9,12 +9,12 @@ from nanobrag_torch.doctor import codec
 from nanobrag_torch.doctor.records import (
     Cost,
     Fisher,
-    ImageStatistics,
+    GradientVerdict,
+    ImageSummary,
     ParameterReport,
     Revival,
     Severity,
     Stage,
-    Verdict,
 )
 
 #: Bumped when a field changes its meaning or goes away.
@@ -42,9 +42,9 @@ class GradientReport:
     dtype: str
     loss: float
     repeatable: bool
-    verdict: Verdict
+    verdict: GradientVerdict
     parameters: tuple[ParameterReport, ...]
-    image: ImageStatistics | None
+    image: ImageSummary | None
     stages: tuple[Stage, ...]
     fisher: Fisher | None
     revivals: tuple[Revival, ...]

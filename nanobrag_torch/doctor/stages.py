@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.observation import Shared
+from nanobrag_torch.doctor.observation import SharedFacts
 from nanobrag_torch.doctor.records import Stage
 from nanobrag_torch.kernel.formula import combine, samples
 from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
-Pair = tuple[Tensor, Tensor]
+ValueAndAdjoint = tuple[Tensor, Tensor]
 
 #: Samples looked at: of a larger image every n-th pixel is taken.
 MOST_SAMPLES = 1 << 18
@@ -48,7 +48,7 @@ def stage_of(source: str | None) -> str:
     return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")
 
 
-def stages(shared: Shared) -> tuple[Stage, ...]:
+def stages(shared: SharedFacts) -> tuple[Stage, ...]:
     """Values and adjoints of a scenario's intermediate quantities, in the order of the physics, the loss last.
 
     Of an image with more than 262144 samples an even choice of pixels is looked at.
@@ -61,7 +61,7 @@ def stages(shared: Shared) -> tuple[Stage, ...]:
     scene = with_tensors(scene, [tensor.detach().requires_grad_() for tensor in tensors_of(scene)])
     vectors = [scene.lattice.a, scene.lattice.b, scene.lattice.c]
     totals = [torch.zeros_like(vector) for vector in vectors]
-    found: dict[str, list[Pair]] = {}
+    found: dict[str, list[ValueAndAdjoint]] = {}
     for slow, fast in _tiles(scene, *simulator.rendered_pixels()):
         s = samples(scene, slow, fast)
         intensity = combine(scene, s)
@@ -83,7 +83,7 @@ def stages(shared: Shared) -> tuple[Stage, ...]:
     return (*(_stage(name, pairs) for name, pairs in rows.items()), last)
 
 
-def _tiles(scene: Scene, slow: Tensor, fast: Tensor) -> Iterator[Pair]:
+def _tiles(scene: Scene, slow: Tensor, fast: Tensor) -> Iterator[ValueAndAdjoint]:
     stride = max(1, -(-len(slow) * scene.samples_per_pixel // MOST_SAMPLES))
     per_tile = max(1, TILE // scene.samples_per_pixel)
     yield from zip(slow[::stride].split(per_tile), fast[::stride].split(per_tile), strict=True)
@@ -93,7 +93,7 @@ def _or_zero(gradient: Tensor | None, value: Tensor) -> Tensor:
     return torch.zeros_like(value) if gradient is None else gradient
 
 
-def _stage(name: str, pairs: list[Pair]) -> Stage:
+def _stage(name: str, pairs: list[ValueAndAdjoint]) -> Stage:
     value = torch.cat([v.detach().reshape(-1).double() for v, _ in pairs])
     adjoint = torch.cat([a.reshape(-1).double() for _, a in pairs])
     return Stage(

@@ -12,7 +12,7 @@ from nanobrag_torch.doctor.finite_difference import default_step
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.validation import fail
 
-Function = Callable[[dict[str, Tensor]], Tensor]
+ModelFunction = Callable[[dict[str, Tensor]], Tensor]
 #: A tensor of more elements than this is examined along one fixed random direction instead of element by element.
 MOST_ELEMENTS = 6
 
@@ -45,19 +45,24 @@ class Subject:
     """
 
     name: str
-    function: Function
+    function: ModelFunction
     loss: Callable[[Tensor], Tensor] | None
     values: dict[str, Tensor]
     coordinates: tuple[Coordinate, ...]
     leaf: dict[str, bool]
     dtype: torch.dtype
     scenario: Scenario | None = None
-    rebuild: Callable[[], Function] | None = None
+    rebuild: Callable[[], ModelFunction] | None = None
 
     @property
     def has_image(self) -> bool:
         """Whether the function gives an image that ``loss`` then reduces."""
         return self.loss is not None
+
+    @property
+    def is_single(self) -> bool:
+        """The subject computes in single precision."""
+        return "32" in str(self.dtype)
 
     def leaves(self) -> dict[str, Tensor]:
         """Fresh leaves with the parameters' values."""
@@ -104,11 +109,11 @@ class Subject:
 
 
 def subject_of(
-    examined: Scenario | Function,
+    examined: Scenario | ModelFunction,
     params: Mapping[str, Any] | None = None,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
-    rebuild: Callable[[], Function] | None = None,
+    rebuild: Callable[[], ModelFunction] | None = None,
 ) -> Subject:
     """The subject that ``examined`` is: a scenario, or a function of a dict of ``params`` (tensors or numbers).
 

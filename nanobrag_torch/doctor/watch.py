@@ -1,4 +1,4 @@
-"""Watch a loss being computed: where a tensor leaves the graph, and where the first value is not finite."""
+"""Watch of a forward pass: lines at which a tensor leaves the graph, and the first value that is not finite."""
 
 import linecache
 import sys
@@ -31,9 +31,15 @@ PACKAGE = str(Path(__file__).parent.parent)
 class Event:
     """A tensor that left the graph, or a value that ceased to be finite.
 
-    ``leaves`` names the parameters that the tensor depends on, ``direct`` says whether it was a parameter itself.
-    ``zeros`` counts exact zeros in what the operation was applied to; ``internal`` says that the line is in this
-    package, which reads numbers from tensors to validate them.
+    Attributes:
+        operation: name of the torch function.
+        line: line of code that called it, "file.py:12: text".
+        leaves: parameters that the tensor depends on.
+        direct: the tensor was a parameter itself.
+        without_grad: gradients were switched off.
+        zeros: number of exact zeros in what the operation was applied to.
+        result: "NaN" or "infinite"; empty for a tensor that left the graph.
+        internal: the line is in this package, which reads numbers from tensors to validate them.
     """
 
     operation: str
@@ -47,31 +53,34 @@ class Event:
 
 
 class Watch(TorchFunctionMode):
-    """Record, while active, what happens to tensors that depend on ``leaves``.
+    """Record, while active, the events that befall tensors which depend on ``leaves``.
 
-    ``severed`` are the events at which a dependence was lost. ``broken`` is the first operation whose result is not
-    finite although its input is; ``tainted`` the first whose input already was not, where none is to blame before.
+    Attributes:
+        names: parameter by the id of its leaf.
+        detached_at: events at which a dependence was lost.
+        nonfinite_at: first operation whose result is not finite although its input is.
+        nonfinite_input: first operation whose input already was not, where none is to blame before.
     """
 
     def __init__(self, leaves: dict[str, Tensor]) -> None:
         super().__init__()
         self.names = {id(leaf): name for name, leaf in leaves.items()}
-        self.severed: list[Event] = []
-        self.broken: Event | None = None
-        self.tainted: Event | None = None
+        self.detached_at: list[Event] = []
+        self.nonfinite_at: Event | None = None
+        self.nonfinite_input: Event | None = None
         self._reached: dict[Any, frozenset[str]] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the function and look at what went in and what came out."""
+        """Run the function and look at its inputs and its result."""
         inputs = list(_tensors(args))
         result = func(*args, **(kwargs or {}))
         name = _name_of(func)
         if (name == "__get__" and not isinstance(result, Tensor)) or name in _QUERIES:
             return result
         with torch._C.DisableTorchFunction():
-            if len(self.severed) < _MOST_EVENTS:
+            if len(self.detached_at) < _MOST_EVENTS:
                 self._look_for_loss(name, inputs, result)
-            if self.broken is None and self.tainted is None:
+            if self.nonfinite_at is None and self.nonfinite_input is None:
                 self._look_for_nonfinite(name, inputs, result)
         return result
 
@@ -86,7 +95,7 @@ class Watch(TorchFunctionMode):
         leaves = frozenset().union(*(self._leaves_of(tensor) for tensor in dependent))
         direct = any(id(tensor) in self.names for tensor in dependent)
         path, number = user_frame()
-        self.severed.append(
+        self.detached_at.append(
             Event(
                 name,
                 line_at(path, number),
@@ -107,9 +116,9 @@ class Watch(TorchFunctionMode):
         kind = "NaN" if any(bool(torch.isnan(tensor).any()) for tensor in outputs) else "infinite"
         event = Event(name, line_at(*user_frame()), zeros=zeros, result=kind)
         if floats and all(bool(torch.isfinite(tensor).all()) for tensor in floats):
-            self.broken = event
+            self.nonfinite_at = event
         else:
-            self.tainted = event
+            self.nonfinite_input = event
 
     def _leaves_of(self, tensor: Tensor) -> frozenset[str]:
         if id(tensor) in self.names:
@@ -149,7 +158,7 @@ def line_at(path: str, number: int) -> str:
 
 
 def is_internal(path: str) -> bool:
-    """Whether a file belongs to torch or to the doctor itself."""
+    """The file belongs to torch or to the doctor itself."""
     return path.startswith((str(Path(__file__).parent), str(Path(torch.__file__).parent), "<frozen", "<string"))
 
 
@@ -169,7 +178,7 @@ def _in_custom_function() -> bool:
 
 
 def _was_lost(result: Tensor) -> bool:
-    """Whether a result that depends on a parameter no longer says so; a comparison has nothing to lose."""
+    """A result that depends on a parameter no longer says so; a comparison has nothing to lose."""
     return not result.requires_grad and result.dtype is not torch.bool
 
 

@@ -167,7 +167,7 @@ def gradient_in_mode(mode: str) -> dict[str, float]:
 
 
 TARGET = torch.exp(-((X - 0.5) ** 2) / 1e-4)
-STRANGER = leaf(1.5)
+FOREIGN_LEAF = leaf(1.5)
 
 CASES = (
     Case("Z1", "no structure factors", scene(crystal={"default_F": 0.0}), CELL_A),
@@ -224,7 +224,7 @@ CASES = (
     Case("S7", "foreign: constants in the wrong order", lambda p: (p["x"] * X.to(p["x"]) * 1e30 * 1e-30 * 1e-30).sum(),
          "x", {"x": leaf(1.5, torch.float32)}),
     Case("S8", "foreign: not a leaf", lambda p: (p["x"] * X).sum(), "x", {"x": leaf(1.0) * 2}),
-    Case("S8", "foreign: another tensor of the same value", lambda p: (STRANGER * X).sum(), "x", {"x": 1.5}),
+    Case("S8", "foreign: another tensor of the same value", lambda p: (FOREIGN_LEAF * X).sum(), "x", {"x": 1.5}),
     Case("S9", "foreign: gradients switched off", switched_off, "x", {"x": 1.5}),
     Case("S10", "fluence", scene(("beam.fluence",)), "beam.fluence"),
     Case("S10", "foreign: a huge parameter", lambda p: (p["x"] * 1e-20 * X).sum(), "x", {"x": 1e20}),
