@@ -26,7 +26,7 @@ def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: fl
             f"exposure_of: the image has shape {pixels.shape}, the detector {(detector.spixels, detector.fpixels)}. "
             "Give the image of this simulator."
         )
-    place = simulator.detector.geometry(simulator.compat)
+    place = simulator.geometry()
     axis = crystal.spindle_axis
     spindle = place.spindle if axis is None else vector(axis, simulator.device)
     rendered = np.zeros(pixels.shape, bool)

@@ -17,6 +17,7 @@ from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
 from nanobrag_torch.models.memo import Remembered, numbers_besides
+from nanobrag_torch.models.unit_cell import UnitCell
 from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Lattice, Scene, Weighing
 from nanobrag_torch.statistics import compute_statistics
@@ -100,12 +101,12 @@ class Simulator:
     @property
     def polarization_axis(self) -> Tensor:
         """Unit direction (3,) of the E vector."""
-        return self.beam.polarization(self.detector.geometry(self.compat).polarization).axis.to(self.dtype)
+        return self.beam.polarization(self.geometry().polarization).axis.to(self.dtype)
 
     @property
     def incident_beam_direction(self) -> Tensor:
         """Unit vector (3,) in which the beam propagates."""
-        return self.detector.geometry(self.compat).beam.to(self.dtype)
+        return self.geometry().beam.to(self.dtype)
 
     def run(
         self,
@@ -133,21 +134,31 @@ class Simulator:
                 "only one of them may be given. A random subset is never batched by rows."
             )
         scene = self.scene(override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
-        pixels, tile = self.pixels(), None
+        if stochastic_pixel_count is None:
+            return self.render(scene, pixel_batch_size, progress)
+        check_count("run", "stochastic_pixel_count", stochastic_pixel_count, remedy="Give a number of pixels.")
+        pixels = self.pixels()
+        if stochastic_pixel_count > len(pixels):
+            allowed = f"at most the {len(pixels)} rendered pixels"
+            remedy = "Draw fewer, or widen ROI and mask."
+            raise fail("run", "stochastic_pixel_count", stochastic_pixel_count, allowed, remedy)
+        pixels = pixels.drawn(stochastic_pixel_count)
+        return render(scene, pixels, self.engine, None, progress, self.memory_budget), *pixels.lists(self.device)
+
+    def render(
+        self, scene: Scene, pixel_batch_size: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Tensor:
+        """The image (spixels, fpixels) of a scene that :meth:`scene` made, in photons per pixel.
+
+        ``pixel_batch_size`` and ``progress`` are those of :meth:`run`. Raises ``ValueError`` for an impossible number
+        of rows.
+        """
+        tile = None
         if pixel_batch_size is not None:
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
-        if stochastic_pixel_count is not None:
-            check_count("run", "stochastic_pixel_count", stochastic_pixel_count, remedy="Give a number of pixels.")
-            if stochastic_pixel_count > len(pixels):
-                allowed = f"at most the {len(pixels)} rendered pixels"
-                remedy = "Draw fewer, or widen ROI and mask."
-                raise fail("run", "stochastic_pixel_count", stochastic_pixel_count, allowed, remedy)
-            pixels = pixels.drawn(stochastic_pixel_count)
-        values = render(scene, pixels, self.engine, tile, progress, self.memory_budget)
-        if stochastic_pixel_count is not None:
-            return values, *pixels.lists(self.device)
-        return pixels.image(values)
+        pixels = self.pixels()
+        return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
 
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The derivative of the image with respect to each of ``parameters``: (*shape of the parameter, slow, fast).
@@ -181,15 +192,27 @@ class Simulator:
         """Slow and fast indices (n,) of ``pixels``."""
         return self.pixels().lists(self.device)
 
+    def geometry(self) -> Geometry:
+        """Place of the detector; computed anew only when a number in its config has changed."""
+        config, compat = self.detector.config, self.compat
+        numbers = (numbers_besides(config, "mask_array"), config.beam_centre(), str(self.detector.device), compat)
+        return self._remembered("geometry", lambda: self.detector.geometry(compat), numbers)
+
+    def unit_cell(self) -> UnitCell:
+        """Unit cell of the crystal with misset; computed anew only when a number in its config has changed."""
+        crystal, compat = self.crystal, self.compat
+        given = (crystal.config, compat, str(crystal.device))
+        return self._remembered("unit cell", lambda: crystal.unit_cell(compat), given)
+
     def oversample(self, geometry: Geometry | None = None) -> int:
         """Sub-pixels per axis: the detector's, or by C's rule where it is automatic."""
         if self.detector.config.oversample > 0:
             return self.detector.config.oversample
-        return self.recommended_oversample(geometry or self.detector.geometry(self.compat))
+        return self.recommended_oversample(geometry or self.geometry())
 
     def recommended_oversample(self, geometry: Geometry) -> int:
         """Sub-pixels per axis that resolve the fringes of this crystal on this detector."""
-        direct = angstrom_to_m(self.crystal.unit_cell(self.compat).direct.detach())
+        direct = angstrom_to_m(self.unit_cell().direct.detach())
         cells = [number_of(n) or 1.0 for n in self.crystal.config.N_cells]
         edges = torch.sqrt((direct * direct).sum(-1)).tolist()
         return recommended_oversample(
@@ -217,8 +240,7 @@ class Simulator:
             "omega": config.oversample_omega if oversample_omega is None else oversample_omega,
         }
         keep, crystal, beam = self._remembered, self.crystal, self.beam_config
-        detector = (numbers_besides(config, "mask_array"), config.beam_centre(), str(self.detector.device), compat)
-        geometry = keep("geometry", lambda: self.detector.geometry(compat), detector)
+        geometry = self.geometry()
         number = oversample if oversample is not None and oversample > 0 else None
         if number is None:
             number = self.recommended_oversample(geometry) if oversample == -1 else self.oversample(geometry)
@@ -234,7 +256,10 @@ class Simulator:
 
         carried = compat.phi_zero_carryover and crystal.config.phi_steps > 1
         return Scene(
-            panel=keep("panel", lambda: self.detector.panel(geometry, number, compat), detector, geometry, number),
+            panel=keep(
+                "panel", lambda: self.detector.panel(geometry, number, compat),
+                numbers_besides(config, "mask_array"), compat, geometry, number,
+            ),
             sources=keep(
                 "sources", lambda: self.beam.sources(geometry.beam, polarization.axis, compat),
                 beam, geometry.beam, polarization.axis, compat,

@@ -1,4 +1,4 @@
-"""What a failed run says: the same errors as the library's, in the words of the command line."""
+"""Errors of the command: those of the library, with options in place of config fields."""
 
 import re
 
@@ -26,7 +26,11 @@ _BEGINNINGS = {
 
 
 class CommandError(Exception):
-    """What the user has to change before the command can run."""
+    """A mistake that the user has to put right before the command can run."""
+
+
+class MissingInputError(CommandError):
+    """Too few inputs: the usage text is the answer."""
 
 
 def describe(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nanobrag_torch.cli.flags import BANNER
 from nanobrag_torch.cli.precedence import SOURCE_DISTANCE, Configuration
-from nanobrag_torch.cli.prepare import Prepared, reads_dump
+from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.config import CrystalShape
 from nanobrag_torch.conventions import DetectorConvention, DetectorPivot
 from nanobrag_torch.models.detector import Geometry
@@ -39,7 +39,7 @@ def report(run: Prepared) -> Iterator[str]:
 
 def _opening(run: Prepared) -> Iterator[str]:
     """From the ingested headers to the choice of interpolation."""
-    conf, geometry, s = run.conf, run.geometry, run.conf.settings
+    conf, geometry, s = run.conf, run.geometry, run.settings
     yield from (f"reading {name}" for name in (s.mask_file, s.image_file) if name is not None)
     yield from conf.notices
     if _redraws_normal(conf):
@@ -67,10 +67,10 @@ def _redraws_normal(conf: Configuration) -> bool:
 
 def _crystal(run: Prepared) -> Iterator[str]:
     """From the orientation matrix to the molecular weight."""
-    s, cell = run.conf.settings, run.cell
+    s, cell = run.settings, run.cell
     if s.matrix_file is not None:
         yield f"reading {s.matrix_file}"
-    elif run.conf.structure is not None and s.cell is None:
+    elif run.conf.structure is not None and run.conf.structure.has_cell and s.cell is None:
         yield f"{'orientation and unit cell' if s.hkl_orientation else 'unit cell'} from {s.hkl_file}"
     elif s.hkl_orientation:
         yield f"orientation from {s.hkl_file}"
@@ -95,7 +95,7 @@ def _crystal(run: Prepared) -> Iterator[str]:
 
 def _oversampling(run: Prepared, size_A: float) -> Iterator[str]:
     """The chosen number of sub-pixels, or a warning where it is too small."""
-    s = run.conf.settings
+    s = run.settings
     recommended = run.simulator.recommended_oversample(run.geometry)
     if s.oversample <= 0:
         yield f"auto-selected {recommended}-fold oversampling"
@@ -109,11 +109,11 @@ def _oversampling(run: Prepared, size_A: float) -> Iterator[str]:
 
 def _structure_factors(run: Prepared) -> Iterator[str]:
     """Which files the structure factors came from."""
-    s = run.conf.settings
+    s = run.settings
     structure = run.conf.structure
-    if structure is not None:
+    if structure is not None and structure.has_cell:
         columns = f", columns {' '.join(structure.factors.columns)}" if structure.factors.columns else ""
-        yield f"reading {s.hkl_file}: {structure.kind.name}{columns}, {structure.factors.space_group}"
+        yield f"reading {s.hkl_file}: {structure.kind}{columns}, {structure.factors.space_group}"
         yield f"amplitudes to {structure.dmin:g} A, all others ={s.default_F:g}"
     elif s.hkl_file is not None:
         yield f"counting entries in {s.hkl_file}"
@@ -123,7 +123,7 @@ def _structure_factors(run: Prepared) -> Iterator[str]:
         yield f"re-reading {s.hkl_file}"
     if s.hkl_file is not None and s.use_dump:
         yield f"writing dump file for next time: {s.dump_file}"
-    elif reads_dump(run.conf):
+    elif run.conf.reads_dump:
         yield f"reading Fs from {s.dump_file}"
     if s.stol_file is not None:
         yield f"reading {s.stol_file}"
@@ -180,7 +180,7 @@ def _turned(vector: Sequence[float], axis: Sequence[float], angle: float) -> lis
 
 def _crystal_and_beam(run: Prepared) -> Iterator[str]:
     """Size and shape of the crystal, spectrum, polarization and fluence."""
-    s, spread = run.conf.settings, run.divergence.dispersion
+    s, spread = run.settings, run.divergence.dispersion
     yield f"  {run.hkls} initialized hkls (all others ={s.default_F:g})"
     yield "  {} xtal: {:.0f}x{:.0f}x{:.0f} cells".format(SHAPES[s.shape], *map(float, run.conf.crystal.N_cells))
     yield f"  wave={angstrom_to_m(s.wavelength_A):g} meters +/- {spread.range * 100:g}% in {spread.count} steps"
@@ -197,7 +197,7 @@ def _crystal_and_beam(run: Prepared) -> Iterator[str]:
 
 def _detector(run: Prepared) -> Iterator[str]:
     """Size, place and orientation of the detector, and the directions of everything else."""
-    conf, geometry, panel, s = run.conf, run.geometry, run.scene.panel, run.conf.settings
+    conf, geometry, panel, s = run.conf, run.geometry, run.scene.panel, run.settings
     fast_size, slow_size = (mm_to_m(length) for length in conf.camera.size)
     yield (
         f"  distance={float(geometry.distance):g} detsize={fast_size:g}x{slow_size:g}  "
@@ -224,7 +224,7 @@ def _detector(run: Prepared) -> Iterator[str]:
 
 def _counts(run: Prepared) -> Iterator[str]:
     """How much is rendered, over how many steps of what, and the noise."""
-    conf, s, c = run.conf, run.conf.settings, run.conf.crystal
+    conf, s, c = run.conf, run.settings, run.conf.crystal
     horizontal, vertical = run.divergence.horizontal, run.divergence.vertical
     yield "  roi: {} < x < {} && {} < y < {}".format(*conf.roi)
     yield f"  hdivrange={horizontal.range:g} hdivstep={horizontal.step:g}  radians"

@@ -12,6 +12,7 @@ from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.exposure import exposure_of
 from nanobrag_torch.io.cbf import write_cbf
+from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.files import require
 from nanobrag_torch.io.floatfile import write_float_image
 from nanobrag_torch.io.nexus import write_nexus
@@ -57,12 +58,19 @@ def check_outputs(conf: Configuration) -> None:
         _noise_stream(conf)
 
 
+def write_dump(conf: Configuration) -> None:
+    """Leave the structure factors of ``-hkl`` for the next run. Raises ``OSError`` where they cannot be written."""
+    s = conf.settings
+    if s.use_dump and s.hkl_file is not None and conf.structure is not None:
+        write_fdump(conf.structure.factors.grid, conf.structure.factors.metadata, s.dump_file)
+
+
 def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
     """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
     if not np.isfinite(image).all():
         slow, fast = np.argwhere(~np.isfinite(image))[0]
         raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written.")
-    conf, s = run.conf, run.conf.settings
+    conf, s = run.conf, run.settings
     (ymin, ymax), (xmin, xmax) = conf.detector.roi()
     roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
     print(f"writing {s.float_file} as {image.size} 4-byte floats")

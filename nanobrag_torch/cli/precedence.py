@@ -3,14 +3,14 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from nanobrag_torch.cli.camera import Camera, camera_of, detector_config
-from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.errors import CommandError, MissingInputError
 from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.structure import Structure, load_structure
@@ -20,7 +20,8 @@ from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
-from nanobrag_torch.models.crystal import THIN, Crystal
+from nanobrag_torch.models.crystal import THIN
+from nanobrag_torch.models.unit_cell import unit_cell_of
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep
 from nanobrag_torch.units import angstrom_to_m, mm_to_m
 
@@ -34,7 +35,7 @@ SOURCE_DISTANCE = 10.0
 
 @dataclass(frozen=True)
 class Configuration:
-    """What one run simulates and writes; the notices are C's lines about what it changed."""
+    """Inputs of one run, resolved and read; the notices are C's lines about what it changed."""
 
     settings: Settings
     crystal: CrystalConfig
@@ -54,6 +55,11 @@ class Configuration:
         return DTYPES[self.settings.dtype]
 
     @property
+    def reads_dump(self) -> bool:
+        """True where the structure factors come from the dump of an earlier run."""
+        return self.structure is not None and self.settings.hkl_file is None
+
+    @property
     def roi(self) -> tuple[int, int, int, int]:
         """xmin, xmax, ymin, ymax as the C program reports them: by default up to one past the last pixel."""
         full = (0, self.detector.fpixels, 0, self.detector.spixels)
@@ -61,9 +67,10 @@ class Configuration:
 
 
 def configure(settings: Settings) -> Configuration:
-    """Resolve ``settings`` into configs, reading matrix, mask, source list, and structure factors that have a cell.
+    """Resolve ``settings`` into configs; matrix, mask, source list and structure factors are read here, once each.
 
-    Raises ``CommandError``, ``ValueError``, ``OSError`` or ``ImportError`` for what cannot be simulated.
+    Raises ``MissingInputError`` where there is no cell, ``CommandError``, ``ValueError``, ``OSError`` or
+    ``ImportError`` for what cannot be simulated.
     """
     if settings.dtype not in DTYPES:
         raise CommandError(f"-dtype {settings.dtype}: allowed are {', '.join(DTYPES)}.")
@@ -71,7 +78,8 @@ def configure(settings: Settings) -> Configuration:
     if settings.strict_c:
         compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
     camera = camera_of(settings)
-    beam, sources = _beam(settings)
+    sources = _sources(settings)
+    beam = _beam(settings, sources)
     detector = detector_config(settings, camera, native_masks=compat.strict_c_files)
     structure = load_structure(settings, detector, beam, compat)
     samples, notices = _clipped_sample(settings)
@@ -91,15 +99,33 @@ def configure(settings: Settings) -> Configuration:
     )
 
 
-def _beam(s: Settings) -> tuple[BeamConfig, SourceTable | None]:
+def _sources(s: Settings) -> SourceTable | None:
+    """The source list; sources without a position lie upstream on the beam."""
+    if s.source_file is None:
+        return None
+    custom = s.convention is DetectorConvention.CUSTOM
+    beam = np.array(s.beam_vector if custom and s.beam_vector is not None else CONVENTIONS[s.convention].beam)
+    x, y, z = (-SOURCE_DISTANCE * beam / np.linalg.norm(beam)).tolist()
+    return read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
+
+
+def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
     if s.flux != 0 and s.exposure > 0 and s.beamsize_mm == 0:
         raise CommandError(f"-flux {s.flux:g} into -beamsize 0: the fluence would be infinite. Give the beam a size.")
-    custom = s.convention is DetectorConvention.CUSTOM
-    config = BeamConfig(
+    listed: dict[str, Any] = {}
+    if sources is not None:
+        lengths = np.linalg.norm(sources.positions, axis=1, keepdims=True)
+        listed = {
+            "source_directions": torch.tensor(sources.positions / lengths),
+            "source_weights": torch.tensor(sources.weights),
+            "source_wavelengths": torch.tensor(sources.wavelengths),
+            "N_source_points": len(sources.weights),
+        }
+    return BeamConfig(
         wavelength_A=s.wavelength_A,
         polarization_factor=s.polarization_factor,
         nopolar=s.nopolar,
-        polarization_axis=s.polar_vector if custom else None,
+        polarization_axis=s.polar_vector if s.convention is DetectorConvention.CUSTOM else None,
         flux=s.flux,
         exposure=s.exposure,
         beamsize_mm=s.beamsize_mm,
@@ -115,18 +141,8 @@ def _beam(s: Settings) -> tuple[BeamConfig, SourceTable | None]:
         dispersion_pct=s.dispersion_pct,
         dispersion_steps=s.dispersion_steps,
         round_div=s.round_div,
+        **listed,
     )
-    if s.source_file is None:
-        return config, None
-    beam = np.array(s.beam_vector if custom and s.beam_vector is not None else CONVENTIONS[s.convention].beam)
-    x, y, z = (-SOURCE_DISTANCE * beam / np.linalg.norm(beam)).tolist()
-    table = read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
-    config.source_directions = torch.tensor(table.positions / np.linalg.norm(table.positions, axis=1, keepdims=True))
-    config.source_weights = torch.tensor(table.weights)
-    config.source_wavelengths = torch.tensor(table.wavelengths)
-    config.N_source_points = len(table.weights)
-    config.validate()
-    return config, table
 
 
 def _clipped_sample(s: Settings) -> tuple[tuple[float, float, float], list[str]]:
@@ -144,14 +160,17 @@ def _clipped_sample(s: Settings) -> tuple[tuple[float, float, float], list[str]]
 def _crystal(
     s: Settings, structure: Structure | None, samples: tuple[float, float, float], compat: Compat
 ) -> tuple[CrystalConfig, str | None]:
-    factors = structure.factors if structure else None
+    factors = structure.factors if structure is not None and structure.has_cell else None
     if s.cell is None and s.matrix_file is None and factors is None:
-        raise CommandError(
+        raise MissingInputError(
             "neither -cell nor -mat was given. Give the unit cell, an orientation matrix, or an -hkl file with a cell."
         )
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
+    stars = _matrix(s, factors)
+    cells = (max(1, s.Na), max(1, s.Nb), max(1, s.Nc))
+    a_star, b_star, c_star = stars if stars is not None else (None, None, None)
     config = CrystalConfig(
         cell_a=a,
         cell_b=b,
@@ -162,6 +181,10 @@ def _crystal(
         misset_deg=s.misset_deg,
         misset_random=s.misset_random,
         misset_seed=int(time.time()) if s.misset_random and s.misset_seed is None else s.misset_seed,
+        mosflm_a_star=a_star,
+        mosflm_b_star=b_star,
+        mosflm_c_star=c_star,
+        rescale_matrix_to_cell=stars is not None and s.cell is not None,
         phi_start_deg=s.phi_deg,
         osc_range_deg=sweep.range,
         phi_step_deg=sweep.step,
@@ -170,16 +193,14 @@ def _crystal(
         mosaic_spread_deg=spread,
         mosaic_domains=domains,
         mosaic_seed=s.mosaic_seed,
+        N_cells=cells,
         default_F=s.default_F,
         shape=s.shape,
         fudge=s.fudge,
     )
-    stars = _matrix(s, factors)
-    if stars is not None:
-        config.mosflm_a_star, config.mosflm_b_star, config.mosflm_c_star = stars
-        config.rescale_matrix_to_cell = s.cell is not None
-    cells = _cells(config, (s.Na, s.Nb, s.Nc), samples, compat)
-    config.N_cells = cells
+    if any(size > 0 for size in samples):
+        cells = _cells(config, cells, samples, compat)
+        config = replace(config, N_cells=cells, sample_x=None, sample_y=None, sample_z=None)  # filled from the cells
     config.interpolate = s.interpolate
     if s.interpolate is None:
         by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]
@@ -205,13 +226,13 @@ def _cell(values: tuple[float, ...] | None) -> tuple[float, ...]:
 def _cells(
     config: CrystalConfig, given: tuple[int, int, int], samples: tuple[float, float, float], compat: Compat
 ) -> tuple[int, int, int]:
-    """Numbers of cells: those that a size holds, rounded up, else the given ones; at least 1."""
-    direct = angstrom_to_m(Crystal(config, compat=compat).unit_cell(compat).direct)
+    """Numbers of cells: those that a size in metres holds, rounded up; where there is no size, the given ones."""
+    direct = angstrom_to_m(unit_cell_of(config, compat).direct)
     edges = torch.sqrt((direct * direct).sum(-1)).tolist()
-    numbers = (
-        math.ceil(size / edge) if size > 0 else number for number, size, edge in zip(given, samples, edges, strict=True)
+    na, nb, nc = (
+        max(1, math.ceil(size / edge)) if size > 0 else number
+        for number, size, edge in zip(given, samples, edges, strict=True)
     )
-    na, nb, nc = (max(1, number) for number in numbers)
     return na, nb, nc
 
 

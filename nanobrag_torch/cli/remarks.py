@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.cli.messages import cell_parameters
-from nanobrag_torch.cli.prepare import Prepared, reads_dump
+from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.kernel.formula import samples
 from nanobrag_torch.models.orientation import phi_angles
 from nanobrag_torch.physics.structure_factor import in_range
@@ -19,8 +19,8 @@ CELL_TOLERANCE = 0.01
 
 def remarks(run: Prepared) -> Iterator[str]:
     """One sentence for everything that was chosen silently, and for every habit of C that changes this image."""
-    s = run.conf.settings
-    if reads_dump(run.conf):
+    s = run.settings
+    if run.conf.reads_dump:
         yield f"structure factors come from {s.dump_file}, left by an earlier run. -nodump ignores it."
     if s.misset_random and s.misset_seed is None:
         seed = run.conf.crystal.misset_seed
@@ -38,7 +38,7 @@ def _foreign_cell(run: Prepared) -> Iterator[str]:
     used = cell_parameters(cell.direct.cpu().numpy(), cell.stars.cpu().numpy(), float(cell.volume))
     if not np.allclose(used, structure.factors.cell, rtol=CELL_TOLERANCE):
         theirs = " ".join(f"{value:g}" for value in structure.factors.cell)
-        yield f"the amplitudes of {run.conf.settings.hkl_file} belong to another cell, {theirs}: that without -cell"
+        yield f"the amplitudes of {run.settings.hkl_file} belong to another cell, {theirs}: that without -cell"
 
 
 def _bent_cell(run: Prepared) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_torch import __version__
-from nanobrag_torch.cli.errors import CommandError, describe
+from nanobrag_torch.cli.errors import CommandError, MissingInputError, describe
 from nanobrag_torch.cli.flags import BANNER, format_help
 from nanobrag_torch.cli.parse import Parsed, parse, settings_of
 from nanobrag_torch.cli.settings import Settings
@@ -50,31 +50,33 @@ def _main(words: Sequence[str]) -> int:
     settings = settings_of(parsed)
     missing = _missing_input(settings)
     if missing is not None:
-        print(BANNER)
-        print(missing + format_help(), end="")
-        return FAILURE
+        return _usage(missing)
     from nanobrag_torch.cli.simulate import simulate
 
-    simulate(settings)
+    try:
+        simulate(settings)
+    except MissingInputError:
+        return _usage()
     return 0
 
 
+def _usage(error: str = "") -> int:
+    print(BANNER)
+    print(error + format_help(), end="")
+    return FAILURE
+
+
 def _missing_input(s: Settings) -> str | None:
-    """The beginning of the usage text where the inputs do not suffice, else None."""
+    """The beginning of the usage text where the inputs cannot suffice, else None.
+
+    A cell may also come with the structure factors: ``simulate`` finds out when it reads them.
+    """
     has_dump = s.use_dump and Path(s.dump_file).is_file()
     if s.hkl_file is None and not has_dump and s.default_F == 0:
         return "ERROR: no hkl file and no dump file to read."
-    if s.matrix_file is not None or (s.cell or (0.0,))[0] > 0 or (s.cell is None and _brings_cell(s)):
+    if s.matrix_file is not None or (s.cell is not None and s.cell[0] > 0):
         return None
-    return ""
-
-
-def _brings_cell(s: Settings) -> bool:
-    if s.hkl_file is None:
-        return False
-    from nanobrag_torch.cli.structure import brings_cell
-
-    return brings_cell(s)
+    return None if s.cell is None and s.hkl_file is not None else ""
 
 
 def warn(text: str) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.messages import report
-from nanobrag_torch.cli.outputs import check_outputs, write_images
+from nanobrag_torch.cli.outputs import check_outputs, write_dump, write_images
 from nanobrag_torch.cli.precedence import configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
@@ -28,6 +28,7 @@ def simulate(settings: Settings) -> None:
     try:
         with torch.no_grad():
             run = prepare(conf)
+            write_dump(conf)
             for remark in remarks(run):
                 print(f"WARNING: {remark}", file=sys.stderr)
             _say(report(run))
@@ -42,10 +43,9 @@ def simulate(settings: Settings) -> None:
 
 def _render(run: Prepared) -> Tensor:
     """The image in single precision, on the CPU, with progress or pixels printed on the way."""
-    s = run.conf.settings
+    s = run.settings
     progress = progress_reporter(run.conf.roi) if s.progress and not s.printout else None
-    image = run.simulator.run(pixel_batch_size=s.pixel_batch_size, progress=progress)
-    assert isinstance(image, Tensor)
+    image = run.simulator.render(run.scene, s.pixel_batch_size, progress)
     slow, fast = run.simulator.rendered_pixels()
     if s.printout:
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):

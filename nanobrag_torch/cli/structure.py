@@ -1,6 +1,7 @@
-"""Structure factors that come with their unit cell: MTZ, mmCIF and PDB files, to the resolution of the detector."""
+"""Structure factors of a run, read once: those of ``-hkl``, to the detector's resolution, or a dump's."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -8,9 +9,11 @@ from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, DetectorConfig
+from nanobrag_torch.io.fdump import read_fdump
+from nanobrag_torch.io.files import read_bytes
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.structure import FINEST
-from nanobrag_torch.io.structure_factors import Kind, kind_of, load_structure_factors
+from nanobrag_torch.io.structure_factors import open_structure_factors
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.detector import Detector
 from nanobrag_torch.units import m_to_angstrom, mm_to_m
@@ -23,39 +26,55 @@ WIDEST = 20.0
 
 @dataclass(frozen=True)
 class Structure:
-    """What was read from a file of a ``kind`` that knows its cell, to ``dmin`` Angstrom."""
+    """Structure factors from a ``kind`` of file, to ``dmin`` Angstrom; None where the file has no cell."""
 
-    kind: Kind
+    kind: str
     factors: StructureFactors
-    dmin: float
+    dmin: float | None = None
 
-
-def brings_cell(settings: Settings) -> bool:
-    """Whether the file of structure factors says which unit cell it belongs to.
-
-    Raises ``OSError`` or ``ValueError`` where it cannot be read.
-    """
-    return settings.hkl_file is not None and kind_of(settings.hkl_file).has_cell
+    @property
+    def has_cell(self) -> bool:
+        """True where the file names the unit cell of its reflections."""
+        return self.dmin is not None
 
 
 def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, compat: Compat) -> Structure | None:
-    """The structure behind ``-hkl``; None where there is none, or it is a list of indices alone.
+    """Read the file of ``-hkl``, else the dump of an earlier run; None where there is neither.
 
-    Raises ``CommandError``, ``ValueError``, ``OSError`` or ``ImportError`` for what cannot be read, and for options
-    that mean nothing for such a file.
+    Args:
+        s: Options of the run.
+        detector: Detector whose farthest corner decides the resolution.
+        beam: Beam whose sources decide it too.
+        compat: Deviations of C, for the detector's place and for reading text.
+
+    Returns:
+        Amplitudes in electrons, float64, on the CPU.
+
+    Raises:
+        CommandError: An option means nothing for such a file.
+        ValueError: The file cannot be understood.
+        OSError: There is no such file.
+        ImportError: The package that reads it is missing.
     """
-    if s.hkl_file is None or not brings_cell(s):
+    if s.stol_file is not None and not read_bytes(s.stol_file, "table over sin(theta)/lambda").strip():
+        raise CommandError(f"{s.stol_file} is empty. Leave the option out: the table is not used.")
+    if s.hkl_file is None:
         _check_nothing_asked(s)
-        return None
-    kind = kind_of(s.hkl_file)
+        if not (s.use_dump and Path(s.dump_file).is_file()):
+            return None
+        return Structure("dump", StructureFactors(*read_fdump(s.dump_file, dtype=torch.float64)))
+    file = open_structure_factors(s.hkl_file)
+    if not file.kind.has_cell:
+        _check_nothing_asked(s)
+        strict = compat.strict_c_files
+        return Structure(file.kind.name, file.read(default_F=s.default_F, dtype=torch.float64, strict=strict))
     dmin = min(MARGIN * max(finest_resolution(detector, beam, compat), s.dmin), WIDEST)
-    if kind.calculates and dmin < FINEST:
+    if file.kind.calculates and dmin < FINEST:
         raise CommandError(
             f"{s.hkl_file}: the detector asks for amplitudes to {dmin:.3g} A; those of a model reach {FINEST:g} A. "
             f"Give -dmin {FINEST / MARGIN:.2g} or more."
         )
-    factors = load_structure_factors(
-        s.hkl_file,
+    factors = file.read(
         dmin=dmin,
         columns=s.hkl_columns.split(",") if s.hkl_columns else None,
         bulk_solvent=s.bulk_solvent,
@@ -64,7 +83,7 @@ def load_structure(s: Settings, detector: DetectorConfig, beam: BeamConfig, comp
     )
     if s.hkl_orientation:
         _check_orientation(s, factors)
-    return Structure(kind, factors, dmin)
+    return Structure(file.kind.name, factors, dmin)
 
 
 def _check_nothing_asked(s: Settings) -> None:
@@ -86,8 +105,8 @@ def _check_orientation(s: Settings, factors: StructureFactors) -> None:
 def finest_resolution(detector: DetectorConfig, beam: BeamConfig, compat: Compat) -> float:
     """d in Angstrom of the corner that lies furthest from the beam, for the source that reaches furthest."""
     place = Detector(detector, compat=compat).geometry(compat)
-    axis = Beam(beam).polarization(place.polarization).axis
-    sources = Beam(beam).sources(place.beam, axis, compat)
+    incident = Beam(beam)
+    sources = incident.sources(place.beam, incident.polarization(place.polarization).axis, compat)
     edge = mm_to_m(float(detector.pixel_size_mm))
     corners = torch.stack(
         [place.origin + f * edge * place.fast + s * edge * place.slow

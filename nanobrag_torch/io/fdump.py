@@ -41,11 +41,23 @@ def read_fdump(
     like white space and misread the table (physics.md, B40).
     Raises ``ValueError`` where the file is no dump, of the wrong length, or holds a number that is not finite.
     """
-    content = read_bytes(filepath, "dump of structure factors")
+    return parse_fdump(read_bytes(filepath, "dump of structure factors"), filepath, device, dtype)
+
+
+def parse_fdump(
+    content: bytes,
+    source: str | os.PathLike[str],
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[torch.Tensor, Metadata]:
+    """The grid and metadata of a dump that has been read already; ``source`` names it in errors.
+
+    The other arguments, the result and the errors are those of :func:`read_fdump`.
+    """
     header = _HEADER.match(content)
     if header is None:
         raise ValueError(
-            f"{filepath}: no dump of structure factors; it must begin with six integers, a newline and a form feed. "
+            f"{source}: no dump of structure factors; it must begin with six integers, a newline and a form feed. "
             + _REMEDY
         )
     bounds = [int(text) for text in header.groups()]
@@ -54,11 +66,11 @@ def read_fdump(
     size = len(content) - header.end()
     if min(padded) < 2 or math.prod(padded) > 2 * LARGEST_GRID or size != 8 * math.prod(padded):
         raise ValueError(
-            f"{filepath}: {size} bytes follow its header, which is not what its bounds h, k, l = {bounds} ask for: "
+            f"{source}: {size} bytes follow its header, which is not what its bounds h, k, l = {bounds} ask for: "
             f"8 bytes for each of {' x '.join(str(length) for length in padded)} amplitudes. {_REMEDY}"
         )
     values = np.frombuffer(content, dtype=np.float64, offset=header.end()).reshape(padded)[:-1, :-1, :-1]
     if not np.isfinite(values).all():
-        raise ValueError(f"{filepath}: holds amplitudes that are not finite. {_REMEDY}")
+        raise ValueError(f"{source}: holds amplitudes that are not finite. {_REMEDY}")
     grid = torch.tensor(values, device=device, dtype=dtype)
     return grid, box_metadata(low, high, grid.numel())

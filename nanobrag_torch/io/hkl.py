@@ -42,14 +42,31 @@ def read_hkl_file(
 
     Raises ``ValueError``, with the line, for what cannot be read, and ``OSError`` where there is no such file.
     """
-    text = read_bytes(filepath, "file of structure factors").decode("utf-8-sig", errors="replace")
+    content = read_bytes(filepath, "file of structure factors")
+    return parse_hkl(content, filepath, default_F, device, dtype, strict=strict)
+
+
+def parse_hkl(
+    content: bytes,
+    source: str | os.PathLike[str],
+    default_F: float | torch.Tensor = 0.0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    *,
+    strict: bool = False,
+) -> tuple[torch.Tensor, Metadata]:
+    """The amplitudes of a text file that has been read already; ``source`` names it in errors.
+
+    The other arguments, the result and the errors are those of :func:`read_hkl_file`.
+    """
+    text = content.decode("utf-8-sig", errors="replace")
     if strict:
-        records, leading = _c_stream(text, filepath)
+        records, leading = _c_stream(text, source)
         indices = np.trunc(records[:, :3])
     else:
-        records, leading = _lines(text, filepath), None
-        indices = _integers(records[:, :3], text, filepath)
-    metadata = box_around(indices, str(filepath))
+        records, leading = _lines(text, source), None
+        indices = _integers(records[:, :3], text, source)
+    metadata = box_around(indices, str(source))
     grid = fill_grid(metadata, indices[:leading], records[:leading, 3], default_F, device, dtype)
     return grid, metadata
 
@@ -117,7 +134,7 @@ def _integers(values: np.ndarray, text: str, path: str | os.PathLike) -> np.ndar
         warnings.warn(
             f"{path}, line {number}: indices {' '.join(fields[:3])} are not integers and were rounded"
             f" ({int(odd.sum())} such lines).",
-            stacklevel=3,
+            stacklevel=4,
         )
     return rounded
 

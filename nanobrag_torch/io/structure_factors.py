@@ -1,24 +1,25 @@
-"""Structure factors from whatever file holds them: one function that looks at the content and asks the right reader."""
+"""Structure factors from any file that holds them: the content decides which reader is asked."""
 
 import gzip
 import os
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 
-from nanobrag_torch.io.fdump import read_fdump
+from nanobrag_torch.io.fdump import parse_fdump
 from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.io.hkl import read_hkl_file
+from nanobrag_torch.io.hkl import parse_hkl
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.structure import read_structure
 
 
 class Kind(NamedTuple):
-    """A kind of file: its name, the sign by which its content is known, its reader, and the options of that."""
+    """A kind of file: its name, the pattern by which its content is known, its reader, and the reader's options."""
 
     name: str
     sign: re.Pattern[bytes]
@@ -27,45 +28,122 @@ class Kind(NamedTuple):
 
     @property
     def has_cell(self) -> bool:
-        """Whether such a file says which unit cell its reflections belong to, and so their resolution."""
+        """True where such a file names the unit cell of its reflections, and so their resolution."""
         return "dmin" in self.options
 
     @property
     def calculates(self) -> bool:
-        """Whether amplitudes are calculated from such a file, and not read from it."""
+        """True where amplitudes are calculated from such a file, not read from it."""
         return "bulk_solvent" in self.options
 
 
-def _text(path: str | os.PathLike, **options: Any) -> StructureFactors:
-    return StructureFactors(*read_hkl_file(path, **options))
+@dataclass(frozen=True)
+class StructureFactorFile:
+    """A file of structure factors of a known kind, read once; ``content`` is decompressed where it was compressed."""
+
+    path: str | os.PathLike[str]
+    kind: Kind
+    content: bytes
+
+    def read(
+        self,
+        *,
+        dmin: float | None = None,
+        columns: Sequence[str] | str | None = None,
+        bulk_solvent: bool = False,
+        default_F: float | torch.Tensor = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+        strict: bool = False,
+    ) -> StructureFactors:
+        """The amplitudes of the file.
+
+        Args:
+            dmin: Resolution in Angstrom beyond which reflections are left out; required for coordinates.
+            columns: Columns of a reflection file (see :func:`~nanobrag_torch.io.mtz.read_mtz`).
+            bulk_solvent: Fill the space between the atoms of coordinates with flat solvent.
+            default_F: Amplitude in electrons of reflections that are not listed.
+            device: Device of the grid.
+            dtype: Precision of the grid.
+            strict: Read text as the C program does [B27]; other kinds of file have nothing like it.
+
+        Returns:
+            The grid, its metadata and, where the file knows them, cell, space group and orientation.
+
+        Raises:
+            ValueError: The file cannot be understood, or has no such option.
+            OSError: The file has gone.
+            ImportError: A package that reads it is missing.
+        """
+        given = {"dmin": dmin, "columns": columns, "bulk_solvent": bulk_solvent or None}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        for name in options:
+            if name not in self.kind.options:
+                allowed = ", ".join(self.kind.options) or "none of dmin, columns, bulk_solvent, default_F"
+                raise ValueError(
+                    f"{self.path}: {name} means nothing for a {self.kind.name}, which has {allowed}. Leave it out."
+                )
+        if "default_F" in self.kind.options:
+            options["default_F"] = default_F
+        if strict and self.kind.read is _text:
+            options["strict"] = True
+        return self.kind.read(self, device=device, dtype=dtype, **options)
 
 
-def _dump(path: str | os.PathLike, **options: Any) -> StructureFactors:
-    return StructureFactors(*read_fdump(path, **options))
+def _text(file: StructureFactorFile, **options: Any) -> StructureFactors:
+    return StructureFactors(*parse_hkl(file.content, file.path, **options))
 
 
-#: What a file is, by the first of these signs that its content shows, and which options make sense for it.
+def _dump(file: StructureFactorFile, **options: Any) -> StructureFactors:
+    return StructureFactors(*parse_fdump(file.content, file.path, **options))
+
+
+def _by_gemmi(read: Callable[..., StructureFactors]) -> Callable[..., StructureFactors]:
+    """A reader that opens the file itself: gemmi reads files, not their content."""
+    return lambda file, **options: read(file.path, **options)
+
+
+#: Kinds of file with the options that make sense for each; the first whose sign the content shows is meant.
 _KINDS = (
-    Kind("MTZ file", re.compile(rb"\AMTZ "), read_mtz, ("dmin", "columns", "default_F")),
+    Kind("MTZ file", re.compile(rb"\AMTZ "), _by_gemmi(read_mtz), ("dmin", "columns", "default_F")),
     Kind("dump of structure factors", re.compile(rb"\A-?\d+(?: -?\d+){5}\n\f"), _dump, ()),
     Kind(
         "coordinate file",
         re.compile(rb"^(?:[ \t]*_atom_site\.|CRYST1|ATOM  |HETATM)", re.MULTILINE | re.IGNORECASE),
-        read_structure,
+        _by_gemmi(read_structure),
         ("dmin", "bulk_solvent", "default_F"),
     ),
     Kind(
         "mmCIF reflection file",
         re.compile(rb"^[ \t]*data_", re.MULTILINE | re.IGNORECASE),
-        read_reflection_cif,
+        _by_gemmi(read_reflection_cif),
         ("dmin", "columns", "default_F"),
     ),
     Kind("text file of structure factors", re.compile(rb""), _text, ("default_F",)),
 )
 
 
+def open_structure_factors(path: str | os.PathLike[str]) -> StructureFactorFile:
+    """Read a file of structure factors and find its kind; its amplitudes follow by ``read``.
+
+    Raises ``OSError`` where there is no file, ``ValueError`` where it cannot be decompressed.
+    """
+    content = read_bytes(path, "file of structure factors")
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: cannot be decompressed ({error}). Check that it is whole.") from None
+    return StructureFactorFile(path, next(kind for kind in _KINDS if kind.sign.search(content)), content)
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind:
+    """The kind of a file of structure factors, by its content. Raises as :func:`open_structure_factors`."""
+    return open_structure_factors(path).kind
+
+
 def load_structure_factors(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     dmin: float | None = None,
     columns: Sequence[str] | str | None = None,
@@ -76,35 +154,33 @@ def load_structure_factors(
 ) -> StructureFactors:
     """Amplitudes from an MTZ, mmCIF, PDB, dump or text file, told apart by their content.
 
-    ``dmin`` cuts reflections at that resolution in Angstrom and is required for coordinates; ``columns`` chooses from
-    a reflection file (:func:`~nanobrag_torch.io.mtz.read_mtz`); ``bulk_solvent`` is for coordinates
-    (:func:`~nanobrag_torch.io.structure.read_structure`); ``default_F`` is the amplitude of reflections not listed.
     Files with symmetry are expanded to P1 with both Friedel mates; text files and dumps are taken to be so already.
 
-    Raises ``ValueError`` for a file that cannot be understood or an option that its kind does not have, ``OSError``
-    where there is no file, ``ImportError`` where a package is missing.
+    Args:
+        path: File to read, also gzipped.
+        dmin: Resolution in Angstrom beyond which reflections are left out; required for coordinates.
+        columns: Columns of a reflection file (see :func:`~nanobrag_torch.io.mtz.read_mtz`).
+        bulk_solvent: Fill the space between the atoms of coordinates with flat solvent.
+        default_F: Amplitude in electrons of reflections that are not listed.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Returns:
+        The grid (h_range, k_range, l_range), its metadata and, where the file knows them, cell and orientation.
+
+    Raises:
+        ValueError: The file cannot be understood, or an option means nothing for its kind.
+        OSError: There is no such file.
+        ImportError: A package that reads it is missing.
+
+    Example:
+        ```python
+        from nanobrag_torch.data import EXAMPLE_STRUCTURE
+
+        factors = load_structure_factors(EXAMPLE_STRUCTURE, dmin=2.0, bulk_solvent=True)
+        crystal.hkl_data, crystal.hkl_metadata = factors.grid, factors.metadata
+        ```
     """
-    kind = kind_of(path)
-    given = {"dmin": dmin, "columns": columns, "bulk_solvent": bulk_solvent or None}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    for name in options:
-        if name not in kind.options:
-            allowed = ", ".join(kind.options) or "none of dmin, columns, bulk_solvent, default_F"
-            raise ValueError(f"{path}: {name} means nothing for a {kind.name}, which has {allowed}. Leave it out.")
-    if "default_F" in kind.options:
-        options["default_F"] = default_F
-    return kind.read(path, device=device, dtype=dtype, **options)
-
-
-def kind_of(path: str | os.PathLike) -> Kind:
-    """The kind of a file of structure factors, by its content.
-
-    Raises ``OSError`` where there is no file, ``ValueError`` where it cannot be decompressed.
-    """
-    content = read_bytes(path, "file of structure factors")
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: cannot be decompressed ({error}). Check that it is whole.") from None
-    return next(kind for kind in _KINDS if kind.sign.search(content))
+    return open_structure_factors(path).read(
+        dmin=dmin, columns=columns, bulk_solvent=bulk_solvent, default_F=default_F, device=device, dtype=dtype
+    )

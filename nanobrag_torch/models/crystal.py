@@ -1,7 +1,6 @@
 """The crystal: a config made into vectors, once per evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
-from nanobrag_torch.models.orientation import misset_angles, orientations
-from nanobrag_torch.physics import unit_cell
-from nanobrag_torch.physics.rotation import about_x_y_z
+from nanobrag_torch.models.orientation import orientations
+from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
 from nanobrag_torch.physics.structure_factor import in_range, nearest, tricubic
-from nanobrag_torch.units import angstrom_to_m, degrees_to_radians
+from nanobrag_torch.units import angstrom_to_m
 from nanobrag_torch.validation import number_of
 
 #: Interpolation is on by default where a crystal is this thin along any axis.
@@ -25,17 +23,6 @@ THIN = 2
 
 #: Stands for an amplitude that a file does not list, until default_F takes its place; exact in single precision.
 _UNLISTED = -(2.0**100)
-
-
-@dataclass(frozen=True)
-class UnitCell:
-    """The lattice before phi and mosaic rotation: ``direct`` (3, 3) in Angstrom and ``stars`` (3, 3) in 1/Angstrom,
-    one vector a row (misset applied), the ``volume`` in cubic Angstrom, and the ``misset`` angles (3,) in radians."""
-
-    direct: Tensor
-    stars: Tensor
-    volume: Tensor
-    misset: Tensor
 
 
 def _config_scalar(name: str) -> property:
@@ -181,22 +168,7 @@ class Crystal:
 
         ``a_star`` (3,) in 1/Angstrom replaces that reciprocal vector, misset not applied to it.
         """
-        compat = compat or self.compat
-        config = self.config
-        stars, lengths, volume = self._reciprocal_vectors(compat)
-        misset = misset_angles(config, compat.misset_random_cap, self.device)
-        stars = about_x_y_z(stars, misset)
-        if a_star is not None:
-            stars, lengths, volume = torch.stack([a_star.to(stars), stars[1], stars[2]]), None, None
-        direct, stars = unit_cell.direct_vectors(stars, lengths, volume)
-        if volume is None:
-            volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
-        if config.has_matrix and not bool(torch.isfinite(direct.detach()).all()):
-            raise ValueError(
-                f"CrystalConfig.mosflm_*_star = {stars.detach().tolist()}: must be three vectors "
-                "that span a volume. Check the orientation matrix."
-            )
-        return UnitCell(direct, stars, volume, misset)
+        return unit_cell_of(self.config, compat or self.compat, self.device, a_star)
 
     def lattice(
         self,
@@ -294,16 +266,3 @@ class Crystal:
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The same for any batch of pixels: orientations do not depend on the pixel."""
         return self.get_rotated_real_vectors(config)
-
-    def _reciprocal_vectors(self, compat: Compat) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Rows a*, b*, c* before misset, and the lengths and volume to rescale to (None for a matrix)."""
-        config = self.config
-        config.validate()
-        lengths = vector((config.cell_a, config.cell_b, config.cell_c), self.device)
-        angles = degrees_to_radians(vector((config.cell_alpha, config.cell_beta, config.cell_gamma), self.device))
-        volume = unit_cell.volume(lengths, angles)
-        if not config.has_matrix:
-            return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction, volume), lengths, volume
-        rows = [torch.as_tensor(getattr(config, name)).to(self.device, torch.float64) for name in MOSFLM_STARS]
-        scale = (lengths, volume) if config.rescale_matrix_to_cell else (None, None)
-        return torch.stack(rows), *scale

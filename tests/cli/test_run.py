@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nanobrag_torch.__main__ import create_parser, parse_and_validate_args
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, write_smv_pixels
+from nanobrag_torch.models import Detector
 
 SMALL = "-cell 70 80 90 75 85 95 -default_F 100 -N 5 -detpixels_x 6 -detpixels_y 5 -pixel 1 -distance 100 -oversample 2"
 QUIET = f"{SMALL} -noprogress -nonoise"
@@ -106,6 +108,18 @@ def test_structure_factors_are_dumped_and_read_back(command):
     assert again.float_image(SHAPE).tolist() == image.tolist()
     without = command(f"{QUIET} -nodump")
     assert without.float_image(SHAPE).tolist() != image.tolist()
+
+
+@pytest.mark.parametrize("cell", ["", "-cell 70 80 90 75 85 95"])
+def test_structure_factors_are_read_once_and_the_detector_is_placed_once(command, monkeypatch, cell):
+    read, placed = [], []
+    from_disk, geometry = Path.read_bytes, Detector.geometry
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or from_disk(path))
+    monkeypatch.setattr(Detector, "geometry", lambda *given: placed.append(1) or geometry(*given))
+    run = command(f"-default_F 100 -detpixels 4 -hkl P1.hkl {cell}", {"P1.hkl": b"0 0 0 10\n"})
+    assert run.exit_code == (0 if cell else 9)
+    assert read.count("P1.hkl") == 1
+    assert len(placed) == (1 if cell else 0)
 
 
 def test_nodump_writes_no_dump(command):

@@ -6,8 +6,13 @@ import pytest
 import torch
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorPivot
-from nanobrag_torch.models import Crystal, Detector, ExperimentModel
-from nanobrag_torch.models.experiment import BeamStageAParams, CrystalStageAParams, DetectorStageAParams
+from nanobrag_torch.experiment import (
+    BeamStageAParams,
+    CrystalStageAParams,
+    DetectorStageAParams,
+    ExperimentModel,
+)
+from nanobrag_torch.models import Crystal, Detector
 from nanobrag_torch.simulator import Simulator
 
 F64 = torch.float64
@@ -194,3 +199,14 @@ def test_a_detector_with_an_explicit_origin_is_refused_and_so_is_an_unknown_star
         DetectorStageAParams(DetectorConfig(pix0_override_m=(0.1, 0.0, 0.0)), None, F64, "stage_a")
     with pytest.raises(ValueError, match="param_init = 'stage_b': must be one of frozen, stage_a"):
         ExperimentModel(*configs(), param_init="stage_b")
+
+
+def test_the_established_names_open_the_same_door():
+    import nanobrag_torch.models.experiment as door
+    from nanobrag_torch import experiment, models
+
+    assert models.ExperimentModel is ExperimentModel
+    for name in door.__all__:
+        assert getattr(door, name) is getattr(experiment, name)
+    with pytest.raises(AttributeError, match="no attribute 'Experiment'"):
+        door.Experiment  # noqa: B018
