@@ -1,7 +1,7 @@
-"""The quantities that may carry a gradient.
+"""Quantities that may carry a gradient: place in the configs, unit, step of finite differences, bounds.
 
-One row of :data:`QUANTITIES` for each continuous quantity of the model: where it stands in the configs, its unit, a
-step for finite differences that moves Miller indices by about a thousandth of a fringe, and its bounds.
+:data:`QUANTITIES` has a row for each continuous quantity of the model. Its step moves Miller indices by about a
+thousandth of a fringe.
 """
 
 import math
@@ -16,11 +16,22 @@ from nanobrag_torch.validation import fail
 
 @dataclass(frozen=True)
 class Quantity:
-    """One continuous quantity: ``name`` is "config.field" or "config.field[index]".
+    """A continuous quantity of the model.
 
-    ``step`` is in the quantity's unit, or where ``relative`` is given a part of its value, or of ``relative`` at zero.
-    ``far`` is a change that matters to any image, in the same terms. Within ``low`` and ``high`` the model can be
-    evaluated.
+    Attributes:
+        name: "config.field" or "config.field[index]", such as "crystal.cell_a" or "crystal.misset_deg[0]".
+        label: short name for tables and figures, such as "a".
+        unit: unit of the config's field; empty for a number.
+        step: first step of a finite difference: in ``unit``, or a part of the value where ``relative`` is given.
+        far: change that matters to any image, in the same terms as ``step``.
+        relative: value that stands in for zero in a step that is a part of the value; None for steps in ``unit``.
+        low: lower bound of the values at which the model can be evaluated.
+        high: upper bound.
+
+    Example:
+        ```python
+        quantity("crystal.default_F").step_at(50.0)  # 0.05 electrons, a thousandth of 50
+        ```
     """
 
     name: str
@@ -34,26 +45,26 @@ class Quantity:
 
     @property
     def config(self) -> str:
-        """The config that holds it: crystal, detector or beam."""
+        """Config that holds it: "crystal", "detector" or "beam"."""
         return self.name.partition(".")[0]
 
     @property
     def field(self) -> str:
-        """The field of that config."""
+        """Field of that config, "misset_deg"."""
         return self.name.partition(".")[2].partition("[")[0]
 
     @property
     def index(self) -> int | None:
-        """Its place in a field of several elements."""
+        """Index in a field of several elements, None in a field of one."""
         inside = self.name.partition("[")[2].rstrip("]")
         return int(inside) if inside else None
 
     def step_at(self, value: float) -> float:
-        """The first step of a finite difference at ``value``."""
+        """First step of a finite difference at ``value``, in the quantity's unit."""
         return self._scaled(self.step, value)
 
     def far_at(self, value: float) -> float:
-        """A change that matters, at ``value``."""
+        """Change that matters to any image at ``value``, in the quantity's unit."""
         return self._scaled(self.far, value)
 
     def _scaled(self, amount: float, value: float) -> float:
@@ -117,22 +128,35 @@ _ROWS = (
     _amplitude("beam.dispersion_pct", "dispersion", "%", 1.0),
 )
 
-#: Every continuous quantity of the model, by name.
+#: Continuous quantities of the model, by name.
 QUANTITIES: dict[str, Quantity] = {row.name: row for row in _ROWS}
 
-#: The six cell parameters.
+#: Names of the six cell parameters.
 CELL = tuple(name for name in QUANTITIES if name.startswith("crystal.cell_"))
 
 
 def quantity(name: str) -> Quantity:
-    """The row of that name. Raises ``ValueError``, naming those that exist, for another."""
+    """Row of :data:`QUANTITIES` of that name.
+
+    Raises:
+        ValueError: there is no such quantity; the message names those that exist.
+    """
     if name not in QUANTITIES:
         raise fail("parameters", "name", name, f"one of {', '.join(QUANTITIES)}", "Use the field's name in its config.")
     return QUANTITIES[name]
 
 
 def put(held: Any, row: Quantity, value: Tensor) -> Any:
-    """What a config field that holds ``held`` is to hold for ``row`` to have ``value``; other elements stay."""
+    """Put a value into the content of a config's field.
+
+    Args:
+        held: content of the field: a number or 0-d tensor, or a tuple or tensor (n,) of several elements.
+        row: the quantity.
+        value: its new value, 0-d, in its unit; its graph is kept.
+
+    Returns:
+        The new content: ``value`` itself, or a tuple in which it is one element and the others stay.
+    """
     if row.index is None:
         return value
     elements = list(held.unbind() if isinstance(held, Tensor) else held)

@@ -1,4 +1,4 @@
-"""A scenario: an image and a loss as functions of some quantities, everything else fixed."""
+"""Scenarios: an image and a loss as functions of some quantities, everything else fixed."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
@@ -23,9 +23,32 @@ class Scenario:
     """An image and a loss as functions of some quantities, everything else fixed.
 
     Each evaluation builds crystal, detector, beam and simulator anew, so that none remembers the one before it.
-    Sub-pixels are counted once, at the configs as given: an automatic number would make the loss jump. ``loss`` turns
-    the image (spixels, fpixels) into a 0-d tensor; ``hkl_data`` (h, k, l) and ``hkl_metadata`` are the crystal's;
-    ``engine`` is the simulator's.
+    Sub-pixels are counted once, at the configs as given: an automatic number would make the loss jump.
+
+    Attributes:
+        crystal: config of the crystal.
+        detector: config of the detector.
+        beam: config of the beam.
+        names: quantities of :data:`nanobrag_torch.quantities.QUANTITIES` that the image is a function of.
+        loss: reduces the image (spixels, fpixels) to a 0-d tensor.
+        compat: mode of the physics: "physical", "c", or any other of :mod:`nanobrag_torch.compat`.
+        dtype: precision of the simulator.
+        device: device of the simulator.
+        hkl_data: structure factors (h, k, l) in electrons, None for ``default_F`` alone.
+        hkl_metadata: least indices "h_min", "k_min" and "l_min" of ``hkl_data``.
+        engine: engine of the simulator: "auto", "numba", "torch" or "formula".
+
+    Raises:
+        ValueError: a name is unknown, unset in its config, or given twice; or no name is given.
+
+    Example:
+        ```python
+        crystal, detector = CrystalConfig(default_F=100.0), DetectorConfig(spixels=64, fpixels=64)
+        scenario = Scenario(crystal, detector, names=("crystal.cell_a",))
+        leaves = scenario.leaves()
+        scenario(leaves).backward()
+        leaves["crystal.cell_a"].grad  # photons per Å
+        ```
     """
 
     crystal: CrystalConfig
@@ -50,11 +73,15 @@ class Scenario:
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """The rows of ``names``."""
+        """Rows of ``names`` in the table of quantities."""
         return tuple(quantity(name) for name in self.names)
 
     def value(self, name: str) -> float:
-        """What the configs say of a quantity. Raises ``ValueError`` where it is unknown, or unset in its config."""
+        """Value of a quantity in the configs, in its unit.
+
+        Raises:
+            ValueError: the quantity is unknown, or unset in its config.
+        """
         row = quantity(name)
         held = getattr(getattr(self, row.config), row.field)
         if held is None:
@@ -62,7 +89,11 @@ class Scenario:
         return float(torch.as_tensor(held if row.index is None else held[row.index]).detach())
 
     def leaves(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """A 0-d float64 leaf for each quantity, with the configs' value, that collects a gradient."""
+        """Make a 0-d float64 leaf for each quantity, with the configs' value, that collects a gradient.
+
+        Args:
+            names: names of quantities, those of the scenario by default.
+        """
         chosen = self.names if names is None else names
         return {
             name: torch.tensor(self.value(name), dtype=torch.float64, device=self.device, requires_grad=True)
@@ -70,9 +101,13 @@ class Scenario:
         }
 
     def simulator(self, values: Values | None = None) -> Simulator:
-        """Fresh objects with ``values`` in place of what the configs say, connected to them.
+        """Build fresh objects with ``values`` in place of those in the configs, connected to them.
 
-        Raises ``ValueError`` for values from which no image can be computed.
+        Args:
+            values: 0-d tensors by name, in the quantities' units.
+
+        Raises:
+            ValueError: no image can be computed from the values.
         """
         configs = {name: copy.copy(getattr(self, name)) for name in ("crystal", "detector", "beam")}
         for name, value in (values or {}).items():
@@ -91,19 +126,35 @@ class Scenario:
         return self.simulator().oversample()
 
     def image(self, values: Values | None = None) -> Tensor:
-        """Photons (spixels, fpixels) for ``values``, connected to them. Raises as ``simulator`` does."""
+        """Compute photons (spixels, fpixels) for ``values``, connected to them.
+
+        Args:
+            values: 0-d tensors by name, in the quantities' units.
+
+        Raises:
+            ValueError: no image can be computed from the values.
+        """
         image = self.simulator(values).run(oversample=self.oversample())
         assert isinstance(image, Tensor)
         return image
 
     def __call__(self, values: Values | None = None) -> Tensor:
-        """The loss of the image, 0-d."""
+        """Compute the loss of the image, 0-d, as :meth:`image` does."""
         return self.loss(self.image(values))
 
     def changed(self, **changes: Any) -> "Scenario":
-        """The same scenario with other fields; "crystal", "detector" and "beam" may be dicts of fields to change.
+        """Copy of the scenario with other fields; the configs given here stay as they are.
 
-        >>> lit = dark.changed(crystal={"default_F": 100.0})
+        Args:
+            changes: fields by name; "crystal", "detector" and "beam" may be dicts of their fields to change.
+
+        Raises:
+            ValueError: a field does not exist, or its value is not allowed.
+
+        Example:
+            ```python
+            lit = dark.changed(crystal={"default_F": 100.0})
+            ```
         """
         for name in ("crystal", "detector", "beam"):
             if isinstance(changes.get(name), dict):

@@ -1,4 +1,7 @@
-"""What the C program reports of an image: maximum, mean, spread, and the solid angle of the detector."""
+"""Statistics of an image as the C program reports them: maximum, mean, spread, and the detector's solid angle.
+
+Ids in brackets are explained in docs/deviations-of-c.md.
+"""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -18,9 +21,19 @@ SAMPLES_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """Brightest pixel (indices, and the place of its last sub-pixel in metres), mean, RMS and RMSD of N pixels.
+    """Brightest pixel, mean and spread of an image, in its units.
 
-    N, ``mean`` and ``RMS`` count rendered pixels; ``RMSD`` all of the ROI, masked ones as zeros, as C does [B34].
+    Attributes:
+        max_I: largest pixel, 0 where no pixel is positive.
+        max_I_fast: fast index of the first pixel, row by row, that has this value.
+        max_I_slow: its slow index.
+        max_I_subpixel_fast: distance of its last sub-pixel from the detector's edge along the fast axis, in metres.
+        max_I_subpixel_slow: the same along the slow axis.
+        mean: mean of the rendered pixels.
+        RMS: root of their summed squares over N - 1.
+        RMSD: root of the summed squared deviations from the mean, over all pixels of the region of interest less one;
+            masked ones count as zeros, as in C [B34].
+        N: number of rendered pixels.
     """
 
     max_I: float
@@ -34,15 +47,25 @@ class ImageStatistics:
     N: int
 
     def as_dict(self) -> dict[str, float | int]:
-        """All fields."""
+        """Convert to a dict of all fields."""
         return asdict(self)
 
 
 def compute_statistics(image: Tensor, config: DetectorConfig, oversample: int = 1) -> ImageStatistics:
-    """Statistics of an image (slow, fast) by the rules of physics.md, 15.1, outside any graph.
+    """Compute the statistics of an image, outside any graph (docs/physics.md, Statistics).
 
-    The maximum is the first pixel, row by row, above all before it; of an image without a positive pixel it is 0.
-    Raises ``ValueError`` where the image is not the detector's.
+    Args:
+        image: photons or any other unit (spixels, fpixels), on any device.
+        config: detector, with region of interest and mask.
+        oversample: sub-pixels per axis of the image, for the place of the brightest one.
+
+    Raises:
+        ValueError: the image has another shape than the detector.
+
+    Example:
+        ```python
+        compute_statistics(image, detector.config).mean  # photons
+        ```
     """
     if tuple(image.shape) != (config.spixels, config.fpixels):
         raise ValueError(
@@ -78,7 +101,7 @@ def compute_statistics(image: Tensor, config: DetectorConfig, oversample: int = 
 
 def _last_subpixel(index: int, config: DetectorConfig, oversample: int) -> float:
     """Distance in metres from the detector's edge to the last sub-pixel of a pixel."""
-    size = mm_to_m(number_of(config.pixel_size_mm) or 0.0) / oversample
+    size: float = mm_to_m(number_of(config.pixel_size_mm) or 0.0) / oversample
     return size * (index * oversample + oversample - 1) + size / 2
 
 
@@ -88,10 +111,18 @@ def _root_of_mean(values: Tensor, centre: float) -> float:
 
 
 def subtended_solid_angle(scene: Scene, slow: Tensor, fast: Tensor) -> float:
-    """Solid angle in steradian of the pixels ``slow``, ``fast`` (n,), as the C program adds it up [B32].
+    """Add up the solid angle of pixels as the C program does [B32].
 
     It is the sum over all samples of the solid angle that weighs each, over the number of steps: right for one source,
     one orientation and one layer.
+
+    Args:
+        scene: the scene, whose panel and weighing count.
+        slow: slow indices (n,) of the pixels.
+        fast: fast indices (n,).
+
+    Returns:
+        Solid angle in steradian.
     """
     panel = scene.panel if scene.weighing.omega == "per_sample" else _one_sample(scene.panel, scene.weighing.omega)
     chunk = max(1, SAMPLES_AT_ONCE // panel.samples)
@@ -105,7 +136,7 @@ def subtended_solid_angle(scene: Scene, slow: Tensor, fast: Tensor) -> float:
 
 
 def _one_sample(panel: Panel, which: str) -> Panel:
-    """The panel with a single sample a pixel, where its first or last sub-pixel of the first or last layer was."""
+    """Copy of a panel with one sample a pixel, where its first or last sub-pixel of the first or last layer was."""
     last = which == "last"
     shift = (panel.pixel_size / panel.oversample - panel.pixel_size) / 2
     along = -shift if last else shift

@@ -1,4 +1,4 @@
-"""One pixel, step by step: every quantity that the formula multiplies, sample by sample."""
+"""Trace of one pixel: every quantity that the formula multiplies, sample by sample."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,17 @@ from nanobrag_torch.validation import fail
 
 @dataclass(frozen=True)
 class PixelTrace:
-    """What happened in pixel (``slow``, ``fast``).
+    """Trace of one pixel: factors of the formula, and quantities of its last sample.
 
-    ``samples`` holds every factor of every sample, shapes (1, K, S, O) as in ``kernel.formula``; ``photons`` is the
-    pixel's value, and ``polar``, ``omega``, ``capture`` the factors that weighed it where one value weighs them all.
+    Attributes:
+        slow: slow index of the pixel.
+        fast: fast index.
+        scene: the scene that was evaluated.
+        samples: factors of every sample, in shapes (1, K, S, O): K samples, S sources, O orientations.
+        photons: value of the pixel.
+        polar: polarization factor that weighed it, where one weighs all samples; else that of the first.
+        omega: solid angle in steradian, likewise.
+        capture: fraction of photons captured in the sensor, likewise.
     """
 
     slow: int
@@ -54,7 +61,7 @@ class PixelTrace:
 
     @property
     def F_cell(self) -> float:
-        """Structure factor of the last sample."""
+        """Structure factor of the last sample, in electrons."""
         return self.samples.F_cell[0, -1, -1, -1].item()
 
     @property
@@ -66,15 +73,26 @@ class PixelTrace:
     def direct_vectors(self) -> Tensor:
         """Direct vectors (3, 3) in Angstrom of the last sample, one a row."""
         lattice = self.scene.lattice
-        return m_to_angstrom(
-            torch.stack([vectors[..., -1, :].reshape(-1, 3)[-1] for vectors in (lattice.a, lattice.b, lattice.c)])
-        )
+        vectors = [vectors[..., -1, :].reshape(-1, 3)[-1] for vectors in (lattice.a, lattice.b, lattice.c)]
+        in_angstrom: Tensor = m_to_angstrom(torch.stack(vectors))
+        return in_angstrom
 
 
 def trace_pixel(simulator: Simulator, slow: int, fast: int) -> PixelTrace:
     """Evaluate one pixel and keep every intermediate quantity, outside any graph.
 
-    Raises ``ValueError`` for a pixel that is not on the detector.
+    Args:
+        simulator: the simulator, whose mode counts.
+        slow: slow index of the pixel.
+        fast: fast index.
+
+    Raises:
+        ValueError: the pixel is not on the detector.
+
+    Example:
+        ```python
+        trace_pixel(simulator, 20, 9).hkl  # real Miller indices of the last sample
+        ```
     """
     limits = (simulator.detector.spixels, simulator.detector.fpixels)
     if not (0 <= slow < limits[0] and 0 <= fast < limits[1]):

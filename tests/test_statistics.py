@@ -1,4 +1,4 @@
-"""What is reported of an image."""
+"""Statistics of an image against sums worked out by hand."""
 
 import math
 

@@ -1,3 +1,5 @@
+"""Traces of one pixel against the image that it belongs to."""
+
 import pytest
 import torch
 from scenarios import r2

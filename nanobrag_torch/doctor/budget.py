@@ -1,4 +1,4 @@
-"""What a diagnosis may cost: counted, bounded, and reported as it goes."""
+"""Budget of a diagnosis: evaluations of the loss counted, bounded, and reported as they are made."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,27 @@ from dataclasses import dataclass, field
 
 from nanobrag_torch.doctor.records import Cost
 
-#: Called with (evaluations done, evaluations expected, what is being done).
+#: Called with (evaluations done, evaluations expected, name of the step that comes next).
 ProgressCallback = Callable[[int, int, str], None]
 
 
 class BudgetSpent(Exception):
-    """The budget is used up; what was measured so far is reported."""
+    """The budget is used up; measurements made so far are reported."""
 
 
 @dataclass
 class Meter:
-    """Counts evaluations of the loss. ``evaluations`` and ``seconds`` are limits, None for none."""
+    """Counter of evaluations of the loss.
+
+    Attributes:
+        expected: evaluations that an uneventful diagnosis takes.
+        evaluations: limit of ``done``, None for none.
+        seconds: limit of the time since ``started``, None for none.
+        progress: hears of every step.
+        done: evaluations so far; a gradient counts as three.
+        complete: no limit has stopped anything yet.
+        started: time of the monotonic clock, in seconds.
+    """
 
     expected: int = 0
     evaluations: int | None = None
@@ -27,7 +37,11 @@ class Meter:
     started: float = field(default_factory=time.monotonic)
 
     def count(self, weight: int = 1) -> None:
-        """Note that an evaluation is about to be made. Raises ``BudgetSpent`` where the budget has no room for it."""
+        """Count evaluations that are about to be made.
+
+        Raises:
+            BudgetSpent: the budget has no room for them.
+        """
         over_count = self.evaluations is not None and self.done + weight > self.evaluations
         over_time = self.seconds is not None and time.monotonic() - self.started > self.seconds
         if over_count or over_time:
@@ -35,11 +49,11 @@ class Meter:
             raise BudgetSpent
         self.done += weight
 
-    def tell(self, what: str) -> None:
-        """Say what comes next."""
+    def tell(self, step: str) -> None:
+        """Announce the step that comes next."""
         if self.progress is not None:
-            self.progress(self.done, max(self.expected, self.done), what)
+            self.progress(self.done, max(self.expected, self.done), step)
 
     def cost(self) -> Cost:
-        """What was spent."""
+        """Evaluations and seconds spent so far."""
         return Cost(self.expected, self.done, time.monotonic() - self.started, self.complete)

@@ -3,6 +3,7 @@
 JSON has no numbers that are not finite; they are written as the strings "NaN", "Infinity" and "-Infinity".
 """
 
+import inspect
 import json
 import math
 import types
@@ -22,12 +23,12 @@ _SIMPLE: dict[type, dict[str, Any]] = {
 
 
 def to_json(record: Any) -> str:
-    """The record as JSON, two blanks of indentation."""
+    """Write a record as JSON, indented by two blanks."""
     return json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def plain(value: Any) -> Any:
-    """The record as dicts, lists, strings and finite numbers."""
+    """Convert a record to dicts, lists, strings and finite numbers."""
     if is_dataclass(value):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, (tuple, list)):
@@ -40,12 +41,17 @@ def plain(value: Any) -> Any:
 
 
 def from_json(kind: type[T], text: str) -> T:
-    """The record of type ``kind`` in ``text``. Raises ``ValueError``, saying where, for anything else."""
+    """Read a record of type ``kind`` from what :func:`to_json` wrote.
+
+    Raises:
+        ValueError: the text is anything else; the message names the place.
+    """
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{kind.__name__}: line {error.lineno} is not JSON. Give what to_json() wrote.") from None
-    return _read(kind, data, kind.__name__)
+    record: T = _read(kind, data, kind.__name__)
+    return record
 
 
 def schema(kind: type) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _describe(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         hints = get_type_hints(kind)
         definitions[name] = {
             "type": "object",
-            "description": (kind.__doc__ or "").strip(),
+            "description": inspect.cleandoc(kind.__doc__ or ""),
             "properties": {item.name: _describe(hints[item.name], definitions) for item in fields(kind)},
             "required": [item.name for item in fields(kind)],
             "additionalProperties": False,

@@ -1,4 +1,4 @@
-"""A dark image: which factor is zero, and the smallest change of the scenario that puts signal into it."""
+"""Dark images: the factor that is zero, and the smallest change of the scenario that puts signal into it."""
 
 import itertools
 from collections.abc import Callable
@@ -18,9 +18,15 @@ Changes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor of the intensity that a config can make zero: when it may, the change that lifts it, the code it means.
+    """A factor of the intensity that a config can make zero.
 
-    Without ``changes`` it is the region of interest that is lifted, whose bounds depend on the detector.
+    Attributes:
+        name: name of the factor, in words.
+        code: verdict's code where it is to blame.
+        stage: step of the physics that it belongs to.
+        may_be_zero: a scenario in which it may be zero.
+        change: the change that lifts it, in words.
+        changes: the same as fields by config; empty for the region of interest, whose bounds depend on the detector.
     """
 
     name: str
@@ -70,9 +76,9 @@ FACTORS = (
 
 
 def revivals(scenario: Scenario, count: Callable[[], None]) -> tuple[Revival, ...]:
-    """The fewest factors, at most two, that light up the dark image of ``scenario`` when lifted; empty if none do.
+    """Find the fewest factors, at most two, that light up the dark image of ``scenario`` when they are lifted.
 
-    Calls ``count`` before each image.
+    ``count`` is called before each image. The result is empty where no two factors suffice.
     """
     candidates = [factor for factor in FACTORS if factor.may_be_zero(scenario)]
     for size in (1, 2):
@@ -84,6 +90,7 @@ def revivals(scenario: Scenario, count: Callable[[], None]) -> tuple[Revival, ..
 
 
 def _is_lit(scenario: Scenario, factors: tuple[Factor, ...]) -> bool:
+    """A pixel of the scenario is not zero once the factors are lifted."""
     d = scenario.detector
     whole = {"roi_xmin": 0, "roi_ymin": 0, "roi_xmax": d.fpixels - 1, "roi_ymax": d.spixels - 1}
     for factor in factors:

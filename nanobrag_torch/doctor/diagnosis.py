@@ -1,4 +1,4 @@
-"""Examine a loss and its parameters, and name what is the matter with each gradient."""
+"""Diagnosis of a loss and its parameters: measure, ask the decision table, and report a verdict on each gradient."""
 
 import math
 from collections import Counter
@@ -38,19 +38,31 @@ def diagnose(
 ) -> GradientReport:
     """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
 
-    ``examined`` is a scenario, or a function of a dict of tensors, called with ``params`` (tensors or numbers), that
-    gives a loss; with ``loss`` it gives an image, and ``loss`` reduces that, so that pixels can be told apart.
-    ``steps`` are first steps of finite differences by name. ``rebuild`` makes the function anew, to find what it keeps
-    between calls. ``reference`` are gradients that were expected. ``evaluations`` (of the loss; a gradient counts as
-    three) and ``seconds`` bound the work: what no longer fits is reported as "unexamined". ``progress`` is called with
-    (evaluations done, evaluations expected, what comes next), the first time before any work.
+    Args:
+        examined: a scenario, or a function of a dict of tensors that gives a loss; with ``loss`` it gives an image.
+        params: parameters of the function, by name: tensors of any shape in float32 or float64, or numbers. A tensor
+            of more than six elements is examined along one fixed random direction. None for a scenario.
+        loss: reduces the image to a tensor of one element, so that pixels can be told apart.
+        steps: first steps of finite differences by name, in the parameter's unit.
+        rebuild: makes the function anew, to find values that it keeps between calls.
+        reference: gradients that were expected, by name.
+        evaluations: most evaluations of the loss; a gradient counts as three. None for no limit.
+        seconds: most seconds of work. None for no limit. Parameters beyond a limit are reported as "unexamined".
+        progress: called with (evaluations done, evaluations expected, next step), the first time before any work.
 
-    Raises ``DoctorError``, a ``ValueError``, for what cannot be examined: a loss that is no scalar or raises,
-    parameters that cannot carry a gradient.
+    Returns:
+        A frozen report with one verdict for every parameter, or element of a small one.
 
-    >>> report = diagnose(lambda p: (p["x"] ** 2).sum(), {"x": torch.tensor(3.0, dtype=torch.float64)})
-    >>> report["x"].verdict.code
-    'healthy'
+    Raises:
+        DoctorError: (a ``ValueError``) the loss is no scalar or raises, a parameter cannot carry a gradient, or the
+            budget does not allow for one gradient.
+
+    Example:
+        ```python
+        report = diagnose(lambda p: (p["x"] ** 2).sum(), {"x": torch.tensor(3.0, dtype=torch.float64)})
+        report["x"].verdict.code  # 'healthy'
+        report["x"].gradient  # 6.0
+        ```
     """
     subject = subject_of(examined, params, loss, steps, rebuild)
     meter = Meter(expected_cost(subject), evaluations, seconds, progress)
@@ -103,6 +115,7 @@ def _examine(shared: SharedFacts, meter: Meter) -> tuple[tuple[ParameterReport, 
 
 
 def _verdict(o: Observation) -> GradientVerdict:
+    """Verdict of the first row of the decision table that holds."""
     rule = next(rule for rule in RULES if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
@@ -143,7 +156,7 @@ def _unexamined() -> GradientVerdict:
 
 
 def _overall(parameters: tuple[ParameterReport, ...]) -> GradientVerdict:
-    """The gravest verdict; among equals the most frequent."""
+    """Gravest verdict; among equals the most frequent."""
     gravest = min((p.verdict.severity for p in parameters), key=GRAVITY.index)
     of_them = [p.verdict for p in parameters if p.verdict.severity == gravest]
     code = Counter(verdict.code for verdict in of_them).most_common(1)[0][0]
@@ -151,7 +164,7 @@ def _overall(parameters: tuple[ParameterReport, ...]) -> GradientVerdict:
 
 
 def _impossible(subject: Subject, message: str, meter: Meter) -> GradientReport:
-    """The report on a scenario whose values no image can be computed from."""
+    """Report on a scenario from whose values no image can be computed."""
     verdict = GradientVerdict(
         "N5", "fault", "impossible input: no image can be computed",
         "Correct the value that the message names.", {"message": message}, "cell",

@@ -1,4 +1,4 @@
-"""The law of finite differences: steps, extrapolation, error bar, and when a gradient agrees with them.
+"""Finite differences: steps, extrapolation, error bar, and when a gradient agrees with them.
 
 Central differences at three steps, each half of the one before, are extrapolated to step zero (Ridders 1982; the first
 column is Richardson's). Where that does not settle, the whole ladder is taken again at smaller steps, and the reason is
@@ -33,7 +33,12 @@ RESOLVES_OF_A = 1e-6
 
 @dataclass(frozen=True)
 class Jump:
-    """A discontinuity between ``at`` and the nearest point on its other side: the function changes by ``height``."""
+    """A discontinuity of a function.
+
+    Attributes:
+        at: the nearest point on its left side, in the parameter's unit.
+        height: change of the function across it.
+    """
 
     at: float
     height: float
@@ -43,9 +48,17 @@ class Jump:
 class FiniteDifference:
     """A derivative without automatic differentiation.
 
-    ``error`` bounds what truncation and rounding leave; ``left`` and ``right`` are the one-sided derivatives, NaN
-    beyond a bound; ``curvature`` is the second derivative, 0 where rounding hides it. ``steps`` and ``quotients`` are
-    all that was measured.
+    Attributes:
+        derivative: limit of the difference quotients at step zero; NaN where values are not finite.
+        error: bound of the error that truncation and rounding leave in it.
+        curvature: second derivative, 0 where rounding hides it.
+        left: one-sided derivative from below; NaN at a lower bound.
+        right: one-sided derivative from above; NaN at an upper bound.
+        pattern: dependence of the quotients on the step.
+        steps: every step that was taken, in the parameter's unit.
+        quotients: difference quotient at every step.
+        jump: a discontinuity nearby, None where none was found.
+        evaluations: number of values of the function that were computed.
     """
 
     derivative: float
@@ -61,7 +74,7 @@ class FiniteDifference:
 
 
 def default_step(value: float) -> float:
-    """A first step for a quantity of which nothing else is known: a thousandth of it, or of one."""
+    """First step for a quantity of which nothing else is known: a thousandth of it, or of one."""
     return 1e-3 * (abs(value) or 1.0)
 
 
@@ -77,13 +90,29 @@ def differentiate(
     epsilon: float = sys.float_info.epsilon,
     noise: float = 0.0,
 ) -> FiniteDifference:
-    """The derivative of ``function`` at ``x``, from ``step`` downwards.
+    """Measure the derivative of ``function`` at ``x`` by differences, from ``step`` downwards.
 
-    Beyond ``low`` and ``high`` the function is not asked: there the differences are one-sided. ``expected`` is a
-    gradient to be tested: a difference from it counts only if two ladders show it. ``magnitude`` is the sum A, if it is
-    known; ``epsilon`` the rounding unit of the function's arithmetic, ``noise`` an absolute uncertainty of its values
-    besides. Values that are not finite make the result NaN, "unresolved".
-    Raises ``ValueError`` for a step that is not positive, or one that leaves ``x`` no room between the bounds.
+    Args:
+        function: real function of one number. Values that are not finite make the result NaN, "unresolved".
+        x: point of evaluation.
+        step: first step, in the unit of ``x``.
+        low: lower bound, below which the function is not called: differences at it are one-sided.
+        high: upper bound, above which the function is not called.
+        expected: gradient to be tested: a difference from it counts only if two ladders show it.
+        magnitude: sum A of absolute contributions, 0 if it is not known.
+        epsilon: rounding unit of the function's arithmetic.
+        noise: absolute uncertainty of the function's values besides rounding.
+
+    Returns:
+        Derivative, error bar, one-sided derivatives, and every quotient that was measured.
+
+    Raises:
+        ValueError: the step is not positive, or leaves ``x`` no room between the bounds.
+
+    Example:
+        ```python
+        differentiate(math.exp, 1.0, 1e-3).derivative  # 2.71828182...
+        ```
     """
     if not (step > 0 and math.isfinite(step)):
         raise ValueError(f"step = {step!r}: must be a positive finite number. Leave it out for the usual one.")
@@ -126,10 +155,16 @@ def differentiate(
 
 
 def agreement(gradient: float | None, difference: FiniteDifference, magnitude: float | None = None) -> Agreement:
-    """Whether a gradient is the derivative that the finite difference measured.
+    """Compare a gradient with the derivative that a finite difference measured.
 
-    ``magnitude`` is the sum A of absolute contributions; without it the larger of the two derivatives stands in. They
-    agree within three error bars or 1e-9 A; an error bar too wide to tell right from wrong is inconclusive.
+    Args:
+        gradient: derivative by autograd, None where there is none.
+        difference: finite difference of the same function.
+        magnitude: sum A of absolute contributions; without it the larger of the two derivatives stands in.
+
+    Returns:
+        "agrees" within three error bars or 1e-9 A; "inconclusive" where the error bar is too wide to tell right from
+        wrong.
     """
     if gradient is None:
         return "missing"
@@ -147,7 +182,7 @@ def agreement(gradient: float | None, difference: FiniteDifference, magnitude: f
 
 
 class _Points:
-    """Values of the function, each computed once, and their uncertainty."""
+    """Memo of the function's values, each computed once, and their uncertainty."""
 
     def __init__(self, function: RealFunction, x: float, epsilon: float, noise: float) -> None:
         self.function, self.x, self.epsilon, self.noise = function, x, epsilon, noise
@@ -166,6 +201,8 @@ class _Points:
 
 @dataclass(frozen=True)
 class _Ladder:
+    """Difference quotients at steps h, h/2, h/4, and what their extrapolation to step zero gives."""
+
     steps: tuple[float, ...]
     quotients: tuple[float, ...]
     derivative: float
@@ -178,35 +215,44 @@ class _Ladder:
 
     @property
     def gap(self) -> float:
-        """How far the slopes to the left and to the right lie apart; NaN at a bound."""
+        """Distance between the slopes to the left and to the right; NaN at a bound."""
         return abs(self.right - self.left)
 
     @property
     def doubt(self) -> float:
-        """A gap that extrapolation and rounding explain."""
+        """Largest gap that extrapolation and rounding explain."""
         return 3 * self.gap_error + 8 * self.rounding + 1e-6 * (abs(self.left) + abs(self.right))
 
     @property
     def doubtful_error(self) -> float:
-        """The error where the ladder is not to be trusted: left and right differ by more than they should."""
+        """Error, or the gap where left and right differ by more than they should."""
         gap = self.gap if self.gap > self.doubt else 0.0
         return max(_or_inf(self.error), gap)
 
     def confirms(self, expected: float | None, magnitude: float) -> bool:
-        """Whether a gradient is this ladder's derivative, or none was expected."""
+        """A gradient is this ladder's derivative, or none was expected."""
         allowed = max(3 * self.error, SETTLED_OF_A * magnitude)
         return expected is None or not math.isfinite(expected) or abs(expected - self.derivative) <= allowed
 
     def confirms_ladder(self, other: "_Ladder") -> bool:
-        """Whether another ladder found the same derivative."""
+        """Another ladder found the same derivative."""
         return abs(self.derivative - other.derivative) <= 3 * (self.error + other.error)
 
     def settled(self, magnitude: float) -> bool:
+        """The error is small beside the derivative, the sum A, or rounding."""
         tolerance = max(SETTLED * abs(self.derivative), SETTLED_OF_A * magnitude, 4 * self.rounding)
         return self.error <= tolerance
 
 
 def _measure(points: _Points, step: float, low: float, high: float) -> _Ladder:
+    """Take one ladder of differences.
+
+    Args:
+        points: values of the function.
+        step: largest step.
+        low: lower bound; NaN stands for quotients beyond it.
+        high: upper bound.
+    """
     x, centre = points.x, points.at(points.x)
     steps = tuple(step / 2**level for level in range(LEVELS))
     rise = [(points.at(x + h) - centre) / h if x + h <= high else math.nan for h in steps]
@@ -232,9 +278,9 @@ def _measure(points: _Points, step: float, low: float, high: float) -> _Ladder:
 
 
 def _extrapolate(quotients: list[float], orders: tuple[int, ...]) -> tuple[float, float]:
-    """The limit at step zero of quotients at steps h, h/2, h/4 whose errors go with the powers ``orders`` of the step,
-    and its error: how far the last stages of the table lie apart, if halving the step shrinks the error as it should;
-    otherwise how far the extrapolation went."""
+    """Limit at step zero of quotients at steps h, h/2, h/4 whose errors go with the powers ``orders`` of the step, and
+    its error: the distance of the last stages of the table, if halving the step shrinks the error as it should;
+    otherwise the length of the whole extrapolation."""
     coarse, middle, fine = quotients
     weight = 2.0 ** orders[0]
     regular = weight / 1.5 < _ratio(coarse - middle, middle - fine) < weight * 1.5
@@ -252,8 +298,16 @@ def _ratio(one: float, other: float) -> float:
 
 
 def _find_jump(points: _Points, low: float, high: float, slope: float) -> Jump | None:
-    """Halve an interval 12 times, keeping the half that departs more from a line of that slope: what is smooth shrinks
-    with the interval, a jump stays."""
+    """Find a jump by halving an interval 12 times, keeping the half that departs more from a line of that slope.
+
+    The departure of a smooth function shrinks with the interval, a jump stays.
+
+    Args:
+        points: values of the function.
+        low: lower end of the interval.
+        high: upper end.
+        slope: derivative without the jump.
+    """
 
     def departure(a: float, b: float) -> float:
         return _or_zero(abs(points.at(b) - points.at(a) - slope * (b - a)))
@@ -271,7 +325,7 @@ def _find_jump(points: _Points, low: float, high: float, slope: float) -> Jump |
 
 
 def _accepted(ladders: list[_Ladder], magnitude: float, expected: float | None) -> Pattern | None:
-    """What the last ladder settles, None if a finer one is needed.
+    """Pattern that the last ladder settles, None if a finer one is needed.
 
     A kink is as wide at every scale; a gap between left and right that changes with the scale is something else nearby.
     """

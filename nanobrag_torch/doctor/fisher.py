@@ -1,4 +1,4 @@
-"""What an image can tell about parameters under photon counting: Fisher information and what it leaves undetermined."""
+"""Fisher information of an image about parameters under photon counting, and the directions it leaves undetermined."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ from nanobrag_torch.doctor.records import Fisher, NullDirection
 
 #: Singular values of the scaled sensitivities below this part of the largest are zero.
 RANK_TOLERANCE = 1e-8
-#: Components of a null direction that are worth a word.
+#: Components of a null direction that are reported, as a part of the largest.
 NOTABLE = 1e-2
 
 #: Sets of quantities that no image tells apart, and why.
@@ -36,9 +36,17 @@ KNOWN: tuple[tuple[frozenset[str], str], ...] = (
 
 
 def fisher(names: tuple[str, ...], sensitivities: Tensor, image: Tensor) -> Fisher:
-    """The information in ``image`` (pixels,) about parameters whose sensitivities (pixels, n) are given.
+    """Compute the Fisher information in an image about n parameters.
 
-    Counting statistics weigh a pixel by 1/expected photons; pixels that expect none say nothing.
+    Counting statistics weigh a pixel by 1/expected photons; pixels that expect none hold no information.
+
+    Args:
+        names: names of the parameters, n of them.
+        sensitivities: derivatives (pixels, n) of the image by the parameters, in photons per unit.
+        image: expected photons (pixels,).
+
+    Returns:
+        Matrix, rank, standard errors and null directions.
     """
     lit = image > 0
     weighted = sensitivities[lit].double() / torch.sqrt(image[lit].double())[:, None]
@@ -67,7 +75,14 @@ def fisher(names: tuple[str, ...], sensitivities: Tensor, image: Tensor) -> Fish
 
 
 def _null_directions(names: tuple[str, ...], scaled: Tensor, null: Tensor, length: Tensor) -> Iterator[NullDirection]:
-    """Null directions with as few parameters as possible: known sets, then proportional pairs, then what is left."""
+    """Find null directions with as few parameters as possible: known sets, then proportional pairs, then the rest.
+
+    Args:
+        names: names of the parameters, n of them.
+        scaled: sensitivities (pixels, n), weighted, of unit length each.
+        null: orthonormal basis (m, n) of the null space.
+        length: lengths (n,) of the weighted sensitivities.
+    """
     pairs = [(frozenset(pair), "") for pair in itertools.combinations(names, 2)]
     found: list[Tensor] = []
     for group, known in [*KNOWN, *pairs]:
@@ -91,14 +106,22 @@ def _null_directions(names: tuple[str, ...], scaled: Tensor, null: Tensor, lengt
 
 
 def _outside(direction: Tensor, found: list[Tensor]) -> Tensor:
-    """The part of a direction that is at right angles to those found already, which are so among themselves."""
+    """Part of a direction at right angles to those found already, which are so among themselves."""
     for other in found:
         direction = direction - (direction @ other) * other
     return direction
 
 
 def _null(names: tuple[str, ...], direction: Tensor, eigenvalue: float, length: Tensor, known: str) -> NullDirection:
-    """A null direction in the parameters' own units, its component of largest effect on the image set to one."""
+    """Convert a null direction to the parameters' own units, its component of largest effect on the image set to one.
+
+    Args:
+        names: names of the parameters, n of them.
+        direction: direction (n,) in scaled parameters.
+        eigenvalue: eigenvalue of the scaled information along it.
+        length: lengths (n,) of the weighted sensitivities.
+        known: reason, empty if none is known.
+    """
     effect = direction.abs()
     own = direction / length
     own = own / own[int(effect.argmax())]

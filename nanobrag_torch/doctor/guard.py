@@ -1,4 +1,4 @@
-"""Watch torch's gradient checks and backward passes for results that prove nothing."""
+"""Gradient guard: watch torch's gradient checks and backward passes for vacuous ones, which prove nothing."""
 
 import functools
 from collections.abc import Callable
@@ -10,13 +10,19 @@ from torch import Tensor
 
 DoubtKind = Literal["zero with zero", "all zero", "not finite", "single precision"]
 
-#: Nodes of a backward graph that are looked through for leaves: what is larger is a model in training, not a check.
+#: Nodes of a backward graph that are searched for leaves: a larger graph is a model in training, not a check.
 MOST_NODES = 2000
 
 
 @dataclass(frozen=True)
 class DoubtfulCheck:
-    """What is the matter with a gradient check: the function that was called, the kind of fault, and what to do."""
+    """A gradient check that is vacuous, or that cannot be trusted.
+
+    Attributes:
+        check: name of the function that was called: gradcheck, gradgradcheck or backward.
+        kind: fault of the check.
+        message: the fault and its remedy, in words.
+    """
 
     check: str
     kind: DoubtKind
@@ -37,7 +43,7 @@ MESSAGES: dict[DoubtKind, str] = {
 
 
 class GradientGuard:
-    """Wraps gradcheck, gradgradcheck and backward while it watches; ``findings`` is what was seen."""
+    """Wrapper of gradcheck, gradgradcheck and backward; ``findings`` are the doubtful checks that it saw."""
 
     def __init__(self) -> None:
         self.findings: list[DoubtfulCheck] = []
@@ -45,7 +51,7 @@ class GradientGuard:
         self._replaced: list[tuple[Any, str, Any]] = []
 
     def watch(self, autograd: Any, checks: Any) -> None:
-        """Watch the functions of ``autograd`` (the package) and ``checks`` (the module that has gradcheck)."""
+        """Wrap the functions of ``autograd`` (the package) and ``checks`` (the module that has gradcheck)."""
         for name in ("gradcheck", "gradgradcheck"):
             wrapped = self._checked(getattr(checks, name), name)
             self._replace(checks, name, wrapped)
@@ -106,7 +112,7 @@ class GradientGuard:
 
 
 class _Watched:
-    """A function under gradcheck: which of its inputs were moved, and whether any output moved with them."""
+    """A function under gradcheck: records the inputs that were moved and made an output move."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -148,7 +154,7 @@ def _wants_gradient(value: Any) -> bool:
 
 
 def _leaves(tensors: Any) -> list[Tensor]:
-    """The leaves of a backward graph, as far as they are found among its first nodes."""
+    """Leaves of a backward graph, as far as they are found among its first nodes."""
     roots = tensors if isinstance(tensors, (tuple, list)) else (tensors,)
     stack = [t.grad_fn for t in roots if isinstance(t, Tensor) and t.grad_fn is not None]
     seen = set(stack)

@@ -10,7 +10,13 @@ from nanobrag_torch.validation import number_of
 
 @dataclass(frozen=True)
 class InertRule:
-    """Quantities (by the beginning of their names) that do not matter where the condition holds, and why."""
+    """An option that makes quantities inert.
+
+    Attributes:
+        names: beginnings of the quantities' names.
+        holds: the option is set in a scenario.
+        because: reason, in words.
+    """
 
     names: tuple[str, ...]
     holds: Callable[[Scenario], bool]
@@ -76,7 +82,7 @@ INERT = (
 
 
 def reason(scenario: Scenario, name: str) -> str | None:
-    """Why the quantity does not matter in this scenario, None where no option says so."""
+    """Reason why the quantity does not matter in this scenario, None where no option says so."""
     for row in INERT:
         if name.startswith(row.names) and row.holds(scenario):
             return row.because

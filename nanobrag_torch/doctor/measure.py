@@ -1,4 +1,4 @@
-"""Take the measurements that the decision table is asked about, each counted against the budget."""
+"""Measurements that the decision table is asked about, each counted against the budget."""
 
 import math
 from collections.abc import Callable
@@ -19,12 +19,16 @@ from nanobrag_torch.doctor.subject import Coordinate, DoctorError, ModelFunction
 from nanobrag_torch.doctor.watch import Watch
 from nanobrag_torch.scenario import Scenario
 
-#: What a measurement costs, in evaluations of the loss.
+#: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
-#: Where a parameter that is zero is looked at again.
+#: Position at which a parameter that is zero is differentiated again.
 NEAR_ZERO = 1e-6
-#: Changes that matter are tried on both sides, and at an odd part of them, so that no symmetry hides a response.
+#: Parts of a large change that are tried, on both sides and at an odd part, so that no symmetry hides a response.
 FAR = (1.0, -1.0, 0.37, -0.37)
+
+#: Forward-mode functions of torch, with the types that it does not declare.
+_make_dual: Callable[[Tensor, Tensor], Tensor] = forward_ad.make_dual
+_unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
 
 
 def expected_cost(subject: Subject) -> int:
@@ -109,7 +113,24 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
 
 
 def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
-    """The derivative of every pixel (spixels, fpixels) by each quantity of a scenario, by label, in forward mode."""
+    """Derivatives of an image by the quantities of a scenario, in forward mode.
+
+    Args:
+        scenario: the scenario; its ``names`` say by which quantities.
+
+    Returns:
+        Derivatives (spixels, fpixels) by each quantity, by its label ("a", "distance"), on the CPU, in photons per unit
+        of the quantity. A quantity is left out where an operation has no rule for it.
+
+    Raises:
+        DoctorError: no image can be computed from the scenario.
+
+    Example:
+        ```python
+        images = sensitivities(scenario)
+        images["a"].shape  # (scenario.detector.spixels, scenario.detector.fpixels)
+        ```
+    """
     subject = subject_of(scenario)
     shape = (scenario.detector.spixels, scenario.detector.fpixels)
     found = {}
@@ -121,7 +142,14 @@ def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
 
 
 def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> Observation:
-    """The observation with extra measurements, made only where a parameter is suspicious."""
+    """Add extra measurements, made only for suspicious parameters.
+
+    Args:
+        o: the observation so far.
+        subject: the model, in double precision.
+        tangent: derivative (pixels,) of the image by the coordinate, None where there is none.
+        meter: counts the evaluations.
+    """
     coordinate = o.coordinate
     far_changes = fresh = near_zero = concentration = None
     if o.silent and o.flat:
@@ -162,7 +190,7 @@ def _watched(subject: Subject) -> tuple[Tensor, Tensor | None, Watch, dict[str, 
 
 
 def _second_error(subject: Subject, leaves: dict[str, Tensor]) -> str:
-    """What a second backward pass says about a graph that an earlier evaluation left behind, empty for nothing."""
+    """Message of a second backward pass about a graph that an earlier evaluation left behind, empty for nothing."""
     try:
         with torch.enable_grad():
             loss, _ = subject.evaluate(leaves)
@@ -175,6 +203,7 @@ def _second_error(subject: Subject, leaves: dict[str, Tensor]) -> str:
 
 
 def _gradients(subject: Subject) -> dict[str, Tensor | None]:
+    """Gradients by parameter, None where the graph does not reach it; empty where the evaluation raises."""
     leaves = subject.leaves()
     try:
         with torch.enable_grad():
@@ -188,6 +217,7 @@ def _gradients(subject: Subject) -> dict[str, Tensor | None]:
 
 
 def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float | None:
+    """Component of a gradient along a coordinate."""
     gradient = gradients.get(coordinate.parameter)
     if gradient is None:
         return None
@@ -207,6 +237,7 @@ def _summary(image: Tensor) -> ImageSummary:
 
 
 def _weights(loss: Callable[[Tensor], Tensor], image: Tensor) -> Tensor | None:
+    """Derivative of the loss by the image, in its shape; None where backward raises."""
     pixels = image.clone().requires_grad_()
     try:
         with torch.enable_grad():
@@ -220,17 +251,17 @@ def _weights(loss: Callable[[Tensor], Tensor], image: Tensor) -> Tensor | None:
 
 
 def _forward(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Tensor | None]:
-    """Forward-mode derivatives of loss and image; None where an operation has no rule for them."""
+    """Forward-mode derivatives of loss and image (pixels,); None where an operation has no rule for them."""
     try:
         with forward_ad.dual_level():
             values = dict(subject.values)
             base = values[coordinate.parameter]
-            values[coordinate.parameter] = forward_ad.make_dual(base, coordinate.direction.to(base).reshape(base.shape))
+            values[coordinate.parameter] = _make_dual(base, coordinate.direction.to(base).reshape(base.shape))
             loss, image = subject.evaluate(values)
-            slope = forward_ad.unpack_dual(loss).tangent
+            slope = _unpack_dual(loss).tangent
             tangent = None
             if image is not None:
-                moved = forward_ad.unpack_dual(image).tangent
+                moved = _unpack_dual(image).tangent
                 tangent = torch.zeros_like(image).detach() if moved is None else moved.detach().clone()
                 tangent = tangent.reshape(-1)
             return (0.0 if slope is None else float(slope)), tangent
@@ -239,7 +270,7 @@ def _forward(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Te
 
 
 def _weighed(o: Observation, tangent: Tensor | None) -> Observation:
-    """The observation with the sums over pixels of ``tangent``, alone and weighted; unchanged where there is none."""
+    """Add the sums over pixels of ``tangent`` (pixels,), alone and weighted by the loss, where there is one."""
     if tangent is None or o.shared.weights is None:
         return o
     weights = o.shared.weights.reshape(-1).to(tangent)
@@ -252,6 +283,8 @@ def _weighed(o: Observation, tangent: Tensor | None) -> Observation:
 
 
 def _loss_along(subject: Subject, coordinate: Coordinate, meter: Meter) -> Callable[[float], float]:
+    """Loss as a function of the position of one coordinate, NaN where it raises; each call is counted."""
+
     def function(position: float) -> float:
         meter.count()
         try:
@@ -263,7 +296,17 @@ def _loss_along(subject: Subject, coordinate: Coordinate, meter: Meter) -> Calla
 
 
 def _image_difference(subject: Subject, coordinate: Coordinate, step: float, meter: Meter) -> Tensor | None:
-    """The derivative of the image (flat) by a difference over ``step``, one-sided at a bound."""
+    """Measure the derivative (pixels,) of the image by a difference, one-sided at a bound.
+
+    Args:
+        subject: the model.
+        coordinate: the number to differentiate by.
+        step: step to each side, in the coordinate's unit.
+        meter: counts two evaluations.
+
+    Returns:
+        None where the model raises or has no image.
+    """
     high = min(coordinate.value + step, coordinate.high)
     low = max(coordinate.value - step, coordinate.low)
     meter.count(2)
@@ -277,7 +320,17 @@ def _image_difference(subject: Subject, coordinate: Coordinate, step: float, met
 
 
 def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, meter: Meter) -> bool | None:
-    """Whether a large change changes anything; None where none could be evaluated."""
+    """Try large changes of a coordinate until one changes the image, or the loss where there is no image.
+
+    Args:
+        subject: the model.
+        coordinate: the number to change.
+        shared: image and loss at the point of evaluation.
+        meter: counts the evaluations.
+
+    Returns:
+        A change had an effect; None where none could be evaluated.
+    """
     result: bool | None = None
     for part in FAR:
         position = coordinate.value + part * coordinate.far
@@ -300,7 +353,14 @@ def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, 
 def _fresh_difference(
     subject: Subject, rebuild: Callable[[], ModelFunction], coordinate: Coordinate, meter: Meter
 ) -> float:
-    """Central difference of the loss over one step, each value on rebuilt objects."""
+    """Measure the central difference of the loss over one step, each value on rebuilt objects.
+
+    Args:
+        subject: the model.
+        rebuild: makes its function anew.
+        coordinate: the number to differentiate by.
+        meter: counts two evaluations.
+    """
     values = []
     for position in (coordinate.value + coordinate.step, coordinate.value - coordinate.step):
         meter.count()
@@ -310,11 +370,13 @@ def _fresh_difference(
 
 
 def _gradient_at(subject: Subject, coordinate: Coordinate, position: float) -> float | None:
+    """Gradient along a coordinate that is moved to ``position``."""
     moved = replace(subject, values=subject.at(coordinate, position))
     return _along(_gradients(moved), coordinate)
 
 
 def _modes(subject: Subject, meter: Meter) -> dict[str, dict[str, float]]:
+    """Gradients in every mode of :mod:`nanobrag_torch.compat`, by mode and name."""
     assert subject.scenario is not None
     found: dict[str, dict[str, float]] = {}
     for name in PRESETS:

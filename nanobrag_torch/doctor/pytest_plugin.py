@@ -1,4 +1,4 @@
-"""A pytest plugin that watches the gradient checks of any test suite for those that prove nothing.
+"""Pytest plugin that watches the gradient checks of any test suite for vacuous ones, which prove nothing.
 
     pytest -p nanobrag_torch.doctor.pytest_plugin
 
@@ -26,11 +26,11 @@ MARK = "zero_gradient"
 
 
 class GradientGuardWarning(UserWarning):
-    """A gradient check that proves nothing, or that cannot be trusted."""
+    """Warning of a gradient check that is vacuous, or that cannot be trusted."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the guard."""
+    """Add the options of the guard."""
     group = parser.getgroup("gradient guard")
     group.addoption(
         "--gradient-guard",
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class GuardPlugin:
-    """One session under guard."""
+    """Guard of one session; ``findings`` are doubtful checks by test."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -66,7 +66,7 @@ class GuardPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Collect what a test does; fail it afterwards, if asked to and if it passed."""
+        """Collect the doubtful checks of a test; fail it afterwards, if asked to and if it passed."""
         self.guard.findings.clear()
         try:
             result = yield

@@ -1,20 +1,27 @@
-"""What a diagnosis says: frozen records, written as JSON and read back the same."""
+"""Records of a diagnosis: frozen, written as JSON and read back the same."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
 
-#: How much a verdict matters: nothing is wrong; a zero or a scatter that is right and has a reason; right but of little
-#: use; wrong; not looked at.
+#: Weight of a verdict: nothing is wrong; a zero or a scatter that is right and has a reason; right but of little use;
+#: wrong; not examined.
 Severity = Literal["healthy", "explained", "warning", "fault", "unexamined"]
 
 
 @dataclass(frozen=True)
 class GradientVerdict:
-    """A named cause: its code, what it means here, the numbers behind it, where it acts, and what to do.
+    """A named cause of what a gradient is.
 
-    ``stage`` is the step of the physics, None outside the simulator; ``source`` the line of code, None if unknown.
+    Attributes:
+        code: name of the cause, "Z1"; "healthy"; or "unexamined". docs/doctor.md explains them.
+        severity: weight of the verdict.
+        title: meaning, in words.
+        remedy: what to do, in words.
+        evidence: numbers and places that speak for it, by name.
+        stage: step of the physics at which it acts; None outside the simulator.
+        source: line of code, "file.py:12: text"; None if unknown.
     """
 
     code: str
@@ -30,10 +37,24 @@ class GradientVerdict:
 class ParameterReport:
     """One parameter, or one element or direction of a parameter that is a larger tensor.
 
-    ``connected`` says whether the backward graph of the loss reaches it. ``magnitude`` is the sum over pixels of the
-    absolute contributions to the derivative, ``cancellation`` the part of it that remains; both None without an image.
-    ``single`` is the gradient in single precision, ``fresh`` the finite difference on rebuilt objects. None is "not
-    measured", but for ``gradient``, where it is what autograd returned.
+    None is "not measured", but for ``gradient``, where it is what autograd returned.
+
+    Attributes:
+        name: name of the parameter, "crystal.cell_a"; with an index, "x[0]", for an element.
+        label: short name for tables and figures.
+        unit: unit of ``value``; empty for a number, or where it is unknown.
+        value: value at the point of evaluation.
+        leaf: the tensor that was handed over is a leaf of the graph.
+        connected: the backward graph of the loss reaches it.
+        gradient: derivative of the loss by autograd, in the loss's unit per ``unit``.
+        finite_difference: derivative of the loss by differences, in the same unit.
+        forward_derivative: derivative of the loss in forward mode.
+        agreement: gradient and finite difference compared.
+        magnitude: sum A over pixels of the absolute contributions to the derivative; None without an image.
+        cancellation: part κ of A that remains in the gradient; None without an image.
+        single: gradient in single precision.
+        fresh: finite difference on rebuilt objects.
+        verdict: the named cause.
     """
 
     name: str
@@ -55,7 +76,15 @@ class ParameterReport:
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """The image at the point of evaluation; ``lit`` counts pixels that are not zero."""
+    """Pixel counts and extremes of the image at the point of evaluation.
+
+    Attributes:
+        pixels: number of pixels.
+        lit: number of pixels that are not zero.
+        total: sum over pixels, in photons for the simulator.
+        largest: largest pixel, in photons for the simulator.
+        finite: no pixel is NaN or infinite.
+    """
 
     pixels: int
     lit: int
@@ -66,9 +95,16 @@ class ImageSummary:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the physics: largest value, largest adjoint (derivative of the loss by it), and how many are zero.
+    """A step of the physics. The adjoint of a quantity is the derivative of the loss by it.
 
-    ``signal`` is the sum of |value x adjoint|, in the unit of the loss at every stage: it shows where the signal dies.
+    Attributes:
+        name: name of the step: cell, vectors, scattering, hkl, lattice, structure factor, intensity, image, loss.
+        elements: number of values.
+        value: largest absolute value, in the step's unit.
+        adjoint: largest absolute adjoint.
+        signal: sum of |value x adjoint|, in the unit of the loss at every step: it shows where the signal dies.
+        zero_values: number of values that are exactly zero.
+        zero_adjoints: number of adjoints that are exactly zero.
     """
 
     name: str
@@ -82,7 +118,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class NullDirection:
-    """A change of parameters that no pixel notices: components of at least a hundredth, and why, where it is known."""
+    """A change of parameters that no pixel notices.
+
+    Attributes:
+        components: change of every parameter that takes part, in its unit; those below a hundredth are left out.
+        eigenvalue: eigenvalue of the scaled information along it, zero up to rounding.
+        known: reason, in words; empty if none is known.
+    """
 
     components: dict[str, float]
     eigenvalue: float
@@ -91,10 +133,16 @@ class NullDirection:
 
 @dataclass(frozen=True)
 class Fisher:
-    """What the image can tell about the parameters under photon counting.
+    """Fisher information of the image about n parameters under photon counting.
 
-    ``matrix`` is in the parameters' units; ``rank``, ``condition`` and null directions are those of the matrix scaled
-    to unit diagonal. Standard errors and ``correlations`` are None where the matrix has no inverse.
+    Attributes:
+        names: names of the parameters, in the order of rows and columns.
+        matrix: information (n, n), in one over the units of its row and column.
+        rank: rank of the matrix, scaled to unit diagonal.
+        condition: ratio of its largest and smallest eigenvalue; infinite where the rank is less than n.
+        standard_errors: least standard error (n,) of an estimate, in the parameters' units; None without an inverse.
+        correlations: correlations (n, n) of estimates; None without an inverse.
+        null_directions: changes that no pixel notices, n - rank of them.
     """
 
     names: tuple[str, ...]
@@ -108,7 +156,14 @@ class Fisher:
 
 @dataclass(frozen=True)
 class Revival:
-    """A change that alone (or with the others named) puts signal into a dark image."""
+    """A change that alone, or with the others of its report, puts signal into a dark image.
+
+    Attributes:
+        factor: factor of the intensity that is zero.
+        change: what to change, in words.
+        code: verdict's code where the factor is to blame.
+        stage: step of the physics that it belongs to.
+    """
 
     factor: str
     change: str
@@ -118,7 +173,14 @@ class Revival:
 
 @dataclass(frozen=True)
 class Cost:
-    """Evaluations of the loss, expected beforehand and spent; where ``complete`` is False the budget stopped them."""
+    """Cost of a diagnosis.
+
+    Attributes:
+        expected: evaluations of the loss that were announced; a gradient counts as three.
+        evaluations: evaluations that were made.
+        seconds: time that they took.
+        complete: False where the budget stopped them.
+    """
 
     expected: int
     evaluations: int

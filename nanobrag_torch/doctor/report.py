@@ -1,4 +1,4 @@
-"""The report of a diagnosis: written as JSON and read back the same, and shown as HTML. Reading one needs no torch."""
+"""Report of a diagnosis: written as JSON and read back the same, and shown as HTML. Reading one needs no torch."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from nanobrag_torch.doctor.records import (
 #: Bumped when a field changes its meaning or goes away.
 SCHEMA_VERSION = 1
 
-#: One colour a severity, used wherever a verdict is drawn.
+#: Colour of every severity, wherever a verdict is drawn.
 COLOURS: dict[Severity, str] = {
     "healthy": "#2e7d32",
     "explained": "#1565c0",
@@ -33,9 +33,30 @@ _BAR = 160
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The diagnosis of one loss and its parameters.
+    """Diagnosis of one loss and its parameters, as :func:`nanobrag_torch.doctor.diagnose` returns it.
 
-    ``verdict`` is the gravest of the parameters'. ``repeatable`` says whether the same values gave the same loss twice.
+    In a notebook it shows itself as a table with bars.
+
+    Attributes:
+        subject: "scenario", or the name of the function.
+        dtype: precision of the parameters, "float64" or "float32".
+        loss: value of the loss; NaN where it is not finite or no image could be computed.
+        repeatable: the same values gave the same loss twice.
+        verdict: gravest verdict of the parameters; among equals the most frequent.
+        parameters: one report a parameter, in the order given.
+        image: pixel counts and extremes of the image; None without an image.
+        stages: signal at every step of the physics; empty outside the simulator.
+        fisher: information in the image about the parameters; None without a lit image.
+        revivals: fewest changes that put signal into a dark image.
+        cost: evaluations and seconds.
+        schema_version: version of the JSON's fields.
+
+    Example:
+        ```python
+        report = GradientReport.from_json(Path("diagnosis.json").read_text())
+        report.verdict.code  # "Z1"
+        report["crystal.cell_a"].gradient  # 0.0
+        ```
     """
 
     subject: str
@@ -52,7 +73,11 @@ class GradientReport:
     schema_version: int = SCHEMA_VERSION
 
     def __getitem__(self, name: str) -> ParameterReport:
-        """The parameter of that name. Raises ``KeyError``, naming those examined, for another."""
+        """Report on the parameter of that name.
+
+        Raises:
+            KeyError: no such parameter was examined; the message names those that were.
+        """
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
@@ -60,38 +85,42 @@ class GradientReport:
 
     @property
     def codes(self) -> dict[str, str]:
-        """The verdict's code of every parameter."""
+        """Code of every parameter's verdict, by name."""
         return {parameter.name: parameter.verdict.code for parameter in self.parameters}
 
     @property
     def alarms(self) -> tuple[ParameterReport, ...]:
-        """The parameters whose gradient is at fault."""
+        """Reports on the parameters whose gradient is at fault."""
         return tuple(p for p in self.parameters if p.verdict.severity == "fault")
 
     def to_json(self) -> str:
-        """The report as JSON; :meth:`from_json` gives an equal one."""
+        """Write the report as JSON; :meth:`from_json` gives an equal one."""
         return codec.to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> "GradientReport":
-        """The report in ``text``. Raises ``ValueError``, saying where, for anything else."""
+        """Read a report from what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: the text is anything else; the message names the place.
+        """
         return codec.from_json(cls, text)
 
     def _repr_html_(self) -> str:
         return to_html(self)
 
     def without_timing(self) -> "GradientReport":
-        """The same report with its seconds set to zero: equal for equal work."""
+        """Copy of the report with its seconds set to zero: equal for equal work."""
         return replace(self, cost=replace(self.cost, seconds=0.0))
 
 
 def report_schema() -> dict[str, Any]:
-    """The JSON schema of a report."""
+    """JSON schema (draft 2020-12) of a report."""
     return codec.schema(GradientReport)
 
 
 def to_html(report: GradientReport) -> str:
-    """The whole report: verdict, a row with a bar for every parameter, the strip of stages."""
+    """Show a report as self-contained HTML: verdict, a row with a bar for every parameter, the strip of stages."""
     verdict = report.verdict
     rows = "".join(_row(parameter, _largest(report)) for parameter in report.parameters)
     heads = "".join(
@@ -106,7 +135,7 @@ def to_html(report: GradientReport) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Six digits, or a dash for what is not there."""
+    """Six digits, or a dash for None."""
     return "–" if value is None else f"{value:.6g}"
 
 
@@ -146,7 +175,7 @@ def _row(p: ParameterReport, largest: float) -> str:
 
 
 def _bar(p: ParameterReport, largest: float, colour: str) -> str:
-    """The gradient as a bar from the middle, its finite difference as a line across."""
+    """Gradient as a bar from the middle, its finite difference as a line across."""
     if p.gradient is None or not math.isfinite(p.gradient) or not largest:
         return ""
     half = _BAR / 2
@@ -164,7 +193,7 @@ def _bar(p: ParameterReport, largest: float, colour: str) -> str:
 
 
 def _strip(report: GradientReport) -> str:
-    """The signal at every stage: where it dies, the row says so."""
+    """Table of the signal at every stage, in which a zero shows where it dies."""
     if not report.stages:
         return ""
     rows = "".join(

@@ -1,4 +1,4 @@
-"""How much of the signal arrives at every step of the physics, from the loss back to the parameters."""
+"""Stages of the physics: values, adjoints and the signal that arrives at each, from the loss back to the parameters."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
 ValueAndAdjoint = tuple[Tensor, Tensor]
 
-#: Samples looked at: of a larger image every n-th pixel is taken.
+#: Most samples that are evaluated: of a larger image every n-th pixel is taken.
 MOST_SAMPLES = 1 << 18
-#: Samples held at once.
+#: Samples evaluated at once.
 TILE = 1 << 16
 
-#: The step of the physics that a file of the simulator computes.
+#: Step of the physics that a file of the simulator computes.
 STAGE_OF_FILE = {
     "unit_cell.py": "cell",
     "crystal.py": "cell",
@@ -44,14 +44,17 @@ STAGE_OF_FILE = {
 
 
 def stage_of(source: str | None) -> str:
-    """The step of the physics at a source line "file.py:12: ..."; what is outside the simulator belongs to the loss."""
+    """Step of the physics at a source line "file.py:12: ..."; a line outside the simulator belongs to the loss."""
     return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")
 
 
 def stages(shared: SharedFacts) -> tuple[Stage, ...]:
-    """Values and adjoints of a scenario's intermediate quantities, in the order of the physics, the loss last.
+    """Evaluate the values and adjoints of a scenario's intermediate quantities.
 
-    Of an image with more than 262144 samples an even choice of pixels is looked at.
+    Of an image with more than 262144 samples an even choice of pixels is evaluated.
+
+    Returns:
+        One record a stage in the order of the physics, the loss last.
     """
     scenario, image, weights = shared.subject.scenario, shared.image, shared.weights
     assert scenario is not None and image is not None and weights is not None
@@ -83,10 +86,11 @@ def stages(shared: SharedFacts) -> tuple[Stage, ...]:
     return (*(_stage(name, pairs) for name, pairs in rows.items()), last)
 
 
-def _tiles(scene: Scene, slow: Tensor, fast: Tensor) -> Iterator[ValueAndAdjoint]:
+def _tiles(scene: Scene, slow: Tensor, fast: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Indices (pixels,) of slow and fast pixels, in parts that are evaluated at once."""
     stride = max(1, -(-len(slow) * scene.samples_per_pixel // MOST_SAMPLES))
     per_tile = max(1, TILE // scene.samples_per_pixel)
-    yield from zip(slow[::stride].split(per_tile), fast[::stride].split(per_tile), strict=True)
+    yield from zip(torch.split(slow[::stride], per_tile), torch.split(fast[::stride], per_tile), strict=True)
 
 
 def _or_zero(gradient: Tensor | None, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is examined: a scenario, or anybody's function of a dict of tensors, seen in one way."""
+"""Subject of a diagnosis: a scenario, or anybody's function of a dict of tensors, seen in one way."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,12 +18,25 @@ MOST_ELEMENTS = 6
 
 
 class DoctorError(ValueError):
-    """What was given cannot be examined: the message says why, and what to change."""
+    """Error of a loss or parameters that cannot be examined: the message says why, and what to change."""
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One number to differentiate by: a parameter, an element of one, or the position along ``direction`` in it."""
+    """One number to differentiate by: a parameter, an element of one, or the position along a direction in it.
+
+    Attributes:
+        name: name in the report, "x", "x[0]".
+        parameter: name of the parameter that it belongs to.
+        label: short name for tables and figures.
+        unit: unit of ``value``.
+        value: position at the point of evaluation.
+        direction: change of the parameter for a unit of position, in its shape.
+        step: first step of finite differences.
+        far: change that matters to any image.
+        low: lower bound of the position.
+        high: upper bound.
+    """
 
     name: str
     parameter: str
@@ -39,9 +52,18 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Subject:
-    """A loss, its parameters (detached values), and the image in between where there is one.
+    """A loss, its parameters, and the image in between where there is one.
 
-    ``leaf`` says which parameters were leaves when they were handed over; ``rebuild`` makes the function anew.
+    Attributes:
+        name: "scenario", or the name of the function.
+        function: gives the image, or the loss where ``loss`` is None.
+        loss: reduces the image to one element.
+        values: detached values of the parameters, by name.
+        coordinates: numbers to differentiate by.
+        leaf: by parameter, the tensor that was handed over was a leaf.
+        dtype: precision of the parameters.
+        scenario: the scenario that is examined, None for a function.
+        rebuild: makes the function anew.
     """
 
     name: str
@@ -56,7 +78,7 @@ class Subject:
 
     @property
     def has_image(self) -> bool:
-        """Whether the function gives an image that ``loss`` then reduces."""
+        """The function gives an image, which ``loss`` reduces."""
         return self.loss is not None
 
     @property
@@ -69,7 +91,7 @@ class Subject:
         return {name: value.clone().requires_grad_() for name, value in self.values.items()}
 
     def at(self, coordinate: Coordinate, position: float) -> dict[str, Tensor]:
-        """The parameters with one coordinate moved to ``position``, as constants."""
+        """Values of the parameters with one coordinate moved to ``position``, as constants."""
         moved = dict(self.values)
         base = moved[coordinate.parameter]
         moved[coordinate.parameter] = base + (position - coordinate.value) * coordinate.direction.to(base)
@@ -79,7 +101,11 @@ class Subject:
         return moved
 
     def evaluate(self, values: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """The loss, 0-d, and the image. Raises ``DoctorError`` where the function does, or gives no scalar."""
+        """Evaluate the loss, 0-d, and the image.
+
+        Raises:
+            DoctorError: the function raises, or gives no real scalar.
+        """
         try:
             output = self.function(values)
             image = output if self.loss is not None else None
@@ -100,7 +126,7 @@ class Subject:
         return loss.reshape(()), image
 
     def cast(self, dtype: torch.dtype) -> "Subject":
-        """The same subject with parameters, and a scenario's arithmetic, in another precision."""
+        """Copy of the subject with parameters, and a scenario's arithmetic, in another precision."""
         values = {name: value.to(dtype) for name, value in self.values.items()}
         if self.scenario is None:
             return replace(self, values=values, dtype=dtype)
@@ -115,9 +141,17 @@ def subject_of(
     steps: Mapping[str, float] | None = None,
     rebuild: Callable[[], ModelFunction] | None = None,
 ) -> Subject:
-    """The subject that ``examined`` is: a scenario, or a function of a dict of ``params`` (tensors or numbers).
+    """Make a subject of a scenario or a function.
 
-    Raises ``DoctorError`` for parameters that cannot carry a gradient, and names them.
+    Args:
+        examined: a scenario, or a function of a dict of tensors.
+        params: parameters of the function, tensors or numbers; None for a scenario.
+        loss: reduces an image to one element; None for the scenario's own, or for a function that gives the loss.
+        steps: first steps of finite differences by name, in the parameter's unit.
+        rebuild: makes the function anew.
+
+    Raises:
+        DoctorError: a parameter, which is named, cannot carry a gradient.
     """
     steps = dict(steps or {})
     if isinstance(examined, Scenario):

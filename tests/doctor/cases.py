@@ -23,7 +23,7 @@ X = torch.linspace(0.1, 2.0, 40, dtype=F64)
 
 @dataclass(frozen=True)
 class Case:
-    """What to diagnose, the parameter to look at, and the code that it must get."""
+    """Subject of a diagnosis, the parameter to look at, and the code that it must get."""
 
     code: str
     title: str
@@ -34,7 +34,7 @@ class Case:
 
     @cached_property
     def found(self) -> ParameterReport:
-        """What the doctor says of the parameter; asked once, for every test that wants to know."""
+        """Report on the parameter; made once, for every test that asks."""
         return diagnose(self.examined, self.params, **self.options)[self.parameter]
 
 

@@ -1,4 +1,4 @@
-"""What was built in against what the doctor says: no cause is missed, no healthy gradient is accused."""
+"""Confusion of causes built in with causes called: none is missed, no healthy gradient is accused."""
 
 import json
 from collections import Counter

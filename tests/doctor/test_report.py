@@ -1,4 +1,4 @@
-"""What a report holds, what it costs, what it says of bad input, and that it survives being written down."""
+"""Reports: their contents and cost, their messages about bad input, and that they survive being written down."""
 
 import json
 import math
