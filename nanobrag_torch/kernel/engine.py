@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
-from nanobrag_torch.kernel.formula_tiles import Progress
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
-from nanobrag_torch.kernel.pixels import Pixels
-from nanobrag_torch.kernel.sequential import Find, Render, render_in_order
-from nanobrag_torch.kernel.torch_engine.engine import render_tiles
+from nanobrag_torch.kernel.pixels import Pixels, Progress
+from nanobrag_torch.kernel.sequential import Find, render_in_order
+from nanobrag_torch.kernel.torch_engine.engine import TorchTiles
 from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Scene, tensors_of
 from nanobrag_torch.validation import check_choice, fail
@@ -101,17 +101,16 @@ def render(
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
-    by: Render
+    by: differentiable.Engine
     find: Find
     if reason is None:
-        from nanobrag_torch.kernel.numba_engine.engine import first_outside, render_compiled
+        from nanobrag_torch.kernel.numba_engine.engine import CompiledLoops, first_outside
 
-        by, find = partial(render_compiled, memory_budget=memory_budget), first_outside
-        return render_in_order(scene, pixels, by, find, progress)
+        by, find = CompiledLoops(memory_budget), first_outside
+        return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
     if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
-        by = partial(render_tiles, tile=tile, memory_budget=memory_budget)
-        find = partial(tiles.first_outside, memory_budget=memory_budget)
-        return render_in_order(scene, pixels, by, find, progress)
+        by, find = TorchTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
+        return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
     slow, fast = pixels.lists(scene.panel.origin.device)
     tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
     return tiles.render(scene, slow, fast, tile, progress)

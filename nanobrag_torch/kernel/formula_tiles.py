@@ -6,7 +6,7 @@ the run at the first sample outside the table [B12], and the one evaluation that
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -16,12 +16,10 @@ from torch.utils.checkpoint import checkpoint
 from nanobrag_torch.kernel.formula import photons, samples
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
-from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
 from nanobrag_torch.physics.structure_factor import in_range
 from nanobrag_torch.scene import Scene, tensors_of, with_tensors
-
-Progress = Callable[[int, int], None]
 
 
 def pixels_per_tile(scene: Scene, memory_budget: int = MEMORY_BUDGET) -> int:

@@ -1,11 +1,15 @@
 """Which pixels are rendered, without a list of them where they fill a window."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+#: Called with (pixels done, pixels in all).
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import formula_tiles as tiles
 from nanobrag_torch.kernel.formula import photons
-from nanobrag_torch.kernel.formula_tiles import Progress
-from nanobrag_torch.kernel.pixels import Pixels
+from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.scene import Scene
 
 #: Photons (n,) in some pixels of a uniform scene.

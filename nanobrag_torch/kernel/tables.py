@@ -5,7 +5,7 @@ tensors by autograd. All of them lie on the device of the panel.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,27 +21,61 @@ ORIGIN, ALONG_FAST, ALONG_SLOW, NORMAL, PIXEL_SIZE, LAYER_STEP, OMEGA_3, OMEGA_2
 )  # fmt: skip
 #: Places in a row of ``Tables.sources``: direction (three), wavelength, weight, and the form of the polarization (six).
 DIRECTION, WAVELENGTH, WEIGHT, FORM = 0, 3, 4, 5
+#: Columns of ``Tables.vectors``: x of the direct vectors a, b, c; y and z follow.
+AXIS_A, AXIS_B, AXIS_C = 0, 3, 6
 
 #: Stands for a smaller remainder, so that no quotient is 0/0: a grating is at its peak there to all digits, and no
 #: intermediate result underflows.
 LEAST_REMAINDER = {torch.float64: 1e-30, torch.float32: 1e-10}
 
 
-@dataclass(frozen=True)
-class Tables:
-    """All float64: ``panel`` (19,), whose places are ``ORIGIN`` to ``BACKGROUND``; ``sources`` (S, 11), ``DIRECTION``
-    to ``FORM``; ``vectors`` (O, 9), a, b, c; the parameters of the ``shape``; the flat ``lookup`` table; and
-    ``default`` (1,), the amplitude that interpolation falls back to outside."""
-
-    panel: Tensor
-    sources: Tensor
-    vectors: Tensor
-    shape: Tensor
-    lookup: Tensor
-    default: Tensor
+Array = TypeVar("Array")
 
 
-def tables(scene: Scene) -> Tables:
+class Tables(NamedTuple, Generic[Array]):
+    """One float64 array for each table of a scene: its numbers, their cotangents or their tangents.
+
+    Attributes:
+        panel: (19,), with the places ``ORIGIN`` to ``BACKGROUND``.
+        sources: (S, 11), with the columns ``DIRECTION`` to ``FORM``.
+        vectors: (O, 9) in metres, with the columns ``AXIS_A`` to ``AXIS_C``.
+        shape: Parameters of the shape of the crystal, in the order that its law takes them in.
+        lookup: Flat table of structure factors.
+        default: (1,), the amplitude outside the table where it is interpolated.
+    """
+
+    panel: Array
+    sources: Array
+    vectors: Array
+    shape: Array
+    lookup: Array
+    default: Array
+
+
+class WantedTables(NamedTuple):
+    """Tables whose cotangents are wanted; ``rays`` stands for panel and sources."""
+
+    rays: bool
+    vectors: bool
+    shape: bool
+    lookup: bool
+
+    @classmethod
+    def of(cls, tables: Tables[Tensor]) -> "WantedTables":
+        """The tables that a gradient flows through."""
+        return cls(
+            rays=tables.panel.requires_grad or tables.sources.requires_grad,
+            vectors=tables.vectors.requires_grad,
+            shape=tables.shape.requires_grad,
+            lookup=tables.lookup.requires_grad or tables.default.requires_grad,
+        )
+
+    def by_table(self) -> Tables[bool]:
+        """The same for each table."""
+        return Tables(self.rays, self.rays, self.vectors, self.shape, self.lookup, self.lookup)
+
+
+def tables(scene: Scene) -> Tables[Tensor]:
     """The tables of a scene, connected to its tensors."""
     device = scene.panel.origin.device
     found = tensors_of(scene)
@@ -148,16 +182,15 @@ def pull_back(
     scene: Scene,
     tensors: Sequence[Tensor],
     wanted: Sequence[bool],
-    of_tables: Callable[[Scene, Tables], Sequence[Tensor]],
+    of_tables: Callable[[Scene, Tables[Tensor]], Sequence[Tensor]],
 ) -> list[Tensor | None]:
     """Cotangents of the scene's ``tensors``, where ``wanted``, from those of its tables, which ``of_tables`` gives."""
     leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
     apart = with_tensors(scene, leaves)
     with torch.enable_grad():
         made = tables(apart)
-    outputs = [getattr(made, item.name) for item in fields(made)]
     bars = of_tables(apart, made)
-    used = [(out, bar.reshape(out.shape)) for out, bar in zip(outputs, bars, strict=True) if out.requires_grad]
+    used = [(out, bar.reshape(out.shape)) for out, bar in zip(made, bars, strict=True) if out.requires_grad]
     inputs = [leaf for leaf in leaves if leaf.requires_grad]
     found = iter(
         torch.autograd.grad(

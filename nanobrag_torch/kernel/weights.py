@@ -43,22 +43,6 @@ def polarization_sampling(scene: Scene) -> Sampling:
     return scene.weighing.polar if scene.polarization.enabled else "per_sample"
 
 
-def shared_samples(scene: Scene) -> tuple[int | None, int | None, int]:
-    """Which sample decides a factor of the whole pixel.
-
-    The sample for the solid angle and that for the capture, None where each sample has its own; and for polarization 1
-    for the first resolved sample, -1 for the last, 0 for each its own.
-    """
-    panel, weighing = scene.panel, scene.weighing
-    samples = panel.samples
-    omega = {"first": 0, "last": samples - 1, "per_sample": None}[weighing.omega] if samples > 1 else None
-    own_capture = weighing.capture != "last_layer" or not panel.has_sensor or samples == 1
-    single = samples * scene.sources.count == 1 and scene.dmin == 0
-    polar = "per_sample" if single else polarization_sampling(scene)
-    capture = None if own_capture else samples - panel.oversample**2
-    return omega, capture, {"first": 1, "last": -1, "per_sample": 0}[polar]
-
-
 def select(values: Tensor, sampling: str, alive: Tensor | None) -> Tensor:
     """Values (P, K, S) as they are, or those of the first or last sample (P, 1, 1) that is alive (0 if none is)."""
     if sampling == "per_sample":

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import ENTRY, INLINED, LANES, fingerprint
+from nanobrag_torch.kernel.numba_engine.jit_options import INLINED, LANES, entry
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.numba_engine.rays import (
@@ -53,25 +53,18 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
                 rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
 
 
-def _entry(stamp):
-    @njit(**ENTRY)
-    def photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
-        """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
+@entry
+def photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
+    """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
 
-        ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
-        the evaluation is in the precision of ``image``.
-        """
-        stamp  # noqa: B018 (closed over for the cache's key)
-        rows = np.empty(FORWARD_ROWS)
-        fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
-        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-        for block in range(0, len(image), LANES):
-            choose_pixels(positions, grid, block, rows)
-            sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
-            for lane in range(min(LANES, len(image) - block)):
-                image[block + lane] = panel.scale * rows[TOTAL + lane]
-
-    return photons
-
-
-photons = _entry(fingerprint())
+    ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
+    the evaluation is in the precision of ``image``.
+    """
+    rows = np.empty(FORWARD_ROWS)
+    fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+    for block in range(0, len(image), LANES):
+        choose_pixels(positions, grid, block, rows)
+        sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
+        for lane in range(min(LANES, len(image) - block)):
+            image[block + lane] = panel.scale * rows[TOTAL + lane]

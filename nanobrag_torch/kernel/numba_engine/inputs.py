@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
-from nanobrag_torch.kernel.numba_engine.rays import Panel, Plan
+from nanobrag_torch.kernel.numba_engine.rays import Panel
 from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
 from nanobrag_torch.kernel.tables import LEAST_REMAINDER
-from nanobrag_torch.kernel.weights import shared_samples
 from nanobrag_torch.scene import Amplitudes, Scene
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
@@ -54,18 +53,3 @@ def _box(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
     assert amplitudes.table is not None
     (h, k, l), (m, n, p) = amplitudes.minimum, amplitudes.table.shape
     return (float(h), float(k), float(l)), (float(m), float(n), float(p))
-
-
-def plan_record(scene: Scene) -> Plan:
-    """How the scene samples a pixel."""
-    panel, (omega_at, capture_at, polar_first) = scene.panel, shared_samples(scene)
-    return Plan(
-        oversample=panel.oversample,
-        layers=panel.layers,
-        has_sensor=panel.has_sensor,
-        bare_capture=0.0 if scene.weighing.blackout else 1.0,
-        omega_at=-1 if omega_at is None else omega_at,
-        capture_at=-1 if capture_at is None else capture_at,
-        polar_first=polar_first,
-        dmin_squared=scene.dmin**2,
-    )

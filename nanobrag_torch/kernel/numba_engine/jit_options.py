@@ -1,10 +1,14 @@
 """How the functions of this package are compiled and cached, and how many pixels a block has."""
 
 import zlib
+from collections.abc import Callable
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.kernel import tables
+from numba import njit
+
+from nanobrag_torch.kernel import pixel_plan, tables
 from nanobrag_torch.physics import safe
 
 #: Pixels in a block: eight vectors of 512 bits in float64; the rows of a block stay in the first-level cache.
@@ -18,15 +22,25 @@ CONTRACTED: Any = EXACT | {"fastmath": {"contract"}}
 INLINED: Any = EXACT | {"inline": "always"}
 #: Sums over the lanes may moreover be taken in the order that suits a vector; the order is fixed once compiled.
 SUMMED: Any = EXACT | {"fastmath": {"contract", "reassoc"}}
-#: An entry from Python: runs without the interpreter's lock and is kept on disk.
-ENTRY: Any = {"nogil": True, "error_model": "numpy", "cache": True}
 
 
-def fingerprint() -> int:
-    """A number that changes with the sources of this package and of the two files whose constants it compiles.
+def _fingerprint() -> str:
+    """Checksum of the sources of this package and of the files whose constants and records it compiles."""
+    others = (Path(getfile(module)) for module in (pixel_plan, tables, safe))
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), *others]
+    return f"{zlib.crc32(b''.join(source.read_bytes() for source in sources)):08x}"
+
+
+FINGERPRINT = _fingerprint()
+
+
+def entry(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile an entry from Python, which runs without the interpreter's lock and is kept on disk.
 
     numba renews a cached function when the file that holds it changes, and does not see the other files whose functions
-    it has taken in. What an entry closes over is part of the cache's key, so each entry closes over this number.
+    it has taken in; and it cannot read an index that names records which are there no more. The fingerprint becomes a
+    part of the function's name, hence of the names of its files, so that no version meets those of another.
     """
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(tables.__file__), Path(safe.__file__)]
-    return zlib.crc32(b"".join(source.read_bytes() for source in sources))
+    function.__qualname__ += "-" + FINGERPRINT
+    compiled: Callable[..., None] = njit(nogil=True, error_model="numpy", cache=True)(function)
+    return compiled

@@ -37,21 +37,6 @@ class Panel(NamedTuple):
     background: float
 
 
-class Plan(NamedTuple):
-    """How a pixel is sampled. ``omega_at`` and ``capture_at`` are the sample whose factor weighs the whole pixel, or -1
-    where each sample has its own; ``polar_first`` is 1 for the first resolved sample, -1 for the last, 0 for each its
-    own. ``bare_capture`` is the fraction that a detector without sensor captures."""
-
-    oversample: int
-    layers: int
-    has_sensor: bool
-    bare_capture: float
-    omega_at: int
-    capture_at: int
-    polar_first: int
-    dmin_squared: float
-
-
 @njit(**EXACT)
 def fill(rows, first, last, value):
     """Set the rows from ``first`` to ``last``, both included, to ``value``."""

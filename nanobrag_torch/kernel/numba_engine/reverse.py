@@ -5,12 +5,11 @@ with B and to the cotangents of the tables. The sum over orientations has a modu
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import ENTRY, EXACT, INLINED, LANES, SUMMED, fingerprint
+from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, INLINED, LANES, SUMMED, entry
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.rays import (
     CAPTURE,
@@ -71,25 +70,6 @@ from nanobrag_torch.kernel.tables import (
     WAVELENGTH,
     WEIGHT,
 )
-
-
-class Wanted(NamedTuple):
-    """Which tables get cotangents, besides panel and sources."""
-
-    vectors: bool
-    shape: bool
-    lookup: bool
-
-
-class Cotangents(NamedTuple):
-    """One float64 array for each table, of its size, or of none where it is not wanted."""
-
-    panel: np.ndarray
-    sources: np.ndarray
-    vectors: np.ndarray
-    shape: np.ndarray
-    lookup: np.ndarray
-    default: np.ndarray
 
 
 @njit(**INLINED)
@@ -304,14 +284,13 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
     bars.panel[NORMAL + 2] += total_z
 
 
-def _entry(stamp, rays):
-    @njit(**ENTRY)
+def _pull_back(rays):
+    @entry
     def pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
         """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
 
         The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
         """
-        stamp  # noqa: B018 (closed over for the cache's key)
         rows = np.empty(REVERSE_ROWS)
         fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
         place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
@@ -331,4 +310,4 @@ def _entry(stamp, rays):
 
 #: With cotangents of panel and sources, and without: what is constant is left out of the code, which compiles in half
 #: the time.
-PULL_BACK = {rays: _entry(fingerprint(), rays) for rays in (False, True)}
+PULL_BACK = {rays: _pull_back(rays) for rays in (False, True)}

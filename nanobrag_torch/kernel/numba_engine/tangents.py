@@ -5,12 +5,11 @@ are those of the reverse pass, for a cotangent of 1; rows of a parameter lie in 
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, ENTRY, EXACT, LANES, fingerprint
+from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES, entry
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS, moving_squares, square_slopes
 from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, index
 from nanobrag_torch.kernel.numba_engine.rays import (
@@ -83,17 +82,6 @@ from nanobrag_torch.kernel.tables import (
 #: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.
 MX, MY, MZ, MOMEGA, MCAPTURE, MPOLAR, MTERM, MTOTAL = range(0, 8 * LANES, LANES)
 GROUP = 8 * LANES
-
-
-class Tangents(NamedTuple):
-    """One float64 array for each table, parameters first; those that do not move have no parameters."""
-
-    panel: np.ndarray
-    sources: np.ndarray
-    vectors: np.ndarray
-    shape: np.ndarray
-    lookup: np.ndarray
-    default: np.ndarray
 
 
 @njit(**EXACT)
@@ -327,26 +315,19 @@ def _add_to_total(panel, weight, rows):
         rows[TOTAL + lane] += factor * (weight * rows[RESOLVED + lane] * rows[TERM + lane] + panel.background)
 
 
-def _entry(stamp):
-    @njit(**ENTRY)
-    def push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
-        """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
-        stamp  # noqa: B018 (closed over for the cache's key)
-        count = images.shape[0]
-        rows = np.empty(REVERSE_ROWS)
-        fine = np.empty(FINE_ROWS, dtype=images.dtype)
-        moving = np.empty(count * GROUP)
-        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-        for block in range(0, images.shape[1], LANES):
-            choose_pixels(positions, grid, block, rows)
-            _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
-            for parameter in range(count):
-                scale, moved = panel.scale, tangents.panel[parameter, SCALE]
-                for lane in range(min(LANES, images.shape[1] - block)):
-                    total = moving[parameter * GROUP + MTOTAL + lane]
-                    images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]
-
-    return push
-
-
-push = _entry(fingerprint())
+@entry
+def push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
+    """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
+    count = images.shape[0]
+    rows = np.empty(REVERSE_ROWS)
+    fine = np.empty(FINE_ROWS, dtype=images.dtype)
+    moving = np.empty(count * GROUP)
+    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
+    for block in range(0, images.shape[1], LANES):
+        choose_pixels(positions, grid, block, rows)
+        _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
+        for parameter in range(count):
+            scale, moved = panel.scale, tangents.panel[parameter, SCALE]
+            for lane in range(min(LANES, images.shape[1] - block)):
+                total = moving[parameter * GROUP + MTOTAL + lane]
+                images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]

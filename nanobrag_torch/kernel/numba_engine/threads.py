@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 from nanobrag_torch.kernel.numba_engine.jit_options import LANES
+from nanobrag_torch.kernel.pixels import Progress
 
 Range = tuple[int, int]
-Progress = Callable[[int, int], None]
 
 #: Samples in a range: never so few that handing it to a thread takes longer, enough to make that cost nothing, and not
 #: so many that an interrupt has to wait.

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import tables as at
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks, parts
-from nanobrag_torch.kernel.torch_engine.orientations import Crystal, sum_orientations
+from nanobrag_torch.kernel.torch_engine.orientations import Orientations, sum_orientations
 from nanobrag_torch.kernel.torch_engine.rays import (
-    Plan,
-    Shared,
+    Instrument,
+    SharedFactors,
     captures,
     polarizations,
     sampled,
@@ -17,18 +17,21 @@ from nanobrag_torch.kernel.torch_engine.rays import (
 )
 
 
-def photons(plan: Plan, crystal: Crystal, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
+def photons(instrument: Instrument, orientations: Orientations, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
     """Photons (P,) in the pixels ``slow``, ``fast`` (P,), in float64."""
-    shared = Shared.of(plan, slow, fast, chunks)
-    total = torch.zeros_like(slow, dtype=plan.panel.dtype)
-    for _, rays in sampled(plan, slow, fast, chunks):
-        omega = solid_angles(plan, rays) if shared.omega is None else shared.omega
-        capture = captures(plan, rays) if shared.capture is None else shared.capture
-        for part in parts(len(plan.sources), chunks.sources):
-            q, resolved = scatter(plan, rays, part)
-            weight, form = plan.sources[part, at.WEIGHT, None], plan.sources[part, at.FORM :].T[:, None, :, None]
+    shared = SharedFactors.of(instrument, slow, fast, chunks)
+    total = torch.zeros_like(slow, dtype=instrument.panel.dtype)
+    for _, rays in sampled(instrument, slow, fast, chunks):
+        omega = solid_angles(instrument, rays) if shared.omega is None else shared.omega
+        capture = captures(instrument, rays) if shared.capture is None else shared.capture
+        for part in parts(len(instrument.sources), chunks.sources):
+            q, resolved = scatter(instrument, rays, part)
+            weight, form = (
+                instrument.sources[part, at.WEIGHT, None],
+                instrument.sources[part, at.FORM :].T[:, None, :, None],
+            )
             polar = polarizations(form, rays.direction[:, :, None]) if shared.polar is None else shared.polar[:, None]
-            diffraction = resolved * sum_orientations(crystal, q.reshape(3, -1)).reshape(q.shape[1:])
-            intensity = weight * diffraction + plan.panel[at.BACKGROUND]
+            diffraction = resolved * sum_orientations(orientations, q.reshape(3, -1)).reshape(q.shape[1:])
+            intensity = weight * diffraction + instrument.panel[at.BACKGROUND]
             total += ((omega * capture)[:, None] * polar * intensity).sum((0, 1))
-    return total * plan.panel[at.SCALE]
+    return total * instrument.panel[at.SCALE]

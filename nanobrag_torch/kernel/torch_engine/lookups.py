@@ -22,13 +22,13 @@ Triple = tuple[int, int, int]
 class Lookup(Protocol):
     """What every way of looking up can do."""
 
-    def address(self, index: Tensor, whole: Tensor) -> "Place": ...
-    def squares(self, place: "Place") -> Tensor: ...
-    def square_slopes(self, place: "Place") -> tuple[Tensor, Tensor | None]: ...
-    def return_squares(self, place: "Place", bar: Tensor, table: Tensor, default: Tensor) -> None: ...
+    def address(self, index: Tensor, whole: Tensor) -> "Address": ...
+    def squares(self, address: "Address") -> Tensor: ...
+    def square_slopes(self, address: "Address") -> tuple[Tensor, Tensor | None]: ...
+    def return_squares(self, address: "Address", bar: Tensor, table: Tensor, default: Tensor) -> None: ...
 
 
-class Place(NamedTuple):
+class Address(NamedTuple):
     """Where samples look up: ``entry`` (...) at the nearest integers; to interpolate also whether that lies ``within``
     the table, whether all nodes lie ``inside`` it, the first node's entry ``corner``, and the positions (3, ...)
     ``between`` nodes 0 and 1."""
@@ -57,17 +57,17 @@ class Constant:
 
     square: Tensor
 
-    def address(self, index: Tensor, whole: Tensor) -> Place:
+    def address(self, index: Tensor, whole: Tensor) -> Address:
         nothing = index[:0]
-        return Place(*[nothing] * 5)
+        return Address(*[nothing] * 5)
 
-    def squares(self, place: Place) -> Tensor:
+    def squares(self, address: Address) -> Tensor:
         return self.square[0]
 
-    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
+    def square_slopes(self, address: Address) -> tuple[Tensor, Tensor | None]:
         return self.square[0], None
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
+    def return_squares(self, address: Address, bar: Tensor, table: Tensor, default: Tensor) -> None:
         table += bar.sum(dtype=table.dtype)
 
 
@@ -79,20 +79,20 @@ class Nearest:
     low: Triple
     size: Triple
 
-    def address(self, index: Tensor, whole: Tensor) -> Place:
+    def address(self, index: Tensor, whole: Tensor) -> Address:
         h, k, l = ((n - (low - 1)).clamp_(0, size + 1) for n, low, size in zip(whole, self.low, self.size, strict=True))
         entry = h.mul_(self.size[1] + 2).add_(k).mul_(self.size[2] + 2).add_(l).long()
         # A NaN is no whole number.
-        return Place(entry.clamp_(0, len(self.square) - 1), *[index[:0]] * 4)
+        return Address(entry.clamp_(0, len(self.square) - 1), *[index[:0]] * 4)
 
-    def squares(self, place: Place) -> Tensor:
-        return _entries(self.square, place.entry)
+    def squares(self, address: Address) -> Tensor:
+        return _entries(self.square, address.entry)
 
-    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
-        return self.squares(place), None
+    def square_slopes(self, address: Address) -> tuple[Tensor, Tensor | None]:
+        return self.squares(address), None
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
-        _add_at(table, place.entry, bar)
+    def return_squares(self, address: Address, bar: Tensor, table: Tensor, default: Tensor) -> None:
+        _add_at(table, address.entry, bar)
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,14 @@ class Tricubic:
     low: Triple
     size: Triple
 
-    def address(self, index: Tensor, whole: Tensor) -> Place:
+    def address(self, index: Tensor, whole: Tensor) -> Address:
         inside = torch.ones_like(index[0], dtype=torch.bool)
         within = torch.ones_like(inside)
         for x, n, low, size in zip(index, whole, self.low, self.size, strict=True):
             inside &= (x >= low + 2) & (x <= low + size - 3)
             within &= (n >= low) & (n < low + size)
         floor = torch.floor(index)
-        return Place(
+        return Address(
             entry=torch.where(within, self._flat(whole, 0), 0.0).long(),
             within=within,
             inside=inside,
@@ -119,24 +119,24 @@ class Tricubic:
             between=(index - floor).to(self.amplitude.dtype),
         )
 
-    def squares(self, place: Place) -> Tensor:
-        amplitude, _ = self._interpolate(place, slopes=False)
+    def squares(self, address: Address) -> Tensor:
+        amplitude, _ = self._interpolate(address, slopes=False)
         return amplitude.square_()
 
-    def square_slopes(self, place: Place) -> tuple[Tensor, Tensor | None]:
-        amplitude, slopes = self._interpolate(place, slopes=True)
+    def square_slopes(self, address: Address) -> tuple[Tensor, Tensor | None]:
+        amplitude, slopes = self._interpolate(address, slopes=True)
         return amplitude.square(), slopes.mul_(2 * amplitude)
 
-    def return_squares(self, place: Place, bar: Tensor, table: Tensor, default: Tensor) -> None:
-        amplitude, _ = self._interpolate(place, slopes=False)
+    def return_squares(self, address: Address, bar: Tensor, table: Tensor, default: Tensor) -> None:
+        amplitude, _ = self._interpolate(address, slopes=False)
         bar = amplitude.mul_(2 * bar)
-        _add_at(table, place.entry, torch.where(place.within & ~place.inside, bar, 0.0))
-        default += torch.where(place.within, 0.0, bar).sum(dtype=default.dtype)
-        weights = lagrange_weights(place.between, dim=0)
-        bar = torch.where(place.inside, bar, 0.0)
+        _add_at(table, address.entry, torch.where(address.within & ~address.inside, bar, 0.0))
+        default += torch.where(address.within, 0.0, bar).sum(dtype=default.dtype)
+        weights = lagrange_weights(address.between, dim=0)
+        bar = torch.where(address.inside, bar, 0.0)
         for m in self._layers:
             across = bar * weights[m, 0] * weights[:, 1]
-            _add_at(table, self._nodes(place, m), across[:, None] * weights[None, :, 2])
+            _add_at(table, self._nodes(address, m), across[:, None] * weights[None, :, 2])
 
     @property
     def _layers(self) -> range:
@@ -147,21 +147,21 @@ class Tricubic:
         h, k, l = (x - (low - shift) for x, low in zip(n, self.low, strict=True))
         return (h * self.size[1] + k) * self.size[2] + l
 
-    def _nodes(self, place: Place, m: int) -> Tensor:
+    def _nodes(self, address: Address, m: int) -> Tensor:
         """Entries (4, 4, ...) of the nodes whose first index is that of node ``m``; some in the table where outside."""
         step_h, step_k = self.size[1] * self.size[2], self.size[2]
-        steps = torch.arange(4, device=place.corner.device)
-        grid = (steps[:, None] * step_k + steps + m * step_h).reshape(4, 4, *[1] * place.corner.dim())
-        return place.corner + grid
+        steps = torch.arange(4, device=address.corner.device)
+        grid = (steps[:, None] * step_k + steps + m * step_h).reshape(4, 4, *[1] * address.corner.dim())
+        return address.corner + grid
 
-    def _interpolate(self, place: Place, slopes: bool) -> tuple[Tensor, Tensor]:
+    def _interpolate(self, address: Address, slopes: bool) -> tuple[Tensor, Tensor]:
         """F (...) and, where asked, its slopes (3, ...) against the indices."""
-        weights = lagrange_weights(place.between, dim=0)
-        steep = lagrange_slopes(place.between, dim=0) if slopes else weights
-        total = torch.zeros_like(place.between[0])
-        slope = torch.zeros_like(place.between)
+        weights = lagrange_weights(address.between, dim=0)
+        steep = lagrange_slopes(address.between, dim=0) if slopes else weights
+        total = torch.zeros_like(address.between[0])
+        slope = torch.zeros_like(address.between)
         for m in self._layers:
-            nodes = _entries(self.amplitude, self._nodes(place, m))
+            nodes = _entries(self.amplitude, self._nodes(address, m))
             line = _weighed(nodes.unbind(1), weights[:, 2])
             across = _weighed(line, weights[:, 1])
             total.addcmul_(across, weights[m, 0])
@@ -170,9 +170,9 @@ class Tricubic:
                 slope[0].addcmul_(across, steep[m, 0])
                 slope[1].addcmul_(_weighed(line, steep[:, 1]), weights[m, 0])
                 slope[2].addcmul_(_weighed(steep_line, weights[:, 1]), weights[m, 0])
-        near = torch.where(place.within, _entries(self.amplitude, place.entry), self.default)
-        amplitude = torch.where(place.inside, total, near)
-        return amplitude, slope.mul_(place.inside)
+        near = torch.where(address.within, _entries(self.amplitude, address.entry), self.default)
+        amplitude = torch.where(address.inside, total, near)
+        return amplitude, slope.mul_(address.inside)
 
 
 def _weighed(values: Iterable[Tensor], weights: Tensor) -> Tensor:

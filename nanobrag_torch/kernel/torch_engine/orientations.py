@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nanobrag_torch.kernel.tables import Tables
+from nanobrag_torch.kernel.tables import Tables, WantedTables
 from nanobrag_torch.kernel.torch_engine import shapes
 from nanobrag_torch.kernel.torch_engine.chunks import parts
 from nanobrag_torch.kernel.torch_engine.lookups import Lookup, lookup_of
@@ -15,7 +14,7 @@ from nanobrag_torch.scene import Scene
 
 
 @dataclass(frozen=True)
-class Crystal:
+class Orientations:
     """Direct vectors (3, O, 3) in metres, a, b, c by x, y, z; parameters of the ``shape``; the look-up; and how many
     orientations are evaluated at once. What follows the remainders is in the precision of ``parameters``."""
 
@@ -26,31 +25,11 @@ class Crystal:
     chunk: int
 
     @classmethod
-    def of(cls, scene: Scene, tables: Tables, chunk: int) -> "Crystal":
+    def of(cls, scene: Scene, tables: Tables[Tensor], chunk: int) -> "Orientations":
         vectors = tables.vectors.detach().reshape(-1, 3, 3).transpose(0, 1).contiguous()
         parameters = tables.shape.detach().to(scene.dtype)
         lookup = lookup_of(scene, tables.lookup.detach(), tables.default.detach())
         return cls(vectors, scene.lattice.shape, parameters, lookup, chunk)
-
-
-class Wanted(NamedTuple):
-    """Which tables get cotangents; ``rays`` stands for panel and sources."""
-
-    rays: bool
-    vectors: bool
-    shape: bool
-    lookup: bool
-
-
-class Cotangents(NamedTuple):
-    """One float64 tensor for each table, of its shape."""
-
-    panel: Tensor
-    sources: Tensor
-    vectors: Tensor
-    shape: Tensor
-    lookup: Tensor
-    default: Tensor
 
 
 def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
@@ -62,26 +41,26 @@ def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
     return index
 
 
-def _evaluations(crystal: Crystal, q: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+def _evaluations(orientations: Orientations, q: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
     """Chunks of orientations with their indices (3, O, R), the nearest integers (halves go down), and remainders."""
-    for part in parts(crystal.vectors.shape[1], crystal.chunk):
-        index = miller_indices(crystal.vectors[:, part], q)
+    for part in parts(orientations.vectors.shape[1], orientations.chunk):
+        index = miller_indices(orientations.vectors[:, part], q)
         whole = torch.ceil(index - 0.5)
-        yield part, index, whole, (index - whole).to(crystal.parameters.dtype)
+        yield part, index, whole, (index - whole).to(orientations.parameters.dtype)
 
 
-def sum_orientations(crystal: Crystal, q: Tensor) -> Tensor:
+def sum_orientations(orientations: Orientations, q: Tensor) -> Tensor:
     """Sums (R,) of F^2 S^2 at ``q`` (3, R), in float64."""
     total = torch.zeros_like(q[0])
-    for _, index, whole, delta in _evaluations(crystal, q):
-        squares = shapes.SQUARES[crystal.shape](crystal.parameters, delta)
-        squares *= crystal.lookup.squares(crystal.lookup.address(index, whole))
+    for _, index, whole, delta in _evaluations(orientations, q):
+        squares = shapes.SQUARES[orientations.shape](orientations.parameters, delta)
+        squares *= orientations.lookup.squares(orientations.lookup.address(index, whole))
         total += squares.sum(0)
     return total
 
 
 def pull_back_orientations(
-    crystal: Crystal, q: Tensor, bar: Tensor, wanted: Wanted, bars: Cotangents
+    orientations: Orientations, q: Tensor, bar: Tensor, wanted: WantedTables, bars: Tables[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """From the cotangents ``bar`` (R,) of ``sum_orientations`` to vectors, shape and table of structure factors.
 
@@ -89,19 +68,19 @@ def pull_back_orientations(
     are float64: a product of float32 matrices would lose digits, on some devices all but three.
     """
     total, bar_q = torch.zeros_like(q[0]), torch.zeros_like(q)
-    bar = bar.to(crystal.parameters.dtype)
-    lookup = crystal.lookup
-    for part, index, whole, delta in _evaluations(crystal, q):
-        squares, slopes = shapes.SQUARE_SLOPES[crystal.shape](crystal.parameters, delta)
-        place = lookup.address(index, whole)
-        cell, steep = lookup.square_slopes(place)
+    bar = bar.to(orientations.parameters.dtype)
+    lookup = orientations.lookup
+    for part, index, whole, delta in _evaluations(orientations, q):
+        squares, slopes = shapes.SQUARE_SLOPES[orientations.shape](orientations.parameters, delta)
+        address = lookup.address(index, whole)
+        cell, steep = lookup.square_slopes(address)
         if wanted.rays:
             total += (cell * squares).sum(0)
         if wanted.lookup:
-            lookup.return_squares(place, bar * squares, bars.lookup, bars.default)
+            lookup.return_squares(address, bar * squares, bars.lookup, bars.default)
         weight = bar * cell
         if wanted.shape:
-            found = shapes.PARAMETER_SLOPES[crystal.shape](crystal.parameters, delta)
+            found = shapes.PARAMETER_SLOPES[orientations.shape](orientations.parameters, delta)
             for number, slope in enumerate(found):
                 bars.shape[number] += (slope * weight).sum(dtype=torch.float64)
         if not (wanted.rays or wanted.vectors):
@@ -113,5 +92,5 @@ def pull_back_orientations(
         if wanted.vectors:
             bars.vectors.reshape(-1, 3, 3)[part] += torch.matmul(bar_index, q.T).transpose(0, 1)
         if wanted.rays:
-            bar_q += torch.matmul(crystal.vectors[:, part].transpose(1, 2), bar_index).sum(0)
+            bar_q += torch.matmul(orientations.vectors[:, part].transpose(1, 2), bar_index).sum(0)
     return total, bar_q

@@ -7,47 +7,17 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import tables as at
-from nanobrag_torch.kernel.tables import Tables
+from nanobrag_torch.kernel.pixel_plan import PixelPlan
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks, parts
-from nanobrag_torch.kernel.weights import shared_samples
-from nanobrag_torch.scene import Scene
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The tables of panel (19,) and sources (S, 11), and how a pixel is sampled.
-
-    ``omega_at`` and ``capture_at`` are the sample whose factor weighs the whole pixel, or None where each sample has
-    its own; ``polar_first`` is 1 for the first resolved sample, -1 for the last, 0 for each its own. ``bare_capture``
-    is the fraction that a detector without sensor captures.
-    """
+class Instrument:
+    """The tables of panel (19,) and sources (S, 11), and the sampling of a pixel."""
 
     panel: Tensor
     sources: Tensor
-    oversample: int
-    samples: int
-    has_sensor: bool
-    bare_capture: float
-    omega_at: int | None
-    capture_at: int | None
-    polar_first: int
-    dmin: float
-
-    @classmethod
-    def of(cls, scene: Scene, tables: Tables) -> "Plan":
-        omega_at, capture_at, polar_first = shared_samples(scene)
-        return cls(
-            panel=tables.panel.detach(),
-            sources=tables.sources.detach(),
-            oversample=scene.panel.oversample,
-            samples=scene.panel.samples,
-            has_sensor=scene.panel.has_sensor,
-            bare_capture=0.0 if scene.weighing.blackout else 1.0,
-            omega_at=omega_at,
-            capture_at=capture_at,
-            polar_first=polar_first,
-            dmin=scene.dmin,
-        )
+    plan: PixelPlan
 
 
 @dataclass(frozen=True)
@@ -62,12 +32,12 @@ class Rays:
     direction: Tensor
 
 
-def cast_rays(plan: Plan, sample: Tensor, slow: Tensor, fast: Tensor) -> Rays:
+def cast_rays(instrument: Instrument, sample: Tensor, slow: Tensor, fast: Tensor) -> Rays:
     """Rays to the samples number ``sample``, (K, 1) or (1, P), of the pixels ``slow``, ``fast`` (P,).
 
     The operations are those of ``kernel.geometry``, in their order, so that nearest integers never differ.
     """
-    n, panel = plan.oversample, plan.panel
+    n, panel = instrument.plan.oversample, instrument.panel
     layer = sample // n**2
     size = panel[at.PIXEL_SIZE] / n
     along_fast = size * (fast * n + sample % n).to(panel.dtype) + size / 2
@@ -80,36 +50,36 @@ def cast_rays(plan: Plan, sample: Tensor, slow: Tensor, fast: Tensor) -> Rays:
     return Rays(layer, along_fast, along_slow, distance, position / distance)
 
 
-def scatter(plan: Plan, rays: Rays, part: slice) -> tuple[Tensor, Tensor]:
+def scatter(instrument: Instrument, rays: Rays, part: slice) -> tuple[Tensor, Tensor]:
     """q (3, K, S, P) in 1/m for some sources, and 1 where the sample is resolved, else 0."""
-    sources = plan.sources[part]
+    sources = instrument.sources[part]
     incident = sources[:, : at.WAVELENGTH].T[:, None, :, None]
     q = (rays.direction[:, :, None] - incident) / sources[:, at.WAVELENGTH, None]
-    if plan.dmin == 0:
+    if instrument.plan.dmin_squared == 0:
         return q, torch.ones_like(q[0, :1, :1, :1])
     x, y, z = q * q
     square = x + y + z
-    return q, ((square <= 0) | (plan.dmin**2 * square <= 1)).to(q.dtype)
+    return q, ((square <= 0) | (instrument.plan.dmin_squared * square <= 1)).to(q.dtype)
 
 
-def solid_angles(plan: Plan, rays: Rays) -> Tensor:
+def solid_angles(instrument: Instrument, rays: Rays) -> Tensor:
     """Solid angles (K, P)."""
-    panel, distance = plan.panel, rays.distance
+    panel, distance = instrument.panel, rays.distance
     return (panel[at.OMEGA_3] / distance + panel[at.OMEGA_2]) / (distance * distance)
 
 
-def sensor_path(plan: Plan, rays: Rays) -> tuple[Tensor, Tensor]:
+def sensor_path(instrument: Instrument, rays: Rays) -> tuple[Tensor, Tensor]:
     """The path (K, P) through one layer in attenuation lengths, and the cosine between ray and normal."""
-    normal = plan.panel[at.NORMAL : at.NORMAL + 3, None, None]
+    normal = instrument.panel[at.NORMAL : at.NORMAL + 3, None, None]
     cosine = (rays.direction * normal).sum(0)
-    return plan.panel[at.DEPTH] / cosine, cosine
+    return instrument.panel[at.DEPTH] / cosine, cosine
 
 
-def captures(plan: Plan, rays: Rays) -> Tensor:
+def captures(instrument: Instrument, rays: Rays) -> Tensor:
     """Captured fractions (K, P)."""
-    if not plan.has_sensor:
-        return torch.full_like(rays.distance, plan.bare_capture)
-    path, _ = sensor_path(plan, rays)
+    if not instrument.plan.has_sensor:
+        return torch.full_like(rays.distance, instrument.plan.bare_capture)
+    path, _ = sensor_path(instrument, rays)
     return torch.exp(-rays.layer * path) - torch.exp(-(rays.layer + 1) * path)
 
 
@@ -121,7 +91,7 @@ def polarizations(form: Tensor, direction: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedFactors:
     """Factors (1, P) of each pixel's deciding sample, or None where every sample has its own.
 
     ``number`` (P,) is that of the sample that decides the polarization, sample times sources plus source; -1, and a
@@ -134,49 +104,49 @@ class Shared:
     number: Tensor | None
 
     @classmethod
-    def of(cls, plan: Plan, slow: Tensor, fast: Tensor, chunks: Chunks) -> "Shared":
+    def of(cls, instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> "SharedFactors":
         def rays(sample: int) -> Rays:
-            return cast_rays(plan, torch.full_like(slow[None], sample), slow, fast)
+            return cast_rays(instrument, torch.full_like(slow[None], sample), slow, fast)
 
-        omega = None if plan.omega_at is None else solid_angles(plan, rays(plan.omega_at))
-        capture = None if plan.capture_at is None else captures(plan, rays(plan.capture_at))
-        if plan.polar_first == 0:
+        omega = None if instrument.plan.omega_at < 0 else solid_angles(instrument, rays(instrument.plan.omega_at))
+        capture = None if instrument.plan.capture_at < 0 else captures(instrument, rays(instrument.plan.capture_at))
+        if instrument.plan.polar_first == 0:
             return cls(omega, capture, None, None)
-        number = deciding_samples(plan, slow, fast, chunks)
-        own, form = deciding_rays(plan, number, slow, fast)
+        number = deciding_samples(instrument, slow, fast, chunks)
+        own, form = deciding_rays(instrument, number, slow, fast)
         polar = polarizations(form, own.direction) * (number >= 0)
         return cls(omega, capture, polar, number)
 
 
-def deciding_samples(plan: Plan, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
+def deciding_samples(instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
     """The first (or last) resolved sample (P,) of every pixel, -1 where there is none."""
-    sources = len(plan.sources)
-    last = plan.samples * sources - 1
-    if plan.dmin == 0:
-        return torch.full_like(slow, 0 if plan.polar_first > 0 else last)
+    sources = len(instrument.sources)
+    last = instrument.plan.samples * sources - 1
+    if instrument.plan.dmin_squared == 0:
+        return torch.full_like(slow, 0 if instrument.plan.polar_first > 0 else last)
     # Counted from the end that decides, so that the smallest wins.
     best = torch.full_like(slow, last + 1)
-    for sample, rays in sampled(plan, slow, fast, chunks):
+    for sample, rays in sampled(instrument, slow, fast, chunks):
         for part in parts(sources, chunks.sources):
-            _, resolved = scatter(plan, rays, part)
+            _, resolved = scatter(instrument, rays, part)
             source = torch.arange(part.start, part.stop, device=slow.device)
             number = (sample * sources + source)[..., None]
-            turn = number if plan.polar_first > 0 else last - number
+            turn = number if instrument.plan.polar_first > 0 else last - number
             best = torch.minimum(best, torch.where(resolved > 0, turn, last + 1).amin((0, 1)))
-    found = best if plan.polar_first > 0 else last - best
+    found = best if instrument.plan.polar_first > 0 else last - best
     return torch.where(best > last, -1, found)
 
 
-def deciding_rays(plan: Plan, number: Tensor, slow: Tensor, fast: Tensor) -> tuple[Rays, Tensor]:
+def deciding_rays(instrument: Instrument, number: Tensor, slow: Tensor, fast: Tensor) -> tuple[Rays, Tensor]:
     """Rays to the deciding samples, and the forms (6, 1, P) of their sources; those of number 0 where there is none."""
     number = number.clamp(min=0)
-    sources = len(plan.sources)
-    form = plan.sources[number % sources, at.FORM :].T[:, None]
-    return cast_rays(plan, (number // sources)[None], slow, fast), form
+    sources = len(instrument.sources)
+    form = instrument.sources[number % sources, at.FORM :].T[:, None]
+    return cast_rays(instrument, (number // sources)[None], slow, fast), form
 
 
-def sampled(plan: Plan, slow: Tensor, fast: Tensor, chunks: Chunks) -> Iterator[tuple[Tensor, Rays]]:
+def sampled(instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> Iterator[tuple[Tensor, Rays]]:
     """The samples of pixels, chunk by chunk: their numbers (K, 1) and rays."""
-    for part in parts(plan.samples, chunks.samples):
+    for part in parts(instrument.plan.samples, chunks.samples):
         sample = torch.arange(part.start, part.stop, device=slow.device)[:, None]
-        yield sample, cast_rays(plan, sample, slow, fast)
+        yield sample, cast_rays(instrument, sample, slow, fast)

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import tables as at
+from nanobrag_torch.kernel.tables import Tables, WantedTables
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks, parts
-from nanobrag_torch.kernel.torch_engine.orientations import Cotangents, Crystal, Wanted, pull_back_orientations
+from nanobrag_torch.kernel.torch_engine.orientations import Orientations, pull_back_orientations
 from nanobrag_torch.kernel.torch_engine.rays import (
-    Plan,
+    Instrument,
     Rays,
-    Shared,
+    SharedFactors,
     captures,
     cast_rays,
     deciding_rays,
@@ -28,7 +29,7 @@ from nanobrag_torch.kernel.torch_engine.rays import (
 
 
 @dataclass
-class Factors:
+class FactorCotangents:
     """Cotangents of the direction (3, K, P), of solid angle and of capture (K, P)."""
 
     direction: Tensor
@@ -36,43 +37,46 @@ class Factors:
     capture: Tensor
 
     @classmethod
-    def zeros(cls, like: Tensor) -> "Factors":
+    def zeros(cls, like: Tensor) -> "FactorCotangents":
         """For directions ``like`` (3, K, P)."""
         return cls(torch.zeros_like(like), torch.zeros_like(like[0]), torch.zeros_like(like[0]))
 
 
 def pull_back(
-    plan: Plan,
-    crystal: Crystal,
+    instrument: Instrument,
+    orientations: Orientations,
     slow: Tensor,
     fast: Tensor,
     bar: Tensor,
-    wanted: Wanted,
-    bars: Cotangents,
+    wanted: WantedTables,
+    bars: Tables[Tensor],
     chunks: Chunks,
 ) -> None:
     """Add to ``bars`` the cotangents of the tables for those, ``bar`` (P,), of the photons in ``slow``, ``fast``."""
-    shared = Shared.of(plan, slow, fast, chunks)
-    whole = Factors.zeros(bar.expand(3, 1, -1))
+    shared = SharedFactors.of(instrument, slow, fast, chunks)
+    whole = FactorCotangents.zeros(bar.expand(3, 1, -1))
     whole_polar = torch.zeros_like(bar)[None]
-    for _, rays in sampled(plan, slow, fast, chunks):
-        omega = solid_angles(plan, rays) if shared.omega is None else shared.omega
-        capture = captures(plan, rays) if shared.capture is None else shared.capture
-        own = Factors.zeros(rays.direction)
-        for part in parts(len(plan.sources), chunks.sources):
-            q, resolved = scatter(plan, rays, part)
-            weight, form = plan.sources[part, at.WEIGHT, None], plan.sources[part, at.FORM :].T[:, None, :, None]
+    for _, rays in sampled(instrument, slow, fast, chunks):
+        omega = solid_angles(instrument, rays) if shared.omega is None else shared.omega
+        capture = captures(instrument, rays) if shared.capture is None else shared.capture
+        own = FactorCotangents.zeros(rays.direction)
+        for part in parts(len(instrument.sources), chunks.sources):
+            q, resolved = scatter(instrument, rays, part)
+            weight, form = (
+                instrument.sources[part, at.WEIGHT, None],
+                instrument.sources[part, at.FORM :].T[:, None, :, None],
+            )
             direction = rays.direction[:, :, None]
             polar = polarizations(form, direction) if shared.polar is None else shared.polar[:, None]
             factor = (omega * capture)[:, None] * polar
             # Expanded, since factors that pixels share have one sample and one source.
-            bar_sum = (plan.panel[at.SCALE] * weight * bar * factor * resolved).expand(q.shape[1:])
-            found, bar_q = pull_back_orientations(crystal, q.reshape(3, -1), bar_sum.reshape(-1), wanted, bars)
+            bar_sum = (instrument.panel[at.SCALE] * weight * bar * factor * resolved).expand(q.shape[1:])
+            found, bar_q = pull_back_orientations(orientations, q.reshape(3, -1), bar_sum.reshape(-1), wanted, bars)
             if not wanted.rays:
                 continue
             diffraction = resolved * found.reshape(q.shape[1:])
-            intensity = weight * diffraction + plan.panel[at.BACKGROUND]
-            bar_polar = pull_back_intensity(plan, part, bar, factor, diffraction, intensity, bars)
+            intensity = weight * diffraction + instrument.panel[at.BACKGROUND]
+            bar_polar = pull_back_intensity(instrument, part, bar, factor, diffraction, intensity, bars)
             own.omega += (bar_polar * capture[:, None] * polar).sum(1)
             own.capture += (bar_polar * omega[:, None] * polar).sum(1)
             bar_polar = bar_polar * (omega * capture)[:, None]
@@ -81,28 +85,28 @@ def pull_back(
                 bars.sources[part, at.FORM :] += bar_form.sum((1, 3)).T
             else:
                 whole_polar += bar_polar.sum((0, 1))
-            pull_back_scattering(plan, part, q, bar_q.reshape(q.shape), own, bars)
+            pull_back_scattering(instrument, part, q, bar_q.reshape(q.shape), own, bars)
         if wanted.rays:
             for kept, factors in ((shared.omega, "omega"), (shared.capture, "capture")):
                 if kept is not None:
                     getattr(whole, factors).add_(getattr(own, factors).sum(0))
                     getattr(own, factors).zero_()
-            pull_back_rays(plan, rays, own, bars)
+            pull_back_rays(instrument, rays, own, bars)
     if wanted.rays:
-        pull_back_shared(plan, shared, slow, fast, whole, whole_polar, bars)
+        pull_back_shared(instrument, shared, slow, fast, whole, whole_polar, bars)
 
 
 def pull_back_intensity(
-    plan: Plan,
+    instrument: Instrument,
     part: slice,
     bar: Tensor,
     factor: Tensor,
     diffraction: Tensor,
     intensity: Tensor,
-    bars: Cotangents,
+    bars: Tables[Tensor],
 ) -> Tensor:
     """From the pixels to weights of sources, scale and background; returns the cotangent (K, S, P) of ``factor``."""
-    scale = plan.panel[at.SCALE]
+    scale = instrument.panel[at.SCALE]
     share = bar * factor
     bars.sources[part, at.WEIGHT] += scale * (share * diffraction).sum((0, 2))
     bars.panel[at.BACKGROUND] += scale * share.expand_as(intensity).sum()
@@ -121,24 +125,26 @@ def pull_back_polarization(form: Tensor, direction: Tensor, bar: Tensor, bar_dir
     return torch.stack([half * one * two for one, two in ((x, x), (y, y), (z, z), (x, y), (x, z), (y, z))])
 
 
-def pull_back_scattering(plan: Plan, part: slice, q: Tensor, bar_q: Tensor, own: Factors, bars: Cotangents) -> None:
+def pull_back_scattering(
+    instrument: Instrument, part: slice, q: Tensor, bar_q: Tensor, own: FactorCotangents, bars: Tables[Tensor]
+) -> None:
     """From the cotangents of q = (d - i)/wavelength to all three."""
-    wavelength = plan.sources[part, at.WAVELENGTH, None]
+    wavelength = instrument.sources[part, at.WAVELENGTH, None]
     bars.sources[part, at.WAVELENGTH] -= ((bar_q * q) / wavelength).sum((0, 1, 3))
     bar_difference = bar_q / wavelength
     own.direction += bar_difference.sum(2)
     bars.sources[part, : at.WAVELENGTH] -= bar_difference.sum((1, 3)).T
 
 
-def pull_back_rays(plan: Plan, rays: Rays, own: Factors, bars: Cotangents) -> None:
+def pull_back_rays(instrument: Instrument, rays: Rays, own: FactorCotangents, bars: Tables[Tensor]) -> None:
     """From the cotangents of direction, solid angle and capture to the panel."""
-    panel, distance = plan.panel, rays.distance
+    panel, distance = instrument.panel, rays.distance
     share = own.omega / (distance * distance)
     bars.panel[at.OMEGA_3] += (share / distance).sum()
     bars.panel[at.OMEGA_2] += share.sum()
     bar_distance = -share * (3 * panel[at.OMEGA_3] / distance + 2 * panel[at.OMEGA_2]) / distance
-    if plan.has_sensor:
-        pull_back_capture(plan, rays, own, bars)
+    if instrument.plan.has_sensor:
+        pull_back_capture(instrument, rays, own, bars)
     radial = bar_distance - (own.direction * rays.direction).sum(0) / distance
     bar = own.direction / distance + radial * rays.direction
     total, depth = bar.sum((1, 2)), (bar * rays.layer).sum((1, 2))
@@ -149,35 +155,41 @@ def pull_back_rays(plan: Plan, rays: Rays, own: Factors, bars: Cotangents) -> No
     bars.panel[at.LAYER_STEP] += (depth * normal).sum()
 
 
-def pull_back_capture(plan: Plan, rays: Rays, own: Factors, bars: Cotangents) -> None:
+def pull_back_capture(instrument: Instrument, rays: Rays, own: FactorCotangents, bars: Tables[Tensor]) -> None:
     """From the cotangent of capture to the direction, the normal and the depth of a layer."""
-    path, cosine = sensor_path(plan, rays)
+    path, cosine = sensor_path(instrument, rays)
     layer = rays.layer
     slope = (layer + 1) * torch.exp(-(layer + 1) * path) - layer * torch.exp(-layer * path)
     share = own.capture * slope / cosine
     along = -share * path
     bars.panel[at.DEPTH] += share.sum()
     bars.panel[at.NORMAL : at.NORMAL + 3] += (along * rays.direction).sum((1, 2))
-    own.direction += along * plan.panel[at.NORMAL : at.NORMAL + 3, None, None]
+    own.direction += along * instrument.panel[at.NORMAL : at.NORMAL + 3, None, None]
 
 
 def pull_back_shared(
-    plan: Plan, shared: Shared, slow: Tensor, fast: Tensor, whole: Factors, bar_polar: Tensor, bars: Cotangents
+    instrument: Instrument,
+    shared: SharedFactors,
+    slow: Tensor,
+    fast: Tensor,
+    whole: FactorCotangents,
+    bar_polar: Tensor,
+    bars: Tables[Tensor],
 ) -> None:
     """From the factors that one sample of each pixel decides to that sample's ray."""
-    for sample, name in ((plan.omega_at, "omega"), (plan.capture_at, "capture")):
-        if sample is not None:
-            rays = cast_rays(plan, torch.full_like(slow[None], sample), slow, fast)
-            own = Factors.zeros(rays.direction)
+    for sample, name in ((instrument.plan.omega_at, "omega"), (instrument.plan.capture_at, "capture")):
+        if sample >= 0:
+            rays = cast_rays(instrument, torch.full_like(slow[None], sample), slow, fast)
+            own = FactorCotangents.zeros(rays.direction)
             setattr(own, name, getattr(whole, name))
-            pull_back_rays(plan, rays, own, bars)
+            pull_back_rays(instrument, rays, own, bars)
     if shared.number is not None:
-        rays, form = deciding_rays(plan, shared.number, slow, fast)
-        own = Factors.zeros(rays.direction)
+        rays, form = deciding_rays(instrument, shared.number, slow, fast)
+        own = FactorCotangents.zeros(rays.direction)
         bar_polar = bar_polar * (shared.number >= 0)
         bar_form = pull_back_polarization(
             form[:, :, None], rays.direction[:, :, None], bar_polar[:, None], own.direction
         )
-        source = shared.number.clamp(min=0) % len(plan.sources)
+        source = shared.number.clamp(min=0) % len(instrument.sources)
         bars.sources[:, at.FORM :].index_add_(0, source, bar_form[:, 0, 0].T)
-        pull_back_rays(plan, rays, own, bars)
+        pull_back_rays(instrument, rays, own, bars)

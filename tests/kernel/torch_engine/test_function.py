@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -17,11 +17,12 @@ from torch.utils._pytree import tree_leaves
 
 from nanobrag_torch.kernel import tables
 from nanobrag_torch.kernel.engine import TILE_OBSTACLES, obstacle, render
+from nanobrag_torch.kernel.pixel_plan import PixelPlan
 from nanobrag_torch.kernel.torch_engine import image as forward
 from nanobrag_torch.kernel.torch_engine import reverse
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks
-from nanobrag_torch.kernel.torch_engine.orientations import Cotangents, Crystal, Wanted
-from nanobrag_torch.kernel.torch_engine.rays import Plan
+from nanobrag_torch.kernel.torch_engine.orientations import Orientations
+from nanobrag_torch.kernel.torch_engine.rays import Instrument
 from nanobrag_torch.scene import with_tensors
 
 F32 = torch.float32
@@ -335,11 +336,12 @@ def test_no_tensor_is_made_on_another_device_and_no_number_leaves_it(compat, loo
     slow, fast = (torch.empty(12, dtype=torch.int64, device="meta") for _ in range(2))
     with torch.no_grad(), Devices() as devices:
         made = tables.tables(scene)
-        plan, crystal = Plan.of(scene, made), Crystal.of(scene, made, chunks.orientations)
-        image = forward.photons(plan, crystal, slow, fast, chunks)
-        bars = Cotangents(*(torch.zeros_like(getattr(made, item.name)) for item in fields(made)))
-        everything = Wanted(rays=True, vectors=True, shape=True, lookup=True)
-        reverse.pull_back(plan, crystal, slow, fast, image, everything, bars, chunks)
+        instrument = Instrument(made.panel, made.sources, PixelPlan.of(scene))
+        orientations = Orientations.of(scene, made, chunks.orientations)
+        image = forward.photons(instrument, orientations, slow, fast, chunks)
+        bars = tables.Tables(*(torch.zeros_like(table) for table in made))
+        everything = tables.WantedTables(rays=True, vectors=True, shape=True, lookup=True)
+        reverse.pull_back(instrument, orientations, slow, fast, image, everything, bars, chunks)
     assert devices.seen["meta"] > 300 and set(devices.seen) == {"meta"}
 
 
