@@ -1,8 +1,8 @@
-"""What the user said: crystal, detector, beam and noise, as plain dataclasses that may be assigned to.
+"""Configs of crystal, detector, beam and noise: plain dataclasses whose fields may be assigned to.
 
-A *scalar* is a number or a 0-d tensor; a tensor is never converted, so that it stays connected to the image. Field
-names, order, units and defaults are those of spec/api.md; fields that the established API does not know stand last.
-``validate()`` runs at construction and again before every evaluation, since fields may have been assigned in between.
+A *scalar* is a number or a 0-d tensor; a tensor is never converted, so that it stays connected to the image. Names,
+order, units and defaults of the fields are fixed: programs are written against them. Fields that were added later stand
+last. ``validate()`` runs at construction and again before every evaluation, since fields may be assigned in between.
 """
 
 import math
@@ -41,13 +41,46 @@ MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
 class CrystalConfig:
     """Unit cell, orientation, size and structure-factor default of one crystal.
 
-    Cell lengths in Angstrom, angles in degrees; ``misset_deg`` turns the reciprocal vectors about the laboratory x, y
-    and z axes in that order; ``mosflm_*`` in 1/Angstrom replace the cell where all three are given;
-    ``sample_x/y/z`` are the crystal's size in metres, filled from ``N_cells`` and informational.
-    ``phi_step_deg`` is the step of the sweep where it is not ``osc_range_deg / phi_steps``; ``interpolate`` None leaves
-    tricubic interpolation to the rule (on where an axis has at most two cells); ``rescale_matrix_to_cell`` keeps of
-    ``mosflm_*`` the directions only and takes lengths and volume from the cell, as C does where both are given;
-    ``spindle_axis`` None means the axis of the detector convention.
+    Attributes:
+        cell_a: Cell length a, Angstrom; ``cell_b`` and ``cell_c`` likewise.
+        cell_b: Cell length b, Angstrom.
+        cell_c: Cell length c, Angstrom.
+        cell_alpha: Cell angle between b and c, degrees; ``cell_beta`` and ``cell_gamma`` likewise.
+        cell_beta: Cell angle between a and c, degrees.
+        cell_gamma: Cell angle between a and b, degrees.
+        misset_deg: Rotations of the reciprocal vectors about the laboratory x, y and z axes, in that order, degrees.
+        misset_random: Draw the misset from the random stream of ``misset_seed`` instead.
+        misset_seed: Seed of a random misset; needed where ``misset_random`` is set.
+        mosflm_a_star: Reciprocal vector a* (3,), 1/Angstrom: where all three are given they replace the cell.
+        mosflm_b_star: Reciprocal vector b* (3,), 1/Angstrom.
+        mosflm_c_star: Reciprocal vector c* (3,), 1/Angstrom.
+        phi_start_deg: Start of the sweep, degrees.
+        osc_range_deg: Range of the sweep, degrees.
+        phi_steps: Orientations in the sweep, each at the start of its interval.
+        spindle_axis: Direction of the rotation axis; None is that of the detector convention.
+        mosaic_spread_deg: Largest rotation of a mosaic domain, degrees.
+        mosaic_domains: Number of mosaic domains; the first is not rotated.
+        mosaic_seed: Seed of the mosaic domains; None is 12345678.
+        N_cells: Unit cells along a, b and c, at least 1; real numbers may carry a gradient.
+        default_F: Amplitude of every reflection that no table lists, electrons.
+        shape: Shape of the crystal, or of its spots.
+        fudge: Scale of the spot size of ROUND, GAUSS and TOPHAT.
+        sample_x: Crystal size along a, metres; filled from ``N_cells``, without effect.
+        sample_y: Crystal size along b, metres; filled from ``N_cells``, without effect.
+        sample_z: Crystal size along c, metres; filled from ``N_cells``, without effect.
+        phi_step_deg: Step of the sweep, degrees; None is ``osc_range_deg / phi_steps``.
+        interpolate: Tricubic interpolation of structure factors; None turns it on where an axis has at most two cells.
+        rescale_matrix_to_cell: Take only the directions from ``mosflm_*``, lengths and volume from the cell, as C does
+            where both are given.
+
+    Raises:
+        ValueError: A value from which no crystal can be built, named with what is allowed.
+
+    Example:
+        ```python
+        a = torch.tensor(70.0, dtype=torch.float64, requires_grad=True)
+        config = CrystalConfig(a, 80.0, 90.0, 75.0, 85.0, 95.0, N_cells=(5, 5, 5), default_F=100.0)
+        ```
     """
 
     cell_a: Scalar = 100.0
@@ -90,7 +123,7 @@ class CrystalConfig:
 
     @property
     def has_matrix(self) -> bool:
-        """Whether the lattice is defined by three reciprocal vectors rather than by the cell."""
+        """True where three reciprocal vectors define the lattice, not the cell."""
         return all(getattr(self, name) is not None for name in MOSFLM_STARS)
 
     def validate(self) -> None:
@@ -141,12 +174,55 @@ CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vecto
 
 @dataclass
 class DetectorConfig:
-    """A flat (or curved) pixel detector: size, place, orientation, sampling and sensor.
+    """A flat or curved pixel detector: size, place, orientation, sampling and sensor.
 
-    ``beam_center_s/f`` are millimetres along slow and fast *before* MOSFLM's half pixel; in MOSFLM and DENZO slow is
-    Xbeam and fast is Ybeam. ``detector_pivot`` None is resolved at construction. ``detector_thicksteps`` -1 leaves the
-    number of layers to C's rule. ``near_point_s/f_mm`` is where the detector's normal through the sample meets it;
-    None means the beam centre (the ``nanoBragg`` command fills it as C does).
+    Attributes:
+        distance_mm: Distance from the sample along the beam, mm.
+        pixel_size_mm: Edge of a pixel, mm.
+        close_distance_mm: Distance along the detector's normal, mm; where it is given it decides, not ``distance_mm``.
+        spixels: Pixels along slow: rows of the image.
+        fpixels: Pixels along fast: columns of the image.
+        beam_center_s: Beam centre along slow, mm, before MOSFLM's half pixel (in MOSFLM and DENZO this is Xbeam); None
+            is the default of the convention.
+        beam_center_f: Beam centre along fast, mm, likewise (in MOSFLM and DENZO this is Ybeam).
+        beam_center_source: "auto" or "explicit": accepted, without effect.
+        detector_rotx_deg: Rotation about the laboratory x axis, degrees; then y, then z.
+        detector_roty_deg: Rotation about the laboratory y axis, degrees.
+        detector_rotz_deg: Rotation about the laboratory z axis, degrees.
+        detector_twotheta_deg: Rotation about ``twotheta_axis`` after those, degrees.
+        twotheta_axis: Direction (3,); None is that of the convention.
+        detector_convention: Laboratory frame and meaning of the beam centre.
+        detector_pivot: Point that stays put in rotations; None: SAMPLE where a close distance or a basis vector is
+            given, else BEAM.
+        oversample: Sub-pixels per axis; -1 resolves the fringes of the crystal.
+        oversample_omega: Solid angle for every sub-pixel.
+        oversample_polar: Polarization factor for every sub-pixel.
+        oversample_thick: Capture fraction for every sub-pixel.
+        curved_detector: Place all pixels at the same distance from the sample.
+        point_pixel: Solid angle 1/R^2, without pixel area and obliquity.
+        pix0_override_m: Position (3,) of the outer corner of the first pixel, metres, in place of distance and centre.
+        custom_fdet_vector: Direction (3,) of fast, in the CUSTOM convention.
+        custom_sdet_vector: Direction (3,) of slow, in the CUSTOM convention.
+        custom_odet_vector: Direction (3,) of the normal, in the CUSTOM convention.
+        custom_beam_vector: Direction (3,) of the beam, in the CUSTOM convention.
+        detector_abs_um: Attenuation depth of the sensor, micrometres; None is its thickness.
+        detector_thick_um: Thickness of the sensor, micrometres; 0 is no sensor.
+        detector_thicksteps: Layers of the sensor; -1 leaves the number to C's rule.
+        roi_xmin: First rendered pixel along fast; None is the edge, here and below.
+        roi_xmax: Last rendered pixel along fast, included.
+        roi_ymin: First rendered pixel along slow.
+        roi_ymax: Last rendered pixel along slow, included.
+        mask_array: Tensor (spixels, fpixels); pixels where it is 0 are not rendered.
+        near_point_s_mm: Foot of the normal through the sample along slow, mm; None is the beam centre.
+        near_point_f_mm: Foot of the normal through the sample along fast, mm; None is the beam centre.
+
+    Raises:
+        ValueError: A value from which no detector can be built, named with what is allowed.
+
+    Example:
+        ```python
+        config = DetectorConfig(spixels=256, fpixels=256, pixel_size_mm=0.4, distance_mm=100.0)
+        ```
     """
 
     distance_mm: Scalar = 100.0
@@ -213,7 +289,7 @@ class DetectorConfig:
 
     @property
     def has_custom_vectors(self) -> bool:
-        """Whether any of the basis vectors was given by the user."""
+        """True where any basis vector was given."""
         return any(getattr(self, name) is not None for name in CUSTOM_VECTORS)
 
     def beam_centre(self) -> tuple[Scalar, Scalar]:
@@ -250,7 +326,14 @@ class DetectorConfig:
     ) -> "DetectorConfig":
         """A config from distances as a command line gives them: a close distance alone pivots about the sample.
 
-        Raises ``ValueError`` where ``pivot`` is neither "beam" nor "sample".
+        Args:
+            distance_mm: Distance along the beam, mm; alone it pivots about the beam centre.
+            close_distance_mm: Distance along the detector's normal, mm.
+            pivot: "beam" or "sample", which then decides.
+            **kwargs: Other fields of the config.
+
+        Raises:
+            ValueError: ``pivot`` is neither, or another field is impossible.
         """
         if pivot is not None:
             check_choice("DetectorConfig", "pivot", pivot, [p.value for p in DetectorPivot])
@@ -320,11 +403,38 @@ class DetectorConfig:
 class BeamConfig:
     """The incident beam: wavelength, sources, polarization and fluence.
 
-    ``source_directions`` are unit vectors from the sample to the source, ``source_wavelengths`` metres. Without a
-    source list, divergence (milliradians) and dispersion (percent) generate one by the rules of physics.md section 7;
-    a count, range or step of None is unset there. ``polarization_axis`` is the direction of the E vector, None the
-    one of the detector convention. ``dmin`` is in Angstrom; ``beamsize_mm`` and ``exposure`` turn ``flux`` into
-    fluence.
+    Sources are listed, or generated from divergence and dispersion: of count, range and step those that are None follow
+    from the others (docs/physics.md, Divergence and dispersion).
+
+    Attributes:
+        wavelength_A: Central wavelength, Angstrom.
+        N_source_points: Number of sources: accepted, without effect.
+        source_distance_mm: Distance of the sources, mm: accepted, without effect, since directions alone decide.
+        source_size_mm: Size of the source, mm: accepted, without effect; give divergence instead.
+        source_directions: Unit vectors (n, 3) from the sample to each source; None generates the sources.
+        source_weights: Relative intensities (n,), used where ``Compat.source_weights`` says so [B25].
+        source_wavelengths: Wavelengths (n,) in metres; None is the central one.
+        polarization_factor: Kahn's K, -1 to 1: 0 unpolarised, 1 polarised along the axis.
+        nopolar: Leave the polarization factor out.
+        polarization_axis: Direction (3,) of the E vector; None is that of the detector convention.
+        flux: Photons per second; with exposure and beam size it makes the fluence.
+        exposure: Seconds.
+        beamsize_mm: Edge of the beam, mm.
+        fluence: Photons per square metre.
+        dmin: Resolution in Angstrom beyond which samples do not count; 0 is none.
+        water_size_um: Edge of the water drop around the crystal, micrometres.
+        hdiv_range_mrad: Full range of horizontal directions, milliradians.
+        vdiv_range_mrad: Full range of vertical directions, milliradians.
+        hdiv_step_mrad: Step between horizontal directions, milliradians.
+        vdiv_step_mrad: Step between vertical directions, milliradians.
+        hdiv_steps: Number of horizontal directions.
+        vdiv_steps: Number of vertical directions.
+        dispersion_pct: Full relative width of the spectrum, percent.
+        dispersion_steps: Number of wavelengths.
+        round_div: Leave out the corners of the grid of directions.
+
+    Raises:
+        ValueError: A value from which no beam can be built, named with what is allowed.
     """
 
     wavelength_A: Scalar = 1.0
@@ -408,7 +518,17 @@ class BeamConfig:
 
 @dataclass
 class NoiseConfig:
-    """Photon noise and digitisation; the C program's noise model has no readout noise."""
+    """Photon noise and digitisation, for :func:`nanobrag_torch.utils.noise.noise_image` and the command.
+
+    Attributes:
+        seed: Seed of the noise; None takes the clock.
+        adc_offset: Added to every pixel.
+        readout_noise: Standard deviation of a normal deviate in every pixel. The C program has none, nor has the
+            command, which follows it.
+        overload_value: Largest pixel value. The command's images have 16 bits and end at 65535.
+        generate_noise_image: Tells the command to write a noise image; ``noise_image`` does not ask.
+        intfile_scale: Scale of the command's integer image; 0 or less is automatic. ``noise_image`` does not ask.
+    """
 
     seed: int | None = None
     adc_offset: float = 40.0

@@ -35,7 +35,7 @@ def check_outputs(conf: Configuration) -> None:
     s = conf.settings
     written = [s.float_file, s.int_file]
     written += [s.pgm_file] if s.write_pgm else []
-    written += [s.noise_file] if s.write_noise else []
+    written += [s.noise_file] if conf.noise.generate_noise_image else []
     written += [s.dump_file] if s.use_dump and s.hkl_file is not None else []
     written += [name for name in (s.nexus_file, s.cbf_file) if name is not None]
     for name in written:
@@ -54,7 +54,7 @@ def check_outputs(conf: Configuration) -> None:
                 f"{option}: pixel (fast {pixel[0]}, slow {pixel[1]}) is not on the detector of "
                 f"{limits[0]} x {limits[1]} pixels. Count from 0."
             )
-    if s.write_noise:
+    if conf.noise.generate_noise_image:
         _noise_stream(conf)
 
 
@@ -77,10 +77,10 @@ def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> No
     write_float_image(s.float_file, image)
     print("\n".join(messages.statistics(found)))
 
-    scale = _given_or(s.intfile_scale, BRIGHTEST_INTEGER, found.max_I, 1.0)
+    scale = _given_or(conf.noise.intfile_scale, BRIGHTEST_INTEGER, found.max_I, 1.0)
     print(f"intfile_scale = {scale:g}\nwriting {s.int_file} as 2-byte integers")
     header = smv_header(smv_geometry(conf, run.geometry), strict=conf.compat.strict_c_files)
-    write_smv_pixels(s.int_file, header, _framed(to_pixels(image[roi], scale, s.adc_offset), image.shape, roi))
+    write_smv_pixels(s.int_file, header, _framed(to_pixels(image[roi], scale, conf.noise.adc_offset), image.shape, roi))
 
     if s.write_pgm:
         grey = _given_or(s.pgm_scale, BRIGHT_GREY, 5.0 * found.RMSD, scale)
@@ -88,7 +88,7 @@ def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> No
         write_pgm(s.pgm_file, _framed(image[roi], image.shape, roi), grey)
 
     counts = np.rint(image[roi]).astype(np.float64)
-    if s.write_noise:
+    if conf.noise.generate_noise_image:
         counts, pixels, overloads = noise_pixels(conf, image[roi])
         print(f"{counts.sum():.0f} photons on noise image ({overloads} overloads)")
         print(f"writing {s.noise_file} as 2-byte integers")

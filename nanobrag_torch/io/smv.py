@@ -146,6 +146,7 @@ def write_smv(
     wavelength_angstrom: float,
     beam_center_x_mm: float,
     beam_center_y_mm: float,
+    *,
     close_distance_mm: float | None = None,
     phi_deg: float | None = None,
     osc_start_deg: float | None = None,
@@ -159,10 +160,32 @@ def write_smv(
     scale: float = 1.0,
     adc_offset: float = 40.0,
 ) -> None:
-    """Write an image (slow, fast) times ``scale`` plus ``adc_offset`` with the header of an untilted detector.
+    """Write an image times ``scale`` plus ``adc_offset`` with the header of an untilted detector.
 
-    The beam centre is the (Xbeam, Ybeam) of ``convention``, in mm. Raises ``ValueError`` for an unknown convention,
-    byte order or pixel type, ``OSError`` where the file cannot be written.
+    Args:
+        filepath: File to write; an existing one is replaced when all is written.
+        image_data: Pixels (slow, fast).
+        pixel_size_mm: Edge of a pixel, mm.
+        distance_mm: Distance from the sample, mm.
+        wavelength_angstrom: Wavelength, Angstrom.
+        beam_center_x_mm: Xbeam of the convention, mm.
+        beam_center_y_mm: Ybeam of the convention, mm.
+        close_distance_mm: Distance along the normal, mm; None is ``distance_mm``.
+        phi_deg: Angle of the image, degrees; None is 0.
+        osc_start_deg: Start of the oscillation, degrees; None is ``phi_deg``.
+        osc_range_deg: Range of the oscillation, degrees; None is 0.
+        twotheta_deg: Two-theta in the header, degrees; the other entries do not turn with it.
+        detector_sn: Serial number of the detector.
+        beamline: Name of the beamline.
+        convention: Detector convention by name, in either case.
+        byte_order: "little_endian" or "big_endian".
+        data_type: "unsigned_short", "signed_short", "unsigned_int", "signed_int" or "float".
+        scale: Factor of the pixels.
+        adc_offset: Added to the scaled pixels.
+
+    Raises:
+        ValueError: Unknown convention, byte order or pixel type, or a pixel that is not a number.
+        OSError: The file cannot be written.
     """
     check_choice("write_smv", "convention", convention.lower(), [item.value for item in DetectorConvention])
     check_choice("write_smv", "byte_order", byte_order, BYTE_ORDERS)

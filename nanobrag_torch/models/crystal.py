@@ -10,11 +10,11 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
+from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
-from nanobrag_torch.physics.structure_factor import in_range, nearest, tricubic
 from nanobrag_torch.units import angstrom_to_m
 from nanobrag_torch.validation import number_of
 
@@ -231,17 +231,8 @@ class Crystal:
 
     def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
         """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
-        amplitudes = self.amplitudes()
-        default = amplitudes.default_F.to(self.dtype)
-        if amplitudes.table is None:
-            return default.expand(h.shape)
-        table = amplitudes.table.to(self.dtype)
-        whole = [fraction(x)[0] for x in (h, k, l)]
-        value = nearest(table, amplitudes.minimum, default, *whole)
-        if not amplitudes.interpolate:
-            return value
-        smooth = in_range(table, amplitudes.minimum, h, k, l)
-        return torch.where(smooth, tricubic(table, amplitudes.minimum, h, k, l, self.dtype), value)
+        nearest = fraction(h)[0], fraction(k)[0], fraction(l)[0]
+        return structure_factor(self.amplitudes(), (h, k, l), nearest, self.dtype)
 
     def compute_cell_tensors(self) -> dict[str, Tensor]:
         """Direct and reciprocal vectors and the volume, under the keys a, b, c, a_star, b_star, c_star, V."""

@@ -194,16 +194,16 @@ class Detector:
         return sample_solid_angles(self.panel(self.geometry(), 1), distance).to(self.dtype)
 
     def get_r_factor(self) -> Tensor:
-        """Beam . normal of the rotated detector."""
-        return self.geometry().ratio.to(self.dtype)
+        """Established name of ``r_factor``, as a method."""
+        return self.r_factor
 
     def get_corrected_distance(self) -> Tensor:
-        """Distance in metres along the beam to the rotated detector."""
-        return self.geometry().distance.to(self.dtype)
+        """Established name of ``distance_corrected``, as a method."""
+        return self.distance_corrected
 
     def get_effective_distance(self) -> Tensor:
-        """The distance of ``get_corrected_distance``, under the earlier interface's other name."""
-        return self.get_corrected_distance()
+        """Established second name of ``get_corrected_distance``."""
+        return self.distance_corrected
 
     def verify_beam_center_preservation(self, tolerance: float = 1e-6) -> tuple[bool, dict[str, Any]]:
         """Whether the rotated detector still meets the direct beam at its beam centre, to ``tolerance`` metres."""
@@ -273,13 +273,13 @@ class Detector:
 
     @property
     def distance_corrected(self) -> Tensor:
-        """The distance of ``get_corrected_distance``."""
-        return self.get_corrected_distance()
+        """Distance in metres along the beam to the rotated detector, 0-d; ``distance`` is that of the config."""
+        return self.geometry().distance.to(self.dtype)
 
     @property
     def r_factor(self) -> Tensor:
-        """The ratio of ``get_r_factor``."""
-        return self.get_r_factor()
+        """Cosine between beam and normal of the rotated detector, 0-d."""
+        return self.geometry().ratio.to(self.dtype)
 
     @property
     def beam_vector(self) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
 from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.validation import check_range
@@ -21,12 +22,21 @@ def generate_poisson_noise(
     readout_noise: float = 3.0,
     overload_value: float = float(OVERLOAD),
 ) -> tuple[Tensor, int]:
-    """(pixels, number of overloads): Poisson counts of ``mean`` photons, plus readout noise and offset, as int32.
+    """Poisson counts of the expected photons, plus readout noise and offset, as whole pixels without a gradient.
 
-    ``readout_noise`` is the standard deviation of a normal deviate drawn after all counts; with 0 the counts and pixels
-    are those of the C program with the same seed. ``seed`` None takes the clock and says so in the log. Pixels are
-    truncated to whole numbers and lie in 0 ... ``overload_value``. The result carries no gradient.
-    Raises ``ValueError`` where a mean is not finite, or the readout noise is negative.
+    Args:
+        mean: Expected photons, of any shape.
+        seed: Seed of the stream; None takes the clock and says so in the log.
+        adc_offset: Added to every pixel.
+        readout_noise: Standard deviation of a normal deviate, drawn after all counts; with 0 the counts and pixels are
+            those of the C program with the same seed.
+        overload_value: Largest pixel value.
+
+    Returns:
+        Pixels of the shape of ``mean``, int32, truncated, in 0 ... ``overload_value``; and the number above it.
+
+    Raises:
+        ValueError: A mean is not finite, or the readout noise is negative.
     """
     check_range("generate_poisson_noise", "readout_noise", readout_noise, 0)
     means = mean.detach().cpu().numpy()
@@ -43,6 +53,15 @@ def generate_poisson_noise(
     overloads = int((values > overload_value).sum())
     pixels = torch.from_numpy(np.clip(values, 0, overload_value)).to(torch.int32)
     return pixels.to(mean.device), overloads
+
+
+def noise_image(image: Tensor, config: NoiseConfig | None = None) -> tuple[Tensor, int]:
+    """Pixels of an ``image`` in photons as a detector of ``config`` reads it, and the number of overloads.
+
+    The result is that of :func:`generate_poisson_noise` with the config's seed, offset, readout noise and overload.
+    """
+    c = config or NoiseConfig()
+    return generate_poisson_noise(image, c.seed, c.adc_offset, c.readout_noise, c.overload_value)
 
 
 def lcg_random(

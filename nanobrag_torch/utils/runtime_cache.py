@@ -1,4 +1,7 @@
-"""A cache of compiled functions that forgets the one unused for longest."""
+"""Established cache of compiled functions, kept for programs that import it; nothing in this package uses it.
+
+Use :func:`functools.lru_cache` in new code.
+"""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +12,7 @@ from nanobrag_torch.validation import check_count
 
 
 class CompiledKernelCache:
-    """At most ``max_entries`` values by key; safe to use from several threads.
+    """At most ``max_entries`` values by key, the one unused for longest making room; safe to use from several threads.
 
     Raises ``ValueError`` for a size below one.
     """

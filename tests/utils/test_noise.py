@@ -5,7 +5,8 @@ import logging
 import pytest
 import torch
 
-from nanobrag_torch.utils.noise import generate_poisson_noise, lcg_random
+from nanobrag_torch.config import NoiseConfig
+from nanobrag_torch.utils.noise import generate_poisson_noise, lcg_random, noise_image
 
 #: Mean and the first eight counts of the C program with seed 1.
 COUNTS = {0.5: [0, 0, 1, 1, 1, 1, 0, 1], 12: [7, 10, 10, 13, 10, 9, 11, 7], 1e5: [99570, 99900, 99148, 99830]}
@@ -58,3 +59,11 @@ def test_uniform_deviates_come_as_a_tensor():
     values = lcg_random(1, 3, dtype=torch.float64)
     assert values.dtype == torch.float64
     assert values.tolist() == pytest.approx([0.415999353, 0.0919648930, 0.756410480], rel=1e-7)
+
+
+def test_a_noise_config_says_all_that_an_image_needs():
+    means = torch.full((4, 5), 30.0)
+    config = NoiseConfig(seed=5, adc_offset=10.0, readout_noise=2.0, overload_value=45.0)
+    pixels, overloads = noise_image(means, config)
+    expected, expected_overloads = generate_poisson_noise(means, 5, 10.0, 2.0, 45.0)
+    assert torch.equal(pixels, expected) and overloads == expected_overloads > 0
