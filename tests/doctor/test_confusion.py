@@ -1,6 +1,7 @@
 """Confusion of causes built in with causes called: none is missed, no healthy gradient is accused."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from doctor.cases import CASES
 from doctor.healthy import draw
 
-from nanobrag_torch.doctor import RULES, diagnose
+from nanobrag_torch.doctor import CODES, RULES, diagnose
 
 DRAWN = 60
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
@@ -52,3 +53,32 @@ def test_the_page_shows_this_table(counts, record_testsuite_property):
 def test_the_page_explains_every_code():
     page = PAGE.read_text(encoding="utf-8")
     assert [rule.code for rule in RULES if f"| {rule.code} | {rule.severity} | {rule.title} |" not in page] == []
+
+
+def entries():
+    """Text of every code's entry, by code."""
+    page = PAGE.read_text(encoding="utf-8")
+    parts = re.split(r"^##+ (?:(\w+) — [^{]+ \{#(\w+)\})?.*$", page, flags=re.MULTILINE)
+    found = {code: text for code, anchor, text in zip(*(parts[i::3] for i in (1, 2, 3)), strict=True) if code}
+    assert all(code.lower() == anchor for code, anchor in zip(parts[1::3], parts[2::3], strict=True) if code)
+    return found
+
+
+def test_every_code_has_an_entry_with_meaning_evidence_and_remedy():
+    found = entries()
+    assert set(found) == {*CODES, "unexamined"}
+    for code, text in found.items():
+        assert re.findall(r"^\*\*(\w+)\.\*\* \S", text, re.MULTILINE) == ["Meaning", "Evidence", "Remedy"], code
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code} {case.title}")
+def test_the_evidence_of_a_verdict_is_named_in_the_entry_of_its_code(case):
+    entry = " ".join(entries()[case.code].split())
+    assert [key for key in case.found.verdict.evidence if f"`{key}`" not in entry] == []
+
+
+def test_the_page_that_starts_from_symptoms_leads_to_entries_that_exist():
+    page = (PAGE.parent / "your-gradient-is-zero.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\[(\w+)\]\(doctor\.md#(\w+)\)", page)
+    assert {code for code, _ in linked} >= {code for code in CODES if code != "healthy"}
+    assert all(code.lower() == anchor for code, anchor in linked)
