@@ -1,7 +1,7 @@
-"""Which of C's habits are followed: one frozen record, and its presets as values of it.
+"""Deviations of C: one frozen record that says which of them are followed, and its presets.
 
-The ids in brackets are those of the table of known defects of the C program (physics.md, section 17). Wherever the
-package asks a field of :class:`Compat`, that is the one place where the habit is written down.
+The ids in brackets are explained in docs/deviations-of-c.md. Wherever the package asks a field of :class:`Compat`, that
+is the one place where the deviation is written down.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +12,14 @@ Sampling = Literal["first", "last", "per_sample"]
 
 @dataclass(frozen=True)
 class Compat:
-    """Choices between the C program's behaviour and the physically correct one; the defaults are the latter."""
+    """Choices between the C program's behaviour and the physically correct one; the defaults are the latter.
+
+    Example:
+        ```python
+        compat = Compat.of("c").with_changes(cell_construction="exact")
+        Simulator(crystal, detector, compat=compat)
+        ```
+    """
 
     name: str = "physical"
     cell_construction: Literal["c", "exact"] = "exact"
@@ -20,11 +27,11 @@ class Compat:
     phi_zero_carryover: bool = False
     """[B02] the phi = 0 step of a sweep keeps the previous orientation."""
     omega_sampling: Sampling = "per_sample"
-    """[B03] which sub-pixel's solid angle weighs the pixel."""
+    """[B03] sub-pixel whose solid angle weighs the pixel."""
     polar_sampling: Sampling = "per_sample"
-    """[B03] which sample's polarization factor weighs the pixel."""
+    """[B03] sample whose polarization factor weighs the pixel."""
     capture_sampling: Literal["last_layer", "per_layer"] = "per_layer"
-    """[B04] whether every sensor layer counts with its own capture fraction."""
+    """[B04] sensor layers that count with their own capture fraction."""
     oversample_running_product: bool = False
     """[B05] ``oversample_*`` multiply the running total instead of the sample."""
     oversample_thick_blackout: bool = False
@@ -48,7 +55,7 @@ class Compat:
     convention_forces_pivot: bool = False
     """[B16] a named convention overrides the requested pivot."""
     pix0_override: bool = True
-    """[B17] whether an explicit detector origin is honoured."""
+    """[B17] an explicit detector origin is honoured."""
     odet_rule: Literal["c", "cross"] = "cross"
     """[B18] C rebuilds the normal from fast x slow only if its length is not exactly 1."""
     normalise_twotheta_axis: bool = True
@@ -58,7 +65,7 @@ class Compat:
     mosaic_angle: Literal["single", "double"] = "double"
     """Precision of a mosaic domain's rotation angle; C's single precision moves an image by some 1e-9."""
     source_weights: Literal["ignore", "use"] = "use"
-    """[B25] whether the weights of a source list count (normalised to mean 1)."""
+    """[B25] the weights of a source list count (normalised to mean 1), or all sources alike."""
     strict_c_cli: bool = False
     """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
     strict_c_files: bool = False

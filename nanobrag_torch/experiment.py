@@ -1,4 +1,4 @@
-"""An experiment as a ``torch.nn.Module``: raw parameters around a config, and the image that they give.
+"""Experiment as a ``torch.nn.Module``: raw parameters around configs, and the image that they give.
 
 Raw parameters are zero at the config's own values. Lengths, distance and fluence are multiplied by exp(raw); angles,
 missets, tilts and beam shifts move by limit * tanh(raw), so that an optimiser cannot leave the neighbourhood.
@@ -197,10 +197,27 @@ class BeamStageAParams(_StageAParams):
 class ExperimentModel(nn.Module):
     """Crystal, detector and beam as one module whose ``forward`` is the image.
 
-    ``param_init`` "frozen" has no parameters and gives exactly the image of the configs; "stage_a" makes cell, misset,
-    detector and fluence refinable (``crystal_params``, ``detector_params``, ``beam_params``). ``hkl_data`` (h_range,
-    k_range, l_range) and ``hkl_metadata`` are the structure factors; ``compat`` is that of ``Simulator``.
-    ``dtype`` is that of image and parameters; physical values are formed in float64.
+    Args:
+        crystal_config: The crystal.
+        detector_config: The detector.
+        beam_config: The beam.
+        device: Device of image and parameters; None is the CPU.
+        dtype: Precision of image and parameters; physical values are formed in float64.
+        param_init: "frozen" has no parameters and gives exactly the image of the configs; "stage_a" makes cell, misset,
+            detector and fluence refinable (``crystal_params``, ``detector_params``, ``beam_params``).
+        hkl_data: Amplitudes (h_range, k_range, l_range), electrons.
+        hkl_metadata: Place of the table, as ``Crystal.hkl_metadata``.
+        compat: Deviations of C, as for ``Simulator``.
+
+    Raises:
+        ValueError: Another ``param_init``, or a config in which a raw parameter could not move the image.
+
+    Example:
+        ```python
+        model = ExperimentModel(crystal_config, detector_config, beam_config, dtype=torch.float64, param_init="stage_a")
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+        loss = ((model() - measured) ** 2).sum()
+        ```
     """
 
     hkl_data: Tensor | None
@@ -230,12 +247,12 @@ class ExperimentModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the image is computed."""
+        """Device on which the image is computed."""
         return self._place.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the image."""
+        """Precision of the image."""
         return self._place.dtype
 
     def set_structure_factors(self, hkl_data: Tensor | None, hkl_metadata: dict[str, Any] | None) -> None:
@@ -259,7 +276,18 @@ class ExperimentModel(nn.Module):
         oversample_polar: bool | None = None,
         oversample_thick: bool | None = None,
     ) -> Tensor:
-        """The image (spixels, fpixels) in photons per pixel; the arguments are those of ``Simulator.run``."""
+        """The image in photons per pixel; the arguments are those of ``Simulator.run``.
+
+        Args:
+            pixel_batch_size: Rows evaluated at a time; None leaves it to the memory.
+            oversample: Sub-pixels per axis; None is the detector's.
+            oversample_omega: Solid angle for every sub-pixel; None is the detector's.
+            oversample_polar: Polarization factor for every sub-pixel; None is the detector's.
+            oversample_thick: Capture fraction for every sub-pixel; None is the detector's.
+
+        Returns:
+            Image (spixels, fpixels), connected to the parameters.
+        """
         image = self.simulator().run(
             pixel_batch_size,
             oversample=oversample,

@@ -1,4 +1,4 @@
-"""From a simulator and its image to the record that NXmx and CBF files are written from."""
+"""Exposure of a simulator: its image and geometry as the record that NXmx and CBF files are written from."""
 
 import numpy as np
 from torch import Tensor

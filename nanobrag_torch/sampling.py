@@ -1,6 +1,6 @@
-"""How finely things are sampled: the C program's rules for counts, ranges and steps, each a table of its cases.
+"""Sampling rules of the C program for counts, ranges and steps, each a table of its cases.
 
-None stands for "not given" throughout. Sources: physics.md sections 5.2, 6, 7.1, 9.1 and 9.2.
+None stands for "not given" throughout (docs/physics.md, Sources and Sensor).
 """
 
 import math
@@ -20,13 +20,13 @@ class Steps:
 
 
 def _given(value: Any, least: float) -> bool:
-    """Whether a value counts as given: C marks "unset" by a negative number."""
+    """True where a value counts as given: C marks "unset" by a negative number."""
     number = number_of(value)
     return value is not None and (number is None or number >= least)
 
 
 def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> Steps:
-    """Phi steps: an oscillation alone means two steps, a count alone one degree (physics.md, 6)."""
+    """Phi steps: an oscillation alone means two steps, a count alone one degree."""
     has_osc = _given(oscillation, 0)
     positive_step = step is not None and (number_of(step) or 0) > 0
     if count is None or count < 0:
@@ -42,9 +42,16 @@ def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> S
 
 
 def angular_range(count: int | None, full: Any = None, step: Any = None, default_full: float = 1.0) -> Steps:
-    """Divergence or dispersion: points from -full/2 on (physics.md, 7.1).
+    """Divergence or dispersion: points from -full/2 on.
 
-    ``default_full`` is the range that a count alone implies: 1 rad for divergence, 0 for dispersion.
+    Args:
+        count: Number of points.
+        full: Range.
+        step: Step, in the unit of the range.
+        default_full: Range that a count alone implies: 1 rad for divergence, 0 for dispersion.
+
+    Returns:
+        Count, range and step in the unit that went in; one point at zero where there is nothing to sample.
     """
     has_range, positive_step = _given(full, 0), step is not None and (number_of(step) or 0) > 0
     if count is None or count <= 0:
@@ -77,14 +84,21 @@ def thickness_layers(count: int | None, thickness: Any, grid: str = "c") -> Step
 
 
 def mosaic_domains(count: int | None, spread: Any) -> tuple[int, Any]:
-    """(domains, spread): a spread alone means ten domains, domains without a spread are one (physics.md, 5.2)."""
+    """(domains, spread): a spread alone means ten domains, domains without a spread are one."""
     if spread is None or _number(spread) <= 0:
         return 1, 0.0
     return (10 if count is None or count <= 0 else count), spread
 
 
 def recommended_oversample(crystal_size: float, wavelength: float, distance: float, pixel_size: float) -> int:
-    """Sub-pixels per axis so that three of them cover a fringe; all lengths in metres (physics.md, 9.1)."""
+    """Sub-pixels per axis so that three of them cover a fringe.
+
+    Args:
+        crystal_size: Largest edge of the crystal, metres.
+        wavelength: Wavelength, metres.
+        distance: Distance of the detector, metres.
+        pixel_size: Edge of a pixel, metres.
+    """
     return max(1, math.ceil(3.0 * crystal_size / (wavelength * distance / pixel_size)))
 
 

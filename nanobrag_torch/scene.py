@@ -1,6 +1,6 @@
-"""The scene: everything that decides an image, as SI tensors in float64.
+"""Scene: all that decides an image, as SI tensors in float64.
 
-The models turn a config into these records once per evaluation; the kernel reads nothing else. All tensors stay
+The models turn configs into these records once per evaluation; the kernel reads nothing else. All tensors stay
 connected to the configs that they came from.
 """
 
@@ -100,7 +100,7 @@ class Amplitudes:
 
 @dataclass(frozen=True)
 class Weighing:
-    """How the factors that vary within a pixel are sampled (physics.md section 13), and what multiplies what."""
+    """Sampling of the factors that vary within a pixel, and their products (docs/physics.md, The sum and its scale)."""
 
     omega: Sampling = "per_sample"
     polar: Sampling = "per_sample"
@@ -108,7 +108,7 @@ class Weighing:
     running: tuple[str, ...] = ()
     """Factors that multiply the running total [B05]: any of "capture", "polar", "omega"."""
     blackout: bool = False
-    """Whether a missing sensor captures nothing [B06]."""
+    """True where a missing sensor captures nothing [B06]."""
     background_model: Literal["c", "physical"] = "physical"
     dmin_zeroes_background: bool = False
 

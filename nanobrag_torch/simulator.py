@@ -1,4 +1,4 @@
-"""Choose pixels, ask the kernel for them, assemble the image."""
+"""Simulator: pixels chosen, a scene made of the models, the kernel asked for photons, the image assembled."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,17 +37,37 @@ ROTATION_FIELDS = (
 
 
 class Simulator:
-    """Diffraction of ``crystal`` onto ``detector``.
-
-    ``crystal_config`` lends its rotation fields (phi, spindle, mosaic) to the crystal; ``beam_config`` falls back to
-    the crystal's, then to the default beam. ``compat`` is a preset's name or a ``Compat`` record. ``dtype`` float64 is
-    exact; float32 keeps positions and Miller indices in float64 and the rest in float32. ``debug_config`` may hold
-    ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast] for ``nanobrag_torch.trace``.
-    ``engine`` "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
-    tiles of torch operations and "formula" the readable reference, all at once. ``memory_budget`` is what
-    an evaluation may take beside image and gradient, in bytes.
+    """Diffraction of a crystal onto a detector.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
+
+    Args:
+        crystal: The crystal; it is moved to ``device``.
+        detector: The detector; it is moved to ``device``.
+        crystal_config: Config that lends its rotation fields (phi, spindle, mosaic) to the crystal.
+        beam_config: The beam; None is the crystal's, then the default beam.
+        device: Device of the evaluation; None is the crystal's.
+        dtype: torch.float64 is exact; torch.float32 keeps positions and Miller indices in float64, and rounds the rest.
+        debug_config: Dict that may hold ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast].
+        compat: Deviations of C: a preset's name or a :class:`~nanobrag_torch.compat.Compat`; None is "physical".
+        engine: "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
+            tiles of torch operations and "formula" the readable reference, all at once.
+        memory_budget: Bytes that an evaluation may take beside image and gradient.
+
+    Attributes:
+        r_e_sqr: Square of the classical electron radius, m^2.
+
+    Raises:
+        ValueError: Another ``dtype``, ``engine``, ``compat`` or device than there is.
+
+    Example:
+        ```python
+        a = torch.tensor(70.0, dtype=torch.float64, requires_grad=True)
+        crystal = Crystal(CrystalConfig(a, 80.0, 90.0, N_cells=(5, 5, 5), default_F=100.0))
+        detector = Detector(DetectorConfig(spixels=256, fpixels=256, pixel_size_mm=0.4))
+        image = Simulator(crystal, detector, beam_config=BeamConfig(wavelength_A=1.0), dtype=torch.float64).run()
+        image.sum().backward()  # a.grad: photons per Angstrom
+        ```
     """
 
     r_e_sqr = R_E_SQUARED
@@ -119,14 +139,24 @@ class Simulator:
         oversample_thick: bool | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """The image (spixels, fpixels) in photons per pixel; zeros outside the ROI and where the mask is zero.
+        """Simulate the image; pixels outside the ROI and where the mask is zero are zero.
 
-        ``pixel_batch_size`` evaluates that many rows at a time, with the same result. ``stochastic_pixel_count`` draws
-        that many of the rendered pixels without replacement and returns (intensities, slow indices, fast indices),
-        each (n,). ``override_a_star`` (3,) in 1/Angstrom replaces that reciprocal vector. The ``oversample`` arguments
-        override the detector's. ``progress`` is called with (pixels done, pixels in all).
+        Args:
+            pixel_batch_size: Rows evaluated at a time, with the same result; None leaves it to the memory.
+            stochastic_pixel_count: Number of rendered pixels to draw without replacement, instead of all.
+            override_a_star: Reciprocal vector (3,) in 1/Angstrom in place of a*.
+            oversample: Sub-pixels per axis, -1 automatic; None is the detector's.
+            oversample_omega: Solid angle for every sub-pixel; None is the detector's.
+            oversample_polar: Polarization factor for every sub-pixel; None is the detector's.
+            oversample_thick: Capture fraction for every sub-pixel; None is the detector's.
+            progress: Called with (pixels done, pixels in all).
 
-        Raises ``ValueError`` for configs or arguments from which no image can be computed, before any work is done.
+        Returns:
+            Image (spixels, fpixels) in photons per pixel; or of the drawn pixels the intensities, slow indices and fast
+            indices, each (n,).
+
+        Raises:
+            ValueError: Configs or arguments from which no image can be computed, before any work is done.
         """
         if pixel_batch_size is not None and stochastic_pixel_count is not None:
             raise ValueError(
@@ -161,11 +191,17 @@ class Simulator:
         return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
 
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The derivative of the image with respect to each of ``parameters``: (*shape of the parameter, slow, fast).
+        """Derivative of the image with respect to each of some parameters, in one sweep over the image.
 
-        ``parameters`` are tensors of the configs (or ``hkl_data``) that require a gradient, under any names. All are
-        followed in one sweep over the image; each element of a parameter costs an image of memory.
-        Raises ``ValueError`` for a tensor that does not require a gradient.
+        Args:
+            parameters: Tensors of the configs (or ``hkl_data``) that require a gradient, under any names; each of their
+                elements costs an image of memory.
+
+        Returns:
+            For each name a tensor (*shape of the parameter, slow, fast).
+
+        Raises:
+            ValueError: A tensor does not require a gradient.
         """
         for name, parameter in parameters.items():
             if not parameter.requires_grad:
@@ -230,7 +266,18 @@ class Simulator:
         oversample_polar: bool | None = None,
         oversample_thick: bool | None = None,
     ) -> Scene:
-        """Everything that decides the image, as SI tensors connected to the configs (see ``run`` for the arguments)."""
+        """The scene: all that decides the image, as SI tensors connected to the configs.
+
+        Args:
+            override_a_star: As for :meth:`run`, like the others.
+            oversample: Sub-pixels per axis.
+            oversample_omega: Solid angle for every sub-pixel.
+            oversample_polar: Polarization factor for every sub-pixel.
+            oversample_thick: Capture fraction for every sub-pixel.
+
+        Raises:
+            ValueError: Configs or arguments from which no image can be computed.
+        """
         compat, config = self.compat, self.detector.config
         if oversample is not None and (not isinstance(oversample, int) or oversample == 0 or oversample < -1):
             raise fail("run", "oversample", oversample, "-1 (automatic) or an integer of at least 1", "")
@@ -285,10 +332,14 @@ class Simulator:
         return compute_statistics(float_image, self.detector.config, self.oversample()).as_dict()
 
     def estimate_memory(self, target_gpu_gb: float = 24.0) -> dict[str, Any]:
-        """What one image needs, in the earlier interface's terms; tiling means that any image fits.
+        """Memory that one image needs, in the earlier interface's terms; tiling means that any image fits.
 
-        Keys: ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (held at once), ``recommended_chunk_size`` (pixels
-        whose samples fit ``target_gpu_gb``), ``full_vectorization_ok`` (whether the whole image does).
+        Args:
+            target_gpu_gb: Memory of the device, gigabytes.
+
+        Returns:
+            A dict of ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (held at once), ``recommended_chunk_size``
+            (pixels whose samples fit ``target_gpu_gb``) and ``full_vectorization_ok`` (True where the image does).
         """
         scene = self.scene()
         per_pixel = scene.samples_per_pixel * BYTES_PER_SAMPLE
@@ -303,7 +354,7 @@ class Simulator:
 
 
 def _weighing(compat: Compat, flags: dict[str, bool]) -> Weighing:
-    """How the factors within a pixel are sampled: as ``compat`` says, per sample where a flag asks for it."""
+    """Sampling of the factors within a pixel: as ``compat`` says, per sample where a flag asks for it."""
     running = tuple(name for name, flag in flags.items() if flag) if compat.oversample_running_product else ()
     return Weighing(
         omega="per_sample" if flags["omega"] else compat.omega_sampling,

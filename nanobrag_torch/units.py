@@ -1,9 +1,9 @@
-"""Every constant and every unit conversion of the package, each stated once.
+"""Units: every constant and every conversion of the package, each stated once.
 
 Conversions are one multiplication or division, in the direction that the C program takes so that even the last bit
 agrees; a number stays a number and a tensor stays connected to its graph.
 Internally lengths are metres and angles radians; cell edges stay in Angstrom until the direct vectors are built,
-and reciprocal vectors stay in 1/Angstrom (physics.md, section 1).
+and reciprocal vectors stay in 1/Angstrom (docs/physics.md, Constants and units).
 """
 
 import math

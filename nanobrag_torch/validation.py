@@ -1,4 +1,4 @@
-"""Checks on what the user said, with errors that name the field, the value, what is allowed and what to do.
+"""Checks of values, with errors that name the field, the value, what is allowed and what to do.
 
 Every check accepts a number or a tensor. Under ``torch.func`` transforms a tensor may have no readable value; such a
 tensor passes, since its values were checked when the point of evaluation was built.
@@ -31,7 +31,18 @@ def number_of(value: Any) -> float | None:
 
 
 def fail(owner: str, field: str, given: Any, allowed: str, remedy: str) -> ValueError:
-    """The error that every check raises: what was given, what is allowed, what to do."""
+    """The error that every check raises.
+
+    Args:
+        owner: Class or function that was given the value.
+        field: Name of the field or argument.
+        given: Value that was given.
+        allowed: Values that are allowed, in words that follow "must be".
+        remedy: Advice to the user.
+
+    Returns:
+        The error, to be raised.
+    """
     shown = given.detach().tolist() if isinstance(given, torch.Tensor) and given.numel() <= 16 else given
     return ValueError(f"{owner}.{field} = {shown!r}: must be {allowed}. {remedy}")
 
@@ -49,7 +60,20 @@ def check_range(
     remedy: str = "",
     optional: bool = False,
 ) -> None:
-    """Raise ``ValueError`` unless ``value`` is a finite number within the range (None passes if ``optional``)."""
+    """Raise ``ValueError`` unless ``value`` is a finite number within a range.
+
+    Args:
+        owner: Class or function that was given the value.
+        field: Name of the field or argument.
+        value: Number or one-element tensor.
+        low: Least value.
+        high: Largest value.
+        low_open: Exclude ``low`` itself.
+        high_open: Exclude ``high`` itself.
+        unit: Unit, for the message.
+        remedy: Advice to the user.
+        optional: Accept None.
+    """
     if value is None and optional:
         return
     try:
@@ -68,7 +92,15 @@ def check_range(
 
 
 def check_finite(owner: str, field: str, values: Any, length: int | None = None, remedy: str = "") -> None:
-    """Raise ``ValueError`` unless every component is finite and, if ``length`` is given, there are that many."""
+    """Raise ``ValueError`` unless every component is a finite number.
+
+    Args:
+        owner: Class or function that was given the values.
+        field: Name of the field or argument.
+        values: Tensor, or sequence of numbers and 0-d tensors.
+        length: Number of components; None accepts any.
+        remedy: Advice to the user.
+    """
     items = list(values.reshape(-1)) if isinstance(values, torch.Tensor) else list(values)
     if length is not None and len(items) != length:
         raise fail(owner, field, values, f"{length} numbers", remedy)
@@ -77,14 +109,30 @@ def check_finite(owner: str, field: str, values: Any, length: int | None = None,
 
 
 def check_choice(owner: str, field: str, value: Any, choices: Iterable[Any], remedy: str = "") -> None:
-    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``.
+
+    Args:
+        owner: Class or function that was given the value.
+        field: Name of the field or argument.
+        value: Value that was given.
+        choices: Values that are allowed.
+        remedy: Advice to the user.
+    """
     choices = list(choices)
     if value not in choices:
         raise fail(owner, field, value, "one of " + ", ".join(str(choice) for choice in choices), remedy)
 
 
 def check_count(owner: str, field: str, value: Any, low: int = 1, remedy: str = "") -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer of at least ``low``."""
+    """Raise ``ValueError`` unless ``value`` is an integer of at least ``low``.
+
+    Args:
+        owner: Class or function that was given the value.
+        field: Name of the field or argument.
+        value: Value that was given.
+        low: Least integer.
+        remedy: Advice to the user.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise fail(owner, field, value, f"an integer of at least {low}", remedy)
 

@@ -22,6 +22,6 @@ def test_a_record_is_frozen_and_lists_all_its_choices():
     assert set(Compat().as_dict()) == {field.name for field in fields(Compat)}
 
 
-def test_the_c_preset_differs_from_physics_in_every_habit_that_touches_the_image():
+def test_the_c_preset_differs_from_physics_in_every_deviation_that_touches_the_image():
     same = {name for name, value in PRESETS["c"].as_dict().items() if value == PRESETS["physical"].as_dict()[name]}
     assert same == {"misset_random_cap", "strict_c_cli", "strict_c_files"}

@@ -1,4 +1,4 @@
-"""What the user may say, and what is refused: before any work, with the field, the value and a remedy."""
+"""Configs: values that are refused before any work, with the field, the value and a remedy; and derived fields."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is written of a simulated image describes the experiment that made it."""
+"""Exposures of simulated images describe the experiment that made them."""
 
 import numpy as np
 import pytest

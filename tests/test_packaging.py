@@ -1,4 +1,4 @@
-"""What users install: the metadata, the conda environment and the Makefile say the same; importing costs little."""
+"""Installation: metadata, conda environment and Makefile say the same; importing costs little."""
 
 import ast
 import re

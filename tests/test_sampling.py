@@ -1,4 +1,4 @@
-"""The step rules, case by case as physics.md tabulates them."""
+"""The step rules, case by case as docs/physics.md tabulates them."""
 
 import pytest
 

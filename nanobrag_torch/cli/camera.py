@@ -1,4 +1,4 @@
-"""The detector of a command line: sizes, beam centre and near point reconciled into a config (physics.md, 8)."""
+"""Detector of a command line: sizes, beam centre and near point reconciled into a config (docs/physics.md, Detector)."""
 
 import math
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ _FLOAT, _INTEGER, _DUMP = "floatimage.bin", "intimage.img", "Fdump.bin"
 
 @dataclass(frozen=True)
 class WorstPixel:
-    """A pixel and its value in both images."""
+    """A pixel that differs, with its value in both images."""
 
     slow: int
     fast: int
@@ -41,10 +41,18 @@ class WorstPixel:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far two images agree. ``different`` counts pixels beyond the tolerance; ``worst`` are the furthest off.
+    """Differences between two images.
 
-    ``excess`` is the largest difference in units of its pixel's tolerance. ``correlation`` is None where either image
-    is constant, ``header_differences`` None where there are no headers to compare.
+    Attributes:
+        pixels: Number of pixels.
+        different: Number of pixels beyond their tolerance.
+        correlation: Correlation of the images; None where either is constant.
+        sum_ours: Sum of our image, photons.
+        sum_theirs: Sum of the other image, photons.
+        largest_difference: Largest difference of a pixel, photons.
+        excess: Largest difference in units of its pixel's tolerance.
+        worst: The pixels that are furthest off, the worst first.
+        header_differences: Lines in which the SMV headers differ; None where there are no headers to compare.
     """
 
     pixels: int
@@ -59,7 +67,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether no pixel differs."""
+        """True where no pixel differs."""
         return self.different == 0
 
 
@@ -75,9 +83,17 @@ class Pair:
 def compare_images(
     ours: np.ndarray, theirs: np.ndarray, rtol: float = RTOL, count: int = 10, headers: tuple[str, ...] | None = None
 ) -> Comparison:
-    """Compare two images (slow, fast): a pixel differs by more than ``rtol`` of itself plus 1e-9 of the maximum.
+    """Compare two images: a pixel differs by more than ``rtol`` of itself plus 1e-9 of the maximum.
 
-    Raises ``ValueError`` where the shapes differ.
+    Args:
+        ours: Our image (slow, fast).
+        theirs: The other image, of the same shape; tolerances are parts of it.
+        rtol: Relative tolerance of a pixel.
+        count: Number of worst pixels to keep.
+        headers: Differences of the headers, to be kept with the result.
+
+    Raises:
+        ValueError: The shapes differ.
     """
     import numpy as np
 
@@ -108,9 +124,18 @@ def compare_images(
 
 
 def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL, count: int = 10) -> Pair:
-    """Run ``command`` (options of nanoBragg) here and through ``binary``, and compare images and SMV headers.
+    """Run a command line here and through another program; compare images and SMV headers.
 
-    Raises ``CommandError``, ``ValueError`` or ``OSError`` where either run does not leave its images.
+    Args:
+        command: Options of nanoBragg.
+        binary: Path of the other program.
+        rtol: Relative tolerance of a pixel.
+        count: Number of worst pixels to keep.
+
+    Raises:
+        CommandError: A run does not leave its images.
+        ValueError: An option or a file cannot be understood.
+        OSError: A file or the program cannot be opened.
     """
     with tempfile.TemporaryDirectory(prefix="nb-compare-") as folder:
         ours, theirs = Path(folder, "ours"), Path(folder, "theirs")
@@ -121,9 +146,18 @@ def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL
 
 
 def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = RTOL, count: int = 10) -> Pair:
-    """Run ``command`` here and compare with a float image, or an .npz with an array ``float`` and maybe ``int_header``.
+    """Run a command line here and compare with a stored image.
 
-    Raises as :func:`compare_with_program` does.
+    Args:
+        command: Options of nanoBragg.
+        reference: A float image, or an .npz with an array ``float`` and maybe a text ``int_header``.
+        rtol: Relative tolerance of a pixel.
+        count: Number of worst pixels to keep.
+
+    Raises:
+        CommandError: The run does not leave its image.
+        ValueError: An option or a file cannot be understood.
+        OSError: A file cannot be opened.
     """
     with tempfile.TemporaryDirectory(prefix="nb-compare-") as folder:
         ours = Path(folder, "ours")

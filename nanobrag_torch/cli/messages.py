@@ -1,4 +1,4 @@
-"""What the command says on standard output: the lines of the C program, from the records of the models (cli.md, 5).
+"""Lines of the C program on standard output, from the records of the models.
 
 Every function returns lines; numbers are formatted as ``printf`` formats them.
 """
@@ -38,7 +38,7 @@ def report(run: Prepared) -> Iterator[str]:
 
 
 def _opening(run: Prepared) -> Iterator[str]:
-    """From the ingested headers to the choice of interpolation."""
+    """Lines from the ingested headers to the choice of interpolation."""
     conf, geometry, s = run.conf, run.geometry, run.settings
     yield from (f"reading {name}" for name in (s.mask_file, s.image_file) if name is not None)
     yield from conf.notices
@@ -59,14 +59,14 @@ def _opening(run: Prepared) -> Iterator[str]:
 
 
 def _redraws_normal(conf: Configuration) -> bool:
-    """Whether a given normal is replaced by fast x slow: C does it where its length is not exactly 1 [B18]."""
+    """True where fast x slow replaces a given normal: C does it where its length is not exactly 1 [B18]."""
     normal = conf.settings.odet_vector
     custom = conf.settings.convention is DetectorConvention.CUSTOM
     return custom and normal is not None and conf.compat.odet_rule == "c" and math.hypot(*normal) != 1.0
 
 
 def _crystal(run: Prepared) -> Iterator[str]:
-    """From the orientation matrix to the molecular weight."""
+    """Lines from the orientation matrix to the molecular weight."""
     s, cell = run.settings, run.cell
     if s.matrix_file is not None:
         yield f"reading {s.matrix_file}"
@@ -108,7 +108,7 @@ def _oversampling(run: Prepared, size_A: float) -> Iterator[str]:
 
 
 def _structure_factors(run: Prepared) -> Iterator[str]:
-    """Which files the structure factors came from."""
+    """Lines on the files that the structure factors came from."""
     s = run.settings
     structure = run.conf.structure
     if structure is not None and structure.has_cell:
@@ -130,7 +130,7 @@ def _structure_factors(run: Prepared) -> Iterator[str]:
 
 
 def _sampling(run: Prepared) -> Iterator[str]:
-    """Every layer, phi step, direction, wavelength and source."""
+    """Lines for every layer, phi step, direction, wavelength and source."""
     conf, scene, panel = run.conf, run.scene, run.scene.panel
     for layer in range(panel.layers):
         yield f"thick{layer} = {float(panel.layer_step) * layer * 1e6:g} um"
@@ -223,7 +223,7 @@ def _detector(run: Prepared) -> Iterator[str]:
 
 
 def _counts(run: Prepared) -> Iterator[str]:
-    """How much is rendered, over how many steps of what, and the noise."""
+    """Numbers of rendered pixels and of steps, and the noise."""
     conf, s, c = run.conf, run.settings, run.conf.crystal
     horizontal, vertical = run.divergence.horizontal, run.divergence.vertical
     yield "  roi: {} < x < {} && {} < y < {}".format(*conf.roi)

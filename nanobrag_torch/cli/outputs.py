@@ -1,4 +1,4 @@
-"""The files that a run leaves: float image, integer image, picture, noise image (cli.md, section 6)."""
+"""Files of a run: dump, float image, integer image, picture, noise image, NXmx and CBF."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
 
 
 def check_outputs(conf: Configuration) -> None:
-    """Find what would otherwise fail only after the simulation.
+    """Refuse before the simulation what would otherwise fail after it.
 
     Raises ``CommandError`` or ``ValueError`` for what cannot be written or drawn, ``ImportError`` without its library.
     """
@@ -121,7 +121,7 @@ def _noise_stream(conf: Configuration):
 
 
 def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:
-    """What the headers of this run say."""
+    """Entries of the SMV headers of this run."""
     s, pixel = conf.settings, conf.settings.pixel_size_mm
     names = ("distance", "close_distance", "beam_f", "beam_s", "close_f", "close_s")
     mm = {name: m_to_mm(float(getattr(geometry, name))) for name in names}

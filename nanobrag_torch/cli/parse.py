@@ -1,4 +1,4 @@
-"""From the words of a command line to options with values: the C program's scan, mended where it misreads.
+"""Parser of the command line: the C program's scan, mended where it misreads.
 
 The C program tests every word that begins with ``-`` against every pattern, so that one word may trigger two options
 [B22, B23] and a value may be taken for an option. Here a word means the option of that name, else the one with the
@@ -28,7 +28,7 @@ class Parsed:
     remarks: list[str] = field(default_factory=list)
 
     def given(self, flag_name: str) -> bool:
-        """Whether the option listed under that name was given."""
+        """True where the option listed under that name was given."""
         return any(flag.name == flag_name for flag, _ in self.assignments)
 
     def last(self, setting: str) -> Any:

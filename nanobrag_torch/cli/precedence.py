@@ -1,4 +1,4 @@
-"""From what was said to what is simulated: defaults, headers and options reconciled into configs (physics.md, 2)."""
+"""Precedence of defaults, headers and options: settings resolved into the configs of a run."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What the command shows on request: single pixels, their traces, and the resolved configuration."""
+"""Listings on request: single pixels, their traces, and the resolved configuration."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Progress: the C program's percentages, or one line that is rewritten where a person watches."""
+"""Progress report: the C program's percentages, or one line that is rewritten where a person watches."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -30,9 +30,10 @@ class _Percentages:
 
 
 def percentages(pixels: int, start: int, stop: int) -> Iterator[int]:
-    """What C reports before rendered pixels ``start`` to ``stop`` (excluded): every 5 %, and every 1 % at either end.
+    """Percentages that C reports before rendered pixels ``start`` to ``stop`` (excluded).
 
-    ``pixels`` is what C takes for the number of pixels; below 100 it reports nothing.
+    It reports every 5 %, and every 1 % at either end. ``pixels`` is its own count of the pixels; below 100 it reports
+    nothing.
     """
     if pixels < 100:
         return

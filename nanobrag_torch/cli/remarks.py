@@ -1,4 +1,4 @@
-"""What a user should know before believing an image: where C's rules and correct physics part, and what was chosen."""
+"""Warnings about an image: deviations of C that change it, and choices that were made silently."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ CELL_TOLERANCE = 0.01
 
 
 def remarks(run: Prepared) -> Iterator[str]:
-    """One sentence for everything that was chosen silently, and for every habit of C that changes this image."""
+    """One sentence for everything that was chosen silently, and for every deviation of C that changes this image."""
     s = run.settings
     if run.conf.reads_dump:
         yield f"structure factors come from {s.dump_file}, left by an earlier run. -nodump ignores it."
@@ -31,7 +31,7 @@ def remarks(run: Prepared) -> Iterator[str]:
 
 
 def _foreign_cell(run: Prepared) -> Iterator[str]:
-    """Whether amplitudes were calculated or measured in another cell than the one that is simulated."""
+    """A sentence where amplitudes belong to another cell than the simulated one."""
     structure, cell = run.conf.structure, run.cell
     if structure is None or structure.factors.cell is None:
         return

@@ -1,4 +1,4 @@
-"""Everything that a command line or an image header can say, in the units in which users say it.
+"""Settings of a run: all that a command line or an image header can say, in the units in which users say it.
 
 One mutable record: an image header and the options are entered into it in the order of precedence. None is "not given"
 wherever the C program tells a missing value from a default.

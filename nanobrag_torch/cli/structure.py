@@ -103,7 +103,7 @@ def _check_orientation(s: Settings, factors: StructureFactors) -> None:
 
 
 def finest_resolution(detector: DetectorConfig, beam: BeamConfig, compat: Compat) -> float:
-    """d in Angstrom of the corner that lies furthest from the beam, for the source that reaches furthest."""
+    """Resolution d in Angstrom of the corner furthest from the beam, for the source that reaches furthest."""
     place = Detector(detector, compat=compat).geometry(compat)
     incident = Beam(beam)
     sources = incident.sources(place.beam, incident.polarization(place.polarization).axis, compat)

@@ -1,4 +1,4 @@
-"""Everything that is read or written, one format a module. Readers return values; nothing here knows the simulator."""
+"""Readers and writers of files, one format a module; readers return values, and nothing here knows the simulator."""
 
 from nanobrag_torch.io.cbf import read_cbf, write_cbf
 from nanobrag_torch.io.exposure import Exposure

@@ -90,7 +90,7 @@ def read_cbf(filepath: str | os.PathLike) -> Exposure:
 
 
 def _check_whole(content: bytes) -> None:
-    """Raise ``ValueError`` where the pixels cannot follow: fabio would search for their start for ever."""
+    """Raise ``ValueError`` where no pixels can follow: fabio would search for their start for ever."""
     section = _SECTION.search(content, 0, _LONGEST_HEADER)
     sides = [int(side) for side in _SIDE.findall(section.group() if section else b"")]
     # Each pixel takes a byte at least.

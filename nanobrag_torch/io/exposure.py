@@ -1,6 +1,6 @@
-"""One sweep of images with everything that a program of the field needs to interpret them.
+"""Record of one sweep of images with all that a program of the field needs to interpret them.
 
-What :mod:`nanobrag_torch.io.nexus` and :mod:`nanobrag_torch.io.cbf` write and read.
+:mod:`nanobrag_torch.io.nexus` and :mod:`nanobrag_torch.io.cbf` write and read it.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +14,29 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Exposure:
-    """Images (n, slow, fast) of a flat detector, and where detector, beam and spindle stand in the laboratory.
+    """Images of a flat detector, and the place of detector, beam and spindle in the laboratory.
 
-    ``origin_m`` is the outer corner of the first pixel as seen from the sample, ``fast`` and ``slow`` the unit vectors
-    along rows and columns, ``beam`` the direction in which the beam propagates, ``polarization`` that of its E vector
-    and ``polarization_factor`` Kahn's K, ``spindle`` the axis of the right-handed rotation phi. Image i covers
-    ``phi_start_deg + i * phi_width_deg`` and the following ``phi_width_deg``. ``mask`` (slow, fast) is False where a
-    pixel does not count. Raises ``ValueError`` for shapes and vectors that describe no detector.
+    Attributes:
+        images: Pixels (n, slow, fast).
+        pixel_size_m: Edge of a pixel, metres.
+        origin_m: Outer corner of the first pixel, as seen from the sample, metres.
+        fast: Unit vector along rows.
+        slow: Unit vector along columns.
+        wavelength_A: Wavelength, Angstrom.
+        beam: Unit vector in which the beam propagates.
+        polarization: Unit vector of its E vector.
+        polarization_factor: Kahn's K.
+        spindle: Axis of the right-handed rotation phi.
+        phi_start_deg: Start of the first image, degrees.
+        phi_width_deg: Range of each image, degrees: image i starts i ranges after the first.
+        exposure_s: Exposure of an image, seconds.
+        saturation: Largest pixel value that counts.
+        sensor_thickness_m: Thickness of the sensor, metres.
+        sensor_material: Chemical symbol of the sensor.
+        mask: Pixels (slow, fast) that count; None where all do.
+
+    Raises:
+        ValueError: A shape or vector that describes no detector.
     """
 
     images: np.ndarray
@@ -76,7 +92,7 @@ class Exposure:
 
     @property
     def is_perpendicular(self) -> bool:
-        """Whether the detector stands square to the beam, to a microradian."""
+        """True where the detector stands square to the beam, to a microradian."""
         return float(np.linalg.norm(np.cross(np.cross(self.fast, self.slow), self.beam))) < 1e-6
 
     def single(self, index: int) -> "Exposure":

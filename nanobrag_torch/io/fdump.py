@@ -35,11 +35,22 @@ def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.Pat
 def read_fdump(
     filepath: str | os.PathLike, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[torch.Tensor, Metadata]:
-    """The grid (h_range, k_range, l_range) of a dump and its metadata; ``hkls`` counts the whole box, as in C.
+    """Read the dump of an earlier run, of the C program or of this one.
 
     The data begin right after one newline and one form feed: the C program would also skip leading data bytes that look
-    like white space and misread the table (physics.md, B40).
-    Raises ``ValueError`` where the file is no dump, of the wrong length, or holds a number that is not finite.
+    like white space and misread the table [B40].
+
+    Args:
+        filepath: File to read.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Returns:
+        Amplitudes (h_range, k_range, l_range) in electrons, and metadata whose ``hkls`` counts the whole box, as in C.
+
+    Raises:
+        ValueError: The file is no dump, of the wrong length, or holds a number that is not finite.
+        OSError: There is no such file.
     """
     return parse_fdump(read_bytes(filepath, "dump of structure factors"), filepath, device, dtype)
 
@@ -50,9 +61,19 @@ def parse_fdump(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[torch.Tensor, Metadata]:
-    """The grid and metadata of a dump that has been read already; ``source`` names it in errors.
+    """Parse a dump that has been read already.
 
-    The other arguments, the result and the errors are those of :func:`read_fdump`.
+    Args:
+        content: Bytes of the file.
+        source: Name of the file in errors.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Returns:
+        The grid and metadata of :func:`read_fdump`.
+
+    Raises:
+        ValueError: As :func:`read_fdump` does.
     """
     header = _HEADER.match(content)
     if header is None:

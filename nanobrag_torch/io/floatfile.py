@@ -1,4 +1,4 @@
-"""The raw image: float32 in native byte order, row by row, without a header (cli.md, section 6.1)."""
+"""Raw images: float32 in native byte order, row by row, without a header."""
 
 import os
 

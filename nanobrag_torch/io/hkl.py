@@ -1,4 +1,4 @@
-"""Structure factors as text: ``h k l F`` on each line (cli.md, section 7)."""
+"""Structure factors as text: ``h k l F`` on each line."""
 
 import os
 import re
@@ -31,16 +31,25 @@ def read_hkl_file(
     *,
     strict: bool = False,
 ) -> tuple[torch.Tensor, Metadata]:
-    """The amplitudes of a text file as a grid (h_range, k_range, l_range), in electrons, and its metadata.
+    """Read the amplitudes of a text file.
 
-    Lines are ``h k l F``; further columns, empty lines and what follows ``#`` do not count. Entries of the grid that
-    no line names are ``default_F``, and stay connected to it; of several lines for one reflection the last counts. An
-    index that is no integer is rounded, with a warning. ``metadata["hkls"]`` is the number of lines.
+    Lines are ``h k l F``; further columns, empty lines and what follows ``#`` do not count. Of several lines for one
+    reflection the last counts. An index that is no integer is rounded, with a warning.
 
-    ``strict`` reads as the C program does (physics.md, B27): a stream of numbers taken four at a time whatever the line
-    ends, which ends at the first word that is no number, or is no integer where an index is due.
+    Args:
+        filepath: File to read.
+        default_F: Amplitude in electrons of entries of the grid that no line names; they stay connected to it.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+        strict: Read as the C program does [B27]: a stream of numbers taken four at a time whatever the line ends, which
+            ends at the first word that is no number, or is no integer where an index is due.
 
-    Raises ``ValueError``, with the line, for what cannot be read, and ``OSError`` where there is no such file.
+    Returns:
+        Amplitudes (h_range, k_range, l_range) in electrons, and metadata whose ``hkls`` is the number of lines.
+
+    Raises:
+        ValueError: A line cannot be read, or there is none.
+        OSError: There is no such file.
     """
     content = read_bytes(filepath, "file of structure factors")
     return parse_hkl(content, filepath, default_F, device, dtype, strict=strict)
@@ -55,9 +64,21 @@ def parse_hkl(
     *,
     strict: bool = False,
 ) -> tuple[torch.Tensor, Metadata]:
-    """The amplitudes of a text file that has been read already; ``source`` names it in errors.
+    """Parse the amplitudes of a text file that has been read already.
 
-    The other arguments, the result and the errors are those of :func:`read_hkl_file`.
+    Args:
+        content: Bytes of the file.
+        source: Name of the file in errors.
+        default_F: Amplitude in electrons of entries that no line names.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+        strict: Read as the C program does [B27].
+
+    Returns:
+        The grid and metadata of :func:`read_hkl_file`.
+
+    Raises:
+        ValueError: As :func:`read_hkl_file` does.
     """
     text = content.decode("utf-8-sig", errors="replace")
     if strict:
@@ -96,9 +117,22 @@ def try_load_hkl_or_fdump(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[torch.Tensor, Metadata] | tuple[None, None]:
-    """Structure factors from the text file if one is named, else from the dump if it exists, else ``(None, None)``.
+    """Structure factors from the text file if one is named, else from the dump if it exists.
 
-    With ``write_cache`` the text file's grid is dumped to ``fdump_path`` for the next time. Raises as the readers do.
+    Args:
+        hkl_path: Text file; None leaves it to the dump.
+        fdump_path: Dump, read or written.
+        default_F: Amplitude in electrons of entries that no line names.
+        write_cache: Dump the grid of the text file for the next time.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Returns:
+        Grid and metadata, or ``(None, None)`` where there is neither file.
+
+    Raises:
+        ValueError: A file cannot be read.
+        OSError: The text file does not exist, or the dump cannot be written.
     """
     if hkl_path is not None:
         grid, metadata = read_hkl_file(hkl_path, default_F, device, dtype)
@@ -153,7 +187,7 @@ def _numbered(text: str, index: int) -> tuple[int, list[str]]:
 
 
 def _bad_line(text: str, path: str | os.PathLike, error: ValueError) -> ValueError:
-    """What is wrong with the first line that is not four numbers."""
+    """The error for the first line that is not four numbers."""
     for number, fields in _records(text):
         try:
             complete = len([float(field) for field in fields[:4]]) == 4

@@ -1,4 +1,4 @@
-"""Pixel masks, and the camera parameters that an SMV header hands to a command line (cli.md, section 9)."""
+"""Pixel masks, and the camera parameters that an SMV header hands to a command line."""
 
 import os
 import re
@@ -77,7 +77,18 @@ def read_smv_mask(filename: str | os.PathLike, *, native: bool = False) -> tuple
 
 
 def create_circular_mask(spixels: int, fpixels: int, center_s: float, center_f: float, radius: float) -> torch.Tensor:
-    """A mask (spixels, fpixels) of 1 within ``radius`` pixels of the centre, edge included, and 0 outside."""
+    """Mask of a disc.
+
+    Args:
+        spixels: Pixels along slow.
+        fpixels: Pixels along fast.
+        center_s: Centre along slow, pixels.
+        center_f: Centre along fast, pixels.
+        radius: Radius in pixels, edge included.
+
+    Returns:
+        Float32 (spixels, fpixels): 1 within the disc and 0 outside.
+    """
     slow, fast = torch.meshgrid(torch.arange(spixels), torch.arange(fpixels), indexing="ij")
     return ((slow - center_s) ** 2 + (fast - center_f) ** 2 <= radius**2).to(torch.float32)
 
@@ -85,7 +96,19 @@ def create_circular_mask(spixels: int, fpixels: int, center_s: float, center_f: 
 def create_rectangle_mask(
     spixels: int, fpixels: int, roi_xmin: int, roi_xmax: int, roi_ymin: int, roi_ymax: int
 ) -> torch.Tensor:
-    """A mask (spixels, fpixels) of 1 within inclusive bounds (x along fast, y along slow) and 0 outside."""
+    """Mask of a rectangle, x along fast and y along slow.
+
+    Args:
+        spixels: Pixels along slow.
+        fpixels: Pixels along fast.
+        roi_xmin: First pixel along fast.
+        roi_xmax: Last pixel along fast, included.
+        roi_ymin: First pixel along slow.
+        roi_ymax: Last pixel along slow, included.
+
+    Returns:
+        Float32 (spixels, fpixels): 1 within the bounds and 0 outside.
+    """
     mask = torch.zeros((spixels, fpixels))
     mask[max(roi_ymin, 0) : roi_ymax + 1, max(roi_xmin, 0) : roi_xmax + 1] = 1.0
     return mask

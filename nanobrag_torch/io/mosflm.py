@@ -1,4 +1,4 @@
-"""Orientation matrices in the manner of MOSFLM: nine numbers, wavelength times A (physics.md, section 3.2)."""
+"""Orientation matrices in the manner of MOSFLM: nine numbers, wavelength times A (docs/physics.md, Orientation matrix)."""
 
 import os
 
@@ -34,7 +34,15 @@ def read_mosflm_matrix(filepath: str | os.PathLike, wavelength_A: float) -> Star
 def write_mosflm_matrix(
     filepath: str | os.PathLike, a_star: np.ndarray, b_star: np.ndarray, c_star: np.ndarray, wavelength_A: float
 ) -> None:
-    """Write three reciprocal vectors (1/Angstrom) so that ``read_mosflm_matrix`` reads them at that wavelength."""
+    """Write three reciprocal vectors so that ``read_mosflm_matrix`` reads them at the same wavelength.
+
+    Args:
+        filepath: File to write.
+        a_star: a* (3,), 1/Angstrom.
+        b_star: b* (3,), 1/Angstrom.
+        c_star: c* (3,), 1/Angstrom.
+        wavelength_A: Wavelength, Angstrom.
+    """
     rows = np.stack([a_star, b_star, c_star], axis=1) * wavelength_A
     np.savetxt(filepath, rows, fmt="%20.15f")
 

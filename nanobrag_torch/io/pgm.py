@@ -1,4 +1,4 @@
-"""Portable greymap: a picture of one byte a pixel (cli.md, section 6.3)."""
+"""Portable greymaps: pictures of one byte a pixel."""
 
 import os
 

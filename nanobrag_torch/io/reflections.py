@@ -1,4 +1,4 @@
-"""A list of reflections made into the dense grid that the simulator looks amplitudes up in.
+"""Dense grids of amplitudes, made of lists of reflections, in which the simulator looks structure factors up.
 
 Every reader of structure factors returns the pair made here: a grid of shape (h_range, k_range, l_range), in electrons,
 and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max h_range k_range l_range`` and ``hkls``,
@@ -25,11 +25,13 @@ LARGEST_INDEX = 2**31 - 1
 class StructureFactors:
     """Amplitudes of one crystal, ready for ``Crystal.hkl_data`` and ``Crystal.hkl_metadata``.
 
-    ``grid`` (h_range, k_range, l_range) in electrons, ``cell`` a, b, c in Angstrom and alpha, beta, gamma in degrees,
-    ``space_group`` the Hermann-Mauguin symbol. Cell and space group are None where the file does not know them; the
-    grid is that of P1 with both Friedel mates in any case where they are known. ``columns`` are those of a reflection
-    table that the amplitudes came from; ``stars`` the rows a*, b*, c* in 1/Angstrom, in the file's Cartesian axes,
-    None where it has none.
+    Attributes:
+        grid: Amplitudes (h_range, k_range, l_range), electrons; in P1 with both Friedel mates where symmetry is known.
+        metadata: Bounds and ranges of the grid, and ``hkls``.
+        cell: a, b, c in Angstrom and alpha, beta, gamma in degrees; None where the file does not know them.
+        space_group: Hermann-Mauguin symbol; None where the file does not know it.
+        columns: Columns of the reflection table that the amplitudes came from.
+        stars: Rows a*, b*, c* in 1/Angstrom, in the file's Cartesian axes; None where it has none.
     """
 
     grid: torch.Tensor
@@ -95,10 +97,21 @@ def fill_grid(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """The grid of ``metadata`` with ``amplitudes`` (n,) at ``indices`` (n, 3) and ``default_F`` everywhere else.
+    """Lay amplitudes out as a grid.
 
-    Of several amplitudes for one reflection the last counts. A ``default_F`` with a gradient stays connected.
-    Raises ``ValueError`` where ``default_F`` is not a finite number.
+    Args:
+        metadata: Bounds of the grid.
+        indices: Miller indices (n, 3).
+        amplitudes: Amplitudes (n,), electrons; of several for one reflection the last counts.
+        default_F: Amplitude everywhere else; its gradient stays connected.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Returns:
+        Amplitudes (h_range, k_range, l_range).
+
+    Raises:
+        ValueError: ``default_F`` is not a finite number.
     """
     check_finite("structure factors", "default_F", [default_F], remedy="Give an amplitude in electrons.")
     shape = grid_shape(metadata)

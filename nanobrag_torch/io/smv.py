@@ -1,4 +1,4 @@
-"""SMV images: a text header padded with blanks, then the pixels (cli.md, sections 6.2 and 9)."""
+"""SMV images: a text header padded with blanks, then the pixels."""
 
 import os
 import re
@@ -29,11 +29,26 @@ _ENTRY = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*;?\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class SmvGeometry:
-    """What an SMV header says about the experiment: lengths in mm, angles in degrees, wavelength in Angstrom.
+    """Entries of an SMV header: lengths in mm, angles in degrees, wavelength in Angstrom.
 
-    ``slow_size`` is the detector's extent along slow, ``beam_center`` (Xbeam, Ybeam) as published by the convention,
-    ``direct_beam`` (fast, slow) where the beam really falls, ``dials_origin`` the first pixel in the frame of DIALS,
-    ``xds_origin`` (ORGX, ORGY) in pixels.
+    Attributes:
+        fpixels: Pixels along fast.
+        spixels: Pixels along slow.
+        pixel_size: Edge of a pixel.
+        slow_size: Extent of the detector along slow.
+        distance: Distance along the beam.
+        close_distance: Distance along the normal.
+        wavelength: Wavelength.
+        beam_center: (Xbeam, Ybeam) as the convention publishes it.
+        direct_beam: (fast, slow) where the beam really falls.
+        dials_origin: First pixel in the frame of DIALS.
+        xds_origin: (ORGX, ORGY) in pixels.
+        phi: Angle of the image.
+        osc_start: Start of the oscillation.
+        osc_range: Range of the oscillation.
+        twotheta: Rotation about the two-theta axis.
+        detector_sn: Serial number of the detector.
+        beamline: Name of the beamline.
     """
 
     fpixels: int
@@ -60,8 +75,15 @@ def smv_header(
 ) -> bytes:
     """The header of an image, padded with blanks to the next multiple of 512 bytes.
 
-    ``byte_order`` None is that of this machine. ``strict`` writes what the C program writes where the text is longer
-    than 512 bytes: no padding, and still ``HEADER_BYTES=512``, so that readers see shifted pixels [B28].
+    Args:
+        geometry: Entries of the header.
+        byte_order: "little_endian" or "big_endian"; None is that of this machine.
+        data_type: Pixel type, a key of ``PIXEL_TYPES``.
+        strict: Write what the C program writes where the text is longer than 512 bytes: no padding, and still
+            ``HEADER_BYTES=512``, so that readers see shifted pixels [B28].
+
+    Returns:
+        The header as ASCII text.
     """
     order = byte_order or f"{sys.byteorder}_endian"
     text = _header_text(geometry, order, data_type, _BLOCK)
@@ -113,9 +135,16 @@ def _header_text(geometry: SmvGeometry, byte_order: str, data_type: str, size: i
 def to_pixels(
     image: np.ndarray, scale: float = 1.0, adc_offset: float = 40.0, data_type: str = "unsigned_short"
 ) -> np.ndarray:
-    """An image times ``scale`` plus ``adc_offset``, clipped to the pixel type and rounded to the nearest (halves up).
+    """Scale, offset, clip and round an image to a pixel type, halves up.
 
-    Raises ``ValueError`` for an unknown type, and for pixels that are not numbers where the type is an integer.
+    Args:
+        image: Image (slow, fast).
+        scale: Factor.
+        adc_offset: Added to the scaled image.
+        data_type: Pixel type, a key of ``PIXEL_TYPES``.
+
+    Raises:
+        ValueError: Unknown type, or a pixel that is not a number where the type is an integer.
     """
     check_choice("write_smv", "data_type", data_type, PIXEL_TYPES)
     name, precision = PIXEL_TYPES[data_type]

@@ -1,4 +1,4 @@
-"""Source lists: X Y Z weight wavelength on each line, in metres (physics.md, section 7.3; cli.md, section 10)."""
+"""Source lists: X Y Z weight wavelength on each line, in metres."""
 
 import os
 import re
@@ -48,10 +48,22 @@ def read_sourcefile(
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Unit vectors from sample to source (n, 3), weights (n,) and wavelengths (n,) in metres.
+    """Read a source list as directions.
 
-    A missing position is ``default_source_distance_m`` upstream of ``beam_direction`` (the direction of propagation,
-    by default x). ``dtype`` None is float32. Raises as ``read_source_table`` does.
+    Args:
+        filepath: File to read.
+        default_wavelength_m: Wavelength of sources without one, metres.
+        default_source_distance_m: Distance upstream of a source without a position, metres.
+        beam_direction: Direction (3,) in which the beam propagates; None is x.
+        dtype: Precision; None is float32.
+        device: Device of the tensors.
+
+    Returns:
+        Unit vectors from sample to source (n, 3), weights (n,) and wavelengths (n,) in metres.
+
+    Raises:
+        ValueError: A line holds no source, or there is none.
+        OSError: There is no such file.
     """
     beam = (1.0, 0.0, 0.0) if beam_direction is None else beam_direction.detach().tolist()
     x, y, z = (-default_source_distance_m * component for component in beam)

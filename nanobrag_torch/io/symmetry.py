@@ -1,4 +1,4 @@
-"""From the asymmetric unit of reciprocal space to all of it: P1 with both Friedel mates."""
+"""Symmetry of reciprocal space: the asymmetric unit expanded to P1 with both Friedel mates."""
 
 from typing import Any
 
@@ -12,11 +12,18 @@ from nanobrag_torch.validation import check_range
 def expand_to_p1(
     indices: np.ndarray, plus: np.ndarray, minus: np.ndarray, space_group: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All symmetry mates of the reflections: distinct indices (m, 3) and their amplitudes (m,).
+    """Expand reflections by the symmetry of their space group.
 
-    ``plus`` and ``minus`` (n,) are the amplitudes of ``indices`` (n, 3) and of their Friedel mates; ``space_group`` is
-    a ``gemmi.SpaceGroup``. A rotation R of the group carries h to h R without changing the amplitude; a translation
-    changes phases only.
+    A rotation R of the group carries h to h R without changing the amplitude; a translation changes phases only.
+
+    Args:
+        indices: Miller indices (n, 3).
+        plus: Amplitudes (n,) of the indices.
+        minus: Amplitudes (n,) of their Friedel mates.
+        space_group: A ``gemmi.SpaceGroup``.
+
+    Returns:
+        Distinct indices (m, 3) and their amplitudes (m,).
     """
     rotations = np.unique([np.array(op.rot) // op.DEN for op in space_group.operations().sym_ops], axis=0)
     rotated = np.einsum("ni,rij->rnj", indices, rotations).reshape(-1, 3)
@@ -39,10 +46,22 @@ def structure_factors_in_p1(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> StructureFactors:
-    """The record of an asymmetric unit: reflections to ``dmin`` Angstrom, expanded and laid out as a grid.
+    """Grid of an asymmetric unit: reflections cut at a resolution and expanded to P1.
 
-    ``cell`` is a ``gemmi.UnitCell``, the rest as for :func:`expand_to_p1`. Raises ``ValueError``, naming ``source``,
-    where no reflection is left.
+    Args:
+        indices: Miller indices (n, 3).
+        plus: Amplitudes (n,) of the indices, electrons.
+        minus: Amplitudes (n,) of their Friedel mates.
+        cell: A ``gemmi.UnitCell``.
+        space_group: A ``gemmi.SpaceGroup``.
+        source: Name of the file in errors.
+        dmin: Resolution in Angstrom; None keeps all.
+        default_F: Amplitude of reflections that are not listed.
+        device: Device of the grid.
+        dtype: Precision of the grid.
+
+    Raises:
+        ValueError: No reflection is left.
     """
     check_range(
         f"{source}: reflections",

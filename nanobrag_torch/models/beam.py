@@ -1,4 +1,4 @@
-"""The beam: a config made into sources, polarization and fluence, once per evaluation."""
+"""Beam: a config made into sources, polarization and fluence, once per evaluation."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,15 @@ class Divergence:
 
 
 class Beam:
-    """The beam of ``config``; nothing is kept between evaluations. Raises ``ValueError`` for an impossible beam."""
+    """The beam of a config; nothing is kept between evaluations.
+
+    Args:
+        config: The beam; None is the default one.
+        device: Device of the tensors; None is the CPU.
+
+    Raises:
+        ValueError: The config describes no beam.
+    """
 
     def __init__(self, config: BeamConfig | None = None, device: torch.device | str | None = None) -> None:
         self.config = config if config is not None else BeamConfig()

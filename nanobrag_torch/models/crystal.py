@@ -1,4 +1,4 @@
-"""The crystal: a config made into vectors, once per evaluation."""
+"""Crystal: a config made into vectors and amplitudes, once per evaluation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,11 +47,32 @@ def _cell_tensor(key: str, doc: str) -> property:
 
 
 class Crystal:
-    """A crystal of ``config``: unit cell, orientation, size and structure factors.
+    """A crystal: unit cell, orientation, size and structure factors.
 
     Everything is derived anew at each evaluation, so that config tensors may change in between and no graph is kept.
-    Public vectors come in ``dtype``; the arithmetic is float64 throughout. Raises ``ValueError`` for an
-    impossible cell.
+    Public vectors come in ``dtype``; the arithmetic is float64 throughout.
+
+    Args:
+        config: Cell, orientation and size; None is the default crystal.
+        beam_config: Beam for a simulator that is given none.
+        device: Device of the tensors; None is the CPU.
+        dtype: Precision of public tensors.
+        compat: Deviations of C for this object's own properties; a simulator uses its own.
+
+    Attributes:
+        hkl_data: Amplitudes (h_range, k_range, l_range) in electrons, or None: ``default_F`` everywhere.
+        hkl_metadata: Dict of integers with ``h_min``, ``k_min`` and ``l_min`` of the first entry, or None.
+        interpolate: Tricubic interpolation of structure factors; assign None to return to the rule.
+
+    Raises:
+        ValueError: The config describes no crystal.
+
+    Example:
+        ```python
+        crystal = Crystal(CrystalConfig(70.0, 80.0, 90.0, N_cells=(5, 5, 5)), dtype=torch.float64)
+        crystal.load_hkl("P1.hkl", write_cache=False)
+        crystal.a, crystal.volume  # Angstrom, cubic Angstrom
+        ```
     """
 
     cell_a, cell_b, cell_c = (_config_scalar(name) for name in CELL_LENGTHS)
@@ -85,7 +106,7 @@ class Crystal:
 
     @property
     def interpolate(self) -> bool:
-        """Whether structure factors are interpolated: as assigned, or where any axis has at most two cells."""
+        """True where structure factors are interpolated: as assigned, or where any axis has at most two cells."""
         if self._interpolate is not None:
             return self._interpolate
         return any((number_of(n) or 0) <= THIN for n in self.config.N_cells)
@@ -130,17 +151,23 @@ class Crystal:
         use_cell: bool = False,
         use_orientation: bool = False,
     ) -> None:
-        """Read structure factors from ``hkl_path`` into ``hkl_data`` and ``hkl_metadata``.
+        """Read structure factors into ``hkl_data`` and ``hkl_metadata``.
 
-        The file may be text, a dump, MTZ, mmCIF or PDB; ``dmin`` (Angstrom), ``columns`` and ``bulk_solvent`` are those
-        of :func:`nanobrag_torch.io.structure_factors.load_structure_factors`. ``use_cell`` puts the file's unit cell
-        into the config, ``use_orientation`` its reciprocal vectors as well, so that the crystal stands in the file's
-        Cartesian axes before misset. ``write_cache`` also writes the binary dump ``Fdump.bin`` into the working folder,
-        as the C program does.
+        Args:
+            hkl_path: Text file, dump, MTZ, mmCIF or PDB.
+            write_cache: Also write the binary dump ``Fdump.bin`` into the working folder, as the C program does.
+            dmin: Resolution in Angstrom beyond which reflections are left out; required for coordinates.
+            columns: Columns of a reflection file (see :func:`~nanobrag_torch.io.mtz.read_mtz`).
+            bulk_solvent: Fill the space between the atoms of coordinates with flat solvent.
+            use_cell: Put the file's unit cell into the config.
+            use_orientation: Put its reciprocal vectors into the config as well, so that the crystal stands in the
+                Cartesian axes of the file before misset.
 
-        Raises ``OSError`` for a file that cannot be read and ``ValueError`` for one that holds no reflection, lacks the
-        cell or orientation that is asked for, or has no such options; nothing is changed then. ``ImportError`` where
-        gemmi is needed and missing.
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It holds no reflection, lacks the cell or orientation that is asked for, or has no such option;
+                nothing is changed then.
+            ImportError: gemmi is needed and missing.
         """
         from nanobrag_torch.io.fdump import write_fdump
         from nanobrag_torch.io.structure_factors import load_structure_factors
@@ -179,8 +206,11 @@ class Crystal:
     ) -> scene.Lattice:
         """The direct vectors of all orientations in metres, phi steps outside and mosaic domains inside.
 
-        ``spindle`` (3,) is used where the config names no axis. ``stale`` follows the C program's habit [B02] where
-        ``compat`` does; False gives the orientations as they should be.
+        Args:
+            compat: Deviations of C; None are this crystal's.
+            spindle: Axis (3,) of phi where the config names none.
+            stale: Follow C's stale orientation at phi = 0 [B02] where ``compat`` does; False gives every step its own.
+            a_star: Reciprocal vector (3,) in 1/Angstrom in place of a*.
         """
         compat = compat or self.compat
         cell = self.unit_cell(compat, a_star)
@@ -230,7 +260,16 @@ class Crystal:
             self._finite = None if table.is_inference() else (table, table._version)
 
     def get_structure_factor(self, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
-        """Amplitudes at real indices ``h``, ``k``, ``l`` of equal shape: interpolated or nearest, default_F outside."""
+        """Amplitudes at real Miller indices of equal shape: interpolated or nearest, ``default_F`` outside the table.
+
+        Args:
+            h: Indices (...).
+            k: Indices (...).
+            l: Indices (...).
+
+        Returns:
+            Amplitudes (...) in electrons, connected to the table, ``default_F`` and, if interpolated, the indices.
+        """
         nearest = fraction(h)[0], fraction(k)[0], fraction(l)[0]
         return structure_factor(self.amplitudes(), (h, k, l), nearest, self.dtype)
 

@@ -1,4 +1,4 @@
-"""The detector: a config made into vectors, once per evaluation (physics.md, section 8)."""
+"""Detector: a config made into vectors, once per evaluation (docs/physics.md, Detector)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +21,24 @@ from nanobrag_torch.units import DBL_MIN, degrees_to_radians, mm_to_m, um_to_m
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the detector stands, after all rotations: unit vectors (3,), lengths in metres.
+    """Place of the detector after all rotations: unit vectors (3,), lengths in metres.
 
-    ``beam_f/s`` and ``distance`` are what is reported of the direct beam, ``close_f/s`` and ``close_distance`` of the
-    foot of the normal through the sample; ``ratio`` is beam . normal, before two-theta where C's report is asked for.
-    ``polarization`` and ``spindle`` are the convention's.
+    Attributes:
+        beam: Direction in which the beam propagates.
+        fast: Direction of fast.
+        slow: Direction of slow.
+        normal: Normal of the detector.
+        origin: Outer corner of the first pixel.
+        distance: Reported distance along the beam.
+        close_distance: Distance along the normal.
+        ratio: beam . normal, before two-theta where C's report is asked for [B15].
+        beam_f: Direct beam along fast.
+        beam_s: Direct beam along slow.
+        close_f: Foot of the normal through the sample along fast.
+        close_s: Foot of the normal through the sample along slow.
+        pivot: Point that stays put in rotations.
+        polarization: E vector of the convention.
+        spindle: Axis of phi of the convention.
     """
 
     beam: Tensor
@@ -46,9 +59,23 @@ class Geometry:
 
 
 class Detector:
-    """A detector of ``config``. Geometry is derived anew at each evaluation; public tensors come in ``dtype``.
+    """A detector: pixels, place and sensor. Geometry is derived anew at each evaluation.
 
-    Raises ``ValueError`` for a config from which no detector can be built.
+    Args:
+        config: Size, place and sensor; None is the default detector.
+        device: Device of the tensors; None is the CPU.
+        dtype: Precision of public tensors; the arithmetic is float64 throughout.
+        compat: Deviations of C for this object's own properties; a simulator uses its own.
+
+    Raises:
+        ValueError: The config describes no detector.
+
+    Example:
+        ```python
+        detector = Detector(DetectorConfig(spixels=256, fpixels=256, pixel_size_mm=0.4, detector_twotheta_deg=10.0))
+        detector.get_pixel_coords()  # (256, 256, 3) metres
+        detector.distance_corrected  # metres along the beam
+        ```
     """
 
     def __init__(
@@ -98,7 +125,10 @@ class Detector:
         return fast, slow
 
     def geometry(self, compat: Compat | None = None) -> Geometry:
-        """Place the detector as physics.md section 8.5 does, following ``compat`` where C departs from geometry."""
+        """The place of the detector, connected to its config (docs/physics.md, Rotations, pivot and origin).
+
+        ``compat`` decides where C departs from geometry; None is this detector's.
+        """
         compat = compat or self.compat
         config = self.config
         config.validate()
@@ -206,7 +236,15 @@ class Detector:
         return self.distance_corrected
 
     def verify_beam_center_preservation(self, tolerance: float = 1e-6) -> tuple[bool, dict[str, Any]]:
-        """Whether the rotated detector still meets the direct beam at its beam centre, to ``tolerance`` metres."""
+        """Compare where the direct beam meets the rotated detector with its beam centre.
+
+        Args:
+            tolerance: Allowed distance along either axis, metres.
+
+        Returns:
+            True within the tolerance, and a dict of ``original_beam_f/s``, ``computed_beam_f/s``, ``error_f/s`` and
+            ``max_error``, 0-d tensors in metres.
+        """
         geometry = self.geometry()
         original_f, original_s = (value.detach() for value in self.beam_centre())
         computed_f, computed_s = geometry.beam_f.detach(), geometry.beam_s.detach()
@@ -299,7 +337,7 @@ class Detector:
         return sample_positions(panel, slow.reshape(-1), fast.reshape(-1))[:, 0].reshape(self.spixels, self.fpixels, 3)
 
     def _basis(self, row: Convention, compat: Compat) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(beam, fast, slow, normal), unit vectors before any rotation (physics.md, 8.4)."""
+        """(beam, fast, slow, normal), unit vectors before any rotation."""
         config = self.config
         custom = config.detector_convention is DetectorConvention.CUSTOM
         named = {

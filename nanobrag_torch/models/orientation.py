@@ -87,10 +87,19 @@ def mosaic_rotations(config: CrystalConfig, compat: Compat, device: torch.device
 def orientations(
     vectors: Tensor, config: CrystalConfig, compat: Compat, spindle: Tensor | None = None, stale: bool = False
 ) -> Tensor:
-    """Rows of ``vectors`` (3, 3) in every orientation: (3, phi_steps, mosaic_domains, 3), in the unit that went in.
+    """Vectors in every orientation of the crystal.
 
-    Phi turns first, about the config's spindle axis, else ``spindle`` (3,), else z; the domains turn what results.
-    ``stale`` follows the C program at phi = 0 [B02].
+    Phi turns first; the mosaic domains turn what results.
+
+    Args:
+        vectors: Rows (3, 3), in any unit.
+        config: Sweep and mosaic domains.
+        compat: Precision of the domains' angles.
+        spindle: Axis (3,) of phi where the config names none; None is z.
+        stale: Follow the C program at phi = 0 [B02].
+
+    Returns:
+        The rows (3, phi_steps, mosaic_domains, 3), in the unit that went in.
     """
     axis = vector(config.spindle_axis, vectors.device) if config.spindle_axis is not None else spindle
     axis = unit(axis if axis is not None else vector(Z_AXIS, vectors.device))

@@ -1,4 +1,4 @@
-"""Scattering from water around the crystal (physics.md, section 14.1)."""
+"""Scattering from water around the crystal (docs/physics.md, Water)."""
 
 from torch import Tensor
 

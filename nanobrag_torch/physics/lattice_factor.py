@@ -1,8 +1,6 @@
-"""Lattice factor of a crystal of finite size: one function a shape, and the table that names them (physics.md, 11).
+"""Lattice factor of a crystal of finite size: one function a shape, and the table that names them.
 
-Every function takes the fractional indices delta = h - nearest integer, three tensors of equal shape (...), the numbers
-of cells (3,), the reciprocal vectors (3, 3) in 1/Angstrom and ``fudge``, and returns the factor (...), whose
-sign means nothing.
+All take the arguments of :func:`square` (docs/physics.md, Lattice factor).
 """
 
 from collections.abc import Callable
@@ -20,7 +18,19 @@ TOPHAT_LIMIT = 0.3969
 
 
 def square(dh: Tensor, dk: Tensor, dl: Tensor, cells: Tensor, stars: Tensor, fudge: Tensor) -> Tensor:
-    """Parallelepiped: the product of three gratings."""
+    """Parallelepiped: the product of three gratings.
+
+    Args:
+        dh: Fractional index along a* (...): h minus the nearest integer.
+        dk: Fractional index along b* (...).
+        dl: Fractional index along c* (...).
+        cells: Numbers of cells (3,).
+        stars: Reciprocal vectors (3, 3) in 1/Angstrom, one a row.
+        fudge: Scale of the spot size, 0-d.
+
+    Returns:
+        The factor (...), whose sign means nothing.
+    """
     na, nb, nc = cells.unbind()
     return grating(dh, na) * grating(dk, nb) * grating(dl, nc)
 

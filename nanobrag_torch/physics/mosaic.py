@@ -1,4 +1,4 @@
-"""Random rotations: mosaic domains and random misset, from frozen draws (physics.md, section 5)."""
+"""Random rotations: mosaic domains and random misset, from frozen draws (docs/physics.md, Mosaic domains)."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,8 @@
-"""From expected photons to what a detector reports: Poisson counts, an offset, and 16-bit integers.
+"""Photon noise: Poisson counts of expected photons, an offset, and 16-bit integers.
 
-Sections 15.4 and 15.5 of physics.md. The noise of the C program has no readout term: the only randomness is the number
-of photons, drawn pixel by pixel in row-major order from one stream, so that an image is reproducible to the last count.
+See docs/physics.md, From photons to files. The noise of the C program has no readout term: the only randomness is the
+number of photons, drawn pixel by pixel in row-major order from one stream, so that an image is reproducible to the last
+count.
 """
 
 import numpy as np

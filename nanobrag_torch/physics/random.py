@@ -1,8 +1,9 @@
-"""The C program's random numbers: one generator, and uniform, normal and Poisson deviates from it.
+"""Random numbers of the C program: one generator, and uniform, normal and Poisson deviates from it.
 
-The generator is Park and Miller's minimal standard with a Bays-Durham shuffle (physics.md, section 4). Its table and
-last output form one state that every stream shares, so that a stream whose seed does not re-initialise the table goes
-on where another one left off. All deviates are float32, and the arithmetic below rounds where the C program rounds.
+The generator is Park and Miller's minimal standard with a Bays-Durham shuffle (docs/physics.md, Random numbers). Its
+table and last output form one state that every stream shares, so that a stream whose seed does not re-initialise the
+table goes on where another one left off. All deviates are float32, and the arithmetic below rounds where the C program
+rounds.
 """
 
 import math
@@ -125,7 +126,7 @@ def _poisson(seed, table, spare, mean):
 
 @dataclass
 class GeneratorState:
-    """What all streams share: shuffle table with the last output behind it, and the waiting Gaussian deviate."""
+    """State that all streams share: shuffle table with the last output behind it, and the waiting Gaussian deviate."""
 
     table: np.ndarray = field(default_factory=lambda: np.zeros(TABLE_SIZE + 1, np.int64))
     spare: np.ndarray = field(default_factory=lambda: np.zeros(2, np.float32))

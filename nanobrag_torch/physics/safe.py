@@ -1,6 +1,6 @@
-"""Operations that are singular somewhere, in forms that are right there in value and in gradient.
+"""Singular operations in forms that are right in value and in gradient at their singular points.
 
-The rule for all of them (differentiability.md, section 2): each branch is evaluated on an input made safe *before* the
+The rule for all of them (docs/physics.md, Stable forms): each branch is evaluated on an input made safe *before* the
 singular operation, and selected afterwards; selecting alone would let 0 * inf of the other branch into the gradient.
 """
 
@@ -40,8 +40,8 @@ def grating(fractional: Tensor, cells: Tensor) -> Tensor:
     """Interference of ``cells`` unit cells: sin(N u)/sin(u) with u = pi * delta (N at the Bragg peak).
 
     ``fractional`` is delta = h - nearest integer. The reduction drops the sign (-1)^(n(N-1)), which vanishes on
-    squaring, and makes N a real number that may carry a gradient. Near the peak the series of differentiability.md
-    section 2 replaces the ratio, whose derivative would lose all its digits there.
+    squaring, and makes N a real number that may carry a gradient. Near the peak a series replaces the ratio, whose
+    derivative would lose all its digits there.
     """
     u = torch.pi * fractional
     nu = cells * u
@@ -63,7 +63,7 @@ def grating(fractional: Tensor, cells: Tensor) -> Tensor:
 def sphere(y: Tensor) -> Tensor:
     """Transform of a solid sphere, 3 (sin x / x - cos x) / x^2, as a function of y = x^2 (1 at the centre).
 
-    Being a function of the square it needs no root, so its gradient at the centre is finite (physics.md, 19.3).
+    Being a function of the square it needs no root, so its gradient at the centre is finite.
     """
     near = y.detach() < 0.25
     s = torch.where(near, y, torch.zeros_like(y))

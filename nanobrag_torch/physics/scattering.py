@@ -20,7 +20,7 @@ def miller_index(q: Tensor, direct: Tensor) -> Tensor:
 
 
 def is_resolved(q: Tensor, dmin: float) -> Tensor:
-    """Whether a sample lies within the resolution limit ``dmin`` (metres): d = 1/|q| >= dmin, and q = 0 always."""
+    """True where a sample lies within the resolution ``dmin`` (metres): d = 1/|q| >= dmin, and q = 0 always."""
     square = (q * q).sum(-1)
     return (square <= 0) | (dmin**2 * square <= 1)
 

@@ -1,4 +1,4 @@
-"""Incident beams of a divergent, polychromatic source (physics.md, section 7.2)."""
+"""Incident beams of a divergent, polychromatic source (docs/physics.md, Divergence and dispersion)."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,19 @@ from nanobrag_torch.physics.safe import unit
 
 
 def incident_directions(beam: Tensor, polarization: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
-    """Unit propagation directions (n, 3) for divergence angles ``horizontal`` and ``vertical`` (n,) in radians.
+    """Unit propagation directions for angles of divergence.
 
-    The beam (3,) turns about the polarization direction by the vertical angle, then about beam x polarization by the
+    The beam turns about the polarization direction by the vertical angle, then about beam x polarization by the
     horizontal one.
+
+    Args:
+        beam: Unit vector (3,) in which the central beam propagates.
+        polarization: Unit vector (3,) of the E vector.
+        horizontal: Angles (n,) in radians.
+        vertical: Angles (n,) in radians.
+
+    Returns:
+        Unit vectors (n, 3).
     """
     vertical_axis = unit(torch.linalg.cross(beam, polarization))
     turned = about_axis(beam.expand(len(vertical), 3), polarization, vertical)
@@ -25,10 +34,20 @@ def is_within_round_divergence(
     steps: tuple[float, float],
     counts: tuple[int, int],
 ) -> Tensor:
-    """Which directions (n,) of a divergence grid a round beam keeps: the C program's rule 4 tau <= 1.1.
+    """Mask of the directions that a round beam keeps of a divergence grid: the C program's rule 4 tau <= 1.1.
 
     A grid with an even count has no point on the axis, hence the quarter step. Where either range is zero nothing
     is trimmed.
+
+    Args:
+        horizontal: Angles (n,) in radians.
+        vertical: Angles (n,) in radians.
+        ranges: Full (horizontal, vertical) ranges, radians.
+        steps: (horizontal, vertical) steps, radians.
+        counts: Numbers of (horizontal, vertical) steps.
+
+    Returns:
+        Booleans (n,).
     """
     if ranges[0] <= 0 or ranges[1] <= 0:
         return torch.ones_like(horizontal, dtype=torch.bool)

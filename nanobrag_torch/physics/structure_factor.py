@@ -1,4 +1,4 @@
-"""Structure factor of the unit cell from a table over Miller indices (physics.md, section 12)."""
+"""Structure factor of the unit cell from a table over Miller indices (docs/physics.md, Structure factor)."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,19 @@ Minimum = tuple[int, int, int]
 
 
 def nearest(table: Tensor, minimum: Minimum, default_F: Tensor, h0: Tensor, k0: Tensor, l0: Tensor) -> Tensor:
-    """Table value at the nearest integers (tensors of equal shape), ``default_F`` outside the box."""
+    """Table value at whole indices.
+
+    Args:
+        table: Amplitudes over Miller indices (h_range, k_range, l_range).
+        minimum: Indices (h, k, l) of the first entry.
+        default_F: Amplitude outside the table.
+        h0: Whole indices (...).
+        k0: Whole indices (...).
+        l0: Whole indices (...).
+
+    Returns:
+        Amplitudes (...).
+    """
     index = [(n - low).long() for n, low in zip((h0, k0, l0), minimum, strict=True)]
     inside = torch.ones_like(index[0], dtype=torch.bool)
     for i, size in zip(index, table.shape, strict=True):
@@ -18,7 +30,18 @@ def nearest(table: Tensor, minimum: Minimum, default_F: Tensor, h0: Tensor, k0: 
 
 
 def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
-    """Whether all four nodes of the interpolation lie in the table on every axis."""
+    """Mask of the indices whose nodes of interpolation all lie in the table, on every axis.
+
+    Args:
+        table: Amplitudes over Miller indices (h_range, k_range, l_range).
+        minimum: Indices (h, k, l) of the first entry.
+        h: Real indices (...).
+        k: Real indices (...).
+        l: Real indices (...).
+
+    Returns:
+        Booleans (...).
+    """
     inside = torch.ones_like(h, dtype=torch.bool)
     for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
         inside &= (x >= low + 2) & (x <= low + size - 1 - 2)
@@ -30,6 +53,17 @@ def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, d
 
     The value is continuous in h, k, l and its derivative jumps at integers. Samples out of range read clamped nodes;
     the caller discards them.
+
+    Args:
+        table: Amplitudes over Miller indices (h_range, k_range, l_range).
+        minimum: Indices (h, k, l) of the first entry.
+        h: Real indices (...).
+        k: Real indices (...).
+        l: Real indices (...).
+        dtype: Precision of the interpolation.
+
+    Returns:
+        Amplitudes (...).
     """
     nodes, weights = [], []
     for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):

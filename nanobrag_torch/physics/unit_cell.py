@@ -1,4 +1,4 @@
-"""From six cell parameters, or an orientation matrix, to reciprocal and direct vectors (physics.md, section 3)."""
+"""Unit cell: reciprocal and direct vectors of cell parameters or an orientation matrix (docs/physics.md, Unit cell)."""
 
 from typing import Literal
 
@@ -16,12 +16,17 @@ def volume(lengths: Tensor, angles: Tensor) -> Tensor:
 def reciprocal_vectors(
     lengths: Tensor, angles: Tensor, construction: Literal["c", "exact"], cell_volume: Tensor | None = None
 ) -> Tensor:
-    """Rows a*, b*, c* (3, 3) in the inverse unit of ``lengths``: a* along x, b* in the x-y plane.
+    """Reciprocal vectors of a cell, a* along x and b* in the x-y plane.
 
-    ``cell_volume`` is that of the cell, where it is known already.
+    Args:
+        lengths: a, b, c (3,).
+        angles: alpha, beta, gamma (3,) in radians.
+        construction: "exact", or "c" for the C program's z component of c*, larger than the exact 1/c by
+            sin(gamma)/sin(gamma*): it bends the angles of a cell with fewer than two right angles [B01].
+        cell_volume: Volume of the cell, where it is known already.
 
-    ``construction="c"`` is the C program's z component of c*, larger than the exact 1/c by sin(gamma)/sin(gamma*):
-    it bends the angles of a cell with fewer than two right angles [B01].
+    Returns:
+        Rows a*, b*, c* (3, 3) in the inverse unit of ``lengths``.
     """
     cosines, sines = torch.cos(angles), torch.sin(angles)
     v = volume(lengths, angles) if cell_volume is None else cell_volume

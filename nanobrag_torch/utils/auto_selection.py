@@ -33,8 +33,15 @@ def auto_select_sampling(
 ) -> SamplingParams:
     """Complete a count, a range and a step of which some are None, as the C program does.
 
-    ``parameter_type`` "angle" is the rule of divergence and dispersion, where ``default_range`` is what a count alone
-    spans; "thickness" is that of sensor layers. Raises ``ValueError`` for another type.
+    Args:
+        count: Number of points.
+        range_val: Range, in any unit.
+        step: Step, in the same unit.
+        default_range: Range that a count alone spans.
+        parameter_type: "angle" for divergence and dispersion, "thickness" for sensor layers.
+
+    Raises:
+        ValueError: Another ``parameter_type``.
     """
     check_choice("auto_select_sampling", "parameter_type", parameter_type, ("angle", "thickness"), "Use 'angle'.")
     if parameter_type == "thickness":
@@ -50,7 +57,19 @@ def auto_select_divergence(
     vdivrange: float | None = None,
     vdivstep: float | None = None,
 ) -> tuple[SamplingParams, SamplingParams]:
-    """(horizontal, vertical) divergence, in radians; a count alone spans one radian."""
+    """Complete the sampling of divergence; a count alone spans one radian.
+
+    Args:
+        hdivsteps: Number of horizontal directions.
+        hdivrange: Full horizontal range, radians.
+        hdivstep: Horizontal step, radians.
+        vdivsteps: Number of vertical directions.
+        vdivrange: Full vertical range, radians.
+        vdivstep: Vertical step, radians.
+
+    Returns:
+        (horizontal, vertical) sampling in radians.
+    """
     horizontal = angular_range(hdivsteps, hdivrange, hdivstep)
     return _params(horizontal), _params(angular_range(vdivsteps, vdivrange, vdivstep))
 
@@ -82,10 +101,21 @@ def generate_sources_from_divergence_dispersion(
     round_div: bool = True,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(unit vectors sample to source (n, 3), weights (n,), wavelengths (n,) in metres), wavelengths innermost.
+    """Sources of a grid of directions and wavelengths, wavelengths innermost.
 
-    Beam and polarization default to MOSFLM's x and z. ``source_distance_m`` does not change directions and is accepted
-    for callers that have it. ``round_div`` trims the corners of the divergence grid.
+    Args:
+        hdiv_params: Horizontal directions, radians.
+        vdiv_params: Vertical directions, radians.
+        disp_params: Wavelengths, as a fraction of the central one.
+        central_wavelength_m: Central wavelength, metres.
+        source_distance_m: Accepted, without effect: it does not change directions.
+        beam_direction: Direction (3,) of propagation; None is MOSFLM's x.
+        polarization_axis: Direction (3,) of the E vector; None is MOSFLM's z.
+        round_div: Leave out the corners of the grid of directions.
+        dtype: Precision of the results.
+
+    Returns:
+        Unit vectors from sample to source (n, 3), weights (n,) and wavelengths (n,) in metres.
     """
     config = BeamConfig(
         wavelength_A=m_to_angstrom(central_wavelength_m),

@@ -30,9 +30,16 @@ def mosaic_rotation_umat(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """A random rotation (3, 3) by at most ``mosaicity_rad``, drawn from the start of the stream of ``seed``.
+    """A random rotation, drawn from the start of a stream and connected to its largest angle.
 
-    The result is connected to the angle. ``dtype`` None is that of a tensor angle, else torch's default.
+    Args:
+        mosaicity_rad: Largest angle, radians.
+        seed: Seed of the stream; None is that of the mosaic domains.
+        dtype: Precision; None is that of a tensor angle, else torch's default.
+        device: Device of the matrix.
+
+    Returns:
+        Rotation matrix (3, 3).
     """
     if dtype is None:
         dtype = mosaicity_rad.dtype if isinstance(mosaicity_rad, Tensor) else torch.get_default_dtype()

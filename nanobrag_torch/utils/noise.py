@@ -67,5 +67,15 @@ def noise_image(image: Tensor, config: NoiseConfig | None = None) -> tuple[Tenso
 def lcg_random(
     seed: int, n: int = 1, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
 ) -> Tensor:
-    """The first ``n`` uniform deviates (n,) in (0, 1) of the stream of ``seed``."""
+    """The first uniform deviates of a stream.
+
+    Args:
+        seed: Seed of the stream.
+        n: Number of deviates.
+        dtype: Precision.
+        device: Device of the tensor.
+
+    Returns:
+        Deviates (n,) in (0, 1).
+    """
     return torch.as_tensor(CRandom.of_option(seed).draws(n), dtype=dtype, device=device)

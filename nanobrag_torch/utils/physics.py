@@ -25,10 +25,16 @@ def sinc3(x: Tensor) -> Tensor:
 
 
 def polarization_factor(kahn_factor: float | Tensor, incident: Tensor, diffracted: Tensor, axis: Tensor) -> Tensor:
-    """Polarization factor (...) for directions ``incident`` and ``diffracted`` (..., 3) and E vector ``axis`` (..., 3).
+    """Polarization factor for directions that need not be of unit length.
 
-    The vectors need not be of unit length; ``kahn_factor`` is 0 for an unpolarised beam and 1 for one polarised along
-    ``axis``.
+    Args:
+        kahn_factor: 0 for an unpolarised beam, 1 for one polarised along ``axis``.
+        incident: Directions (..., 3) of propagation.
+        diffracted: Directions (..., 3) towards the detector.
+        axis: Direction (..., 3) of the E vector.
+
+    Returns:
+        The factor (...).
     """
     incident, diffracted, axis = torch.broadcast_tensors(incident, diffracted, axis)
     kahn = as_tensor_preserving_grad(kahn_factor, incident.device, incident.dtype)
@@ -42,12 +48,36 @@ def polint(xa: Tensor, ya: Tensor, x: Tensor) -> Tensor:
 
 
 def polin2(x1a: Tensor, x2a: Tensor, ya: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
-    """The same on a grid of two axes, ``ya`` (..., n, n)."""
+    """The polynomial through a grid of points on two axes.
+
+    Args:
+        x1a: Nodes (..., n) of the first axis.
+        x2a: Nodes (..., n) of the second axis.
+        ya: Values (..., n, n).
+        x1: Position (...) on the first axis.
+        x2: Position (...) on the second axis.
+
+    Returns:
+        Values (...).
+    """
     return torch.einsum("...m,...n,...mn->...", _lagrange(x1a, x1), _lagrange(x2a, x2), ya)
 
 
 def polin3(x1a: Tensor, x2a: Tensor, x3a: Tensor, ya: Tensor, x1: Tensor, x2: Tensor, x3: Tensor) -> Tensor:
-    """The same on a grid of three axes, ``ya`` (..., n, n, n)."""
+    """The polynomial through a grid of points on three axes.
+
+    Args:
+        x1a: Nodes (..., n) of the first axis.
+        x2a: Nodes (..., n) of the second axis.
+        x3a: Nodes (..., n) of the third axis.
+        ya: Values (..., n, n, n).
+        x1: Position (...) on the first axis.
+        x2: Position (...) on the second axis.
+        x3: Position (...) on the third axis.
+
+    Returns:
+        Values (...).
+    """
     weights = _lagrange(x1a, x1), _lagrange(x2a, x2), _lagrange(x3a, x3)
     return torch.einsum("...m,...n,...p,...mnp->...", *weights, ya)
 

@@ -1,4 +1,4 @@
-"""How closely a run must agree with the C program."""
+"""Agreement with the C program that a run must reach."""
 
 import re
 

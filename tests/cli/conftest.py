@@ -14,7 +14,7 @@ from nanobrag_torch.io.smv import read_smv
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run left: exit status, streams and files."""
+    """Results of one run: exit status, streams and files."""
 
     exit_code: int
     stdout: str

@@ -1,4 +1,4 @@
-"""How defaults, headers and options are reconciled."""
+"""Precedence of defaults, headers and options."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a run needs before its first pixel."""
+"""Models of a run, before its first pixel."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What must hold for any run, whatever its numbers."""
+"""Properties of any run, whatever its numbers."""
 
 import contextlib
 import io

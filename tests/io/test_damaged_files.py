@@ -1,4 +1,4 @@
-"""Whatever bytes a file holds, a reader answers with a value or with an error that names the file and a remedy."""
+"""Damaged files: a reader answers any bytes with a value, or with an error that names the file and a remedy."""
 
 import logging
 import warnings
@@ -91,7 +91,7 @@ def originals(tmp_path_factory):
 
 
 def answers(read, path, content) -> bool:
-    """Whether the reader gave a value; an error that does not name the file and a remedy fails the test."""
+    """True where the reader gave a value; an error that does not name the file and a remedy fails the test."""
     path.write_bytes(content)
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -105,7 +105,7 @@ def answers(read, path, content) -> bool:
 
 @st.composite
 def edits(draw):
-    """Where (as a part of the length) and by what a file is changed, and how much of it is kept."""
+    """Changes of a file: place (a part of the length), new bytes, and the part that is kept."""
     places = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 20), st.binary(max_size=8))
     return draw(st.lists(places, min_size=1, max_size=6)), draw(st.floats(0.2, 1) | st.just(1.0))
 

@@ -1,4 +1,4 @@
-"""What is kept between evaluations, and what makes it anew."""
+"""Results kept between evaluations, and made anew where an input has changed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Record:
 
 
 def times_made(first, second):
-    """How often something is made that is asked for with one value, then with the other."""
+    """Number of times that a result is made which is asked for with one value, then with the other."""
     keep, made = Remembered(), []
     for value in (first, second):
         keep("thing", lambda: made.append(1), value)
