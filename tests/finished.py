@@ -6,8 +6,7 @@ from typing import Any
 
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
-from nanobrag_torch.workbook.cells.figures import FOLDER
-from nanobrag_torch.workbook.records.run import Caption, Verdict
+from nanobrag_torch.workbook.records.run import FIGURES, Caption, Verdict
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.running.publish import publish
 
@@ -52,7 +51,7 @@ def fill(report: Report, lit: int = 256, dark: int = 0) -> None:
     report.write(outcome_of_test())
     report.write(evidence("as found", 0.0, *["agrees" if dark else "zero"] * 6, lit=dark), "snapshot.json")
     report.write(evidence("control", 100.0, *["agrees"] * 6, lit=lit), "control.json")
-    figures = report.folder / FOLDER
+    figures = report.folder / FIGURES
     figures.mkdir()
     (figures / "image.png").write_bytes(PNG)
     Caption(name="image", title="The image", caption="Small.", alt="One pixel").save(figures, "image.json")

@@ -2,16 +2,8 @@
 
 from pathlib import Path
 
-from nanobrag_torch.workbook.records.run import (
-    Derivative,
-    EnvironmentRecord,
-    Evidence,
-    Owner,
-    ParameterValue,
-    Repository,
-    TestRecord,
-    Verdict,
-)
+from nanobrag_torch.workbook.records.evidence import Derivative, Evidence, TestRecord
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, ParameterValue, Repository, Verdict
 from nanobrag_torch.workbook.report.folder import Report, this_process
 
 VERDICT = Verdict(code="dark_image", status="passed", title="The image was dark", sentence="Nothing was lit.")

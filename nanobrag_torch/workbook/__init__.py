@@ -1,27 +1,91 @@
 """Public API of the workbook: the names that notebooks, plans and records of an investigation are written against.
 
 Every name is loaded when it is first asked for, so that a notebook can set the environment guards
-(:func:`environment.guard`) before anything imports torch.
+(:func:`environment.guard`) before anything imports torch, and records load without torch at all.
+
+=====================================================  =============================================================
+names                                                  what they are for
+=====================================================  =============================================================
+``environment``, ``Report``                            first cell: guards, and the folder that results go to
+``probe``, ``scenarios``, ``functions``, ``losses``    cases to look at: described, read from a file, named in text
+``mapped_test``                                        a pytest run whose log, XML and exit code stay in the report
+``diagnosis``, ``scan``, ``performance``               the doctor's report in tables, a loss over a range, timings
+``tables``, ``figures``, ``doctor_figures``, ...       what cells show; ``Table``, ``Drawing`` and ``Caption`` make more
+``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
+``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
+``Verdict``                                            how a notebook concludes
+``InputError``, ``Blocked``                            the two ways in which a run ends without a verdict
+``investigation``                                      Python files of an investigation, loaded by name
+=====================================================  =============================================================
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.cells import diagnosis as diagnosis
+    from nanobrag_torch.workbook.cells import doctor_figures as doctor_figures
+    from nanobrag_torch.workbook.cells import figures as figures
+    from nanobrag_torch.workbook.cells import functions as functions
+    from nanobrag_torch.workbook.cells import losses as losses
+    from nanobrag_torch.workbook.cells import mapped_test as mapped_test
+    from nanobrag_torch.workbook.cells import performance as performance
+    from nanobrag_torch.workbook.cells import probe as probe
+    from nanobrag_torch.workbook.cells import scenarios as scenarios
+    from nanobrag_torch.workbook.cells.scan import scan as scan
+    from nanobrag_torch.workbook.errors import Blocked as Blocked
+    from nanobrag_torch.workbook.errors import InputError as InputError
+    from nanobrag_torch.workbook.formatting import number as number
+    from nanobrag_torch.workbook.investigations import investigation as investigation
+    from nanobrag_torch.workbook.machine import environment as environment
+    from nanobrag_torch.workbook.records.base import KeyNumber as KeyNumber
+    from nanobrag_torch.workbook.records.base import Part as Part
+    from nanobrag_torch.workbook.records.base import Record as Record
+    from nanobrag_torch.workbook.records.base import exact as exact
+    from nanobrag_torch.workbook.records.diagnosis import Diagnosis as Diagnosis
+    from nanobrag_torch.workbook.records.evidence import Derivative as Derivative
+    from nanobrag_torch.workbook.records.evidence import Evidence as Evidence
+    from nanobrag_torch.workbook.records.evidence import TestRecord as TestRecord
+    from nanobrag_torch.workbook.records.run import Caption as Caption
+    from nanobrag_torch.workbook.records.run import Verdict as Verdict
+    from nanobrag_torch.workbook.report.folder import Report as Report
+    from nanobrag_torch.workbook.show import drawing as drawing
+    from nanobrag_torch.workbook.show import tables as tables
+    from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
+    from nanobrag_torch.workbook.show.tables import Table as Table
 
 #: Public name -> where it lives, as "module" or "module:attribute" below this package.
 _HOMES = {
+    "Blocked": "errors:Blocked",
+    "Caption": "records.run:Caption",
+    "Derivative": "records.evidence:Derivative",
+    "Diagnosis": "records.diagnosis:Diagnosis",
+    "Drawing": "show.drawing:Drawing",
+    "Evidence": "records.evidence:Evidence",
+    "InputError": "errors:InputError",
+    "KeyNumber": "records.base:KeyNumber",
+    "Part": "records.base:Part",
+    "Record": "records.base:Record",
     "Report": "report.folder:Report",
-    "environment": "machine.environment",
-    "tables": "show.tables",
-    "figures": "cells.figures",
-    "probe": "cells.probe",
-    "mapped_test": "cells.mapped_test",
+    "Table": "show.tables:Table",
+    "TestRecord": "records.evidence:TestRecord",
+    "Verdict": "records.run:Verdict",
     "diagnosis": "cells.diagnosis",
     "doctor_figures": "cells.doctor_figures",
-    "scenarios": "cells.scenarios",
+    "drawing": "show.drawing",
+    "environment": "machine.environment",
+    "exact": "records.base:exact",
+    "figures": "cells.figures",
     "functions": "cells.functions",
+    "investigation": "investigations:investigation",
     "losses": "cells.losses",
-    "scan": "cells.scan:scan",
+    "mapped_test": "cells.mapped_test",
+    "number": "formatting:number",
     "performance": "cells.performance",
+    "probe": "cells.probe",
+    "scan": "cells.scan:scan",
+    "scenarios": "cells.scenarios",
+    "tables": "show.tables",
 }
 
 __all__ = sorted(_HOMES)
@@ -30,11 +94,12 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(__all__)}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(_HOMES)}")
     module, _, attribute = _HOMES[name].partition(":")
     found = import_module(f"{__name__}.{module}")
     return getattr(found, attribute) if attribute else found
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    """Names of this module, public ones included."""
+    return sorted({*globals(), *_HOMES})

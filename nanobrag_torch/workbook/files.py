@@ -20,8 +20,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def names(folder: Path) -> dict[str, Path]:
+    """Every visible file below ``folder`` by its relative path."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
 def checksums(folder: Path, without: tuple[str, ...] = ()) -> dict[str, str]:
     """Relative path to SHA-256 for every visible file below ``folder`` except those named in ``without``."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
-    named = {path.relative_to(folder).as_posix(): path for path in found}
-    return {name: sha256(path) for name, path in named.items() if name not in without}
+    return {name: sha256(path) for name, path in names(folder).items() if name not in without}

@@ -16,8 +16,8 @@ from PIL import Image
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
 from nanobrag_torch.workbook.brief import document as briefs
-from nanobrag_torch.workbook.report import page
-from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.report import folder, page
+from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report
 from nanobrag_torch.workbook.show.tables import Table
 
 pytestmark = [pytest.mark.browser, needs_browser]
@@ -72,7 +72,7 @@ def report(tmp_path: Path, listener: Listener) -> Report:
     parsed = briefs.parse(BRIEF.read_text())
     changes = {name: attack(name, listener) for name in ("summary", "mode", "branch", "if_blocked")}
     changes |= {name: (attack(name, listener),) for name in ("pointers", "pitfalls")}
-    report.write_text(page.BRIEF, parsed.model_copy(update=changes).model_dump_json())
+    report.write_text(folder.BRIEF, parsed.model_copy(update=changes).model_dump_json())
     table = Table(caption=attack("caption", listener), columns=("c",), rows=((attack("entry", listener),),))
     outputs = [
         new_output("stream", text=attack("log", listener)),
@@ -80,7 +80,7 @@ def report(tmp_path: Path, listener: Listener) -> Report:
         new_output("error", ename="Odd", evalue=attack("error", listener), traceback=[attack("trace", listener)]),
     ]
     cells = [new_markdown_cell(attack("prose", listener)), new_code_cell(attack("code", listener), outputs=outputs)]
-    nbformat.write(new_notebook(cells=cells), report.folder / page.NOTEBOOK)
+    nbformat.write(new_notebook(cells=cells), report.folder / NOTEBOOK)
     report.write_text("<img src=x onerror=document.title='taken'>.log", "x")
     return report
 

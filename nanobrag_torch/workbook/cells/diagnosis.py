@@ -8,8 +8,9 @@ from typing import Literal
 from nanobrag_torch.doctor import GradientReport
 from nanobrag_torch.doctor.records import Severity
 from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Verdict
-from nanobrag_torch.workbook.show.tables import Table, number
+from nanobrag_torch.workbook.show.tables import Table
 
 FILE = "diagnosis.json"
 

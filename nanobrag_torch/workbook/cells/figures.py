@@ -1,82 +1,34 @@
 """The figures of a report, in colours that all eyes can tell apart, and in words for those who cannot see them."""
 
-import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.records.run import Caption, Derivative, Evidence
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.evidence import Derivative, Evidence
+from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DARK, DIFFERENCE, OUTLINE, STYLE, Drawing
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells.probe import Case
 
-FOLDER = "figures"
-#: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
-AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
 #: Resolutions at which rings may be drawn, Angstrom.
 RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1.1, 1, 0.9, 0.8, 0.7, 0.6, 0.5)
 
-#: Behind the bars of a dark image.
-DARK = "#E4E4E4"
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
 IMAGE_PIXELS, PANEL_PIXELS = 512, 350
-#: What keeps the time of drawing out of a file, so that equal figures are equal files.
-_UNDATED: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-OUTLINE = [withStroke(linewidth=3, foreground="black")]
 
 #: What is said of six derivatives that all have the same verdict.
 _TOGETHER = {
     frozenset({"agrees"}): "autograd and finite difference agree",
     frozenset({"zero"}): "every derivative is exactly 0",
 }
-
-STYLE: Any = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "nanobrag",
-    "savefig.facecolor": "white",
-}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure and its words; saved as PNG and SVG with the caption beside them."""
-
-    figure: Figure
-    words: Caption
-
-    def save(self, folder: Path, name: str = "") -> None:
-        """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
-        target = folder / FOLDER
-        target.mkdir(exist_ok=True)
-        stem = name or self.words.name
-        files.write(target / f"{stem}.png", self.rendered("png"))
-        files.write(target / f"{stem}.svg", self.rendered("svg"))
-        self.words.save(target, f"{stem}.json")
-
-    def rendered(self, kind: str) -> bytes:
-        """The figure as a file of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
-        stream = io.BytesIO()
-        with rc_context(STYLE):
-            self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
-        return stream.getvalue()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        words = self.words.model_dump(include={"title", "caption", "alt"})
-        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
 
 
 def diffraction(*cases: "Case") -> Drawing:

@@ -3,12 +3,12 @@
 import importlib
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
 
 
@@ -33,7 +33,8 @@ def function(name: str) -> Callable[[dict[str, Tensor]], Tensor]:
 def _module(place: str) -> Any:
     if not place.endswith(".py"):
         return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    file = project.find(place)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{place} cannot be loaded")
     module = importlib.util.module_from_spec(spec)
@@ -42,14 +43,17 @@ def _module(place: str) -> Any:
 
 
 def values(text: str) -> dict[str, Tensor]:
-    """The float64 tensors in "width=1.5, height=2". Raises ``InputError`` for anything else."""
+    """The float64 tensors in "width: 1.5, height: 2", or with equals signs. Raises ``InputError`` for anything else.
+
+    papermill reads no default that contains an equals sign, so a parameters cell is written with colons.
+    """
     found: dict[str, Tensor] = {}
     for item in text.split(","):
-        name, equals, value = (part.strip() for part in item.partition("="))
+        name, sign, value = (part.strip() for part in item.replace("=", ":").partition(":"))
         try:
             found[name] = torch.tensor(float(value), dtype=torch.float64)
         except ValueError:
-            equals = ""
-        if not equals or not name.isidentifier():
+            sign = ""
+        if not sign or not name.isidentifier():
             raise InputError.of("doctor", "values", item.strip(), "name=number, name=number", "Write numbers.")
     return found

@@ -9,10 +9,11 @@ from threading import Thread
 from typing import IO
 from xml.etree import ElementTree
 
-from nanobrag_torch.workbook.brief import pytest_command as commands
+from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import Blocked
-from nanobrag_torch.workbook.machine import processes, repository
-from nanobrag_torch.workbook.records.run import TestRecord, TestStatus
+from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.records.evidence import TestRecord, TestStatus
 from nanobrag_torch.workbook.report.folder import Report
 
 #: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
@@ -37,11 +38,11 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     Raises ``Blocked``, after all of that, where the outcome says nothing about the test, and ``InputError`` for an
     option or id that is not allowed.
     """
-    nodes = [commands.check_test(node) for node in tests.split()]
-    words = ["pytest", *commands.check_options(options), *nodes]
+    nodes = node_ids(tests)
+    given = pytest_command.check_options(options)
     xml = (report.folder / XML).resolve()
     started = time.monotonic()
-    code, timed_out = run_pytest(words, xml, report.folder / LOG, timeout_s)
+    code, timed_out = run_pytest(["pytest", *given, *map(_place, nodes)], xml, report.folder / LOG, timeout_s)
     elapsed = time.monotonic() - started
     status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
     if timed_out:
@@ -50,7 +51,7 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     record = report.write(
         TestRecord(
             test=" ".join(nodes),
-            command=shlex.join(words),
+            command=shlex.join(["pytest", *given, *nodes]),
             status=status,
             exit_code=code,
             meaning=meaning,
@@ -63,11 +64,23 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     return record
 
 
+def node_ids(tests: str) -> list[str]:
+    """The pytest ids in a text, separated by blanks. Raises ``InputError`` for a word that is none."""
+    return [pytest_command.check_test(node) for node in tests.split()]
+
+
+def _place(node: str) -> str:
+    """A pytest id with the place of its file, where that is not in the project but comes with the package."""
+    path, colons, rest = node.partition("::")
+    found = project.find(path)
+    return node if found.is_relative_to(project.root()) else f"{found}{colons}{rest}"
+
+
 def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
     """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
     process = subprocess.Popen(
-        command, cwd=repository.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
     copying.start()

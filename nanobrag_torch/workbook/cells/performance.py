@@ -1,65 +1,27 @@
 """A measurement of ``python -m benchmarks`` in a report: its tables, its figure, and what it says."""
 
 from pathlib import Path
-from typing import Any, ClassVar
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from nanobrag_torch.workbook.cells.figures import STYLE, Drawing
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.records.run import Caption, Record, Verdict
-from nanobrag_torch.workbook.show.tables import Table, number
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.benchmark import Benchmark
+from nanobrag_torch.workbook.records.run import Caption, Verdict
+from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
+from nanobrag_torch.workbook.show.tables import Table
 
 _OWNER = "performance"
 #: The ratio by which a run is judged, and what it may be at most.
 GRADIENT_RATIO, AT_MOST = "image + cell gradient / image", 3.2
 
 
-class Row(BaseModel):
-    """Seconds of each round of one contestant on one workload."""
-
-    model_config = ConfigDict(frozen=True)
-
-    workload: str
-    contestant: str
-    evaluations: int
-    seconds: tuple[float, ...]
-    median: float
-    nanoseconds: float
-
-
-class Point(BaseModel):
-    """Median seconds of an image of ``pixels`` by ``pixels`` with ``domains``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    varied: str
-    pixels: int
-    domains: int
-    seconds: float
-
-
-class Benchmark(Record):
-    """A measurement as ``benchmark.json`` holds it; ``ratios`` by name and workload."""
-
-    file: ClassVar[str] = "benchmark.json"
-
-    machine: dict[str, Any]
-    rows: tuple[Row, ...]
-    ratios: dict[str, dict[str, float]]
-    scaling: tuple[Point, ...] = ()
-
-    @property
-    def workloads(self) -> tuple[str, ...]:
-        """Names of the workloads, in the order in which they were measured."""
-        return tuple(dict.fromkeys(row.workload for row in self.rows))
-
-
 def read(file: str | Path) -> Benchmark:
     """The measurement in a file. Raises ``InputError`` for one that cannot be read or is none."""
-    path = Path(file)
+    path = project.find(str(file))
     remedy = "Make one with python -m benchmarks."
     try:
         return Benchmark.model_validate_json(path.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from nanobrag_torch.doctor.finite_difference import agreement, differentiate
 from nanobrag_torch.quantities import quantity
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells.losses import LOSSES
-from nanobrag_torch.workbook.records.run import Derivative, Evidence, GradientsJson
+from nanobrag_torch.workbook.records.evidence import Derivative, Evidence, GradientsJson
 
 
 @dataclass(frozen=True)

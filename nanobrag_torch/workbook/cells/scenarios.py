@@ -18,6 +18,7 @@ from nanobrag_torch.config import (
 from nanobrag_torch.io.hkl import try_load_hkl_or_fdump
 from nanobrag_torch.quantities import CELL
 from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.errors import InputError
 
@@ -38,7 +39,7 @@ def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu")
 
     Raises ``InputError`` for a file that says anything else.
     """
-    path = Path(file)
+    path = project.find(str(file))
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

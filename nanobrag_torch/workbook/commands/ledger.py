@@ -2,18 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from nanobrag_torch.workbook.commands.terminal import complain, from_here
-from nanobrag_torch.workbook.ledger import index as pages
-from nanobrag_torch.workbook.ledger.ledger import Books, Ledger
-from nanobrag_torch.workbook.machine import repository
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.commands.options import Places, Reports, places
+from nanobrag_torch.workbook.errors import InputError
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.ledger.ledger import Ledger
 
 #: Key numbers that a row of the terminal shows.
 _SHOWN = 2
@@ -27,9 +25,6 @@ class Form(StrEnum):
     CSV = "csv"
 
 
-Reports = Annotated[Path | None, typer.Option(help="Where reports are (default: reports/ of the checkout).")]
-
-
 def ledger(
     form: Annotated[Form, typer.Option("--format", help="table, json or csv.")] = Form.TABLE, reports: Reports = None
 ) -> None:
@@ -37,8 +32,11 @@ def ledger(
 
     Exit code 1 where there is a contradiction.
     """
-    root = repository.root()
-    found = Books((reports or root / "reports").resolve(), root).ledger()
+    from nanobrag_torch.workbook.commands.terminal import complain
+    from nanobrag_torch.workbook.ledger.ledger import Books
+
+    where = _there(reports)
+    found = Books(where.reports, where.root).ledger()
     given = {Form.TABLE: _print, Form.JSON: _json, Form.CSV: _csv}
     given[form](found)
     for contradiction in found.contradictions:
@@ -48,19 +46,37 @@ def ledger(
 
 def index(reports: Reports = None) -> None:
     """Write index.html into the reports and into every initiative, and print the path of the first."""
-    root = repository.root()
-    typer.echo(from_here(pages.write((reports or root / "reports").resolve(), root)))
+    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.ledger import index as pages
+
+    where = _there(reports)
+    typer.echo(from_here(pages.write(where.reports, where.root)))
 
 
-def _json(found: Ledger) -> None:
+def _there(reports: Path | None) -> Places:
+    """Places of a command that reads reports and plans. Raises ``InputError`` where there are neither."""
+    where = places(reports)
+    if not where.reports.is_dir() and not (where.root / project.PLANS).is_dir():
+        given = str(reports or Path.cwd())
+        raise InputError.of("ledger", "folder", given, "a project with reports or plans", f"{project.OFFER}.")
+    return where
+
+
+def _json(found: "Ledger") -> None:
     typer.echo(found.model_dump_json(indent=2))
 
 
-def _csv(found: Ledger) -> None:
+def _csv(found: "Ledger") -> None:
     typer.echo(found.csv(), nl=False)
 
 
-def _print(found: Ledger) -> None:
+def _print(found: "Ledger") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from nanobrag_torch.workbook.formatting import number
+
     table = Table()
     for column in ("initiative", "phase", "stamp", "status", "what was found", "key numbers"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""Where the command ``nanobrag-workbook`` starts."""
+"""Start of the command ``nanobrag-workbook``."""
 
 import sys
 
@@ -8,7 +8,7 @@ BLOCKED = 3
 def main() -> None:
     """Run the command, or say which package it lacks."""
     try:
-        from nanobrag_torch.workbook.commands import app as command
+        from nanobrag_torch.workbook.commands import app
     except ModuleNotFoundError as error:
         print(
             f"nanobrag-workbook: the package {error.name!r} is missing. "
@@ -16,4 +16,4 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(BLOCKED) from None
-    command.run_command(sys.argv[1:])
+    app.run_command(sys.argv[1:])

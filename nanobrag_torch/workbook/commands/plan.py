@@ -1,39 +1,26 @@
-"""``nanobrag-workbook plan``: run a plan, show how far it is, begin a new one."""
+"""``nanobrag-workbook plan``: run a plan, show how far it is, begin a new one, take one that comes with the package."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Annotated
 
-import jinja2
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.commands.terminal import complain, from_here, teller
+from nanobrag_torch.workbook import files, project
+from nanobrag_torch.workbook.commands.options import Reports, Stamp, begin, places
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.ledger import index
-from nanobrag_torch.workbook.machine import repository
-from nanobrag_torch.workbook.plans import header as plan_header
-from nanobrag_torch.workbook.plans import run as plan
-from nanobrag_torch.workbook.plans.progress import next_action, progress
-from nanobrag_torch.workbook.report.archive import scan
-from nanobrag_torch.workbook.report.folder import check_stamp
-from nanobrag_torch.workbook.running import parameters
-from nanobrag_torch.workbook.running.publish import finish_orphans
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="The name of a plan: plans/NAME.md.")]
-Reports = Annotated[Path | None, typer.Option(help="Where reports are (default: reports/ of the checkout).")]
 
 
 @app.command()
 def run(
     name: Name,
     phase: Annotated[str, typer.Option(help="Only this phase (b2), or all that start with a letter (b).")] = "",
-    stamp: Annotated[str | None, typer.Option(help="UTC as YYYYmmddTHHMMSSZ (default: now).")] = None,
+    stamp: Stamp = None,
     again: Annotated[bool, typer.Option("--again", help="Repeat phases that are done.")] = False,
     reports: Reports = None,
 ) -> None:
@@ -41,25 +28,38 @@ def run(
 
     It ends at the first phase that is blocked or misses an exit criterion, and continues there when it is called again.
     """
-    root = repository.root()
-    folder = (reports or root / "reports").resolve()
-    chosen = plan_header.read(name, root)
-    session = plan.Session(chosen, chosen.phases(phase), root, folder, check_stamp(stamp) if stamp else None, again)
-    tell = teller()
-    for orphan, outcome in finish_orphans(folder, root):
-        tell("killed run", f"{orphan} {outcome}")
-    code, action = plan.execute(session, tell)
+    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.ledger import index
+    from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.plans.run import Session, execute
+    from nanobrag_torch.workbook.report.folder import check_stamp
+
+    where = places(reports)
+    chosen = header.read(name, where.root)
+    phases = chosen.phases(phase)
+    session = Session(chosen, phases, where.root, where.reports, check_stamp(stamp) if stamp else None, again)
+    _, tell = begin(reports)
+    code, action = execute(session, tell)
     tell("next", action)
-    typer.echo(from_here(index.write(folder, root)))
+    typer.echo(from_here(index.write(where.reports, where.root)))
     raise typer.Exit(code)
 
 
 @app.command()
 def status(name: Name, reports: Reports = None) -> None:
     """Show every phase of a plan with its state and evidence, and what is next."""
-    root = repository.root()
-    chosen = plan_header.read(name, root)
-    states = progress(chosen, scan((reports or root / "reports").resolve()))
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from nanobrag_torch.workbook.commands.terminal import complain
+    from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.plans.progress import next_action, progress
+    from nanobrag_torch.workbook.report.archive import scan
+
+    where = places(reports)
+    chosen = header.read(name, where.root)
+    states = progress(chosen, scan(where.reports))
     table = Table(title=escape(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")
     for column in ("phase", "state", "evidence", "exit criteria", "what"):
         table.add_column(column, overflow="fold")
@@ -82,16 +82,53 @@ def new(
     notebook: Annotated[Path, typer.Option(help="The notebook of the first phase, below notebooks/.")],
 ) -> None:
     """Begin a plan with one phase, as a file to be completed."""
-    root = repository.root()
-    path = root / plan_header.FOLDER / f"{name}.md"
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or path.exists():
-        raise InputError.of("plan new", "name", name, "a new name such as gradient-flow", "Choose another name.")
-    parameters.declared(root / notebook)
-    template = jinja2.Environment(loader=jinja2.PackageLoader("nanobrag_torch.workbook"), autoescape=False)
-    text = template.get_template("plan.md.j2").render(
-        name=name, question=question, notebook=notebook.as_posix(), branch=repository.state(root).branch or "main"
-    )
-    plan_header.parse(text, f"{plan_header.FOLDER}/{path.name}")
+    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.machine import repository
+    from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.running import parameters
+    from nanobrag_torch.workbook.show.templates import plain
+
+    root = project.root()
+    path = root / project.PLANS / f"{name}.md"
+    check_name("plan new", name)
+    if path.exists():
+        raise InputError.of("plan new", "name", name, "a name that no plan has yet", "Choose another name.")
+    source = project.notebook(notebook.as_posix(), root)
+    parameters.declared(source)
+    text = plain(
+        "plan.md.j2", name=name, question=question, notebook=project.shown(source, root),
+        branch=repository.state(root).branch or "main",
+    )  # fmt: skip
+    header.parse(text, f"{project.PLANS}/{path.name}")
     path.parent.mkdir(exist_ok=True)
     files.write(path, text)
     typer.echo(from_here(path))
+
+
+@app.command()
+def copy(name: Name) -> None:
+    """Put an investigation that comes with the package into the project: plan, its folder, notebooks."""
+    from nanobrag_torch.workbook.commands.terminal import from_here
+
+    root, shipped = project.root(), project.shipped()
+    known = [path.stem for path in sorted((shipped / project.PLANS).glob("*.md"))]
+    if name not in known:
+        raise InputError.of("plan copy", "name", name, ", ".join(known), "Name one of them.")
+    parts = (f"{project.PLANS}/{name}.md", f"{project.PLANS}/{name}", f"{project.NOTEBOOKS}/{name.replace('-', '_')}")
+    there = [part for part in parts if (root / part).exists()]
+    if there:
+        raise InputError.of("plan copy", "name", name, f"a project without {', '.join(there)}", "Nothing was copied.")
+    for part in parts:
+        source, target = shipped / part, root / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            files.write(target, source.read_bytes())
+        typer.echo(from_here(target))
+
+
+def check_name(owner: str, name: str) -> None:
+    """Raise ``InputError`` unless ``name`` can be that of a plan: small letters, digits and hyphens."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise InputError.of(owner, "name", name, "a new name such as gradient-flow", "Choose another name.")

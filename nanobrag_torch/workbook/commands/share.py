@@ -4,23 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.commands.terminal import complain, from_here
+from nanobrag_torch.workbook.commands.options import ReportFolder
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.report import compare as comparison
-from nanobrag_torch.workbook.report import export as exports
-from nanobrag_torch.workbook.report import verify as verification
-from nanobrag_torch.workbook.show.tables import number
-
-Run = Annotated[Path, typer.Argument(help="The folder of a report.")]
 
 
 def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or one above several.")]) -> None:
     """Hash and read every file of a report again, and name what is not as its manifest says (exit code 1)."""
+    from nanobrag_torch.workbook.commands.terminal import complain
+    from nanobrag_torch.workbook.report import verify as verification
+
     failed = False
     for folder in verification.folders(path):
         problems = verification.verify(folder)
@@ -29,15 +23,25 @@ def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or
             complain(f"{folder}: {problem}")
         if not problems:
             typer.echo(f"{folder}: every file is as the manifest says")
+            for note in verification.unchecked(folder):
+                typer.echo(f"{folder}: {note}")
     raise typer.Exit(1 if failed else 0)
 
 
 def compare(
-    first: Run,
-    second: Run,
+    first: ReportFolder,
+    second: ReportFolder,
     output: Annotated[Path, typer.Option(help="Where the page goes; it is replaced.")] = Path("comparison.html"),
 ) -> None:
     """Put two runs side by side, as a table of numbers and as a page; exit code 1 where numbers differ."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.formatting import number
+    from nanobrag_torch.workbook.report import compare as comparison
+
     found = comparison.compare(first, second)
     table = Table(title="Numbers", title_justify="left")
     for column in ("name", "A", "B", "relative difference", ""):
@@ -57,10 +61,14 @@ def compare(
 
 
 def export(
-    run: Run,
+    run: ReportFolder,
     output: Annotated[Path | None, typer.Option(help="A .zip or .html (default: a .zip named after the run).")] = None,
 ) -> None:
     """Make one file of a report: a zip of everything, or its page alone."""
+    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.report import export as exports
+    from nanobrag_torch.workbook.report import verify as verification
+
     verification.folders(run)
     target = (output or Path(exports.name(run, ".zip"))).absolute()
     typer.echo(from_here(exports.export(run, target)))

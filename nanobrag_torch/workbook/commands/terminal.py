@@ -1,12 +1,17 @@
-"""What the commands say: messages on standard error, results on standard output."""
+"""Words of the commands on a terminal: messages on standard error, results on standard output."""
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
-from nanobrag_torch.workbook.running.run import Tell
+from nanobrag_torch.workbook.commands.options import Tell
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.records.run import Verdict
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -22,7 +27,7 @@ def teller() -> Tell:
 
 
 def complain(text: str) -> None:
-    """A problem, as it is."""
+    """Print a problem, as it is."""
     messages.print(escape(text))
 
 
@@ -30,3 +35,13 @@ def from_here(path: Path) -> str:
     """The path as it is reached from the working folder, or in full from elsewhere."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
+    """Say how a run ended, print the path of its page, and exit with the code of its status."""
+    from nanobrag_torch.workbook.records.run import EXIT_CODES
+    from nanobrag_torch.workbook.report.folder import PAGE
+
+    tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
+    typer.echo(from_here(folder / PAGE))
+    raise typer.Exit(EXIT_CODES[verdict.status])

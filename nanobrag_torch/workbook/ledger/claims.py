@@ -5,20 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import nested
-from nanobrag_torch.workbook.report.page import SUMMARY
-from nanobrag_torch.workbook.show.tables import number
-
-#: What the key numbers must bear out where a run has that finding; the first that asks for records that it has counts.
-BORNE_OUT_BY: dict[str, tuple[str, ...]] = {
-    "dark_image": ("snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",),
-    "healthy": ("snapshot.lit_pixels > 0 and control.lit_pixels > 0", "diagnosis.lit_pixels > 0"),
-    "hollow_checks_repaired": ("audit.as_found.hollow > 0 and audit.repaired.hollow == 0",),
-    "option_accepted": ("options.accepted > 0",),
-    "repair_verified": ("verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",),
-}
+from nanobrag_torch.workbook.report.folder import SUMMARY
 
 _HEADLINE = re.compile(r"^\*\*.*\*\* \(status `(\w+)`, finding `(\w+)`\)$", re.MULTILINE)
 _NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
@@ -44,7 +36,7 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
-    claims = [Expression.parse(claim, f"finding {code}") for claim in BORNE_OUT_BY.get(code, ())]
+    claims = [Expression.parse(claim, f"finding {code}") for claim in catalogue.claims(code)]
     if not claims:
         return
     claim = next((claim for claim in claims if claim.records <= numbers.keys()), claims[0])

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.ledger.claims import unfounded
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run
-from nanobrag_torch.workbook.show.tables import number
 
 
 class Contradiction(BaseModel):

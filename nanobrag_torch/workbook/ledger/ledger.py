@@ -12,7 +12,8 @@ from nanobrag_torch.workbook.ledger.contradictions import Contradiction, contrad
 from nanobrag_torch.workbook.plans import header as plan_header
 from nanobrag_torch.workbook.plans.header import Plan
 from nanobrag_torch.workbook.plans.progress import Progress, next_action, progress
-from nanobrag_torch.workbook.records.run import GRADIENT, Manifest
+from nanobrag_torch.workbook.records.base import GRADIENT
+from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run, scan
 
 #: A spreadsheet takes a text that starts with one of these for a formula.

@@ -9,8 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 
-from nanobrag_torch.workbook.cells import figures
-from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.records.run import FIGURES, Caption
 from nanobrag_torch.workbook.report.archive import Run
 
 #: Edge of a thumbnail in pixels, and how many an index carries at most.
@@ -30,7 +29,7 @@ class Thumbnail:
     @property
     def figure(self) -> str:
         """The figure in full size, as seen from ``reports/``."""
-        return f"{self.run.place}/{figures.FOLDER}/{self.name}"
+        return f"{self.run.place}/{FIGURES}/{self.name}"
 
 
 def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
@@ -45,7 +44,7 @@ def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
 
 
 def _of_run(run: Run) -> Iterator[Thumbnail]:
-    for path in sorted((run.folder / figures.FOLDER).glob("*.png")):
+    for path in sorted((run.folder / FIGURES).glob("*.png")):
         try:
             words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
             image = small(path)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nanobrag_torch.workbook.records.run import GRADIENT
+from nanobrag_torch.workbook.records.base import GRADIENT
 from nanobrag_torch.workbook.report.archive import Run
 
 #: Size of a curve, and the margin that keeps its dots inside, in pixels.

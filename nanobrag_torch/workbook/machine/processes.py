@@ -20,6 +20,14 @@ def describe(pid: int) -> Process:
     return Process(pid=pid, started=psutil.Process(pid).create_time(), host=platform.node())
 
 
+def words_of_parent() -> list[str]:
+    """Command line of the process that started this one; empty where the system does not tell."""
+    try:
+        return psutil.Process(os.getppid()).cmdline()
+    except psutil.Error:
+        return []
+
+
 def lives(process: Process) -> bool:
     """Whether a process of this host still runs."""
     try:

@@ -1,25 +1,9 @@
-"""The checkout that a run belongs to: where it is, and in which state."""
+"""State of the source that a run belongs to: commit, branch and uncommitted changes."""
 
 import subprocess
 from pathlib import Path
 
-from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.run import Repository
-
-
-def root(start: Path | None = None) -> Path:
-    """The nearest folder at or above ``start`` (the working folder) that holds the project.
-
-    Raises ``InputError`` outside a checkout.
-    """
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise InputError.of(
-        "workbook", "working folder", start.name, "a folder inside a checkout (pyproject.toml and notebooks/)",
-        "Change into the checkout and run again.",
-    )  # fmt: skip
 
 
 def state(folder: Path) -> Repository:

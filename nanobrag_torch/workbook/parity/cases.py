@@ -13,9 +13,11 @@ from nanobrag_torch.cli.precedence import configure, settings_of
 from nanobrag_torch.cli.prepare import prepare
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.evidence import Evidence
 from nanobrag_torch.workbook.records.parity import Interval, Parity, ParityCase
-from nanobrag_torch.workbook.records.run import Evidence, Verdict
-from nanobrag_torch.workbook.show.tables import Table, number
+from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.show.tables import Table
 
 #: Stands for every case of a folder.
 ALL = "all"

@@ -9,9 +9,9 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
 from nanobrag_torch.cli.compare import Pair
-from nanobrag_torch.workbook.cells.figures import STYLE, Drawing
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.parity.gradients import Integrated

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from nanobrag_torch.cli.compare import run_theirs
+from nanobrag_torch.cli.compare import BINARY_VARIABLE, run_theirs
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import settings_of
 from nanobrag_torch.doctor.finite_difference import agreement, differentiate
@@ -21,9 +21,8 @@ from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.parity.cases import StoredCase
-from nanobrag_torch.workbook.parity.command import BINARY_VARIABLE
+from nanobrag_torch.workbook.records.evidence import Derivative, Evidence
 from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss
-from nanobrag_torch.workbook.records.run import Derivative, Evidence
 
 WAVELENGTH = "beam.wavelength_A"
 EDGES = ("crystal.cell_a", "crystal.cell_b", "crystal.cell_c")

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.brief import pytest_command as commands
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.plans.expressions import Expression
 
-FOLDER = "plans"
 #: A plan is a few pages of text.
 MAX_CHARACTERS = 200_000
 
@@ -57,7 +57,7 @@ class Phase(_Part):
     id: Annotated[str, Field(pattern=r"^[a-z]\d{0,2}$")]
     title: Annotated[str, Field(min_length=1, max_length=200)]
     notebook: Annotated[str, _below("notebooks", "ipynb")] | None = None
-    brief: Annotated[str, _below(FOLDER, "txt")] | None = None
+    brief: Annotated[str, _below(project.PLANS, "txt")] | None = None
     parameters: dict[str, Any] = {}
     exit: Annotated[list[Annotated[str, AfterValidator(_criterion)]], Field(min_length=1)]
     state: Literal["open", "blocked", "done"] = "open"
@@ -139,21 +139,26 @@ def parse(text: str, path: str) -> Plan:
 
 
 def read(name: str, root: Path) -> Plan:
-    """The plan ``plans/<name>.md`` of the checkout at ``root``. Raises ``InputError``."""
-    known = [path.stem for path in sorted((root / FOLDER).glob("*.md"))]
+    """Plan ``plans/<name>.md`` of the project at ``root``, or one that comes with the package.
+
+    Raises:
+        InputError: there is none, or its header is wrong.
+    """
+    known = project.plans(root)
     if name not in known:
-        raise InputError.of("plan", "name", name, ", ".join(known) or "none yet", "Name a file of plans/, or plan new.")
-    path = root / FOLDER / f"{name}.md"
+        remedy = "Name one of them, or begin one: nanobrag-workbook plan new."
+        remedy = remedy if (root / project.PLANS).is_dir() else f"There are no plans here. {project.OFFER}"
+        raise InputError.of("plan", "name", name, ", ".join(known), remedy)
     try:
-        return parse(path.read_text(encoding="utf-8"), f"{FOLDER}/{name}.md")
+        return parse(known[name].read_text(encoding="utf-8"), f"{project.PLANS}/{name}.md")
     except UnicodeDecodeError:
         raise InputError.of("plan", "file", f"{name}.md", "UTF-8 text", "Save it as UTF-8.") from None
 
 
 def read_all(root: Path) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """Every plan of the checkout that can be read, and what is wrong with the others."""
+    """Every plan of the project that can be read, and the faults of the others; plans of the package are not listed."""
     plans, problems = [], []
-    for path in sorted((root / FOLDER).glob("*.md")):
+    for path in sorted((root / project.PLANS).glob("*.md")):
         try:
             plans.append(read(path.stem, root))
         except InputError as error:

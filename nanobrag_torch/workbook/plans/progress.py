@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
 from nanobrag_torch.workbook.plans.header import Phase, Plan
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run
-from nanobrag_torch.workbook.show.tables import number
 
 State = Literal["open", "running", "done", "failed", "blocked"]
 #: What the status of the latest run makes of a phase before its criteria are looked at.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine import repository
 from nanobrag_torch.workbook.plans.header import Phase, Plan
@@ -77,8 +77,8 @@ def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> Progress:
 def _request(session: Session, phase: Phase, stamp: str) -> Request:
     header = session.plan.header
     return Request(
-        brief=session.root / phase.brief if phase.brief else None,
-        notebook=session.root / phase.notebook if phase.notebook else None,
+        brief=project.find(phase.brief, session.root) if phase.brief else None,
+        notebook=project.find(phase.notebook, session.root) if phase.notebook else None,
         reports=session.reports,
         stamp=stamp,
         timeout=phase.timeout_s,

@@ -1,19 +1,18 @@
 """The records of a comparison with the C program: cases beside stored images, and gradients beside its differences."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from nanobrag_torch.workbook.records.run import KeyNumber, Record, exact
+from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
+from nanobrag_torch.workbook.records.evidence import Evidence
 
 
-class ParityCase(Record):
+class ParityCase(Part):
     """One command line through our command, beside what the C program left for it.
 
     ``different`` counts pixels beyond the tolerance, ``excess`` is the largest difference in units of its pixel's
     tolerance; ``correlation`` is null for a constant image. ``header`` are the lines that differ, null where no header
     was stored.
     """
-
-    file: ClassVar[str] = "case.json"
 
     name: str
     about: str
@@ -33,7 +32,7 @@ class ParityCase(Record):
 class Parity(Record):
     """All cases, and the name of the one whose images lie furthest apart."""
 
-    file: ClassVar[str] = "parity.json"
+    file = "parity.json"
 
     cases: tuple[ParityCase, ...]
     worst: str
@@ -52,14 +51,12 @@ class Parity(Record):
         }
 
 
-class IntervalLoss(Record):
+class IntervalLoss(Part):
     """One loss over an interval: the difference of the C program's images beside the integral of our gradient.
 
     ``error_bar`` is what the rounding of the stored images leaves open. ``by_cell`` is the integral of the same
     derivative taken along the scale of the cell, from the gradients of a, b and c.
     """
-
-    file: ClassVar[str] = "interval_loss.json"
 
     loss: str
     difference: float
@@ -81,7 +78,7 @@ class Interval(Record):
     furthest distance in units of that rounding.
     """
 
-    file: ClassVar[str] = "interval.json"
+    file = "interval.json"
 
     low_case: str
     high_case: str
@@ -106,3 +103,6 @@ class Interval(Record):
             numbers[f"{row.loss}.integral"] = KeyNumber(value=row.integral, scale=row.magnitude)
             numbers[f"{row.loss}.by_cell"] = KeyNumber(value=row.by_cell, scale=row.magnitude)
         return numbers
+
+
+Evidence.register_as("c_program.json")

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from nanobrag_torch.workbook.records.run import Record
+from nanobrag_torch.workbook.records.base import Part, Record
 
 Outcome = Literal["passed", "skipped", "xfailed", "xpassed", "failed", "error", "timed out", "crashed", "not run"]
 #: How the process of a chunk ended; ``stopped`` is pytest's own word that it could not go on.
@@ -11,7 +11,7 @@ End = Literal["completed", "timed out", "crashed", "stopped"]
 FAILING: tuple[Outcome, ...] = ("failed", "error", "timed out", "crashed")
 
 
-class Frame(Record):
+class Frame(Part):
     """A place in the source: path from the folder of the suite, line, function."""
 
     path: str
@@ -19,7 +19,7 @@ class Frame(Record):
     function: str
 
 
-class Failure(Record):
+class Failure(Part):
     """Why a test failed: the exception, its message, and the innermost frame in the suite's own folder."""
 
     exception: str
@@ -27,7 +27,7 @@ class Failure(Record):
     frame: Frame | None = None
 
 
-class GuardFinding(Record):
+class GuardFinding(Part):
     """A gradient check that proves nothing, as the gradient guard saw it."""
 
     check: str
@@ -35,7 +35,7 @@ class GuardFinding(Record):
     message: str
 
 
-class TestResult(Record):
+class TestResult(Part):
     """One test: its pytest id, how it ended, and the seconds that it took with its fixtures."""
 
     __test__: ClassVar[bool] = False
@@ -47,7 +47,7 @@ class TestResult(Record):
     guard: tuple[GuardFinding, ...] = ()
 
 
-class Chunk(Record):
+class Chunk(Part):
     """Some files of a suite with the ids of their tests; a file that cannot be collected has none."""
 
     number: int
@@ -59,7 +59,7 @@ class Chunk(Record):
 class Suite(Record):
     """What is to be run: the folder (from the root of the checkout), the words given to pytest, and the chunks."""
 
-    file: ClassVar[str] = "suite.json"
+    file = "suite.json"
 
     project: str
     pytest_arguments: tuple[str, ...]
@@ -75,7 +75,7 @@ class Suite(Record):
 class ChunkResult(Record):
     """How one chunk went; ``exit_code`` is pytest's, negative for a signal."""
 
-    file: ClassVar[str] = "chunk.json"
+    file = "chunk.json"
 
     number: int
     end: End
@@ -86,7 +86,7 @@ class ChunkResult(Record):
     tests: tuple[TestResult, ...]
 
 
-class Cluster(Record):
+class Cluster(Part):
     """Failures with the same exception, normalised message and innermost frame; ``key`` is a hash of the three."""
 
     label: str
@@ -97,7 +97,7 @@ class Cluster(Record):
     remedy: str
 
 
-class Move(Record):
+class Move(Part):
     """A test that failed in both runs, in another cluster each time."""
 
     test: str
@@ -105,7 +105,7 @@ class Move(Record):
     after: str
 
 
-class Difference(Record):
+class Difference(Part):
     """What changed since an earlier run of the same suite; ``gone`` failed then and neither failed nor passed now."""
 
     earlier: str
@@ -118,7 +118,7 @@ class Difference(Record):
 class Triage(Record):
     """What a triage comes to."""
 
-    file: ClassVar[str] = "triage.json"
+    file = "triage.json"
 
     counts: dict[Outcome, int]
     guard_findings: int

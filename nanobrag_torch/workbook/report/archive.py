@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.records.run import KeyNumber, Manifest, Owner
-from nanobrag_torch.workbook.report.folder import RUNNING, Report, check_stamp, lives
-from nanobrag_torch.workbook.report.page import PAGE
+from nanobrag_torch.workbook.project import LAB
+from nanobrag_torch.workbook.records.base import KeyNumber
+from nanobrag_torch.workbook.records.run import Manifest, Owner
+from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp, lives
 
 #: What a folder can be beside the statuses of a finished run: its process was killed, or it cannot be read.
 RunStatus = Literal["running", "passed", "failed", "blocked", "interrupted", "killed", "unreadable"]
@@ -49,8 +50,12 @@ class Run:
 
 
 def scan(reports: Path) -> list[Run]:
-    """The runs below ``reports``, by initiative, phase and stamp; one file of each is read."""
-    phases = (phase for initiative in _folders(reports) for phase in _folders(initiative))
+    """The runs below ``reports``, by initiative, phase and stamp; one file of each is read.
+
+    Folders of notebooks that people ran (``reports/lab``) are no runs.
+    """
+    initiatives = (folder for folder in _folders(reports) if folder.name != LAB)
+    phases = (phase for initiative in initiatives for phase in _folders(initiative))
     found = (run for phase in phases for run in in_phase(phase))
     return sorted(found, key=lambda run: (run.initiative, run.phase, run.stamp))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from nanobrag_torch.workbook.cells import figures
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.records.run import KeyNumber, Manifest
+from nanobrag_torch.workbook.records.base import KeyNumber
+from nanobrag_torch.workbook.records.run import FIGURES, Manifest
 from nanobrag_torch.workbook.report import archive as runs
 from nanobrag_torch.workbook.report.archive import Run
 from nanobrag_torch.workbook.show.html import environment, sealed
@@ -78,7 +78,7 @@ def compare(first: Path, second: Path) -> Comparison:
         parameters=tuple(_lines(*map(_parameters, manifests))),
         environment=tuple(_lines(*map(_environment, manifests))),
         numbers=tuple(_numbers(manifests[0].numbers, manifests[1].numbers)),
-        figures=tuple(_figures(one.folder / figures.FOLDER, other.folder / figures.FOLDER)),
+        figures=tuple(_figures(one.folder / FIGURES, other.folder / FIGURES)),
     )
 
 

@@ -8,7 +8,7 @@ from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.report import verify as verification
 from nanobrag_torch.workbook.report.archive import read
-from nanobrag_torch.workbook.report.page import PAGE
+from nanobrag_torch.workbook.report.folder import PAGE
 
 #: Every entry of a zip has this date, so that the same report gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)

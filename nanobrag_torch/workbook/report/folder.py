@@ -6,6 +6,7 @@ While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running
 """
 
 import errno
+import itertools
 import json
 import os
 import platform
@@ -20,13 +21,16 @@ from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.machine import repository
-from nanobrag_torch.workbook.machine.processes import describe, lives
-from nanobrag_torch.workbook.records.phases import NUMBERED, RECORDS
-from nanobrag_torch.workbook.records.run import EnvironmentRecord, KeyNumber, Manifest, Owner, Process, Record, Verdict
+from nanobrag_torch.workbook.machine.processes import describe, lives, words_of_parent
+from nanobrag_torch.workbook.records.base import KeyNumber, Record
+from nanobrag_torch.workbook.records.catalogue import kind_of
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, Manifest, Owner, Process, Verdict
 
+#: Files of a report that people open.
+NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "report.html", "summary.md"
+BRIEF = "brief.json"
 #: Ends the name of the folder of a run that has not ended.
 RUNNING = ".running"
 #: Ends the name of one that is not yet complete; it is nobody's after a minute.
@@ -95,10 +99,10 @@ class Report:
 
     @classmethod
     def attach(cls, folder: str) -> "Report":
-        """The folder that a runner made for this notebook, or ``reports/lab`` where a person runs it."""
-        path = Path(folder) if folder else repository.root() / "reports" / "lab"
-        path.mkdir(parents=True, exist_ok=True)
-        return cls(path)
+        """Folder of this notebook's results: the one that a runner made, or where ``folder`` is empty, as when a
+        person or plain papermill runs the notebook, a new one below ``reports/lab``, which nothing else writes into.
+        """
+        return cls(Path(folder)) if folder else cls(_new_lab_folder(project.root() / project.REPORTS / project.LAB))
 
     @property
     def final(self) -> Path:
@@ -123,7 +127,7 @@ class Report:
 
     def set_aside_damaged(self) -> None:
         """Rename files that a killed process left half written, so that nobody takes them for records."""
-        for name in files.checksums(self.folder):
+        for name in files.names(self.folder):
             if not _readable(self.folder, name):
                 path = self.folder / name
                 path.rename(path.with_name(f"{path.name}.damaged"))
@@ -158,6 +162,20 @@ class Report:
         self.folder.rename(final)
         (final / Owner.file).unlink()
         return final
+
+
+def _new_lab_folder(lab: Path) -> Path:
+    """A folder that was not there before: ``lab/<notebook>/<stamp>``, numbered where a second run starts at once."""
+    # JupyterLab names the session after the notebook; papermill and nbconvert have it among their words.
+    known = (os.environ.get("JPY_SESSION_NAME", ""), *words_of_parent())
+    name = next((Path(path).stem for path in known if path.endswith(".ipynb")), "notebook")
+    name, stamp = re.sub(r"[^\w.-]", "_", name).strip(".") or "notebook", new_stamp()
+    for number in itertools.count(1):
+        folder = lab / name / (stamp if number == 1 else f"{stamp}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    return folder
 
 
 def now() -> str:
@@ -206,11 +224,24 @@ def clear_starts(reports: Path) -> None:
 def key_numbers(folder: Path) -> dict[str, KeyNumber]:
     """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
     numbers = {}
-    for name, kind in NUMBERED.items():
-        record = Report(folder).read(kind, name)
-        for number, value in record.key_numbers().items() if record else ():
+    for name, record in records(folder).items():
+        for number, value in record.key_numbers().items():
             numbers[f"{Path(name).stem}.{number}"] = value
     return numbers
+
+
+def records(folder: Path) -> dict[str, Record]:
+    """Every record in a report by the name of its file, in the order of the names; one that cannot be read is left out.
+
+    Manifest and owner are no records of the evidence and are left out, too.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        kind = None if path.name in (Manifest.file, Owner.file) else kind_of(path)
+        record = Report(folder).read(kind, path.name) if kind else None
+        if record is not None:
+            found[path.name] = record
+    return found
 
 
 def verify(folder: Path) -> list[str]:
@@ -236,11 +267,11 @@ def _readable(folder: Path, name: str) -> bool:
         return True
     try:
         text = (folder / name).read_text()
-        record = RECORDS.get(name)
-        if record is None:
+        kind = kind_of(folder / name) if "/" not in name else None
+        if kind is None:
             json.loads(text)
         else:
-            record.model_validate_json(text)
+            kind.model_validate_json(text)
     except ValueError:
         return False
     return True

@@ -13,9 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
 import mistune
 import nbformat
 from markupsafe import Markup
@@ -27,12 +25,14 @@ from pygments.lexers import PythonLexer
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief.document import Brief
-from nanobrag_torch.workbook.records.run import EnvironmentRecord, Evidence, KeyNumber, Owner, TestRecord, Verdict
-from nanobrag_torch.workbook.report.folder import Report, key_numbers, now
-from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table, number
+from nanobrag_torch.workbook.records.base import KeyNumber, Record
+from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdict
+from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, key_numbers, now, records
+from nanobrag_torch.workbook.show.html import environment, sealed
+from nanobrag_torch.workbook.show.markdown import render_markdown
+from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
 
-NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "report.html", "summary.md"
-BRIEF = "brief.json"
 #: Lines of a log that are shown without unfolding it.
 SHORT_OUTPUT = 12
 
@@ -77,8 +77,7 @@ class Content:
     finished: str
     brief: Brief | None
     test: TestRecord | None
-    found: Evidence | None
-    control: Evidence | None
+    evidence: tuple[Evidence, ...]
     environment: EnvironmentRecord | None
     key_numbers: tuple[tuple[str, str], ...]
     numbers: dict[str, KeyNumber]
@@ -93,8 +92,7 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
     """The content of a report, from the files that are in it; ``root`` is the checkout that paths refer to."""
     owner = report.read(Owner)
     assert owner is not None
-    test = report.read(TestRecord)
-    found, control = report.read(Evidence, "snapshot.json"), report.read(Evidence, "control.json")
+    written = _in_order(report.folder)
     cells = tuple(_cells(report.folder / NOTEBOOK))
     brief_file = report.folder / BRIEF
     brief = Brief.model_validate_json(brief_file.read_text()) if brief_file.is_file() else None
@@ -103,11 +101,10 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
         verdict=verdict,
         finished=now(),
         brief=brief,
-        test=test,
-        found=found,
-        control=control,
+        test=next((record for record in written if isinstance(record, TestRecord)), None),
+        evidence=tuple(record for record in written if isinstance(record, Evidence)),
         environment=report.read(EnvironmentRecord),
-        key_numbers=tuple(_key_numbers(test, found, control)),
+        key_numbers=tuple(line for record in written for line in record.headline()),
         numbers=key_numbers(report.folder),
         cells=cells,
         figures=tuple(output for cell in cells for output in cell.outputs if output.kind == "figure"),
@@ -118,11 +115,7 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
 
 def html(content: Content) -> str:
     """The page: one file that needs nothing else."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nanobrag_torch.workbook"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["number"] = number
-    return environment.get_template("report.html.j2").render(c=content)
+    return sealed(environment().get_template("report.html.j2").render(c=content))
 
 
 def markdown(content: Content) -> str:
@@ -130,34 +123,10 @@ def markdown(content: Content) -> str:
     return render_markdown("summary.md.j2", c=content)
 
 
-def render_markdown(template: str, **values: Any) -> str:
-    """A template of Markdown. Every text is escaped unless the template marks it as a code span or a code block."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
-        autoescape=False,
-        finalize=_escape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, span=_span, block=_block, target=_target)
-    return environment.get_template(template).render(**values)
-
-
-def _key_numbers(
-    test: TestRecord | None, found: Evidence | None, control: Evidence | None
-) -> Iterator[tuple[str, str]]:
-    if test is not None:
-        yield "mapped test", f"{test.status} in {test.elapsed_s:.1f} s"
-    if found is not None:
-        gradients = [abs(row.gradient) for row in found.derivatives if row.gradient is not None]
-        yield "loss as found", number(found.loss)
-        yield "largest |gradient| as found", number(max(gradients, default=None), 6)
-        yield "lit pixels as found", f"{found.lit_pixels} of {found.pixels}"
-    if control is not None:
-        distances = [row.distance for row in control.derivatives if row.distance is not None]
-        yield f"loss of the control (F = {control.default_F:g})", number(control.loss)
-        yield "control: worst |autograd − difference| / A", number(max(distances, default=None), 1)
+def _in_order(folder: Path) -> list[Record]:
+    """The records of a report in the order in which they were written."""
+    found = records(folder)
+    return [found[name] for name in sorted(found, key=lambda name: ((folder / name).stat().st_mtime_ns, name))]
 
 
 def _cells(path: Path) -> Iterator[Cell]:
@@ -217,40 +186,6 @@ def _links(brief: Brief | None, root: Path, folder: Path) -> Iterator[tuple[str,
         target = root / match[1]
         seen = Path(os.path.relpath(target, folder)).as_posix() if target.exists() else None
         yield match[1] + (match[2] or ""), seen, match[3].strip(" —–-")
-
-
-class _Verbatim(str):
-    """Markdown that is right as it stands."""
-
-
-def _escape(value: Any) -> str:
-    """A text within a line of Markdown, with nothing in it that Markdown or HTML would act on."""
-    if isinstance(value, _Verbatim):
-        return value
-    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(str(value).split()))
-
-
-def _longest_ticks(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
-
-
-def _span(text: str) -> _Verbatim:
-    """``text`` as a code span, also within a table."""
-    line = " ".join(text.split()).replace("|", r"\|")
-    ticks = "`" * (_longest_ticks(line) + 1)
-    padding = " " if "`" in line else ""
-    return _Verbatim(f"{ticks}{padding}{line}{padding}{ticks}")
-
-
-def _block(text: str) -> _Verbatim:
-    """``text`` as a code block."""
-    ticks = "`" * max(3, _longest_ticks(text) + 1)
-    return _Verbatim(f"{ticks}text\n{text.strip()}\n{ticks}")
-
-
-def _target(path: str) -> _Verbatim:
-    """``path`` as the target of a link."""
-    return _Verbatim(quote(path))
 
 
 def missing(names: Iterable[str], folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.catalogue import kind_of
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report import folder as report
 from nanobrag_torch.workbook.report.file_checks import problem
@@ -30,9 +31,29 @@ def verify(folder: Path) -> list[str]:
     return problems + list(_numbers(folder, manifest))
 
 
+def unchecked(folder: Path) -> list[str]:
+    """Files whose key numbers could not be computed again, since no record of that name is known here."""
+    manifest = Manifest.model_validate_json((folder / Manifest.file).read_bytes())
+    return [
+        f"{name}: no record of that name is known here, so its key numbers were not computed again"
+        for name in _foreign(folder, manifest)
+    ]
+
+
+def _foreign(folder: Path, manifest: Manifest) -> list[str]:
+    """Files of the manifest with key numbers, but of a kind that nobody here has declared."""
+    stems = {name.partition(".")[0] for name in manifest.numbers}
+    return [
+        name
+        for name in manifest.files
+        if "/" not in name and name.endswith(".json") and Path(name).stem in stems and kind_of(folder / name) is None
+    ]
+
+
 def _numbers(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Where the key numbers of the manifest are not those of the records."""
+    """Differences between the key numbers of the manifest and those of the records."""
     found = report.key_numbers(folder)
+    foreign = {Path(name).stem for name in _foreign(folder, manifest)}
     for name in sorted(found.keys() | manifest.numbers.keys()):
-        if found.get(name) != manifest.numbers.get(name):
+        if name.partition(".")[0] not in foreign and found.get(name) != manifest.numbers.get(name):
             yield f"{Manifest.file}: {name} is not what the records give"

@@ -3,9 +3,8 @@
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 import papermill
@@ -18,6 +17,7 @@ from papermill.exceptions import PapermillExecutionError
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.machine import processes
 from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
+from nanobrag_torch.workbook.running.outcomes import Outcome
 
 #: What the kernel process itself writes to its terminal: the last words of one that crashes.
 KERNEL_LOG = "kernel.log"
@@ -30,16 +30,6 @@ _START_TIMEOUT_S = 120
 _ERRORS_ONLY = "--IPKernelApp.log_level=40"
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an execution ended; ``cell`` is the number, from 1, of the cell that was running."""
-
-    end: Literal["completed", "raised", "died", "timeout", "memory", "disk", "interrupted", "no kernel"]
-    error: str = ""
-    detail: str = ""
-    cell: int | None = None
 
 
 class _Client(PapermillNotebookClient):

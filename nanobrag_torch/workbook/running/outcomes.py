@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nanobrag_torch.workbook.records.run import Verdict
-from nanobrag_torch.workbook.running.execute import Outcome
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """End of an execution; ``cell`` is the number, from 1, of the cell that was running."""
+
+    end: Literal["completed", "raised", "died", "timeout", "memory", "disk", "interrupted", "no kernel"]
+    error: str = ""
+    detail: str = ""
+    cell: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 from nanobrag_torch.workbook.machine.processes import end_noted
 from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.report import page
-from nanobrag_torch.workbook.report.folder import Report, clear_starts, orphans
+from nanobrag_torch.workbook.report.folder import PAGE, SUMMARY, Report, clear_starts, orphans
 from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
 
 
@@ -16,8 +16,8 @@ def publish(report: Report, verdict: Verdict, root: Path) -> Path:
     """Write summary and page, check the folder, rename it into place, and return where it now is."""
     report.set_aside_damaged()
     content = page.gather(report, verdict, root)
-    report.write_text(page.SUMMARY, page.markdown(content))
-    report.write_text(page.PAGE, page.html(content))
+    report.write_text(SUMMARY, page.markdown(content))
+    report.write_text(PAGE, page.html(content))
     return report.finish(verdict)
 
 

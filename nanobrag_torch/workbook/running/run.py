@@ -5,10 +5,11 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.brief import document as briefs
 from nanobrag_torch.workbook.brief.document import Brief
 from nanobrag_torch.workbook.errors import InputError
@@ -17,10 +18,10 @@ from nanobrag_torch.workbook.machine.limits import Limits, usual
 from nanobrag_torch.workbook.machine.signals import answering
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import page
-from nanobrag_torch.workbook.report.folder import Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
 from nanobrag_torch.workbook.running import parameters
-from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Outcome, execute, seconds_in_cells
-from nanobrag_torch.workbook.running.outcomes import COMPLETED, of_outcome
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute, seconds_in_cells
+from nanobrag_torch.workbook.running.outcomes import COMPLETED, Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 
 #: The parameter through which a notebook learns where its report is; a run sets it, a person cannot.
@@ -46,7 +47,7 @@ class Request:
     """What the user asked for: a brief or a notebook, and how to run it; ``step`` where a plan asked for it."""
 
     brief: Path | None = None
-    notebook: Path | None = None
+    notebook: str | Path | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     reports: Path | None = None
     stamp: str | None = None
@@ -88,7 +89,7 @@ def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
             tell("report", "writing summary, page and manifest")
             verdict = _verdict(plan, report, outcome)
             folder = publish(report, verdict, plan.root)
-            tell("time", _shares(time.monotonic() - started, seconds_in_cells(folder / page.NOTEBOOK)))
+            tell("time", _shares(time.monotonic() - started, seconds_in_cells(folder / NOTEBOOK)))
             return folder, verdict
 
 
@@ -97,10 +98,9 @@ def make_plan(request: Request) -> Plan:
     if (request.brief is None) == (request.notebook is None):
         given = "both" if request.brief else "neither"
         raise InputError.of("run", "what", given, "a notebook, or --brief FILE", "Give one of the two.")
-    root = repository.root()
+    root = project.root()
     brief, text = briefs.read(request.brief) if request.brief else (None, "")
-    notebook = _notebook_of(brief, root) if brief else request.notebook
-    assert notebook is not None
+    notebook = _notebook_of(brief, root) if brief else project.notebook(str(request.notebook), root)
     declared = parameters.declared(notebook)
     step = request.step
     from_plan = step.parameters if step else {}
@@ -118,7 +118,7 @@ def make_plan(request: Request) -> Plan:
     guards = _guards(step.guards if step and step.guards else brief.guards if brief else None, values)
     return Plan(
         root=root,
-        reports=(request.reports or root / "reports").resolve(),
+        reports=(request.reports or root / project.REPORTS).resolve(),
         notebook=notebook,
         brief=brief,
         brief_text=text,
@@ -131,9 +131,9 @@ def make_plan(request: Request) -> Plan:
             phase=place.phase if place else notebook.stem,
             stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
             title=step.title if step else _title(brief, notebook),
-            notebook=_shown(notebook, root),
+            notebook=project.shown(notebook, root),
             notebook_sha256=files.sha256(notebook),
-            brief=_shown(request.brief, root) if request.brief else None,
+            brief=project.shown(request.brief, root) if request.brief else None,
             plan=step.plan if step else None,
             guards=guards,
             parameters=values,
@@ -142,16 +142,11 @@ def make_plan(request: Request) -> Plan:
     )
 
 
-def _shown(path: Path, root: Path) -> str:
-    """A path as a report shows it: from the root of the checkout, or its bare name outside."""
-    resolved = path.resolve()
-    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else resolved.name
-
-
 def _notebook_of(brief: Brief, root: Path) -> Path:
-    found = sorted((root / "notebooks").glob(brief.notebook_pattern))
+    known_names = project.notebooks(root)
+    found = [path for name, path in known_names.items() if fnmatch(f"{name}.ipynb", brief.notebook_pattern)]
     if len(found) != 1:
-        known = ", ".join(path.relative_to(root).as_posix() for path in sorted((root / "notebooks").rglob("*.ipynb")))
+        known = ", ".join(known_names)
         raise InputError.of(
             "brief", "Focus and Do Now", f"{len(found)} notebooks match {brief.notebook_pattern}", known or "none yet",
             "Name an initiative and a phase that have one notebook.",
@@ -183,7 +178,7 @@ def _create(plan: Plan, wait: bool) -> Report:
     report = Report.create(plan.reports, plan.owner, wait=wait)
     if plan.brief is not None:
         report.write_text("brief.txt", plan.brief_text)
-        report.write_text(page.BRIEF, plan.brief.model_dump_json(indent=2))
+        report.write_text(BRIEF, plan.brief.model_dump_json(indent=2))
     return report
 
 
@@ -209,7 +204,7 @@ def _execute(plan: Plan, report: Report, request: Request, tell: Tell) -> Outcom
     values = {name: entry.value for name, entry in plan.values.items()}
     return execute(
         plan.notebook,
-        report.folder / page.NOTEBOOK,
+        report.folder / NOTEBOOK,
         values | {FOLDER_PARAMETER: _relative(report.folder, plan.root)},
         environment=environment.of_kernel(plan.guards),
         cwd=plan.root,

@@ -1,4 +1,4 @@
-"""What all pages share: templates that escape every text, and a content policy that lets no foreign script run."""
+"""Pages: templates that escape every text, and a content policy that lets no foreign script run."""
 
 import base64
 import hashlib
@@ -7,23 +7,17 @@ from urllib.parse import quote
 
 import jinja2
 
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook.show import templates
 
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PLACEHOLDER = "SCRIPT-HASH"
 
 
 def environment() -> jinja2.Environment:
-    """The templates of the workbook; every text in them is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, link=quote)
-    return environment
+    """The templates of pages; every text in them is escaped."""
+    found = templates.environment(autoescape=True)
+    found.filters["link"] = quote
+    return found
 
 
 def sealed(page: str) -> str:

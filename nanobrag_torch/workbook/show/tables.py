@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas
 from pydantic import BaseModel, ConfigDict
 
-from nanobrag_torch.workbook.records.run import Evidence, Record, TestRecord, Verdict
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.base import Record
+from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
+from nanobrag_torch.workbook.records.run import Verdict
 
 #: What the page of a report takes a table from; it never takes HTML out of a notebook.
 TABLE_TYPE = "application/vnd.nanobrag.table+json"
@@ -22,17 +24,15 @@ class Table(BaseModel):
     rows: tuple[tuple[str, ...], ...]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        # Imported here, since commands that only read reports need no table of pandas.
+        import pandas
+
         frame = pandas.DataFrame(list(self.rows), columns=list(self.columns))
         return {
             "text/plain": f"{self.caption}\n{frame.to_string(index=False)}",
             "text/html": frame.to_html(index=False, escape=True),
             TABLE_TYPE: self.model_dump(mode="json"),
         }
-
-
-def number(value: float | None, digits: int = 10) -> str:
-    """A number for people: ``digits`` significant ones, a true minus sign, a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}".replace("-", "−")
 
 
 def derivatives(evidence: Evidence) -> Table:

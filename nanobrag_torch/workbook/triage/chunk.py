@@ -9,8 +9,8 @@ from threading import Event
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.machine import environment, processes
 from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkResult, End, Suite
-from nanobrag_torch.workbook.report import page
 from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.triage import events
 from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command
 
@@ -74,7 +74,7 @@ def read(folder: Path) -> ChunkResult | None:
 def summary(chunk: Chunk, result: ChunkResult) -> str:
     """A chunk in words: how it ended, its files, and the tests that need somebody to look at them."""
     remarkable = [f"{test.outcome}: {test.id}" for test in result.tests if test.outcome in (*FAILING, "not run")]
-    return page.render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
+    return render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
 
 
 def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
 from nanobrag_torch.workbook.machine.signals import answering
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult, Suite
-from nanobrag_torch.workbook.report import page
-from nanobrag_torch.workbook.report.folder import Report, check_stamp, new_stamp, now, this_process
-from nanobrag_torch.workbook.running.execute import Outcome, execute
-from nanobrag_torch.workbook.running.outcomes import of_outcome
+from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
+from nanobrag_torch.workbook.running.execute import execute
+from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
+from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.triage import chunk as chunks
 from nanobrag_torch.workbook.triage import outcome, suite
 
 INITIATIVE = "triage"
-NOTEBOOK = "notebooks/triage/suite.ipynb"
+_SUITE_NOTEBOOK = "triage/suite"
 REMEDIATION = "remediation.md"
 _NOTEBOOK_LIMIT_S = 600
 
@@ -56,17 +56,17 @@ def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
     Raises ``InputError`` where nothing can be run as asked and ``Blocked`` where pytest cannot collect; both before a
     report is begun.
     """
-    root = repository.root()
-    project = request.project.resolve()
-    if not project.is_dir():
+    root = project.root()
+    suite_root = request.project.resolve()
+    if not suite_root.is_dir():
         raise InputError.of("triage", "--project", str(request.project), "a folder", "Give the folder of the suite.")
-    folder = _suite_folder(place, root, _name(project))
+    folder = _suite_folder(place, root, _name(suite_root))
     earlier = _earlier(folder, request.against)
     tell("collecting", f"pytest {' '.join(request.pytest_arguments)}")
-    found = suite.collect(project, request.pytest_arguments, request.time_limit_s)
+    found = suite.collect(suite_root, request.pytest_arguments, request.time_limit_s)
     known = suite.seconds_by_file(earlier.results) if earlier else {}
     asked = Suite(
-        project=suite.from_root(project, root),
+        project=suite.from_root(suite_root, root),
         pytest_arguments=request.pytest_arguments,
         chunks=suite.divide(found, request.chunks, known),
         time_limit_s=request.time_limit_s,
@@ -78,13 +78,13 @@ def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
     return _carry_out(asked, {}, folder, place, root, tell)
 
 
-def resume(stamp: str | None, project: Path, place: Place, tell: Tell) -> tuple[Path, Verdict]:
+def resume(stamp: str | None, suite_root: Path, place: Place, tell: Tell) -> tuple[Path, Verdict]:
     """Finish an interrupted triage of a suite, the last one unless ``stamp`` says which; it gets a report of its own.
 
     The chunks that were finished are taken over, the others run. Raises ``InputError`` where there is none.
     """
-    root = repository.root()
-    folder = _suite_folder(place, root, _name(project.resolve()))
+    root = project.root()
+    folder = _suite_folder(place, root, _name(suite_root.resolve()))
     interrupted = {run.stamp: run for run in _runs(folder) if run.status == "interrupted"}
     if not interrupted:
         raise InputError.of("triage", "resume", folder.name, "a suite with an interrupted run", "Use triage run.")
@@ -121,10 +121,10 @@ def _carry_out(
 def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root: Path, tell: Tell) -> None:
     """Run chunks, ``jobs`` at a time; on an interrupt end those that are running, and leave them without a result."""
     stop = Event()
-    project = (root / asked.project).resolve()
+    suite_root = (root / asked.project).resolve()
     with ThreadPoolExecutor(jobs) as pool:
         running = [
-            pool.submit(chunks.run, chunk, asked, project, chunks.folder_of(report.folder, chunk), stop)
+            pool.submit(chunks.run, chunk, asked, suite_root, chunks.folder_of(report.folder, chunk), stop)
             for chunk in todo
         ]
         try:
@@ -141,15 +141,15 @@ def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root
 def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell) -> Verdict:
     earlier = outcome.read(folder / asked.earlier) if asked.earlier else None
     triage = report.write(outcome.conclude(outcome.read_results(report.folder, asked), earlier))
-    report.write_text(REMEDIATION, page.render_markdown("remediation.md.j2", triage=triage))
+    report.write_text(REMEDIATION, render_markdown("remediation.md.j2", triage=triage))
     verdict = report.write(outcome.verdict(triage, asked))
 
     def progress(cell: int, cells: int, heading: str) -> None:
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
     ended = execute(
-        root / NOTEBOOK,
-        report.folder / page.NOTEBOOK,
+        project.notebook(_SUITE_NOTEBOOK, root),
+        report.folder / NOTEBOOK,
         {"report_folder": suite.from_root(report.folder, root)},
         environment=environment.of_tests(),
         cwd=root,
@@ -177,8 +177,8 @@ def _owner(asked: Suite, folder: Path, place: Place, root: Path) -> Owner:
         phase=folder.name,
         stamp=check_stamp(place.stamp) if place.stamp else new_stamp(),
         title=f"Triage of {folder.name}",
-        notebook=NOTEBOOK,
-        notebook_sha256=files.sha256(root / NOTEBOOK),
+        notebook=project.shown(project.notebook(_SUITE_NOTEBOOK, root), root),
+        notebook_sha256=files.sha256(project.notebook(_SUITE_NOTEBOOK, root)),
         brief=None,
         parameters=values | {"time_limit": limit},
         repository=repository.state((root / asked.project).resolve()),
@@ -194,12 +194,12 @@ def _line(result: ChunkResult, asked: Suite) -> str:
 
 
 def _suite_folder(place: Place, root: Path, name: str) -> Path:
-    return (place.reports or root / "reports").resolve() / INITIATIVE / name
+    return (place.reports or root / project.REPORTS).resolve() / INITIATIVE / name
 
 
-def _name(project: Path) -> str:
+def _name(suite_root: Path) -> str:
     """The name of a suite as a folder: that of its project, in letters that every system takes."""
-    return re.sub(r"[^\w.-]+", "_", project.name).strip("._") or "suite"
+    return re.sub(r"[^\w.-]+", "_", suite_root.name).strip("._") or "suite"
 
 
 def _runs(folder: Path) -> list[outcome.Run]:

@@ -8,12 +8,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nanobrag_torch.workbook.cells.figures import STYLE, Drawing
 from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.records.triage import ChunkResult, Outcome, Suite, TestResult, Triage
 from nanobrag_torch.workbook.show import tables as display
-from nanobrag_torch.workbook.show.tables import Table, number
+from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
+from nanobrag_torch.workbook.show.tables import Table
 from nanobrag_torch.workbook.triage import outcome
 
 #: Okabe and Ito's palette: an outcome keeps its colour in every figure.

@@ -9,8 +9,8 @@ from PIL import Image
 from samples import evidence
 
 from nanobrag_torch.workbook.cells import figures
-from nanobrag_torch.workbook.cells.figures import Drawing
 from nanobrag_torch.workbook.cells.probe import Case, scenario
+from nanobrag_torch.workbook.show.drawing import Drawing
 
 SIZE = 64
 

@@ -7,7 +7,7 @@ from checkouts import AS_FOUND, make_checkout
 
 from nanobrag_torch.workbook.cells import mapped_test
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.records.run import TestRecord
+from nanobrag_torch.workbook.records.evidence import TestRecord
 from nanobrag_torch.workbook.report.folder import Report
 
 PASSES = AS_FOUND.replace("test_gradient_flow_simulation", "test_that_passes")

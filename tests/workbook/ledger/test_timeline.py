@@ -4,7 +4,7 @@ import pytest
 from finished import finished
 
 from nanobrag_torch.workbook.ledger.timeline import HEIGHT, LONGEST, MARGIN, WIDTH, timeline
-from nanobrag_torch.workbook.records.run import KeyNumber
+from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.report.archive import Run, scan
 
 

@@ -4,20 +4,12 @@ from pathlib import Path
 import pytest
 from checkouts import make_checkout
 
-from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import repository
 
 
 def git(folder: Path, *words: str) -> None:
     identity = ("-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
-
-
-def test_the_root_is_found_from_any_folder_inside(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "checkout")
-    assert repository.root(checkout / "notebooks" / "gradient_flow") == checkout
-    with pytest.raises(InputError, match="Change into the checkout"):
-        repository.root(tmp_path)
 
 
 def test_commit_branch_and_changes_are_recorded(tmp_path: Path) -> None:

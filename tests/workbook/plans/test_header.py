@@ -101,7 +101,7 @@ def test_a_text_without_title_or_header_is_no_plan(text):
 def test_an_unknown_plan_is_refused_with_the_known(tmp_path: Path):
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "one.md").write_text("# One\n")
-    with pytest.raises(InputError, match=r"got '\.\./secret'; allowed: one"):
+    with pytest.raises(InputError, match=r"got '\.\./secret'; allowed: gradient-flow, one"):
         plan_header.read("../secret", tmp_path)
 
 

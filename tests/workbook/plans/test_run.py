@@ -255,4 +255,4 @@ def test_a_new_plan_is_written_and_can_be_read(checkout: Path):
     assert begun.header.question == 'Why "dark"?' and begun.header.phases[0].notebook == "notebooks/trial/trial.ipynb"
     again = start(checkout, *words)
     _, err = again.communicate(timeout=60)
-    assert again.returncode == 2 and "got 'dark-image'; allowed: a new name" in err
+    assert again.returncode == 2 and "got 'dark-image'; allowed: a name that no plan has yet" in err

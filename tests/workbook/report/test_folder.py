@@ -107,13 +107,25 @@ def test_a_new_stamp_is_one() -> None:
     assert reports.check_stamp(reports.new_stamp())
 
 
-def test_a_notebook_that_a_person_runs_writes_into_the_lab_folder_of_its_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("session", "words", "name"),
+    [
+        ("", [], "notebook"),
+        ("notebooks/trial/my trial.ipynb", ["papermill", "other.ipynb"], "my_trial"),
+        ("", ["papermill", "deep/fit.ipynb", "out.ipynb", "-p", "x", "3"], "fit"),
+    ],
+)
+def test_a_notebook_that_a_person_runs_gets_a_folder_of_its_own_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: str, words: list[str], name: str
 ) -> None:
-    (tmp_path / "pyproject.toml").touch()
     (tmp_path / "notebooks" / "trial").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "notebooks" / "trial")
-    assert Report.attach("").folder == tmp_path / "reports" / "lab"
+    monkeypatch.setenv("JPY_SESSION_NAME", session)
+    monkeypatch.setattr(reports, "words_of_parent", lambda: words)
+    monkeypatch.setattr(reports, "new_stamp", lambda: "20260115T080000Z")
+    folders = [Report.attach("").folder for _ in range(3)]
+    lab = tmp_path / "reports" / "lab" / name
+    assert folders == [lab / "20260115T080000Z", lab / "20260115T080000Z-2", lab / "20260115T080000Z-3"]
 
 
 def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from samples import VERDICT, evidence, outcome_of_test, working_report
 
 from nanobrag_torch.workbook.brief import document as briefs
 from nanobrag_torch.workbook.report import page
-from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.report.folder import BRIEF as BRIEF_FILE
+from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report
+from nanobrag_torch.workbook.show import markdown
 from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
 
 ATTACK = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -25,12 +27,12 @@ def report(tmp_path: Path) -> Report:
     report.write(evidence("control", 100.0, *["agrees"] * 6, lit=256), "control.json")
     parsed = briefs.parse(BRIEF.read_text())
     hostile = parsed.model_copy(update={"summary": f"asks {ATTACK}", "pointers": (f"docs/x.md {ATTACK}", ATTACK)})
-    report.write_text(page.BRIEF, hostile.model_dump_json())
+    report.write_text(BRIEF_FILE, hostile.model_dump_json())
     cells = [
         new_markdown_cell(f"# Heading\n\n{ATTACK}\n\n[link](javascript:alert(1))"),
         new_code_cell(f"x = '''{ATTACK}'''", outputs=outputs()),
     ]
-    nbformat.write(new_notebook(cells=cells), report.folder / page.NOTEBOOK)
+    nbformat.write(new_notebook(cells=cells), report.folder / NOTEBOOK)
     report.write_text(f"{html.escape('<b>')[:1]}odd name.log", "x")
     return report
 
@@ -99,7 +101,7 @@ def test_a_pointer_is_a_link_where_it_leads_somewhere(report: Report, tmp_path: 
 
 @pytest.mark.parametrize("text", ["``` \nclosed", "a ` b", "````", "<b>"])
 def test_a_code_block_cannot_be_left(text: str) -> None:
-    tokens = MarkdownIt("commonmark").parse(page._block(text))
+    tokens = MarkdownIt("commonmark").parse(markdown._block(text))
     assert [token.type for token in tokens] == ["fence"] and tokens[0].content == f"{text.strip()}\n"
 
 
@@ -117,6 +119,6 @@ def test_artefacts_that_are_missing_are_named(tmp_path: Path) -> None:
 def test_a_table_of_a_notebook_may_have_any_shape(tmp_path: Path) -> None:
     report = working_report(tmp_path / "reports")
     output = new_output("display_data", data={TABLE_TYPE: {"caption": "c"}, "text/plain": "instead"})
-    nbformat.write(new_notebook(cells=[new_code_cell("x", outputs=[output])]), report.folder / page.NOTEBOOK)
+    nbformat.write(new_notebook(cells=[new_code_cell("x", outputs=[output])]), report.folder / NOTEBOOK)
     text, _ = rendered(report, tmp_path)
     assert "instead" in text

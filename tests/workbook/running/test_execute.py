@@ -6,7 +6,8 @@ import pytest
 from checkouts import make_checkout, write_notebook
 
 from nanobrag_torch.workbook.machine import environment
-from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Outcome, execute
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute
+from nanobrag_torch.workbook.running.outcomes import Outcome
 
 
 class Run:

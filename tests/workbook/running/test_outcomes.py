@@ -1,7 +1,6 @@
 import pytest
 
-from nanobrag_torch.workbook.running.execute import Outcome
-from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
+from nanobrag_torch.workbook.running.outcomes import KILLED, Outcome, of_outcome
 
 ENDS = [
     (Outcome("raised", "ModuleNotFoundError", "No module named 'gemmi'", 3), "package_missing", "blocked"),

@@ -3,10 +3,11 @@ from dataclasses import dataclass
 import pytest
 from samples import evidence, outcome_of_test
 
-from nanobrag_torch.workbook.gradient_flow import phase_c as options
-from nanobrag_torch.workbook.gradient_flow import phase_c_figure as option_figure
-from nanobrag_torch.workbook.gradient_flow import phase_d as verified
-from nanobrag_torch.workbook.records.run import Evidence
+from nanobrag_torch.workbook import Evidence, investigation
+
+options = investigation("gradient-flow", "phase_c")
+option_figure = investigation("gradient-flow", "phase_c_figure")
+verified = investigation("gradient-flow", "phase_d")
 
 
 @dataclass(frozen=True)

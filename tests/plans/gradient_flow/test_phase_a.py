@@ -1,8 +1,9 @@
 import pytest
 from samples import evidence, outcome_of_test
 
-from nanobrag_torch.workbook.gradient_flow import phase_a as verdict
-from nanobrag_torch.workbook.records.run import Evidence
+from nanobrag_torch.workbook import Evidence, investigation
+
+verdict = investigation("gradient-flow", "phase_a")
 
 DARK = evidence("as found", 0.0, *["zero"] * 6)
 LIT = evidence("as found", 50.0, *["agrees"] * 6, lit=200)

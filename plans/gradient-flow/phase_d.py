@@ -1,8 +1,9 @@
 """The repaired test verified: it passes, and the fixture that it is built on means something."""
 
-from nanobrag_torch.workbook.gradient_flow.phase_c import objection, smallest_cancellation
-from nanobrag_torch.workbook.records.phases import Verified
-from nanobrag_torch.workbook.records.run import Evidence, TestRecord, Verdict
+from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
+
+from .phase_c import objection, smallest_cancellation
+from .records import Verified
 
 
 def verify(test: TestRecord, evidence: Evidence, floor: float) -> Verified:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from nanobrag_torch.workbook.records.run import Evidence, TestRecord, Verdict
+from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,9 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from nanobrag_torch.workbook.brief import pytest_command as commands
-from nanobrag_torch.workbook.cells import mapped_test
-from nanobrag_torch.workbook.errors import Blocked
-from nanobrag_torch.workbook.records.phases import Audit, AuditedSuite, Finding
-from nanobrag_torch.workbook.records.run import Verdict
-from nanobrag_torch.workbook.report.folder import Report
-from nanobrag_torch.workbook.show.tables import Table
+from nanobrag_torch.workbook import Blocked, Report, Table, Verdict, mapped_test
+
+from .records import Audit, AuditedSuite, Finding
 
 _PLUGIN = "nanobrag_torch.doctor.pytest_plugin"
 
@@ -20,7 +16,7 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
 
     Raises ``InputError`` for what is no test id, and ``Blocked`` where no test was run to its end.
     """
-    nodes = [commands.check_test(node) for node in tests.split()]
+    nodes = mapped_test.node_ids(tests)
     xml, found = ((report.folder / f"{name}.{suffix}").resolve() for suffix in ("xml", "findings.json"))
     words = ["pytest", "-q", "-p", _PLUGIN, f"--gradient-guard-json={found}", *nodes]
     code, late = mapped_test.run_pytest(words, xml, report.folder / f"{name}.log", timeout_s)

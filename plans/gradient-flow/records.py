@@ -1,18 +1,10 @@
-"""The records of the phases after the first, and the table of every record that has a file of its own in a report."""
+"""Records of the gradient-flow investigation, and what its findings need."""
 
-from typing import ClassVar
-
-from pydantic import ConfigDict
-
-from nanobrag_torch.workbook.records.parity import Interval, Parity
-from nanobrag_torch.workbook.records.run import BY_FILE, Evidence, KeyNumber, Record, exact
-from nanobrag_torch.workbook.records.triage import Suite, Triage
+from nanobrag_torch.workbook import Diagnosis, Evidence, KeyNumber, Part, Record, exact
 
 
-class Finding(Record):
+class Finding(Part):
     """What the guard says of one gradient check of one test."""
-
-    file: ClassVar[str] = "finding.json"
 
     test: str
     check: str
@@ -20,10 +12,8 @@ class Finding(Record):
     message: str
 
 
-class AuditedSuite(Record):
+class AuditedSuite(Part):
     """Tests that ran under the guard; ``hollow`` is the number of those that the guard found to prove nothing."""
-
-    file: ClassVar[str] = "suite.json"
 
     tests: str
     ran: int
@@ -35,7 +25,8 @@ class AuditedSuite(Record):
 class Audit(Record):
     """The gradient checks as they were found beside the repaired ones."""
 
-    file: ClassVar[str] = "audit.json"
+    file = "audit.json"
+    borne_out_by = {"hollow_checks_repaired": "audit.as_found.hollow > 0 and audit.repaired.hollow == 0"}
 
     as_found: AuditedSuite
     repaired: AuditedSuite
@@ -49,10 +40,8 @@ class Audit(Record):
         }
 
 
-class Option(Record):
+class Option(Part):
     """One way to give the fixture structure factors: its evidence, and why it is accepted or not."""
-
-    file: ClassVar[str] = "option.json"
 
     name: str
     evidence: Evidence
@@ -64,7 +53,8 @@ class Option(Record):
 class Options(Record):
     """All options, held to one floor: the least part κ of the contributions that every gradient must keep."""
 
-    file: ClassVar[str] = "options.json"
+    file = "options.json"
+    borne_out_by = {"option_accepted": "options.accepted > 0"}
 
     floor: float
     options: tuple[Option, ...]
@@ -85,7 +75,10 @@ class Options(Record):
 class Verified(Record):
     """The repaired test and its fixture: how it ended, and how strong the gradients are that it looks at."""
 
-    file: ClassVar[str] = "verified.json"
+    file = "verified.json"
+    borne_out_by = {
+        "repair_verified": "verified.lit_pixels > 0 and verified.smallest_cancellation >= verified.floor",
+    }
 
     test: str
     passed: bool
@@ -105,52 +98,13 @@ class Verified(Record):
         }
 
 
-class DiagnosedParameter(Record):
-    """What runs are compared by in the doctor's report on one parameter; the rest of that report is not read."""
-
-    model_config = ConfigDict(extra="ignore")
-    file: ClassVar[str] = "parameter.json"
-
-    name: str
-    gradient: float | None
-    magnitude: float | None
-
-
-class DiagnosedImage(Record):
-    """What runs are compared by in the doctor's statistics of an image."""
-
-    model_config = ConfigDict(extra="ignore")
-    file: ClassVar[str] = "image.json"
-
-    lit: int
-
-
-class Diagnosis(Record):
-    """What runs are compared by in a report of the doctor, whose schema is the doctor's own."""
-
-    model_config = ConfigDict(extra="ignore")
-    file: ClassVar[str] = "diagnosis.json"
-
-    loss: float
-    image: DiagnosedImage | None
-    parameters: tuple[DiagnosedParameter, ...]
-
-    def key_numbers(self) -> dict[str, KeyNumber]:
-        """Loss, lit pixels, and every gradient that autograd gave."""
-        gradients = {
-            f"gradient.{row.name.rpartition('.')[2]}": KeyNumber(value=row.gradient, scale=row.magnitude or 0.0)
-            for row in self.parameters
-            if row.gradient is not None
-        }
-        lit = {} if self.image is None else {"lit_pixels": exact(self.image.lit)}
-        return {"loss": exact(self.loss)} | lit | gradients
-
-
-#: Every record of a report by the name of its file.
-RECORDS: dict[str, type[Record]] = (
-    BY_FILE
-    | {record.file: record for record in (Audit, Options, Verified, Parity, Interval, Suite, Triage)}
-    | {"repaired.json": Evidence, "c_program.json": Evidence}
+Evidence.register_as(
+    "snapshot.json",
+    "control.json",
+    "repaired.json",
+    borne_out_by={
+        "dark_image": "snapshot.lit_pixels == 0 and snapshot.loss == 0 and control.lit_pixels > 0",
+        "healthy": "snapshot.lit_pixels > 0 and control.lit_pixels > 0",
+    },
 )
-#: Everything that a report has key numbers from, by the name of its file.
-NUMBERED: dict[str, type[Record]] = RECORDS | {"diagnosis_as_found.json": Diagnosis, "diagnosis.json": Diagnosis}
+Diagnosis.register_as("diagnosis_as_found.json")

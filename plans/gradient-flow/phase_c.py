@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from nanobrag_torch.workbook.records.phases import Option, Options
-from nanobrag_torch.workbook.records.run import Evidence, Verdict
-from nanobrag_torch.workbook.show.tables import Table, number
+from nanobrag_torch.workbook import Evidence, Table, Verdict, number
+
+from .records import Option, Options
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells.probe import Case

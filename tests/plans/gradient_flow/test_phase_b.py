@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 from checkouts import PROJECT
 
-from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.gradient_flow import phase_b as audit
-from nanobrag_torch.workbook.records.phases import Audit, AuditedSuite, Finding
-from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook import Blocked, InputError, Report, investigation
+
+audit = investigation("gradient-flow", "phase_b")
+records = investigation("gradient-flow", "records")
+Audit, AuditedSuite, Finding = records.Audit, records.AuditedSuite, records.Finding
 
 SUITE = """
 import torch

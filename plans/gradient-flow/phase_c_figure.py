@@ -4,18 +4,20 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nanobrag_torch.workbook.cells.figures import AUTOGRAD, DIFFERENCE, STYLE, Drawing
-from nanobrag_torch.workbook.records.phases import Option, Options
-from nanobrag_torch.workbook.records.run import Caption, Derivative
-from nanobrag_torch.workbook.show.tables import number
+from nanobrag_torch.workbook import Caption, Derivative, Drawing, drawing, number
+
+from .records import Option, Options
 
 #: Colour, marker and words of a gradient by whether its finite difference agrees.
-_MARKS = {True: (AUTOGRAD, "o", "agrees with the finite difference"), False: (DIFFERENCE, "X", "does not agree")}
+_MARKS = {
+    True: (drawing.AUTOGRAD, "o", "agrees with the finite difference"),
+    False: (drawing.DIFFERENCE, "X", "does not agree"),
+}
 
 
 def cancellations(options: Options) -> Drawing:
     """κ of every parameter of every option on a logarithmic scale, with the floor."""
-    with rc_context(STYLE):
+    with rc_context(drawing.STYLE):
         figure = Figure(figsize=(10.8, 1.6 + 0.75 * len(options.options)), layout="constrained")
         axes = figure.subplots()
         rows = [(place, row) for place, option in enumerate(options.options) for row in option.evidence.derivatives]

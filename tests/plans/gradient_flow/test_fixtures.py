@@ -3,8 +3,10 @@ import math
 import pytest
 import torch
 
-from nanobrag_torch.workbook.cells import probe
-from nanobrag_torch.workbook.gradient_flow.fixtures import highest_index, listed
+from nanobrag_torch.workbook import investigation, probe
+
+fixtures = investigation("gradient-flow", "fixtures")
+highest_index, listed = fixtures.highest_index, fixtures.listed
 
 
 @pytest.fixture

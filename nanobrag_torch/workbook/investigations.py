@@ -1,0 +1,96 @@
+"""Code of an investigation: Python files in ``plans/NAME/``, loaded without being installed.
+
+``plans/NAME/records.py`` holds the records of an investigation and is loaded by every command that reads reports;
+other files are loaded by notebooks, as ``investigation("NAME", "model")``. Files of one folder import each other
+relatively: ``from .records import Fit``.
+"""
+
+import importlib
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.errors import InputError
+
+#: The file that declares the records of an investigation.
+RECORDS = "records"
+_PACKAGE = "investigations"
+
+
+def investigation(name: str, module: str) -> ModuleType:
+    """Module ``plans/NAME/MODULE.py`` of the project, or of an investigation that comes with the package.
+
+    Args:
+        name: name of the plan, such as "gradient-flow".
+        module: name of the file without ``.py``.
+
+    Raises:
+        InputError: there is no such file, or it fails on import; the message ends in the last line of its traceback.
+    """
+    folder = _folder(name, module)
+    package = _package(name, folder)
+    try:
+        return importlib.import_module(f"{package}.{module}")
+    except Exception as error:
+        raise InputError(
+            f"{project.PLANS}/{name}/{module}.py cannot be imported: {_last_line(error, folder)}"
+        ) from None
+
+
+def load_records(root: Path) -> list[str]:
+    """Register the records of every investigation of a project and of the package.
+
+    Returns:
+        What is wrong with those that cannot be loaded, one line each.
+    """
+    problems = []
+    folders = {folder.parent.name: folder for folder in _with_records(project.shipped())}
+    folders |= {folder.parent.name: folder for folder in _with_records(root)}
+    for name in sorted(folders):
+        try:
+            investigation(name, RECORDS)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _with_records(base: Path) -> list[Path]:
+    return list((base / project.PLANS).glob(f"*/{RECORDS}.py"))
+
+
+def _folder(name: str, module: str) -> Path:
+    for base in (project.root(), project.shipped()):
+        folder = base / project.PLANS / name
+        if (folder / f"{module}.py").is_file():
+            return folder
+    given = f"{project.PLANS}/{name}/{module}.py"
+    raise InputError.of("investigation", "file", given, "a Python file of the project's plans", "Check the name.")
+
+
+def _package(name: str, folder: Path) -> str:
+    """Name of the package that stands for a folder; a folder of the same name elsewhere takes its place."""
+    top = sys.modules.setdefault(_PACKAGE, ModuleType(_PACKAGE))
+    top.__path__ = []
+    identifier = re.sub(r"\W", "_", name)
+    full = f"{_PACKAGE}.{identifier}"
+    known = sys.modules.get(full)
+    if known is None or list(known.__path__) != [str(folder)]:
+        for stale in [each for each in sys.modules if each.startswith(f"{full}.")]:
+            del sys.modules[stale]
+        package = ModuleType(full)
+        package.__path__ = [str(folder)]
+        sys.modules[full] = package
+    return full
+
+
+def _last_line(error: Exception, folder: Path) -> str:
+    """Last line of a traceback, with the innermost place in the investigation's own folder."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"line {error.lineno} of {Path(error.filename).name}: "
+    else:
+        where = f"line {frames[-1].lineno} of {Path(frames[-1].filename).name}: " if frames else ""
+    return where + traceback.format_exception_only(error)[-1].strip()

@@ -1,0 +1,106 @@
+"""Records of evidence: a run of the mapped test, and a physical case with its gradients beside finite differences."""
+
+from typing import ClassVar, Literal
+
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
+
+TestStatus = Literal["passed", "failed", "blocked"]
+
+
+class TestRecord(Record):
+    """One run of pytest: what was asked, how it ended, what it said."""
+
+    __test__: ClassVar[bool] = False
+    file = "test.json"
+
+    test: str
+    command: str
+    status: TestStatus
+    exit_code: int | None
+    meaning: str
+    message: str
+    elapsed_s: float
+
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """How the test ended, and when."""
+        return (("mapped test", f"{self.status} in {self.elapsed_s:.1f} s"),)
+
+
+class GradientsJson(Record):
+    """The snapshot in the shape that briefs ask for: null where autograd gave no gradient."""
+
+    file = "gradients.json"
+
+    loss: float
+    gradients: dict[str, float | None]
+
+
+class Derivative(Part):
+    """One parameter: the gradient by autograd beside the finite difference with its error bar.
+
+    ``magnitude`` is the sum over pixels of the absolute contributions to the derivative, ``cancellation`` the part of
+    it that is left in the net gradient; both are null where there is nothing to divide by.
+    """
+
+    parameter: str
+    symbol: str
+    value: float
+    unit: str
+    gradient: float | None
+    finite_difference: float
+    error_bar: float
+    magnitude: float
+    cancellation: float | None
+    agreement: Literal["agrees", "disagrees", "inconclusive", "zero", "missing", "not finite"]
+
+    @property
+    def distance(self) -> float | None:
+        """Distance of gradient and finite difference as a part of ``magnitude``; None without either."""
+        if self.gradient is None or not self.magnitude:
+            return None
+        return abs(self.gradient - self.finite_difference) / self.magnitude
+
+
+class Evidence(Record):
+    """One physical case: loss, image statistics, and every derivative with its check."""
+
+    file = "evidence.json"
+
+    case: str
+    default_F: float
+    loss: float
+    image_sum: float
+    image_max: float
+    lit_pixels: int
+    pixels: int
+    derivatives: tuple[Derivative, ...]
+
+    @property
+    def dark(self) -> bool:
+        """True where every pixel is exactly zero."""
+        return self.lit_pixels == 0
+
+    def key_numbers(self) -> dict[str, KeyNumber]:
+        """Loss, lit pixels, and every gradient that autograd gave."""
+        gradients = {
+            f"gradient.{row.parameter}": KeyNumber(value=row.gradient, scale=row.magnitude)
+            for row in self.derivatives
+            if row.gradient is not None
+        }
+        return {"loss": exact(self.loss), "lit_pixels": exact(self.lit_pixels)} | gradients
+
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """Loss, and the numbers by which a dark case or a lit one is judged."""
+        if self.dark:
+            gradients = [abs(row.gradient) for row in self.derivatives if row.gradient is not None]
+            return (
+                (f"loss, {self.case}", number(self.loss)),
+                (f"largest |gradient|, {self.case}", number(max(gradients, default=None), 6)),
+                (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
+            )
+        distances = [row.distance for row in self.derivatives if row.distance is not None]
+        return (
+            (f"loss, {self.case} (F = {self.default_F:g})", number(self.loss)),
+            (f"{self.case}: worst |autograd − difference| / A", number(max(distances, default=None), 1)),
+        )

@@ -1,0 +1,58 @@
+"""Drawings of a report: a figure with its words, saved as PNG and SVG, in colours that all eyes can tell apart."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.records.run import FIGURES, Caption
+
+#: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
+AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
+#: Behind the bars of a dark image.
+DARK = "#E4E4E4"
+#: Keeps the time of drawing out of a file, so that equal figures are equal files.
+_UNDATED: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+OUTLINE = [withStroke(linewidth=3, foreground="black")]
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "nanobrag",
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and its words; saved as PNG and SVG with the caption beside them."""
+
+    figure: Figure
+    words: Caption
+
+    def save(self, folder: Path, name: str = "") -> None:
+        """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
+        target = folder / FIGURES
+        target.mkdir(exist_ok=True)
+        stem = name or self.words.name
+        files.write(target / f"{stem}.png", self.rendered("png"))
+        files.write(target / f"{stem}.svg", self.rendered("svg"))
+        self.words.save(target, f"{stem}.json")
+
+    def rendered(self, kind: str) -> bytes:
+        """The figure as a file of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
+        stream = io.BytesIO()
+        with rc_context(STYLE):
+            self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
+        return stream.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        words = self.words.model_dump(include={"title", "caption", "alt"})
+        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}

@@ -1,0 +1,48 @@
+"""Markdown from templates in which no text from outside can act."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from nanobrag_torch.workbook.show.templates import environment
+
+
+def render_markdown(template: str, **values: Any) -> str:
+    """A template of Markdown. Every text is escaped unless the template marks it as a code span or a code block."""
+    found = environment(autoescape=False, finalize=_escape)
+    found.filters.update(span=_span, block=_block, target=_target)
+    return found.get_template(template).render(**values)
+
+
+class _Verbatim(str):
+    """Markdown that is right as it stands."""
+
+
+def _escape(value: Any) -> str:
+    """A text within a line of Markdown, with nothing in it that Markdown or HTML would act on."""
+    if isinstance(value, _Verbatim):
+        return value
+    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(str(value).split()))
+
+
+def _longest_ticks(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _span(text: str) -> _Verbatim:
+    """``text`` as a code span, also within a table."""
+    line = " ".join(text.split()).replace("|", r"\|")
+    ticks = "`" * (_longest_ticks(line) + 1)
+    padding = " " if "`" in line else ""
+    return _Verbatim(f"{ticks}{padding}{line}{padding}{ticks}")
+
+
+def _block(text: str) -> _Verbatim:
+    """``text`` as a code block."""
+    ticks = "`" * max(3, _longest_ticks(text) + 1)
+    return _Verbatim(f"{ticks}text\n{text.strip()}\n{ticks}")
+
+
+def _target(path: str) -> _Verbatim:
+    """``path`` as the target of a link."""
+    return _Verbatim(quote(path))

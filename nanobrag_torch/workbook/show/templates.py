@@ -1,0 +1,25 @@
+"""Templates of the workbook: one place that finds them; every missing value is an error."""
+
+from typing import Any
+
+import jinja2
+
+from nanobrag_torch.workbook.formatting import number
+
+
+def environment(**how: Any) -> jinja2.Environment:
+    """Environment over the templates of the package; ``how`` says how texts are escaped."""
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("nanobrag_torch.workbook"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **how,
+    )
+    found.filters["number"] = number
+    return found
+
+
+def plain(template: str, **values: Any) -> str:
+    """Text without escaping: what comes from outside goes through the filter ``tojson``."""
+    return environment(autoescape=False).get_template(template).render(**values)
