@@ -72,18 +72,22 @@ class Quantity:
 
 
 def _length(name: str, label: str) -> Quantity:
+    """Edge of the cell, in Å."""
     return Quantity(name, label, "Å", 2e-3, 7.0, low=1e-3)
 
 
 def _angle(name: str, label: str, low: float = -math.inf, high: float = math.inf) -> Quantity:
+    """Angle in degrees between bounds."""
     return Quantity(name, label, "°", 2e-3, 3.0, low=low, high=high)
 
 
 def _position(name: str, label: str, low: float = -math.inf) -> Quantity:
+    """Distance or position in mm."""
     return Quantity(name, label, "mm", 2e-3, 3.0, low=low)
 
 
 def _amplitude(name: str, label: str, unit: str, typical: float, low: float = 0.0) -> Quantity:
+    """Quantity that scales the image, with steps in parts of its value, or of ``typical`` at zero."""
     return Quantity(name, label, unit, 1e-3, 0.5, relative=typical, low=low)
 
 

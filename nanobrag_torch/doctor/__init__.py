@@ -1,4 +1,4 @@
-"""Why a gradient is zero, missing, not finite or wrong: a named cause with its evidence, and what to do.
+"""Gradient doctor: why a gradient is zero, missing, not finite or wrong, as a named cause with evidence and a remedy.
 
 Names are imported when they are first used: reading a report (:mod:`nanobrag_torch.doctor.report`) needs no torch.
 """

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back, exactly, and the JSON schema that describes them.
+"""Codec of frozen dataclasses: to JSON and back, exactly, and the JSON schema that describes them.
 
 JSON has no numbers that are not finite; they are written as the strings "NaN", "Infinity" and "-Infinity".
 """

@@ -182,13 +182,21 @@ def agreement(gradient: float | None, difference: FiniteDifference, magnitude: f
 
 
 class _Points:
-    """Memo of the function's values, each computed once, and their uncertainty."""
+    """Memo of the function's values, each computed once, and their uncertainty.
+
+    Args:
+        function: real function of one number.
+        x: point of evaluation.
+        epsilon: rounding unit of its arithmetic.
+        noise: absolute uncertainty of its values besides.
+    """
 
     def __init__(self, function: RealFunction, x: float, epsilon: float, noise: float) -> None:
         self.function, self.x, self.epsilon, self.noise = function, x, epsilon, noise
         self.known: dict[float, float] = {}
 
     def at(self, x: float) -> float:
+        """Value of the function at ``x``."""
         if x not in self.known:
             self.known[x] = float(self.function(x))
         return self.known[x]

@@ -110,6 +110,8 @@ class _Walk:
         self.met_where = False
 
     def hook(self, node: Any) -> Any:
+        """Hook of a node, called with its outgoing and incoming gradients."""
+
         def look(outgoing: tuple[Tensor | None, ...], incoming: tuple[Tensor | None, ...]) -> None:
             came = [g for g in incoming if g is not None]
             if self.nonfinite_at is None and all(bool(torch.isfinite(g).all()) for g in came):
@@ -138,6 +140,7 @@ class _Walk:
                 return
 
     def zeroed_at(self, name: str) -> tuple[BackwardNode, ...]:
+        """Nodes that made a signal zero on its way to the parameter."""
         return tuple(dict.fromkeys(node for node, lost in self.stops if name in lost))
 
 

@@ -1,4 +1,4 @@
-"""The decision table: one row for each named cause, read from the top; the first row that holds is the verdict.
+"""Decision table: one row for each named cause, read from the top; the first row that holds is the verdict.
 
 The codes are explained in docs/doctor.md: Z zeros that are right, S zeros and gaps that are not, N not finite, W finite
 but wrong, D discontinuous or random. W6 is a wrong derivative of which no cause is known.
