@@ -295,11 +295,12 @@ class DetectorConfig:
     def beam_centre(self) -> tuple[Scalar, Scalar]:
         """(slow, fast) in mm before MOSFLM's half pixel; a default centre stays connected to the pixel size."""
         row = CONVENTIONS[self.detector_convention]
+        pixel: Any = self.pixel_size_mm
         centre = []
         for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
             value = getattr(self, name)
             if name in self._filled_centre and value is self._filled_centre[name]:
-                value = row.default_centre(self.pixel_size_mm * count, self.pixel_size_mm)
+                value = row.default_centre(pixel * count, pixel)
             centre.append(value)
         return centre[0], centre[1]
 

@@ -7,6 +7,13 @@ in docs/physics.md. Nothing here imports torch, so that the command can list its
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: A length as a number or a tensor.
+Length = TypeVar("Length", float, "Tensor")
 
 
 class CrystalShape(Enum):
@@ -68,16 +75,16 @@ class Convention:
     half_pixel: float = 0.0
     centre_shift: float = 0.0
 
-    def default_centre(self, detector_size, pixel_size):
+    def default_centre(self, detector_size: Length, pixel_size: Length) -> Length:
         """Distance from the detector's edge to the default beam centre, in the unit of its arguments."""
         return detector_size / 2 + self.centre_shift * pixel_size
 
-    def fast_slow(self, xbeam, ybeam, slow_size):
+    def fast_slow(self, xbeam: Length, ybeam: Length, slow_size: Length) -> tuple[Length, Length]:
         """The published (Xbeam, Ybeam) as distances along fast and slow, before the half pixel; one unit throughout."""
         fast, slow = (ybeam, xbeam) if self.x_is_slow else (xbeam, ybeam)
         return fast, slow_size - slow if self.y_is_flipped else slow
 
-    def published(self, fast, slow, slow_size):
+    def published(self, fast: Length, slow: Length, slow_size: Length) -> tuple[Length, Length]:
         """The (Xbeam, Ybeam) of distances along fast and slow: the inverse of ``fast_slow``."""
         y = slow_size - slow if self.y_is_flipped else slow
         return (y, fast) if self.x_is_slow else (fast, y)

@@ -65,7 +65,8 @@ class _StageAParams(nn.Module):
         raise NotImplementedError
 
     def _raw(self, name: str) -> Tensor:
-        return getattr(self, name).to(torch.float64)
+        raw: Tensor = getattr(self, name)
+        return raw.to(torch.float64)
 
     def _scaled(self, base: Any, raw: str) -> Tensor:
         factor = torch.exp(self._raw(raw))

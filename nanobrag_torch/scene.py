@@ -170,7 +170,8 @@ Record = TypeVar("Record")
 
 def with_tensors(record: Record, tensors: Iterable[Tensor]) -> Record:
     """The same record with other tensors, in the order of ``tensors_of``."""
-    return _with_next(record, iter(tensors))
+    changed: Record = _with_next(record, iter(tensors))
+    return changed
 
 
 def _with_next(record: Any, tensors: Iterator[Tensor]) -> Any:

@@ -213,7 +213,7 @@ class Simulator:
         sizes = [parameter.numel() for parameter in parameters.values()]
         return {
             name: torch.stack([pixels.image(row) for row in rows]).reshape(*parameter.shape, *pixels.shape)
-            for (name, parameter), rows in zip(parameters.items(), moved.split(sizes), strict=True)
+            for (name, parameter), rows in zip(parameters.items(), torch.split_with_sizes(moved, sizes), strict=True)
         }
 
     def pixels(self) -> Pixels:

@@ -7,6 +7,13 @@ and reciprocal vectors stay in 1/Angstrom (docs/physics.md, Constants and units)
 """
 
 import math
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: A number or a tensor.
+Real = TypeVar("Real", float, "Tensor")
 
 #: Square of the classical electron radius (Thomson cross-section constant), m^2.
 R_E_SQUARED = 7.94079248018965e-30
@@ -23,56 +30,56 @@ DBL_MIN = 2.2250738585072014e-308
 DEGREES_PER_RADIAN = 180.0 / math.pi
 
 
-def mm_to_m(value):
+def mm_to_m(value: Real) -> Real:
     """Millimetres to metres."""
     return value / 1000.0
 
 
-def m_to_mm(value):
+def m_to_mm(value: Real) -> Real:
     """Metres to millimetres."""
     return value * 1000.0
 
 
-def um_to_m(value):
+def um_to_m(value: Real) -> Real:
     """Micrometres to metres."""
     return value * 1e-6
 
 
-def angstrom_to_m(value):
+def angstrom_to_m(value: Real) -> Real:
     """Angstrom to metres."""
     return value * 1e-10
 
 
-def m_to_angstrom(value):
+def m_to_angstrom(value: Real) -> Real:
     """Metres to Angstrom."""
     return value * 1e10
 
 
-def mm_to_angstrom(value):
+def mm_to_angstrom(value: Real) -> Real:
     """Millimetres to Angstrom."""
     return value * 1e7
 
 
-def angstrom_to_mm(value):
+def angstrom_to_mm(value: Real) -> Real:
     """Angstrom to millimetres."""
     return value * 1e-7
 
 
-def degrees_to_radians(value):
+def degrees_to_radians(value: Real) -> Real:
     """Degrees to radians."""
     return value / DEGREES_PER_RADIAN
 
 
-def radians_to_degrees(value):
+def radians_to_degrees(value: Real) -> Real:
     """Radians to degrees."""
     return value * DEGREES_PER_RADIAN
 
 
-def mrad_to_radians(value):
+def mrad_to_radians(value: Real) -> Real:
     """Milliradians to radians."""
     return value / 1000.0
 
 
-def energy_to_wavelength(energy_ev):
+def energy_to_wavelength(energy_ev: Real) -> Real:
     """Photon energy in eV to wavelength in Angstrom."""
     return HC_EV_ANGSTROM / energy_ev

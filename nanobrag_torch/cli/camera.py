@@ -1,4 +1,4 @@
-"""Detector of a command line: sizes, beam centre and near point reconciled into a config (docs/physics.md, Detector)."""
+"""Detector of a command line: sizes, beam centre and near point reconciled into a config."""
 
 import math
 from dataclasses import dataclass

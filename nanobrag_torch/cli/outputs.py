@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from nanobrag_torch.models.detector import Geometry
 from nanobrag_torch.models.orientation import random_draws
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import m_to_mm
+
+if TYPE_CHECKING:
+    from nanobrag_torch.physics.random import CRandom
 
 #: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
 BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
@@ -112,7 +116,7 @@ def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np
     return photons.astype(np.float64), pixels, overloads
 
 
-def _noise_stream(conf: Configuration):
+def _noise_stream(conf: Configuration) -> "CRandom":
     """The stream of the noise, over the state in which the draws of misset and mosaic domains left the generator."""
     from nanobrag_torch.physics.random import CRandom
 

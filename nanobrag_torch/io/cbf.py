@@ -53,7 +53,7 @@ _PATTERNS = {
 }
 
 
-def write_cbf(filepath: str | os.PathLike, exposure: Exposure) -> None:
+def write_cbf(filepath: str | os.PathLike[str], exposure: Exposure) -> None:
     """Write the only image of an exposure, whole counts of at most 32 bits; pixels outside the mask become -1.
 
     Raises ``ValueError`` for several images or for pixels that are not such counts, ``OSError`` where the file cannot
@@ -74,7 +74,7 @@ def write_cbf(filepath: str | os.PathLike, exposure: Exposure) -> None:
         cbfimage.CbfImage(data=_counts(filepath, exposure), header=header).write(str(part))
 
 
-def read_cbf(filepath: str | os.PathLike) -> Exposure:
+def read_cbf(filepath: str | os.PathLike[str]) -> Exposure:
     """The image of a mini-CBF file as an exposure of one; pixels below zero are masked, and zero.
 
     Without the lines that :func:`write_cbf` adds, the detector is taken to stand square to the beam, in the frame of
@@ -98,7 +98,7 @@ def _check_whole(content: bytes) -> None:
         raise ValueError("its binary section is cut off or does not say its size")
 
 
-def _counts(path: str | os.PathLike, exposure: Exposure) -> np.ndarray:
+def _counts(path: str | os.PathLike[str], exposure: Exposure) -> np.ndarray:
     image = exposure.images[0]
     if not np.issubdtype(image.dtype, np.integer) or image.min() < 0 or image.max() > _LARGEST:
         raise ValueError(

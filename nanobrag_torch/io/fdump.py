@@ -18,7 +18,7 @@ _HEADER = re.compile(rb"(-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\
 _REMEDY = "Delete the dump and read the text file again."
 
 
-def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike) -> None:
+def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike[str]) -> None:
     """Write a grid (h_range, k_range, l_range) of amplitudes as the C program does.
 
     Raises ``ValueError`` where grid and metadata disagree, ``OSError`` where the file cannot be written.
@@ -33,7 +33,7 @@ def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.Pat
 
 
 def read_fdump(
-    filepath: str | os.PathLike, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+    filepath: str | os.PathLike[str], device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[torch.Tensor, Metadata]:
     """Read the dump of an earlier run, of the C program or of this one.
 

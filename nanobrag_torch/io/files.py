@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def read_bytes(path: str | os.PathLike, what: str) -> bytes:
+def read_bytes(path: str | os.PathLike[str], what: str) -> bytes:
     """The whole content of a file; ``what`` says in the error what was wanted from it.
 
     Raises the ``OSError`` of the failure with the name of the file and what to check.
@@ -19,14 +19,14 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
         raise unreadable(path, what, error) from None
 
 
-def unreadable(path: str | os.PathLike, what: str, error: OSError) -> OSError:
+def unreadable(path: str | os.PathLike[str], what: str, error: OSError) -> OSError:
     """The same error with the name of the file, what was wanted from it and what to check."""
     reason = error.strerror or str(error)
     return type(error)(error.errno, f"{what} cannot be read ({reason}). Check its name and permissions", str(path))
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The path of a new file that takes the place of ``path`` when the block ends without an error.
 
     Until then an existing file stays as it is; after an error nothing is left behind. What is no ordinary file
@@ -47,7 +47,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def reading(path: str | os.PathLike, what: str, remedy: str) -> Iterator[str]:
+def reading(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[str]:
     """The path, as text, for a library that reads ``what`` from it, and one kind of error for all that it may raise.
 
     Raises ``ValueError`` with the library's message and the remedy, ``OSError`` where the file cannot be opened.

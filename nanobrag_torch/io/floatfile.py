@@ -8,7 +8,7 @@ import torch
 from nanobrag_torch.io.files import read_bytes, replacing
 
 
-def write_float_image(filepath: str | os.PathLike, image_data: torch.Tensor | np.ndarray) -> None:
+def write_float_image(filepath: str | os.PathLike[str], image_data: torch.Tensor | np.ndarray) -> None:
     """Write an image (slow, fast) as float32, the fast axis contiguous.
 
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
@@ -18,7 +18,7 @@ def write_float_image(filepath: str | os.PathLike, image_data: torch.Tensor | np
         pixels.astype(np.float32).tofile(part)
 
 
-def read_float_image(filepath: str | os.PathLike, shape: tuple[int, int]) -> np.ndarray:
+def read_float_image(filepath: str | os.PathLike[str], shape: tuple[int, int]) -> np.ndarray:
     """The float32 image of ``shape`` (slow, fast) that a file holds.
 
     Raises ``OSError`` where there is no such file, ``ValueError`` where it is not of that size.

@@ -24,7 +24,7 @@ _C_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
 
 
 def read_hkl_file(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     default_F: float | torch.Tensor = 0.0,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
@@ -92,7 +92,7 @@ def parse_hkl(
     return grid, metadata
 
 
-def write_hkl_file(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike) -> None:
+def write_hkl_file(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike[str]) -> None:
     """Write the entries of a grid (h_range, k_range, l_range) that are not zero as ``h k l F``, as the C program reads.
 
     Amplitudes keep every digit of their precision. Raises ``ValueError`` where grid and metadata disagree or nothing
@@ -110,8 +110,8 @@ def write_hkl_file(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.
 
 
 def try_load_hkl_or_fdump(
-    hkl_path: str | os.PathLike | None = None,
-    fdump_path: str | os.PathLike = "Fdump.bin",
+    hkl_path: str | os.PathLike[str] | None = None,
+    fdump_path: str | os.PathLike[str] = "Fdump.bin",
     default_F: float | torch.Tensor = 0.0,
     write_cache: bool = True,
     device: torch.device | str | None = None,
@@ -144,7 +144,7 @@ def try_load_hkl_or_fdump(
     return None, None
 
 
-def _lines(text: str, path: str | os.PathLike) -> np.ndarray:
+def _lines(text: str, path: str | os.PathLike[str]) -> np.ndarray:
     """The first four columns of all lines, (n, 4)."""
     try:
         with warnings.catch_warnings():
@@ -159,9 +159,9 @@ def _lines(text: str, path: str | os.PathLike) -> np.ndarray:
     return records
 
 
-def _integers(values: np.ndarray, text: str, path: str | os.PathLike) -> np.ndarray:
+def _integers(values: np.ndarray, text: str, path: str | os.PathLike[str]) -> np.ndarray:
     """Indices rounded to integers; one warning names the first line that needed it."""
-    rounded = np.rint(values)
+    rounded: np.ndarray = np.rint(values)
     odd = (rounded != values).any(axis=1)
     if odd.any():
         number, fields = _numbered(text, int(odd.argmax()))
@@ -186,7 +186,7 @@ def _numbered(text: str, index: int) -> tuple[int, list[str]]:
     return next(record for i, record in enumerate(_records(text)) if i == index)
 
 
-def _bad_line(text: str, path: str | os.PathLike, error: ValueError) -> ValueError:
+def _bad_line(text: str, path: str | os.PathLike[str], error: ValueError) -> ValueError:
     """The error for the first line that is not four numbers."""
     for number, fields in _records(text):
         try:
@@ -198,7 +198,7 @@ def _bad_line(text: str, path: str | os.PathLike, error: ValueError) -> ValueErr
     return ValueError(f"{path}: {error}. {_REMEDY}")
 
 
-def _c_stream(text: str, path: str | os.PathLike) -> tuple[np.ndarray, int]:
+def _c_stream(text: str, path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     """C's two passes: all records of four numbers (n, 4), and how many of the first have integers as indices."""
     words = []
     position = 0

@@ -66,7 +66,7 @@ def _value(header: dict[str, str], keyword: str) -> float | None:
     return float(number.group())
 
 
-def read_smv_mask(filename: str | os.PathLike, *, native: bool = False) -> tuple[torch.Tensor, dict[str, str]]:
+def read_smv_mask(filename: str | os.PathLike[str], *, native: bool = False) -> tuple[torch.Tensor, dict[str, str]]:
     """A mask (spixels, fpixels) of float32, 0 where the image is 0 and 1 elsewhere, and the image's header.
 
     ``native`` ignores the header's byte order, as the C program does. Raises ``OSError`` or ``ValueError`` as

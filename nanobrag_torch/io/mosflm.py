@@ -1,4 +1,4 @@
-"""Orientation matrices in the manner of MOSFLM: nine numbers, wavelength times A (docs/physics.md, Orientation matrix)."""
+"""Orientation matrices in the manner of MOSFLM: nine numbers, wavelength times A."""
 
 import os
 
@@ -11,7 +11,7 @@ _REMEDY = "The file must begin with nine numbers: the x, then y, then z componen
 Stars = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def read_mosflm_matrix(filepath: str | os.PathLike, wavelength_A: float) -> Stars:
+def read_mosflm_matrix(filepath: str | os.PathLike[str], wavelength_A: float) -> Stars:
     """Reciprocal vectors a*, b*, c*, each (3,), in 1/Angstrom; what follows the nine numbers is ignored.
 
     Raises ``OSError`` where there is no such file, ``ValueError`` where it does not begin with nine numbers that span
@@ -32,7 +32,7 @@ def read_mosflm_matrix(filepath: str | os.PathLike, wavelength_A: float) -> Star
 
 
 def write_mosflm_matrix(
-    filepath: str | os.PathLike, a_star: np.ndarray, b_star: np.ndarray, c_star: np.ndarray, wavelength_A: float
+    filepath: str | os.PathLike[str], a_star: np.ndarray, b_star: np.ndarray, c_star: np.ndarray, wavelength_A: float
 ) -> None:
     """Write three reciprocal vectors so that ``read_mosflm_matrix`` reads them at the same wavelength.
 

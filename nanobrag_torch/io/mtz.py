@@ -32,7 +32,8 @@ def _pair(plus: np.ndarray, minus: np.ndarray) -> Pair:
 
 
 def _root(intensity: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.maximum(intensity, 0))
+    root: np.ndarray = np.sqrt(np.maximum(intensity, 0))
+    return root
 
 
 #: What amplitudes of h and -h are made of, by the MTZ types of the columns, the preferred one first: an anomalous pair,
@@ -47,7 +48,7 @@ READINGS: dict[str, Callable[..., Pair]] = {
 
 
 def read_mtz(
-    filepath: str | os.PathLike, columns: Sequence[str] | str | None = None, **options: Any
+    filepath: str | os.PathLike[str], columns: Sequence[str] | str | None = None, **options: Any
 ) -> StructureFactors:
     """Amplitudes of a merged MTZ file (also gzipped), in P1 with both Friedel mates.
 
@@ -65,7 +66,7 @@ def read_mtz(
 
 
 def read_reflection_cif(
-    filepath: str | os.PathLike, columns: Sequence[str] | str | None = None, **options: Any
+    filepath: str | os.PathLike[str], columns: Sequence[str] | str | None = None, **options: Any
 ) -> StructureFactors:
     """Amplitudes of an mmCIF reflection file (also gzipped), as :func:`read_mtz` gives them.
 

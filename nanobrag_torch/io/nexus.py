@@ -24,7 +24,7 @@ _CHECKSUMMED = ("v110", "v110")
 _NO_PIXEL = 1
 
 
-def write_nexus(filepath: str | os.PathLike, exposure: Exposure, *, sample: str = "simulated crystal") -> None:
+def write_nexus(filepath: str | os.PathLike[str], exposure: Exposure, *, sample: str = "simulated crystal") -> None:
     """Write a sweep as one NXmx file, images compressed (bitshuffle and LZ4; gzip where hdf5plugin is missing).
 
     Raises ``OSError`` where the file cannot be written, ``ImportError`` without h5py.
@@ -45,7 +45,7 @@ def write_nexus(filepath: str | os.PathLike, exposure: Exposure, *, sample: str 
         _field(file, f"{_LABORATORY}/mcstas_axes", axes, description="rows: McStas x, y, z in laboratory coordinates")
 
 
-def read_nexus(filepath: str | os.PathLike) -> Exposure:
+def read_nexus(filepath: str | os.PathLike[str]) -> Exposure:
     """The sweep of an NXmx file, in the laboratory frame of its writer, in McStas coordinates where it names none.
 
     Raises ``ValueError`` for what is no NXmx file of one flat module, ``OSError`` where there is no file,

@@ -41,7 +41,8 @@ def pose(file: Any, start: Any, group: Any) -> tuple[np.ndarray, np.ndarray]:
 def _rotation(axis: np.ndarray, angle: float) -> np.ndarray:
     x, y, z = axis * angle
     generator = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
-    return torch.linalg.matrix_exp(generator).numpy()
+    turned: np.ndarray = torch.linalg.matrix_exp(generator).numpy()
+    return turned
 
 
 def vector(link: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from nanobrag_torch.io.files import replacing
 
 
-def write_pgm(filepath: str | os.PathLike, image_data: torch.Tensor | np.ndarray, pgm_scale: float = 1.0) -> None:
+def write_pgm(filepath: str | os.PathLike[str], image_data: torch.Tensor | np.ndarray, pgm_scale: float = 1.0) -> None:
     """Write an image (slow, fast) times ``pgm_scale``, cut off at 255 and truncated.
 
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.

@@ -62,7 +62,7 @@ def grid_shape(metadata: Metadata) -> tuple[int, int, int]:
     return metadata["h_range"], metadata["k_range"], metadata["l_range"]
 
 
-def checked_grid(F_grid: torch.Tensor, metadata: Metadata, destination: str | os.PathLike) -> np.ndarray:
+def checked_grid(F_grid: torch.Tensor, metadata: Metadata, destination: str | os.PathLike[str]) -> np.ndarray:
     """The grid as an array to be written to ``destination``; raises ``ValueError`` unless it fits its metadata."""
     if tuple(F_grid.shape) != grid_shape(metadata):
         raise ValueError(

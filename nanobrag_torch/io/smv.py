@@ -158,7 +158,7 @@ def to_pixels(
     return np.floor((np.clip(values, limits.min, limits.max) + 0.5).astype(precision)).astype(name)
 
 
-def write_smv_pixels(filepath: str | os.PathLike, header: bytes, pixels: np.ndarray) -> None:
+def write_smv_pixels(filepath: str | os.PathLike[str], header: bytes, pixels: np.ndarray) -> None:
     """Write a header and the pixels (slow, fast) behind it, in the byte order and type that ``pixels`` has.
 
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
@@ -168,7 +168,7 @@ def write_smv_pixels(filepath: str | os.PathLike, header: bytes, pixels: np.ndar
 
 
 def write_smv(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     image_data: torch.Tensor | np.ndarray,
     pixel_size_mm: float,
     distance_mm: float,
@@ -249,7 +249,7 @@ def write_smv(
     write_smv_pixels(filepath, header, pixels.astype(BYTE_ORDERS[byte_order] + pixels.dtype.str[1:]))
 
 
-def parse_smv_header(filename: str | os.PathLike) -> dict[str, str]:
+def parse_smv_header(filename: str | os.PathLike[str]) -> dict[str, str]:
     """The entries of a header as text, in the order of the file; of a repeated name the last entry stands.
 
     Raises ``OSError`` where there is no such file, ``ValueError`` where it is no SMV image.
@@ -257,7 +257,7 @@ def parse_smv_header(filename: str | os.PathLike) -> dict[str, str]:
     return _split(read_bytes(filename, "SMV image"), filename)[0]
 
 
-def read_smv(filepath: str | os.PathLike, *, native: bool = False) -> tuple[np.ndarray, dict[str, str]]:
+def read_smv(filepath: str | os.PathLike[str], *, native: bool = False) -> tuple[np.ndarray, dict[str, str]]:
     """The pixels (slow, fast) in the type that the header names, and the header as text.
 
     ``native`` takes the pixels in this machine's byte order whatever the header says, as the C program does [B29].
@@ -282,7 +282,7 @@ def read_smv(filepath: str | os.PathLike, *, native: bool = False) -> tuple[np.n
     return pixels.astype(dtype.newbyteorder("=")), header
 
 
-def _split(content: bytes, path: str | os.PathLike) -> tuple[dict[str, str], int]:
+def _split(content: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, str], int]:
     """Header entries, and where the pixels begin."""
     start = _START.match(content)
     if start is None:
@@ -296,7 +296,7 @@ def _split(content: bytes, path: str | os.PathLike) -> tuple[dict[str, str], int
     return header, offset
 
 
-def _size(header: dict[str, str], name: str, path: str | os.PathLike) -> int:
+def _size(header: dict[str, str], name: str, path: str | os.PathLike[str]) -> int:
     text = header.get(name, "")
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise ValueError(f"{path}: {name}={text!r} in its header: must be a positive number of pixels. Check the file.")

@@ -25,7 +25,7 @@ class SourceTable(NamedTuple):
 
 
 def read_source_table(
-    filepath: str | os.PathLike, default_position: tuple[float, float, float], default_wavelength_m: float
+    filepath: str | os.PathLike[str], default_position: tuple[float, float, float], default_wavelength_m: float
 ) -> SourceTable:
     """The sources as they stand in the file, missing columns filled: position, weight 1, wavelength.
 
@@ -41,7 +41,7 @@ def read_source_table(
 
 
 def read_sourcefile(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     default_wavelength_m: float,
     default_source_distance_m: float = 10.0,
     beam_direction: torch.Tensor | None = None,

@@ -30,7 +30,7 @@ _LARGEST_B = 1000.0
 
 
 def read_structure(
-    filepath: str | os.PathLike, dmin: float | None = None, *, bulk_solvent: bool = False, **options: Any
+    filepath: str | os.PathLike[str], dmin: float | None = None, *, bulk_solvent: bool = False, **options: Any
 ) -> StructureFactors:
     """Amplitudes to ``dmin`` Angstrom of the first model of a PDB or mmCIF file (also gzipped), in electrons.
 
@@ -113,5 +113,6 @@ def _solvent(gemmi: Any, structure: Any, dmin: float, spacing: float) -> np.ndar
     mask.setup_from(structure, spacing=spacing)
     gemmi.SolventMasker(gemmi.AtomicRadiiSet.Cctbx).put_mask_on_float_grid(mask, structure[0])
     table = gemmi.transform_map_to_f_phi(mask, half_l=True).prepare_asu_data(dmin=dmin, with_000=True)
-    damping = np.exp(-SOLVENT_B / 4 * table.make_1_d2_array())
-    return SOLVENT_DENSITY * damping * table.value_array
+    damping: np.ndarray = np.exp(-SOLVENT_B / 4 * table.make_1_d2_array())
+    solvent: np.ndarray = SOLVENT_DENSITY * damping * table.value_array
+    return solvent

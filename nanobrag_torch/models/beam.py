@@ -1,6 +1,7 @@
 """Beam: a config made into sources, polarization and fluence, once per evaluation."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -136,5 +137,5 @@ class Beam:
         return scalar(steps.step, self.device) * index - scalar(steps.range, self.device) / 2
 
 
-def _radians(mrad):
+def _radians(mrad: Any) -> Any:
     return None if mrad is None else mrad_to_radians(mrad)

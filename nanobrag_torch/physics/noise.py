@@ -6,16 +6,15 @@ count.
 """
 
 import numpy as np
-from numba import njit
 
-from nanobrag_torch.physics.random import CRandom, _poisson
+from nanobrag_torch.physics.random import Array, CRandom, _poisson, compiled
 
 #: Largest value of a 16-bit pixel; anything above it is an overload.
 OVERLOAD = 65535
 
 
-@njit(cache=True)
-def _poisson_image(means, photons, seed, table, spare):
+@compiled
+def _poisson_image(means: Array, photons: Array, seed: Array, table: Array, spare: Array) -> None:
     for i in range(means.size):
         photons[i] = _poisson(seed, table, spare, means[i])
 

@@ -7,7 +7,9 @@ rounds.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -20,18 +22,27 @@ LARGEST = 1.0 - 1.2e-7
 SEED_LIMIT = (MODULUS // REMAINDER) * QUOTIENT
 
 _LAST = TABLE_SIZE
-_f32 = np.float32
+_f32: Any = np.float32
+
+Array = np.ndarray[Any, Any]
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
-@njit(cache=True)
-def _step(seed):
+def compiled(function: Compiled) -> Compiled:
+    """Compile a function of numbers and arrays; the result is kept on disk."""
+    made: Any = njit(cache=True)(function)
+    return cast(Compiled, made)
+
+
+@compiled
+def _step(seed: int) -> int:
     k = seed // QUOTIENT
     seed = MULTIPLIER * (seed - k * QUOTIENT) - REMAINDER * k
     return seed + MODULUS if seed < 0 else seed
 
 
-@njit(cache=True)
-def _draw(seed, table):
+@compiled
+def _draw(seed: Array, table: Array) -> Any:
     """The next uniform deviate in (0, 1), float32; ``table`` holds the shuffled numbers and, last, the last output."""
     s = seed[0]
     if s <= 0 or table[_LAST] == 0:
@@ -51,16 +62,16 @@ def _draw(seed, table):
     return _f32(LARGEST) if uniform > LARGEST else uniform
 
 
-@njit(cache=True)
-def _draws(seed, table, count):
+@compiled
+def _draws(seed: Array, table: Array, count: int) -> Array:
     values = np.empty(count, np.float64)
     for i in range(count):
         values[i] = _draw(seed, table)
     return values
 
 
-@njit(cache=True)
-def _gauss(seed, table, spare):
+@compiled
+def _gauss(seed: Array, table: Array, spare: Array) -> Any:
     """A normal deviate by the polar method; ``spare`` holds whether the second one of the pair is waiting, and it."""
     if spare[0] != 0:
         spare[0] = 0
@@ -77,8 +88,8 @@ def _gauss(seed, table, spare):
     return _f32(v2 * factor)
 
 
-@njit(cache=True)
-def _log_gamma(argument):
+@compiled
+def _log_gamma(argument: Any) -> Any:
     """ln Gamma(x) by the Lanczos series, from and to float32."""
     x = np.float64(_f32(argument))
     z = x + 5.5
@@ -93,8 +104,8 @@ def _log_gamma(argument):
     return _f32(-z + math.log(2.5066282746310005 * series / x))
 
 
-@njit(cache=True)
-def _poisson(seed, table, spare, mean):
+@compiled
+def _poisson(seed: Array, table: Array, spare: Array, mean: Any) -> Any:
     """A Poisson deviate of the float32 ``mean``: by product of uniforms, by rejection, or as a Gaussian above 1e6."""
     m = np.float64(mean)
     if m > 1e6:

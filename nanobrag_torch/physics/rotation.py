@@ -1,7 +1,12 @@
 """Right-handed rotations of vectors (..., 3) by angles in radians; zero is an angle like any other."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+#: ``torch.broadcast_tensors`` with the types that torch leaves out.
+broadcast: Callable[..., tuple[Tensor, ...]] = torch.broadcast_tensors
 
 
 def about_axis(vector: Tensor, axis: Tensor, angle: Tensor) -> Tensor:
@@ -9,10 +14,11 @@ def about_axis(vector: Tensor, axis: Tensor, angle: Tensor) -> Tensor:
 
     An axis that is not of unit length makes this a non-orthogonal map, as it does in the C program.
     """
-    vector, axis = torch.broadcast_tensors(vector, axis)
+    vector, axis = broadcast(vector, axis)
     cosine, sine = torch.cos(angle)[..., None], torch.sin(angle)[..., None]
     along = (axis * vector).sum(-1, keepdim=True)
-    return axis * along * (1 - cosine) + vector * cosine + torch.linalg.cross(axis, vector) * sine
+    across: Tensor = torch.linalg.cross(axis, vector)
+    return axis * along * (1 - cosine) + vector * cosine + across * sine
 
 
 def about_x_y_z(vector: Tensor, angles: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ def direct_vectors(
 
 def reciprocal_cross(vectors: Tensor) -> Tensor:
     """Rows b x c, c x a, a x b of the rows a, b, c."""
-    return torch.linalg.cross(vectors.roll(-1, 0), vectors.roll(-2, 0))
+    cross: Tensor = torch.linalg.cross(vectors.roll(-1, 0), vectors.roll(-2, 0))
+    return cross
 
 
 def _others(values: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
+from nanobrag_torch.physics.rotation import about_axis, broadcast, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
 
@@ -17,12 +17,14 @@ def dot_product(x: Tensor, y: Tensor) -> Tensor:
 
 def cross_product(x: Tensor, y: Tensor) -> Tensor:
     """x cross y, shape (..., 3)."""
-    return torch.linalg.cross(*torch.broadcast_tensors(x, y))
+    product: Tensor = torch.linalg.cross(*broadcast(x, y))
+    return product
 
 
 def magnitude(v: Tensor) -> Tensor:
     """Length of the vector, shape (...); its gradient at zero is zero."""
-    return torch.linalg.vector_norm(v, dim=-1)
+    length: Tensor = torch.linalg.vector_norm(v, dim=-1)
+    return length
 
 
 def unitize(v: Tensor) -> tuple[Tensor, Tensor]:

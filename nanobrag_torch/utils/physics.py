@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.physics import polarization, safe
+from nanobrag_torch.physics.rotation import broadcast
 from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
 
 
@@ -36,7 +37,7 @@ def polarization_factor(kahn_factor: float | Tensor, incident: Tensor, diffracte
     Returns:
         The factor (...).
     """
-    incident, diffracted, axis = torch.broadcast_tensors(incident, diffracted, axis)
+    incident, diffracted, axis = broadcast(incident, diffracted, axis)
     kahn = as_tensor_preserving_grad(kahn_factor, incident.device, incident.dtype)
     incident, diffracted, axis = safe.unit(incident), safe.unit(diffracted), safe.unit(axis)
     return polarization.polarization_factor(diffracted, incident[..., None, :], axis[..., None, :], kahn)[..., 0]
