@@ -36,7 +36,7 @@ def investigation(name: str, module: str) -> ModuleType:
         return importlib.import_module(f"{package}.{module}")
     except Exception as error:
         raise InputError(
-            f"{project.PLANS}/{name}/{module}.py cannot be imported: {_last_line(error, folder)}"
+            f"{project.PLANS}/{name}/{module}.py cannot be imported: {import_failure(error, folder / module)}"
         ) from None
 
 
@@ -86,11 +86,13 @@ def _package(name: str, folder: Path) -> str:
     return full
 
 
-def _last_line(error: Exception, folder: Path) -> str:
-    """Last line of a traceback, with the innermost place in the investigation's own folder."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+def import_failure(error: Exception, file: Path | None = None) -> str:
+    """Last line of the traceback of an import that failed, with the innermost place beside ``file`` in front."""
     if isinstance(error, SyntaxError) and error.filename:
-        where = f"line {error.lineno} of {Path(error.filename).name}: "
+        place: tuple[int | None, str] | None = (error.lineno, error.filename)
     else:
-        where = f"line {frames[-1].lineno} of {Path(frames[-1].filename).name}: " if frames else ""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if file is not None and Path(frame.filename).parent == file.parent]
+        place = (own[-1].lineno, own[-1].filename) if own else None
+    where = f"line {place[0]} of {Path(place[1]).name}: " if place else ""
     return where + traceback.format_exception_only(error)[-1].strip()

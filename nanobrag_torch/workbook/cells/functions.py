@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,33 +11,39 @@ from torch import Tensor
 
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.investigations import import_failure
 
 
 def function(name: str) -> Callable[[dict[str, Tensor]], Tensor]:
-    """The function that ``name`` says: "package.module:function", or "file.py:function" below the working folder.
+    """Function that ``name`` says: "package.module:function", or "file.py:function" below the project.
 
-    Raises ``InputError`` where there is none.
+    Raises:
+        InputError: there is none, or its module fails on import; the message ends in the last line of its traceback.
     """
     place, colon, attribute = name.rpartition(":")
     allowed = "package.module:function or file.py:function"
-    try:
-        if not colon:
-            raise ImportError("no colon")
-        found = getattr(_module(place), attribute)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise InputError.of("doctor", "model", name, allowed, f"{error}.") from None
+    if not colon:
+        raise InputError.of("doctor", "model", name, allowed, "There is no colon in it.")
+    found: Any = getattr(_module(name, place, allowed), attribute, None)
     if not callable(found):
-        raise InputError.of("doctor", "model", name, allowed, "It is not a function.")
-    return found
+        raise InputError.of("doctor", "model", name, allowed, f"{place} has no function {attribute!r}.")
+    model: Callable[[dict[str, Tensor]], Tensor] = found
+    return model
 
 
-def _module(place: str) -> Any:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    file = project.find(place)
+def _module(name: str, place: str, allowed: str) -> Any:
+    file = project.find(place) if place.endswith(".py") else None
+    if file is not None and not file.is_file():
+        raise InputError.of("doctor", "model", name, allowed, f"There is no file {place}.")
+    try:
+        return importlib.import_module(place) if file is None else _loaded(file)
+    except Exception as error:
+        raise InputError.of("doctor", "model", name, allowed, f"{place}: {import_failure(error, file)}.") from None
+
+
+def _loaded(file: Path) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{place} cannot be loaded")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nanobrag_torch.workbook.commands.options import Reports, begin
+from nanobrag_torch.workbook.commands.options import Reports
 
 NOTEBOOK = "doctor/scenario"
 #: Colours of a terminal by how much a verdict matters.
@@ -21,7 +21,7 @@ def doctor(
     """Say of every gradient of a scenario whether it is right, and if not, why."""
     from nanobrag_torch.workbook.cells.diagnosis import FILE
     from nanobrag_torch.workbook.cells.scenarios import read_scenario
-    from nanobrag_torch.workbook.commands.terminal import conclude
+    from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.running.run import Request, run
 
     read_scenario(scenario.resolve())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, begin, places
+from nanobrag_torch.workbook.commands.options import Reports, Stamp, places
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
@@ -28,7 +28,7 @@ def run(
 
     It ends at the first phase that is blocked or misses an exit criterion, and continues there when it is called again.
     """
-    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.commands.terminal import begin, from_here
     from nanobrag_torch.workbook.ledger import index
     from nanobrag_torch.workbook.plans import header
     from nanobrag_torch.workbook.plans.run import Session, execute

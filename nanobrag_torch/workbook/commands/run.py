@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, begin
+from nanobrag_torch.workbook.commands.options import Reports, Stamp
 from nanobrag_torch.workbook.errors import InputError
 
 _PARAMETER_OPTIONS = ("-p", "--parameter")
@@ -36,7 +36,7 @@ def run(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
 ) -> None:
     """Run a brief or a notebook, and print the path of the page that results."""
-    from nanobrag_torch.workbook.commands.terminal import conclude
+    from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.machine import limits
     from nanobrag_torch.workbook.report.folder import PAGE
     from nanobrag_torch.workbook.running.run import Request

@@ -1,6 +1,7 @@
 """Words of the commands on a terminal: messages on standard error, results on standard output."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -8,10 +9,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from nanobrag_torch.workbook.commands.options import Tell
+from nanobrag_torch.workbook.commands.options import Places, places
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict
+
+#: Takes what is being done, and words about it.
+Tell = Callable[[str, str], None]
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -45,3 +49,13 @@ def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
     tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
     typer.echo(from_here(folder / PAGE))
     raise typer.Exit(EXIT_CODES[verdict.status])
+
+
+def begin(reports: Path | None) -> tuple[Places, Tell]:
+    """Places and teller of a command that runs something, after runs that were killed have been finished."""
+    from nanobrag_torch.workbook.running.publish import finish_orphans
+
+    where, tell = places(reports), teller()
+    for name, outcome in finish_orphans(where.reports, where.root):
+        tell("killed run", f"{name} {outcome}")
+    return where, tell

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, begin
+from nanobrag_torch.workbook.commands.options import Reports, Stamp
 
 app = typer.Typer(
     help="Run a test suite in chunks, group its failures, and compare it with an earlier run.",
@@ -30,7 +30,7 @@ def run(
     stamp: Stamp = None,
 ) -> None:
     """Run a suite: nanobrag-workbook triage run --chunks 10 -- tests -k gradient."""
-    from nanobrag_torch.workbook.commands.terminal import conclude
+    from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.triage import run as triage
 
     _, tell = begin(reports)
@@ -47,7 +47,7 @@ def resume(
     stamp: Stamp = None,
 ) -> None:
     """Finish an interrupted run: the chunks that are done are taken over, the others run."""
-    from nanobrag_torch.workbook.commands.terminal import conclude
+    from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.triage import run as triage
 
     _, tell = begin(reports)

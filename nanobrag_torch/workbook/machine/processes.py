@@ -23,16 +23,17 @@ def describe(pid: int) -> Process:
 def words_of_parent() -> list[str]:
     """Command line of the process that started this one; empty where the system does not tell."""
     try:
-        return psutil.Process(os.getppid()).cmdline()
+        return list(psutil.Process(os.getppid()).cmdline())
     except psutil.Error:
         return []
 
 
 def lives(process: Process) -> bool:
-    """Whether a process of this host still runs."""
+    """True where a process of this host still runs."""
     try:
         found = psutil.Process(process.pid)
-        return abs(found.create_time() - process.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
+        age = abs(found.create_time() - process.started)
+        return bool(age < 1.0 and found.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nanobrag_torch.cli.compare import Pair, compare_with_stored
+from nanobrag_torch.cli.compare import ImagePair, compare_with_stored
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
 from nanobrag_torch.cli.prepare import prepare
@@ -33,7 +33,7 @@ class StoredCase:
     arrays: Path
     inputs: Path
 
-    def compared(self) -> Pair:
+    def compared(self) -> ImagePair:
         """Our image beside the stored one. Raises as :func:`nanobrag_torch.cli.compare.compare_with_stored`."""
         with contextlib.chdir(self.inputs):
             return compare_with_stored(self.command, self.arrays)
@@ -73,7 +73,7 @@ def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
     )
 
 
-def run(cases: Sequence[StoredCase]) -> tuple[Parity, Pair]:
+def run(cases: Sequence[StoredCase]) -> tuple[Parity, ImagePair]:
     """All cases through our command, and the pair of images that lie furthest apart."""
     records, worst, pair = [], "", None
     for case in cases:
@@ -86,7 +86,7 @@ def run(cases: Sequence[StoredCase]) -> tuple[Parity, Pair]:
     return Parity(cases=tuple(records), worst=worst), pair
 
 
-def _record(case: StoredCase, pair: Pair) -> ParityCase:
+def _record(case: StoredCase, pair: ImagePair) -> ParityCase:
     found = pair.comparison
     return ParityCase(
         name=case.name,

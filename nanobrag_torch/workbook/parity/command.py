@@ -11,8 +11,8 @@ from pathlib import Path
 from nanobrag_torch.cli.compare import (
     BINARY_VARIABLE,
     RTOL,
-    Comparison,
-    Pair,
+    ImageComparison,
+    ImagePair,
     compare_with_program,
     compare_with_stored,
 )
@@ -75,13 +75,13 @@ def _listed(names: Sequence[str]) -> str:
     return " or ".join(names)
 
 
-def _compared(options: argparse.Namespace, command: list[str]) -> Pair:
+def _compared(options: argparse.Namespace, command: list[str]) -> ImagePair:
     if options.reference is not None:
         return compare_with_stored(command, Path(options.reference), options.rtol, options.worst)
     return compare_with_program(command, options.binary, options.rtol, options.worst)
 
 
-def _plot(path: Path, pair: Pair) -> None:
+def _plot(path: Path, pair: ImagePair) -> None:
     """Draw the comparison. Raises ``ImportError`` where the workbook is not installed, ``OSError`` as writing does."""
     from nanobrag_torch.io.files import replacing
 
@@ -95,7 +95,7 @@ def _plot(path: Path, pair: Pair) -> None:
         part.write_bytes(comparison(pair).rendered(path.suffix.removeprefix(".")))
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def _lines(found: ImageComparison) -> Iterator[str]:
     correlation = "none (a constant image)" if found.correlation is None else f"{found.correlation:.12f}"
     yield f"correlation          {correlation}"
     yield f"sums                 {found.sum_ours:.9g} (ours) {found.sum_theirs:.9g} (theirs)"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
-from nanobrag_torch.cli.compare import Pair
+from nanobrag_torch.cli.compare import ImagePair
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MARKED, DECADES = 8, 6
 
 
-def comparison(pair: Pair, name: str = "one command line") -> Drawing:
+def comparison(pair: ImagePair, name: str = "one command line") -> Drawing:
     """Both images on one logarithmic scale, their difference on a linear one, and the pixels furthest apart."""
     ours, theirs = (np.nan_to_num(image.astype(np.float64)) for image in (pair.ours, pair.theirs))
     difference = ours - theirs
@@ -102,7 +102,7 @@ def _draw(
     axes.set(title=title, xlabel="fast / pixel", ylabel="slow / pixel")
 
 
-def _list(axes: Axes, pair: Pair, worst: list[tuple[int, int]]) -> None:
+def _list(axes: Axes, pair: ImagePair, worst: list[tuple[int, int]]) -> None:
     """The marked pixels as lines of text."""
     axes.axis("off")
     axes.set_title("pixels furthest apart", loc="left")

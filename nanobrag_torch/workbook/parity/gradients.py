@@ -144,12 +144,12 @@ def _ends(low: StoredCase, high: StoredCase) -> tuple[float, float]:
 
 def _stored(case: StoredCase) -> np.ndarray:
     with np.load(case.arrays) as arrays:
-        return arrays["float"].astype(np.float64)
+        return np.asarray(arrays["float"], dtype=np.float64)
 
 
 def _rounding(image: np.ndarray) -> np.ndarray:
     """Half the distance between neighbouring numbers of single precision at every value."""
-    return np.spacing(np.abs(image).astype(np.float32)).astype(np.float64) / 2
+    return np.asarray(np.spacing(np.abs(image).astype(np.float32)), dtype=np.float64) / 2
 
 
 def _uncertainty(rounding: np.ndarray) -> float:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.machine.processes import lives
 from nanobrag_torch.workbook.project import LAB
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import Manifest, Owner
-from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp, lives
+from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp
 
 #: What a folder can be beside the statuses of a finished run: its process was killed, or it cannot be read.
 RunStatus = Literal["running", "passed", "failed", "blocked", "interrupted", "killed", "unreadable"]

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -74,7 +74,7 @@ class Failures:
         self.root = root
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Describe the exception of a test."""
         report: Any = yield
         if report.failed and call.excinfo is not None:
@@ -82,7 +82,7 @@ class Failures:
         return report
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(self) -> Iterator[None]:
+    def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
         """Describe why a file cannot be collected."""
         report: Any = yield
         if report.failed and report.call.excinfo is not None:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from nanobrag_torch.cli.compare import Pair, compare_images
+from nanobrag_torch.cli.compare import ImagePair, compare_images
 from nanobrag_torch.workbook.parity.figures import MARKED, comparison
 
 
-def pair(ours: np.ndarray, theirs: np.ndarray) -> Pair:
-    return Pair(ours, theirs, compare_images(ours, theirs))
+def pair(ours: np.ndarray, theirs: np.ndarray) -> ImagePair:
+    return ImagePair(ours, theirs, compare_images(ours, theirs))
 
 
 IMAGE = np.arange(1.0, 61.0).reshape(6, 10)

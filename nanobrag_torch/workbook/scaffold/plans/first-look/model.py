@@ -10,12 +10,12 @@ from nanobrag_torch.workbook import Verdict, diagnosis
 
 from .records import Spot
 
-PIXELS = torch.linspace(-1, 1, 256, dtype=torch.float64)
+PIXELS = torch.linspace(-2, 2, 512, dtype=torch.float64)
 PITCH = float(PIXELS[1] - PIXELS[0])
 
 
 def spot(p: dict[str, Tensor]) -> Tensor:
-    """Image of 256 pixels from the 0-d tensors "position", "width" and "height"."""
+    """Image of 512 pixels from the 0-d tensors "position", "width" and "height"."""
     return p["height"] * torch.exp(-(((PIXELS - p["position"]) / p["width"]) ** 2))
 
 
