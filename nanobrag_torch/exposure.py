@@ -3,7 +3,8 @@
 import numpy as np
 from torch import Tensor
 
-from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.conventions import Vector
+from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.models.as_tensor import vector
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.units import mm_to_m, um_to_m
@@ -13,11 +14,16 @@ __all__ = ["Exposure", "exposure_of"]
 
 
 def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: float | None = None) -> Exposure:
-    """The exposure of one ``image`` (slow, fast) that ``simulator`` made, or what a detector made of it.
+    """The exposure of one simulated image.
 
-    Geometry is that of the simulator's configs in double precision, phi the sweep that the image covers, the mask what
-    was rendered. ``saturation`` is the largest pixel value that counts. Raises ``ValueError`` where the image is not
-    of the detector's shape.
+    Args:
+        simulator: Simulator that made the image: its configs give geometry in double precision, the sweep in phi and
+            the rendered pixels.
+        image: Photons (slow, fast), or the pixels that a detector made of them.
+        saturation: Largest pixel value that counts.
+
+    Raises:
+        ValueError: The image does not have the detector's shape.
     """
     pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
     detector, crystal, beam = simulator.detector.config, simulator.crystal.config, simulator.beam_config

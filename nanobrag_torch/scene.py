@@ -58,7 +58,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Polarization:
-    """Direction of the E vector (3,), Kahn factor, and whether the factor applies at all."""
+    """Direction of the E vector (3,) and Kahn factor; the factor applies where it is ``enabled``."""
 
     axis: Tensor
     kahn: Tensor

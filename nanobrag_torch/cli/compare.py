@@ -40,7 +40,7 @@ class WorstPixel:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ImageComparison:
     """Differences between two images.
 
     Attributes:
@@ -72,17 +72,17 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """Two images (slow, fast) of one command line, and their comparison."""
 
     ours: np.ndarray
     theirs: np.ndarray
-    comparison: Comparison
+    comparison: ImageComparison
 
 
 def compare_images(
     ours: np.ndarray, theirs: np.ndarray, rtol: float = RTOL, count: int = 10, headers: tuple[str, ...] | None = None
-) -> Comparison:
+) -> ImageComparison:
     """Compare two images: a pixel differs by more than ``rtol`` of itself plus 1e-9 of the maximum.
 
     Args:
@@ -110,7 +110,7 @@ def compare_images(
         if beyond[s, f]
     )
     varies = bool(a.std() > 0 and b.std() > 0)
-    return Comparison(
+    return ImageComparison(
         pixels=a.size,
         different=int(beyond.sum()),
         correlation=float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) if varies else None,
@@ -123,7 +123,7 @@ def compare_images(
     )
 
 
-def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL, count: int = 10) -> Pair:
+def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL, count: int = 10) -> ImagePair:
     """Run a command line here and through another program; compare images and SMV headers.
 
     Args:
@@ -142,10 +142,10 @@ def compare_with_program(command: Sequence[str], binary: str, rtol: float = RTOL
         image = run_ours(command, ours)
         reference = run_theirs(binary, command, theirs)
         headers = header_differences(*((each / _INTEGER).read_bytes().decode("latin-1") for each in (theirs, ours)))
-        return Pair(image, reference, compare_images(image, reference, rtol, count, headers))
+        return ImagePair(image, reference, compare_images(image, reference, rtol, count, headers))
 
 
-def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = RTOL, count: int = 10) -> Pair:
+def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = RTOL, count: int = 10) -> ImagePair:
     """Run a command line here and compare with a stored image.
 
     Args:
@@ -165,7 +165,7 @@ def compare_with_stored(command: Sequence[str], reference: Path, rtol: float = R
         stored, header = _stored(reference, image_shape(command))
         written = (ours / _INTEGER).read_bytes().decode("latin-1")
         headers = None if header is None else header_differences(header, written)
-        return Pair(image, stored, compare_images(image, stored, rtol, count, headers))
+        return ImagePair(image, stored, compare_images(image, stored, rtol, count, headers))
 
 
 def image_shape(command: Sequence[str]) -> tuple[int, int]:

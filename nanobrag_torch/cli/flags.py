@@ -20,11 +20,12 @@ BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Fra
 
 @dataclass(frozen=True)
 class Flag:
-    """One option: the ``names`` that it answers to, what follows it, and which settings it changes.
+    """One option: its ``names``, the values that follow it, and the settings that it changes.
 
-    ``kind`` and ``count`` say how many tokens of which sort follow ("real", "whole", "text"; "cell" takes one to six
-    numbers, "misset" three or a word). One value goes to every setting in ``sets``, several go to one as a tuple, after
-    ``convert``. ``also`` are settings that take a fixed value. ``action`` replaces both where a rule needs more.
+    ``kind`` and ``count`` are the sort and the number of tokens that follow ("real", "whole", "text"; "cell" takes one
+    to six numbers, "misset" three or a word). One value goes to every setting in ``sets``, several go to one as a
+    tuple, after ``convert``. ``also`` are settings that take a fixed value. ``action`` replaces both where a rule needs
+    more.
     """
 
     group: str

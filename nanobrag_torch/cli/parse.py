@@ -184,7 +184,7 @@ def _read_depth(flag: Flag, word: str, following: Sequence[str], remarks: list[s
     return _read_numbers(flag, word, following, remarks)
 
 
-#: How the values of each kind of option are read.
+#: Readers of the values of each kind of option.
 READERS: dict[str, Reader] = {
     "real": _read_numbers,
     "whole": _read_numbers,

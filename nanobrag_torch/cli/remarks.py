@@ -26,7 +26,7 @@ def remarks(run: Prepared) -> Iterator[str]:
         seed = run.conf.crystal.misset_seed
         yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
     yield from _foreign_cell(run)
-    found = [rule(run) for rule in DEPARTURES]
+    found = [rule(run) for rule in DEVIATIONS]
     yield from (f"{text}. -compat physical does not do this." for text in found if text is not None)
 
 
@@ -85,7 +85,7 @@ def _squared_fluence(run: Prepared) -> str | None:
 
 
 def _lost_interpolation(run: Prepared) -> str | None:
-    """Miller indices are all but linear over a detector: a corner of the ROI is the first to leave the table."""
+    """A sentence where a corner of the ROI leaves the table: indices are all but linear, so it is the first to."""
     amplitudes = run.scene.amplitudes
     if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback != "global":
         return None
@@ -99,7 +99,7 @@ def _lost_interpolation(run: Prepared) -> str | None:
 
 
 Rule = Callable[[Prepared], str | None]
-DEPARTURES: tuple[Rule, ...] = (
+DEVIATIONS: tuple[Rule, ...] = (
     _bent_cell,
     _last_layer,
     _running_products,

@@ -6,15 +6,16 @@ wherever the C program tells a missing value from a default.
 
 from dataclasses import dataclass
 
-from nanobrag_torch.conventions import CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.conventions import CrystalShape, DetectorConvention, DetectorPivot, Vector
 from nanobrag_torch.units import DEFAULT_FLUENCE
-
-Vector = tuple[float, float, float]
 
 
 @dataclass
 class Settings:
-    """Lengths in mm unless the name says otherwise, angles in degrees, wavelengths in Angstrom, divergence in mrad."""
+    """Settings in the units of users.
+
+    Lengths in mm unless the name says otherwise, angles in degrees, wavelengths in Angstrom, divergence in mrad.
+    """
 
     hkl_file: str | None = None
     hkl_columns: str | None = None

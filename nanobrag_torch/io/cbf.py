@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.conventions import Vector
+from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.files import reading, replacing, require
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _LONGEST_HEADER = 8192
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)"
 _VECTOR = rf"\(\s*{_NUMBER},\s*{_NUMBER},\s*{_NUMBER}\s*\)"
-#: Where each value stands in the header.
+#: Pattern of each value in the header.
 _PATTERNS = {
     "pixel_size_m": rf"Pixel_size\s+{_NUMBER}\s*m",
     "sensor_thickness_m": rf"sensor, thickness\s+{_NUMBER}\s*m",

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nanobrag_torch.conventions import Vector
 from nanobrag_torch.validation import check_finite, check_range, fail
-
-Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

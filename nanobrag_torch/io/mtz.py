@@ -15,19 +15,19 @@ from nanobrag_torch.io.symmetry import structure_factors_in_p1
 
 _log = logging.getLogger(__name__)
 
-Pair = tuple[np.ndarray, np.ndarray]
+FriedelPair = tuple[np.ndarray, np.ndarray]
 
 
-def _same(amplitude: np.ndarray) -> Pair:
+def _same(amplitude: np.ndarray) -> FriedelPair:
     return amplitude, amplitude
 
 
-def _split(amplitude: np.ndarray, difference: np.ndarray) -> Pair:
+def _split(amplitude: np.ndarray, difference: np.ndarray) -> FriedelPair:
     half = np.nan_to_num(difference) / 2
     return amplitude + half, amplitude - half
 
 
-def _pair(plus: np.ndarray, minus: np.ndarray) -> Pair:
+def _pair(plus: np.ndarray, minus: np.ndarray) -> FriedelPair:
     return np.where(np.isnan(plus), minus, plus), np.where(np.isnan(minus), plus, minus)
 
 
@@ -36,9 +36,9 @@ def _root(intensity: np.ndarray) -> np.ndarray:
     return root
 
 
-#: What amplitudes of h and -h are made of, by the MTZ types of the columns, the preferred one first: an anomalous pair,
+#: Amplitudes of h and -h, by the MTZ types of the columns they are made of, the preferred one first: an anomalous pair,
 #: a mean with its anomalous difference, a mean, then the same from intensities (negative ones count as zero).
-READINGS: dict[str, Callable[..., Pair]] = {
+READINGS: dict[str, Callable[..., FriedelPair]] = {
     "GG": _pair,
     "FD": _split,
     "F": _same,
@@ -121,7 +121,7 @@ def _amplitudes(
     return replace(found, columns=tuple(column.label for column in chosen))
 
 
-def _read_columns(mtz: Any, chosen: Sequence[Any]) -> Pair:
+def _read_columns(mtz: Any, chosen: Sequence[Any]) -> FriedelPair:
     kind = "".join(column.type for column in chosen)
     return READINGS[kind](*(np.array(column, dtype=np.float64) for column in chosen))
 

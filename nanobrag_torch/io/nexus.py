@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nanobrag_torch.io.exposure import Exposure, Vector
+from nanobrag_torch.conventions import Vector
+from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.files import reading, replacing, require
 from nanobrag_torch.io.nexus_chain import ANGSTROM, DEGREES, METRES, chain, kind, number, pose, scale, text, vector
 

@@ -98,7 +98,7 @@ class Detector:
         return self
 
     def invalidate_cache(self) -> None:
-        """Nothing is cached: kept for callers of the earlier interface."""
+        """Established method without effect: nothing is cached."""
 
     @property
     def spixels(self) -> int:
@@ -365,5 +365,5 @@ class Detector:
 
 
 def _nonzero(ratio: Tensor) -> Tensor:
-    """A beam in the plane of the detector has ratio 0; the C program goes on with the smallest double."""
+    """The ratio, or the smallest double where the beam lies in the plane of the detector, as in the C program."""
     return torch.where(ratio == 0, torch.full_like(ratio, DBL_MIN), ratio)

@@ -9,7 +9,7 @@ FILES = {
     "P1.hkl": "\n".join(f"{h} {k} {l} 10" for h, k, l in INDICES).encode(),
 }
 
-DEPARTURES = {
+DEVIATIONS = {
     "-cell 70 80 90 75 85 95": "75.0391 85.0136 95.0081 instead of 75 85 95",
     "-detector_thick 300 -detector_abs 200 -thicksteps 3": "last of 3 sensor layers",
     "-oversample_omega -oversample 2": "running total of 4 samples",
@@ -20,15 +20,15 @@ DEPARTURES = {
 }
 
 
-@pytest.mark.parametrize("words", DEPARTURES)
-def test_a_departure_from_physics_is_announced_once(words, command):
+@pytest.mark.parametrize("words", DEVIATIONS)
+def test_a_deviation_from_physics_is_announced_once(words, command):
     run = command(f"{PLAIN} {words}", FILES)
-    warnings = [line for line in run.stderr.splitlines() if DEPARTURES[words] in line]
+    warnings = [line for line in run.stderr.splitlines() if DEVIATIONS[words] in line]
     assert len(warnings) == 1
     assert "-compat physical" in warnings[0]
 
 
-@pytest.mark.parametrize("words", DEPARTURES)
+@pytest.mark.parametrize("words", DEVIATIONS)
 def test_correct_physics_needs_no_warning(words, command):
     run = command(f"{PLAIN} {words} -compat physical", FILES)
     assert run.exit_code == 0
