@@ -16,7 +16,7 @@ from nanobrag_torch.models.as_tensor import device_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
-from nanobrag_torch.models.memo import Remembered, numbers_besides
+from nanobrag_torch.models.memo import Memo, numbers_besides
 from nanobrag_torch.models.unit_cell import UnitCell
 from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Lattice, Scene, Weighing
@@ -101,7 +101,7 @@ class Simulator:
         self.compat = Compat.of(compat)
         self.engine = engine
         self.memory_budget = memory_budget
-        self._remembered = Remembered()
+        self._remembered = Memo()
 
     @property
     def wavelength(self) -> Tensor:
@@ -324,10 +324,17 @@ class Simulator:
         )  # fmt: skip
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
-        """Maximum and its place, mean, RMS, RMSD and number of rendered pixels of an image (spixels, fpixels).
+        """Statistics of an image of this simulator.
 
-        Keys: ``max_I``, ``max_I_fast``, ``max_I_slow``, ``max_I_subpixel_fast``, ``max_I_subpixel_slow`` (metres),
-        ``mean``, ``RMS``, ``RMSD``, ``N``.
+        Args:
+            float_image: Image (spixels, fpixels).
+
+        Returns:
+            A dict of ``max_I`` with its pixel ``max_I_fast``, ``max_I_slow`` and its place ``max_I_subpixel_fast``,
+            ``max_I_subpixel_slow`` (metres), ``mean``, ``RMS``, ``RMSD`` and the number ``N`` of rendered pixels.
+
+        Raises:
+            ValueError: The image does not have the detector's shape.
         """
         return compute_statistics(float_image, self.detector.config, self.oversample()).as_dict()
 

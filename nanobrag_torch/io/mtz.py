@@ -52,12 +52,19 @@ def read_mtz(
 ) -> StructureFactors:
     """Amplitudes of a merged MTZ file (also gzipped), in P1 with both Friedel mates.
 
-    ``columns`` names one or two columns whose types are a row of :data:`READINGS`, for example ``"FP"`` or
-    ``("F(+)", "F(-)")``; None takes the first such columns of the file and says which in the log. Reflections without
-    a value are left out. ``options`` are ``dmin`` (Angstrom), ``default_F``, ``device`` and ``dtype``.
+    Reflections without a value are left out.
 
-    Raises ``ValueError`` for a file that is not a merged MTZ file or has no such columns, ``OSError`` where there is no
-    file, ``ImportError`` without gemmi.
+    Args:
+        filepath: File to read.
+        columns: One or two columns whose types are a row of :data:`READINGS`, for example ``"FP"`` or
+            ``("F(+)", "F(-)")``; None takes the first such columns of the file and says in the log which they are.
+        **options: ``dmin`` (Angstrom), ``default_F``, ``device`` and ``dtype``, as for
+            :func:`~nanobrag_torch.io.structure_factors.load_structure_factors`.
+
+    Raises:
+        ValueError: The file is no merged MTZ file, or has no such columns.
+        OSError: There is no such file.
+        ImportError: gemmi is missing.
     """
     gemmi = require("gemmi", "Reading MTZ files")
     with reading(filepath, "MTZ file", "Check that it is whole and merged.") as path:
@@ -70,9 +77,21 @@ def read_reflection_cif(
 ) -> StructureFactors:
     """Amplitudes of an mmCIF reflection file (also gzipped), as :func:`read_mtz` gives them.
 
-    The first block with reflections counts; ``columns`` are the MTZ names that gemmi gives its items (``FP``,
-    ``F(+)``, ...). ``stars`` are the columns of its ``_diffrn_orient_matrix.UB``, where there is one.
-    Raises as :func:`read_mtz`.
+    The first block with reflections counts.
+
+    Args:
+        filepath: File to read.
+        columns: MTZ names that gemmi gives the items of the file (``FP``, ``F(+)``, ...).
+        **options: ``dmin`` (Angstrom), ``default_F``, ``device`` and ``dtype``, as for
+            :func:`~nanobrag_torch.io.structure_factors.load_structure_factors`.
+
+    Returns:
+        The amplitudes; ``stars`` are the columns of ``_diffrn_orient_matrix.UB``, where there is one.
+
+    Raises:
+        ValueError: The file has no table of merged reflections, or no such columns.
+        OSError: There is no such file.
+        ImportError: gemmi is missing.
     """
     gemmi = require("gemmi", "Reading mmCIF files")
     with reading(filepath, "mmCIF reflection file", "Check that it is whole.") as path:

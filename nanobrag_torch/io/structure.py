@@ -32,15 +32,25 @@ _LARGEST_B = 1000.0
 def read_structure(
     filepath: str | os.PathLike[str], dmin: float | None = None, *, bulk_solvent: bool = False, **options: Any
 ) -> StructureFactors:
-    """Amplitudes to ``dmin`` Angstrom of the first model of a PDB or mmCIF file (also gzipped), in electrons.
+    """Amplitudes of the first model of a PDB or mmCIF file (also gzipped), in electrons.
 
     The density of the atoms as given, hydrogen only where it is in the file, is laid on a grid and transformed (gemmi);
-    F(000) is included. ``bulk_solvent`` fills the space between molecules with a flat density. No anomalous scattering:
-    Friedel mates are equal. ``stars`` are in the axes of the coordinates. ``options`` are ``default_F``, ``device`` and
-    ``dtype``.
+    F(000) is included. No anomalous scattering: Friedel mates are equal.
 
-    Raises ``ValueError`` where the file cannot be understood, has no unit cell or space group, or no ``dmin`` is given;
-    ``OSError`` where there is no file, ``ImportError`` without gemmi.
+    Args:
+        filepath: File to read.
+        dmin: Resolution in Angstrom; required, 0.3 to 50.
+        bulk_solvent: Fill the space between molecules with a flat density.
+        **options: ``default_F``, ``device`` and ``dtype``, as for
+            :func:`~nanobrag_torch.io.structure_factors.load_structure_factors`.
+
+    Returns:
+        The amplitudes; ``stars`` are in the axes of the coordinates.
+
+    Raises:
+        ValueError: The file cannot be understood, or has no unit cell or space group; or ``dmin`` is missing.
+        OSError: There is no such file.
+        ImportError: gemmi is missing.
     """
     check_range(
         f"{filepath}: structure",

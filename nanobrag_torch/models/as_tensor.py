@@ -1,4 +1,4 @@
-"""From what a config holds (numbers or tensors) to float64 tensors on a device, without leaving the graph."""
+"""Conversion of numbers or tensors of a config to float64 tensors on a device, within the graph."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 def scalar(value: Any, device: torch.device) -> Tensor:
-    """A 0-d float64 tensor of a number or a one-element tensor."""
+    """Convert a number or a one-element tensor to a 0-d float64 tensor."""
     if isinstance(value, Tensor):
         return (value if value.dim() == 0 else value.reshape(())).to(device=device, dtype=torch.float64)
     return torch.tensor(float(value), dtype=torch.float64, device=device)
 
 
 def vector(values: Any, device: torch.device) -> Tensor:
-    """A float64 tensor (n,) of numbers, 0-d tensors, or a tensor."""
+    """Convert numbers, 0-d tensors, or a tensor to a float64 tensor (n,)."""
     if isinstance(values, Tensor):
         return values.reshape(-1).to(device=device, dtype=torch.float64)
     assert isinstance(values, Iterable)
@@ -26,7 +26,11 @@ def vector(values: Any, device: torch.device) -> Tensor:
 
 
 def device_of(value: torch.device | str | None) -> torch.device:
-    """The torch device of that name (None: the CPU). Raises ``ValueError`` for a device that this machine lacks."""
+    """Torch device of a name, the CPU for None.
+
+    Raises:
+        ValueError: The name is no device's, or this machine lacks the device.
+    """
     try:
         device = torch.device(value or "cpu")
     except RuntimeError as error:

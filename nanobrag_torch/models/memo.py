@@ -1,4 +1,4 @@
-"""What follows from plain numbers alone is made once and kept until one of the numbers changes."""
+"""Memo of pure results, keyed by the values of their numeric inputs."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -16,19 +16,20 @@ Made = TypeVar("Made")
 MOST_ELEMENTS = 16
 
 
-class Remembered:
-    """The last result of each of some pure functions, with the numbers that it was made of.
+class Memo:
+    """Last result of each of some pure functions, with the numbers that it was made of.
 
-    Values are compared, not identities: a config that is changed in place is seen. What depends on a tensor that
-    requires a gradient, is large, or belongs to a ``torch.func`` transform is made anew each time, so no graph is kept.
+    Values are compared, not identities: a config that is changed in place is seen. A result that depends on a tensor
+    that requires a gradient, is large, or belongs to a ``torch.func`` transform is made anew each time, so no graph is
+    kept.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, Any]] = {}
 
     def __call__(self, name: str, make: Callable[[], Made], *given: Any) -> Made:
-        """What ``make`` returns for the numbers in ``given``: kept from the last time, or made now."""
-        if torch.is_inference_mode_enabled():  # what is made there can enter no graph later
+        """Result of ``make`` for the numbers in ``given``, kept under ``name`` from the last time, or made now."""
+        if torch.is_inference_mode_enabled():  # a tensor made there can enter no graph later
             return make()
         try:
             key = _numbers_of(given)
@@ -41,7 +42,7 @@ class Remembered:
 
 
 class _NotPlainError(Exception):
-    """Something cannot be compared by value."""
+    """Raised for a value that cannot be compared by value."""
 
 
 def _numbers_of(value: Any) -> Any:
@@ -61,5 +62,5 @@ def _numbers_of(value: Any) -> Any:
 
 
 def numbers_besides(record: Any, *left_out: str) -> tuple[Any, ...]:
-    """The fields of a record without those ``left_out``."""
+    """Values of a record's fields without those ``left_out``."""
     return tuple(getattr(record, name) for name in names_of(record.__class__) if name not in left_out)

@@ -12,6 +12,7 @@ import pytest
 from nanobrag_torch.__main__ import create_parser, parse_and_validate_args
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, write_smv_pixels
 from nanobrag_torch.models import Detector
+from nanobrag_torch.simulator import Simulator
 
 SMALL = "-cell 70 80 90 75 85 95 -default_F 100 -N 5 -detpixels_x 6 -detpixels_y 5 -pixel 1 -distance 100 -oversample 2"
 QUIET = f"{SMALL} -noprogress -nonoise"
@@ -111,15 +112,16 @@ def test_structure_factors_are_dumped_and_read_back(command):
 
 
 @pytest.mark.parametrize("cell", ["", "-cell 70 80 90 75 85 95"])
-def test_structure_factors_are_read_once_and_the_detector_is_placed_once(command, monkeypatch, cell):
-    read, placed = [], []
-    from_disk, geometry = Path.read_bytes, Detector.geometry
+def test_structure_factors_are_read_once_and_detector_and_scene_made_once(command, monkeypatch, cell):
+    read, made = [], []
+    from_disk, geometry, scene = Path.read_bytes, Detector.geometry, Simulator.scene
     monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or from_disk(path))
-    monkeypatch.setattr(Detector, "geometry", lambda *given: placed.append(1) or geometry(*given))
+    monkeypatch.setattr(Detector, "geometry", lambda *given: made.append("geometry") or geometry(*given))
+    monkeypatch.setattr(Simulator, "scene", lambda *given: made.append("scene") or scene(*given))
     run = command(f"-default_F 100 -detpixels 4 -hkl P1.hkl {cell}", {"P1.hkl": b"0 0 0 10\n"})
     assert run.exit_code == (0 if cell else 9)
     assert read.count("P1.hkl") == 1
-    assert len(placed) == (1 if cell else 0)
+    assert made == (["geometry", "scene"] if cell else [])
 
 
 def test_nodump_writes_no_dump(command):

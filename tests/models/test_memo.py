@@ -9,7 +9,7 @@ import torch
 from random_scenes import simulator
 
 from nanobrag_torch.config import CrystalConfig
-from nanobrag_torch.models.memo import MOST_ELEMENTS, Remembered
+from nanobrag_torch.models.memo import MOST_ELEMENTS, Memo
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Record:
 
 def times_made(first, second):
     """Number of times that a result is made which is asked for with one value, then with the other."""
-    keep, made = Remembered(), []
+    keep, made = Memo(), []
     for value in (first, second):
         keep("thing", lambda: made.append(1), value)
     return len(made)
@@ -60,7 +60,7 @@ def test_what_cannot_be_compared_is_made_anew(value):
 
 
 def test_tensors_under_a_transform_are_made_anew():
-    keep = Remembered()
+    keep = Memo()
     doubled = torch.func.vmap(lambda x: keep("thing", lambda: 2 * x, x))
     assert doubled(torch.tensor([1.0, 2.0])).tolist() == [2.0, 4.0]
     assert doubled(torch.tensor([3.0, 4.0])).tolist() == [6.0, 8.0]
@@ -120,7 +120,7 @@ def test_an_axis_of_numpy_that_is_changed_in_place_is_seen():
 
 
 def test_nothing_is_kept_from_inference_mode():
-    keep = Remembered()
+    keep = Memo()
     with torch.inference_mode():
         keep("thing", lambda: torch.ones(1), 1.0)
     assert not keep("thing", lambda: torch.ones(1), 1.0).is_inference()
