@@ -31,7 +31,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerdictRule:
     """A row of the table: when it holds, and what it then says (codes in brackets: differentiability.md, 7 to 10)."""
 
     holds: Callable[[Facts], bool]
@@ -42,8 +42,8 @@ class Finding:
     remedy: str
 
 
-FINDINGS = (
-    Finding(
+RULES = (
+    VerdictRule(
         lambda f: f.any("missing"),
         "graph_severed",
         "failed",
@@ -51,7 +51,7 @@ FINDINGS = (
         "Autograd returned no gradient for {missing}, so the way from parameter to image is cut [S1].",
         "Look for .item(), float(), numpy or a detached copy between the parameter and the image.",
     ),
-    Finding(
+    VerdictRule(
         lambda f: f.any("not finite"),
         "not_finite",
         "failed",
@@ -59,7 +59,7 @@ FINDINGS = (
         "The gradient of {not_finite} is NaN or infinite.",
         "Find the first intermediate that is not finite, in the order cell, position, index, factor, image, loss.",
     ),
-    Finding(
+    VerdictRule(
         lambda f: f.any("disagrees"),
         "gradient_wrong",
         "failed",
@@ -68,7 +68,7 @@ FINDINGS = (
         "the derivative code is wrong, or the loss has a jump here.",
         "Repeat with smaller steps; if the difference stays, bisect the model stage by stage.",
     ),
-    Finding(
+    VerdictRule(
         lambda f: f.found_is_zero and f.control_is_sound,
         "dark_image",
         "passed",
@@ -78,7 +78,7 @@ FINDINGS = (
         "and nothing else changed, the same graph gives gradients that agree with finite differences.",
         "Give the crystal structure factors: a reflection file, or default_F above zero.",
     ),
-    Finding(
+    VerdictRule(
         lambda f: not f.found.dark and f.control_is_sound and not f.any("inconclusive"),
         "healthy",
         "passed",
@@ -86,7 +86,7 @@ FINDINGS = (
         "The image is lit, and the gradients, as found and in the control, agree with finite differences.",
         "Nothing needs to be done to the gradients.",
     ),
-    Finding(
+    VerdictRule(
         lambda f: True,
         "inconclusive",
         "failed",
@@ -112,7 +112,7 @@ TEST_CLAUSES: dict[tuple[str, bool], tuple[str, bool]] = {
 def conclude(test: TestRecord, found: Evidence, control: Evidence) -> Verdict:
     """The verdict on phase A, from the mapped test, the case as found, and the control with structure factors."""
     facts = Facts(test, found, control)
-    finding = next(row for row in FINDINGS if row.holds(facts))
+    finding = next(row for row in RULES if row.holds(facts))
     clause, explained = TEST_CLAUSES[test.status, found.dark]
     words = {
         "missing": _named(facts, "missing"),

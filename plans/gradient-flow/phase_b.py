@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from nanobrag_torch.workbook import Blocked, Report, Table, Verdict, mapped_test
 
-from .records import Audit, AuditedSuite, Finding
+from .records import Audit, AuditedSuite, AuditFinding
 
 _PLUGIN = "nanobrag_torch.doctor.pytest_plugin"
 
@@ -23,7 +23,7 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
     if late or code not in (0, 1):
         raise Blocked(f"{tests}: pytest ended with exit code {code}{', too late' if late else ''}; see {name}.log.")
     findings = tuple(
-        Finding(test=test, **{key: entry[key] for key in ("check", "kind", "message")})
+        AuditFinding(test=test, **{key: entry[key] for key in ("check", "kind", "message")})
         for test, entries in json.loads(found.read_text()).items()
         for entry in entries
     )

@@ -3,7 +3,7 @@
 from nanobrag_torch.workbook import Diagnosis, Evidence, KeyNumber, Part, Record, exact
 
 
-class Finding(Part):
+class AuditFinding(Part):
     """What the guard says of one gradient check of one test."""
 
     test: str
@@ -19,7 +19,7 @@ class AuditedSuite(Part):
     ran: int
     passed: int
     hollow: int
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
 
 class Audit(Record):

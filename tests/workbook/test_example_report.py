@@ -6,7 +6,7 @@ from chromium import document, needs_browser
 
 from nanobrag_torch.workbook.ledger.contradictions import contradictions
 from nanobrag_torch.workbook.plans.header import read as read_plan
-from nanobrag_torch.workbook.plans.progress import of_phase
+from nanobrag_torch.workbook.plans.progress import phase_state
 from nanobrag_torch.workbook.report import verify as verification
 from nanobrag_torch.workbook.report.archive import scan
 
@@ -28,7 +28,7 @@ def test_the_example_meets_the_exit_criteria_of_its_phase():
     (run,) = scan(EXAMPLE)
     plan = read_plan("gradient-flow", PROJECT)
     (phase,) = [phase for phase in plan.header.phases if phase.folder == run.phase]
-    step = of_phase(phase, run)
+    step = phase_state(phase, run)
     assert step.state == "done" and len(step.criteria) == len(phase.exit)
 
 

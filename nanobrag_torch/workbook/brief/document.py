@@ -7,11 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nanobrag_torch.workbook.brief import pytest_command as commands
-from nanobrag_torch.workbook.brief import script as brief_script
-from nanobrag_torch.workbook.brief import text as brief_text
-from nanobrag_torch.workbook.brief.script import Script
-from nanobrag_torch.workbook.brief.text import Item
+from nanobrag_torch.workbook.brief import pytest_command
+from nanobrag_torch.workbook.brief.script import Script, is_script, read_script
+from nanobrag_torch.workbook.brief.text import Item, split_fields
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 
@@ -93,12 +91,14 @@ def read(path: Path) -> tuple[Brief, str]:
 
 def parse(text: str) -> Brief:
     """The brief that ``text`` is. Raises ``InputError`` naming the field that is missing, wrong or contradictory."""
-    fields = brief_text.split_fields(text)
+    fields = split_fields(text)
     focus_id, focus = _match("Focus", _FOCUS, _text(fields, "Focus"), "[INITIATIVE-001] Title")
     do_now = _match("Do Now", _DO_NOW, _text(fields, "Do Now"), "[INITIATIVE-001] Phase A1 — env NAME=VALUE pytest ...")
     do_now_id, letter, _, command_text = do_now
-    command = commands.recognise(command_text)
-    tests = tuple(commands.check_test(node) for node in re.split(r"[,\s]+", _text(fields, "Mapped tests")) if node)
+    command = pytest_command.recognise(command_text)
+    tests = tuple(
+        pytest_command.check_test(node) for node in re.split(r"[,\s]+", _text(fields, "Mapped tests")) if node
+    )
     initiative, phase, artefacts = _artefacts(_text(fields, "Artifacts"))
     scripts, instructions = _how_to(fields.get("How-To Map", []))
 
@@ -167,9 +167,9 @@ def _how_to(items: Iterable[Item]) -> tuple[list[Script], list[Instruction]]:
     for item in items:
         instructions.extend(_quoted_commands(item.text))
         for block in item.scripts:
-            readable = brief_script.is_script(block)
+            readable = is_script(block)
             if readable:
-                scripts.append(brief_script.read(block))
+                scripts.append(read_script(block))
             instructions.append(Instruction(text=block, outcome=_SCRIPT_READ if readable else _REFUSED))
     if len(scripts) > 1:
         raise InputError.of("brief", "How-To Map", f"{len(scripts)} scripts", "one snapshot script", "Keep one.")

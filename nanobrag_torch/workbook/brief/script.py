@@ -73,7 +73,7 @@ def is_script(text: str) -> bool:
     return _HEREDOC.match(text.lstrip()) is not None
 
 
-def read(text: str) -> Script:
+def read_script(text: str) -> Script:
     """The script of a ``python - <<'TAG' > FILE`` block, text as it stands between the fences.
 
     Raises ``InputError`` where the block has another form, is not Python, or sets what the notebook cannot.

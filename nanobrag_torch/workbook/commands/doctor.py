@@ -22,13 +22,13 @@ def doctor(
     from nanobrag_torch.workbook.cells.diagnosis import FILE
     from nanobrag_torch.workbook.cells.scenarios import read_scenario
     from nanobrag_torch.workbook.commands.terminal import begin, conclude
-    from nanobrag_torch.workbook.running.run import Request, run
+    from nanobrag_torch.workbook.running.run import RunRequest, run
 
     read_scenario(scenario.resolve())
     where, tell = begin(reports)
     place = Path(os.path.relpath(scenario.resolve(), where.root)).as_posix()
     parameters = (("scenario_file", place), ("seconds", str(seconds)))
-    folder, verdict = run(Request(notebook=NOTEBOOK, parameters=parameters, reports=reports), tell)
+    folder, verdict = run(RunRequest(notebook=NOTEBOOK, parameters=parameters, reports=reports), tell)
     found = folder / FILE
     if found.is_file():
         print_report(found.read_text(encoding="utf-8"))

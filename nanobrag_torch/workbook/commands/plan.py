@@ -31,7 +31,7 @@ def run(
     from nanobrag_torch.workbook.commands.terminal import begin, from_here
     from nanobrag_torch.workbook.ledger import index
     from nanobrag_torch.workbook.plans import header
-    from nanobrag_torch.workbook.plans.run import Session, execute
+    from nanobrag_torch.workbook.plans.run import Session, run_plan
     from nanobrag_torch.workbook.report.folder import check_stamp
 
     where = places(reports)
@@ -39,7 +39,7 @@ def run(
     phases = chosen.phases(phase)
     session = Session(chosen, phases, where.root, where.reports, check_stamp(stamp) if stamp else None, again)
     _, tell = begin(reports)
-    code, action = execute(session, tell)
+    code, action = run_plan(session, tell)
     tell("next", action)
     typer.echo(from_here(index.write(where.reports, where.root)))
     raise typer.Exit(code)
@@ -54,12 +54,12 @@ def status(name: Name, reports: Reports = None) -> None:
 
     from nanobrag_torch.workbook.commands.terminal import complain
     from nanobrag_torch.workbook.plans import header
-    from nanobrag_torch.workbook.plans.progress import next_action, progress
+    from nanobrag_torch.workbook.plans.progress import next_action, phase_states
     from nanobrag_torch.workbook.report.archive import scan
 
     where = places(reports)
     chosen = header.read(name, where.root)
-    states = progress(chosen, scan(where.reports))
+    states = phase_states(chosen, scan(where.reports))
     table = Table(title=escape(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")
     for column in ("phase", "state", "evidence", "exit criteria", "what"):
         table.add_column(column, overflow="fold")

@@ -39,11 +39,11 @@ def run(
     from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.machine import limits
     from nanobrag_torch.workbook.report.folder import PAGE
-    from nanobrag_torch.workbook.running.run import Request
+    from nanobrag_torch.workbook.running.run import RunRequest
     from nanobrag_torch.workbook.running.run import run as run_request
 
     allowed = limits.of_user(notebook_timeout, memory)
-    request = Request(brief, notebook, pairs(parameter or []), reports, stamp, timeout, allowed)
+    request = RunRequest(brief, notebook, pairs(parameter or []), reports, stamp, timeout, allowed)
     _, tell = begin(reports)
     folder, verdict = run_request(request, tell)
     if open_page:

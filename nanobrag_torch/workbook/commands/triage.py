@@ -34,8 +34,8 @@ def run(
     from nanobrag_torch.workbook.triage import run as triage
 
     _, tell = begin(reports)
-    request = triage.Request(tuple(pytest_arguments or ()), project, chunks, time_limit, guard, against)
-    conclude(*triage.run(request, triage.Place(reports, stamp, jobs), tell), tell)
+    request = triage.TriageRequest(tuple(pytest_arguments or ()), project, chunks, time_limit, guard, against)
+    conclude(*triage.run(request, triage.Execution(reports, stamp, jobs), tell), tell)
 
 
 @app.command()
@@ -51,4 +51,4 @@ def resume(
     from nanobrag_torch.workbook.triage import run as triage
 
     _, tell = begin(reports)
-    conclude(*triage.resume(interrupted, project, triage.Place(reports, stamp, jobs), tell), tell)
+    conclude(*triage.resume(interrupted, project, triage.Execution(reports, stamp, jobs), tell), tell)

@@ -8,11 +8,11 @@ from pathlib import Path
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.ledger import timeline
 from nanobrag_torch.workbook.ledger.contradictions import Contradiction
-from nanobrag_torch.workbook.ledger.ledger import Books, Ledger, NextAction, Row
+from nanobrag_torch.workbook.ledger.ledger import Books, Ledger, LedgerRow, NextAction
 from nanobrag_torch.workbook.ledger.thumbnails import Thumbnail, gallery
 from nanobrag_torch.workbook.ledger.timeline import Curve
 from nanobrag_torch.workbook.plans.header import Plan
-from nanobrag_torch.workbook.plans.progress import Progress
+from nanobrag_torch.workbook.plans.progress import PhaseState
 from nanobrag_torch.workbook.report.folder import now
 from nanobrag_torch.workbook.show.html import environment, sealed
 
@@ -28,9 +28,9 @@ class Initiative:
     name: str
     home: str
     plan: Plan | None
-    phases: tuple[Progress, ...]
+    phases: tuple[PhaseState, ...]
     action: NextAction
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     contradictions: tuple[Contradiction, ...]
     curves: tuple[Curve, ...]
     thumbnails: tuple[Thumbnail, ...]
@@ -45,7 +45,7 @@ class Overview:
     counts: dict[str, int]
     ledger: Ledger
     initiatives: tuple[Initiative, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     thumbnails: tuple[Thumbnail, ...]
     written: str
 
@@ -81,7 +81,7 @@ def write(reports: Path, root: Path) -> Path:
 
 
 def _initiative(
-    books: Books, action: NextAction, rows: list[Row], found: list[Contradiction], written: str
+    books: Books, action: NextAction, rows: list[LedgerRow], found: list[Contradiction], written: str
 ) -> Initiative:
     runs = books.by_initiative.get(action.initiative, [])
     plan = next((plan for plan in books.plans if plan.path == action.plan), None)
@@ -89,7 +89,7 @@ def _initiative(
         name=action.initiative,
         home="../",
         plan=plan,
-        phases=books.progress[plan.name] if plan else (),
+        phases=books.phase_states[plan.name] if plan else (),
         action=action,
         rows=_newest_first(rows),
         contradictions=tuple(found),
@@ -99,8 +99,8 @@ def _initiative(
     )
 
 
-def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[Row]], dict[str, list[Contradiction]]]:
-    rows: dict[str, list[Row]] = {}
+def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[LedgerRow]], dict[str, list[Contradiction]]]:
+    rows: dict[str, list[LedgerRow]] = {}
     found: dict[str, list[Contradiction]] = {}
     for row in ledger.rows:
         rows.setdefault(row.initiative, []).append(row)
@@ -110,7 +110,7 @@ def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[Row]], dict[str, list
     return rows, found
 
 
-def _newest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+def _newest_first(rows: Iterable[LedgerRow]) -> tuple[LedgerRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.stamp, row.place), reverse=True))
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from nanobrag_torch.workbook.ledger.contradictions import Contradiction, contradictions
 from nanobrag_torch.workbook.plans import header as plan_header
 from nanobrag_torch.workbook.plans.header import Plan
-from nanobrag_torch.workbook.plans.progress import Progress, next_action, progress
+from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phase_states
+from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.base import GRADIENT
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run, scan
@@ -24,7 +25,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Row(_Entry):
+class LedgerRow(_Entry):
     """One run; ``seconds`` from start to finish, ``place`` its folder below the reports."""
 
     initiative: str
@@ -55,14 +56,14 @@ class Ledger(_Entry):
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     next_actions: tuple[NextAction, ...]
     contradictions: tuple[Contradiction, ...]
 
     def csv(self) -> str:
         """The rows as CSV with a column for every key number; texts cannot be taken for formulas."""
         names = sorted({name for row in self.rows for name in row.numbers})
-        fields = [name for name in Row.model_fields if name != "numbers"]
+        fields = [name for name in LedgerRow.model_fields if name != "numbers"]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*fields, *names])
@@ -76,14 +77,15 @@ class Books:
     """What the ledger is computed from: runs and plans as they stand now, read once."""
 
     def __init__(self, reports: Path, root: Path) -> None:
+        self.root = root
         self.runs = scan(reports)
         self.plans, self.problems = plan_header.read_all(root)
         by_initiative: dict[str, list[Run]] = {}
         for run in self.runs:
             by_initiative.setdefault(run.initiative, []).append(run)
         self.by_initiative = by_initiative
-        self.progress: dict[str, tuple[Progress, ...]] = {
-            plan.name: progress(plan, by_initiative.get(plan.header.initiative, [])) for plan in self.plans
+        self.phase_states: dict[str, tuple[PhaseState, ...]] = {
+            plan.name: phase_states(plan, by_initiative.get(plan.header.initiative, [])) for plan in self.plans
         }
 
     def ledger(self) -> Ledger:
@@ -102,7 +104,7 @@ class Books:
     def _next_actions(self) -> Iterator[NextAction]:
         planned = {plan.header.initiative for plan in self.plans}
         for plan in self.plans:
-            action = next_action(plan, self.progress[plan.name])
+            action = next_action(plan, self.phase_states[plan.name])
             yield NextAction(initiative=plan.header.initiative, plan=plan.path, action=action)
         for initiative, runs in self.by_initiative.items():
             if initiative not in planned:
@@ -114,11 +116,13 @@ class Books:
         """Where a plan says more than its runs, or cannot be read."""
         for problem in self.problems:
             yield Contradiction(kind="plan", places=(), what=problem)
+        for problem in catalogue.problems(self.root):
+            yield Contradiction(kind="records", places=(), what=problem)
         for plan in self.plans:
-            yield from _promises(plan, self.progress[plan.name])
+            yield from _promises(plan, self.phase_states[plan.name])
 
 
-def _promises(plan: Plan, states: tuple[Progress, ...]) -> Iterator[Contradiction]:
+def _promises(plan: Plan, states: tuple[PhaseState, ...]) -> Iterator[Contradiction]:
     for step in states:
         if step.phase.state == "done" and step.state != "done":
             places = (step.run.place,) if step.run else ()
@@ -129,9 +133,9 @@ def _promises(plan: Plan, states: tuple[Progress, ...]) -> Iterator[Contradictio
         yield Contradiction(kind="plan", places=(), what=f"{plan.path} is closed; not done: {', '.join(undone)}")
 
 
-def _row(run: Run, contradictions: int) -> Row:
+def _row(run: Run, contradictions: int) -> LedgerRow:
     manifest = run.manifest
-    return Row(
+    return LedgerRow(
         initiative=run.initiative,
         phase=run.phase,
         stamp=run.stamp,

@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.records.run import EnvironmentRecord
 
 
 @dataclass(frozen=True)
-class Guard:
+class EnvironmentGuard:
     """One environment variable that a run may set: its usual value, the values that are allowed, and why it exists."""
 
     usual: str
@@ -22,10 +22,10 @@ class Guard:
 
 
 #: The fixed list: nothing else reaches the environment of a kernel or a test from a brief.
-GUARDS: dict[str, Guard] = {
-    "CUDA_VISIBLE_DEVICES": Guard("-1", r"-1|\d+(,\d+)*", "which GPUs can be seen; -1 hides all of them"),
-    "KMP_DUPLICATE_LIB_OK": Guard("TRUE", "TRUE|FALSE", "whether two OpenMP runtimes may share a process"),
-    "NANOBRAGG_DISABLE_COMPILE": Guard("1", "0|1", "1: torch operations instead of compiled loops"),
+GUARDS: dict[str, EnvironmentGuard] = {
+    "CUDA_VISIBLE_DEVICES": EnvironmentGuard("-1", r"-1|\d+(,\d+)*", "which GPUs can be seen; -1 hides all of them"),
+    "KMP_DUPLICATE_LIB_OK": EnvironmentGuard("TRUE", "TRUE|FALSE", "whether two OpenMP runtimes may share a process"),
+    "NANOBRAGG_DISABLE_COMPILE": EnvironmentGuard("1", "0|1", "1: torch operations instead of compiled loops"),
 }
 
 #: Would add options to a test run that its record does not show.

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nanobrag_torch.workbook import project
-from nanobrag_torch.workbook.brief import pytest_command as commands
+from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.plans.expressions import Expression
@@ -85,7 +85,7 @@ class Header(_Part):
     question: Annotated[str, Field(min_length=1)]
     branch: Annotated[str, Field(min_length=1)]
     initiative: Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=100)]
-    mapped_tests: list[Annotated[str, AfterValidator(commands.check_test)]] = []
+    mapped_tests: list[Annotated[str, AfterValidator(pytest_command.check_test)]] = []
     guards: Annotated[dict[str, str], AfterValidator(_guards)] | None = None
     state: Literal["open", "closed"] = "open"
     phases: Annotated[list[Phase], Field(min_length=1)]

@@ -30,7 +30,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class Progress:
+class PhaseState:
     """One phase: its state, the run that shows it, and its criteria; ``reason`` where something stands in the way."""
 
     phase: Phase
@@ -40,25 +40,25 @@ class Progress:
     reason: str = ""
 
 
-def progress(plan: Plan, runs: Iterable[Run]) -> tuple[Progress, ...]:
+def phase_states(plan: Plan, runs: Iterable[Run]) -> tuple[PhaseState, ...]:
     """The state of every phase of ``plan``, from the latest of ``runs`` in its folder."""
     latest = {run.phase: run for run in runs if run.initiative == plan.header.initiative and run.stamped}
-    return tuple(of_phase(phase, latest.get(phase.folder)) for phase in plan.header.phases)
+    return tuple(phase_state(phase, latest.get(phase.folder)) for phase in plan.header.phases)
 
 
-def of_phase(phase: Phase, run: Run | None) -> Progress:
+def phase_state(phase: Phase, run: Run | None) -> PhaseState:
     """The state of one phase, from the run that is to show it."""
     if phase.state == "blocked":
-        return Progress(phase, "blocked", run, reason=phase.blocked_by)
+        return PhaseState(phase, "blocked", run, reason=phase.blocked_by)
     if run is None:
-        return Progress(phase, "open")
+        return PhaseState(phase, "open")
     if run.status != "passed":
         reason = run.problem or (run.manifest.verdict.sentence if run.manifest else f"the run was {run.status}")
-        return Progress(phase, _BY_STATUS[run.status], run, reason=reason)
+        return PhaseState(phase, _BY_STATUS[run.status], run, reason=reason)
     criteria = check(phase.exit, run.folder)
     failed = [criterion for criterion in criteria if not criterion.holds]
     reason = "; ".join(f"{criterion.text} does not hold: {criterion.because}" for criterion in failed)
-    return Progress(phase, "failed" if failed else "done", run, criteria, reason)
+    return PhaseState(phase, "failed" if failed else "done", run, criteria, reason)
 
 
 def check(expressions: Iterable[str], folder: Path) -> tuple[Criterion, ...]:
@@ -80,7 +80,7 @@ def records(folder: Path) -> dict[str, Any]:
     return found
 
 
-def next_action(plan: Plan, states: Iterable[Progress]) -> str:
+def next_action(plan: Plan, states: Iterable[PhaseState]) -> str:
     """What is to be done now, in a sentence."""
     command = f"nanobrag-workbook plan run {plan.name}"
     for step in states:

@@ -13,11 +13,11 @@ from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine import repository
 from nanobrag_torch.workbook.plans.header import Phase, Plan
-from nanobrag_torch.workbook.plans.progress import Progress, next_action, of_phase, progress
+from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phase_state, phase_states
 from nanobrag_torch.workbook.records.run import EXIT_CODES
 from nanobrag_torch.workbook.report.archive import in_phase, read, scan
 from nanobrag_torch.workbook.report.folder import new_stamp
-from nanobrag_torch.workbook.running.run import Request, Step, Tell, make_plan, run
+from nanobrag_torch.workbook.running.run import PlannedPhase, RunRequest, Tell, check_request, run
 
 #: The exit code of a plan run by the state of the phase at which it stopped.
 STOPPED_AT = {"failed": EXIT_CODES["failed"], "blocked": EXIT_CODES["blocked"], "open": EXIT_CODES["interrupted"]}
@@ -35,7 +35,7 @@ class Session:
     again: bool = False
 
 
-def execute(session: Session, tell: Tell) -> tuple[int, str]:
+def run_plan(session: Session, tell: Tell) -> tuple[int, str]:
     """Run the phases of a session in order: the exit code, and what is next.
 
     A phase whose evidence stands (same notebook, parameters, environment and source, and it meets its criteria) is not
@@ -46,15 +46,15 @@ def execute(session: Session, tell: Tell) -> tuple[int, str]:
         stamp = session.stamp or _free_stamp(session)
         for phase in session.phases:
             if phase.state != "blocked":
-                make_plan(_request(session, phase, stamp))
+                check_request(_request(session, phase, stamp))
         for phase in session.phases:
             step = _take(session, phase, stamp, tell)
             if step.state != "done":
                 return STOPPED_AT[step.state], next_action(session.plan, (step,))
-    return 0, next_action(session.plan, progress(session.plan, scan(session.reports)))
+    return 0, next_action(session.plan, phase_states(session.plan, scan(session.reports)))
 
 
-def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> Progress:
+def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> PhaseState:
     """One phase: its evidence where it stands, or a run of it."""
     label = f"phase {phase.id}"
     step = _latest(session, phase)
@@ -67,22 +67,22 @@ def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> Progress:
         return step
     tell(label, phase.title)
     folder, _ = run(_request(session, phase, stamp), tell)
-    step = of_phase(phase, read(folder))
+    step = phase_state(phase, read(folder))
     for criterion in step.criteria:
         tell("holds" if criterion.holds else "DOES NOT HOLD", f"{criterion.text}   [{criterion.because}]")
     tell(label, step.state + (f": {step.reason}" if step.reason else f", in {step.run.place}" if step.run else ""))
     return step
 
 
-def _request(session: Session, phase: Phase, stamp: str) -> Request:
+def _request(session: Session, phase: Phase, stamp: str) -> RunRequest:
     header = session.plan.header
-    return Request(
+    return RunRequest(
         brief=project.find(phase.brief, session.root) if phase.brief else None,
         notebook=project.find(phase.notebook, session.root) if phase.notebook else None,
         reports=session.reports,
         stamp=stamp,
         timeout=phase.timeout_s,
-        step=Step(
+        planned=PlannedPhase(
             plan=session.plan.path,
             initiative=header.initiative,
             phase=phase.folder,
@@ -93,12 +93,12 @@ def _request(session: Session, phase: Phase, stamp: str) -> Request:
     )
 
 
-def _stands(session: Session, step: Progress, stamp: str) -> bool:
+def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
     """Whether a run today would ask the same question of the same source as the run that is there."""
     then = step.run.manifest if step.run else None
     if then is None:
         return False
-    today = make_plan(_request(session, step.phase, stamp))
+    today = check_request(_request(session, step.phase, stamp))
     asked = [{name: entry.value for name, entry in each.items()} for each in (then.parameters, today.values)]
     return (
         then.notebook_sha256 == files.sha256(today.notebook)
@@ -108,10 +108,10 @@ def _stands(session: Session, step: Progress, stamp: str) -> bool:
     )
 
 
-def _latest(session: Session, phase: Phase) -> Progress:
+def _latest(session: Session, phase: Phase) -> PhaseState:
     """The phase as its last run leaves it."""
     there = [run for run in in_phase(_folder(session, phase)) if run.stamped]
-    return of_phase(phase, there[-1] if there else None)
+    return phase_state(phase, there[-1] if there else None)
 
 
 def _folder(session: Session, phase: Phase) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 from nanobrag_torch.workbook.records.base import Part, Record
 
 
-class Row(Part):
+class Timing(Part):
     """Seconds of each round of one contestant on one workload."""
 
     workload: str
@@ -31,7 +31,7 @@ class Benchmark(Record):
     file = "benchmark.json"
 
     machine: dict[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[Timing, ...]
     ratios: dict[str, dict[str, float]]
     scaling: tuple[Point, ...] = ()
 

@@ -4,11 +4,11 @@ from typing import ClassVar, Literal
 
 from nanobrag_torch.workbook.records.base import Part, Record
 
-Outcome = Literal["passed", "skipped", "xfailed", "xpassed", "failed", "error", "timed out", "crashed", "not run"]
+TestOutcome = Literal["passed", "skipped", "xfailed", "xpassed", "failed", "error", "timed out", "crashed", "not run"]
 #: How the process of a chunk ended; ``stopped`` is pytest's own word that it could not go on.
-End = Literal["completed", "timed out", "crashed", "stopped"]
+ChunkEnd = Literal["completed", "timed out", "crashed", "stopped"]
 #: The outcomes that need somebody to look at them; ``error`` is outside the test's own body, as pytest counts.
-FAILING: tuple[Outcome, ...] = ("failed", "error", "timed out", "crashed")
+FAILING: tuple[TestOutcome, ...] = ("failed", "error", "timed out", "crashed")
 
 
 class Frame(Part):
@@ -41,7 +41,7 @@ class TestResult(Part):
     __test__: ClassVar[bool] = False
 
     id: str
-    outcome: Outcome
+    outcome: TestOutcome
     seconds: float
     failure: Failure | None = None
     guard: tuple[GuardFinding, ...] = ()
@@ -78,7 +78,7 @@ class ChunkResult(Record):
     file = "chunk.json"
 
     number: int
-    end: End
+    end: ChunkEnd
     exit_code: int
     meaning: str
     elapsed_s: float
@@ -120,7 +120,7 @@ class Triage(Record):
 
     file = "triage.json"
 
-    counts: dict[Outcome, int]
+    counts: dict[TestOutcome, int]
     guard_findings: int
     elapsed_s: float
     clusters: tuple[Cluster, ...]

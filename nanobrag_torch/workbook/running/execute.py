@@ -29,7 +29,7 @@ _START_TIMEOUT_S = 120
 #: A kernel warns of its transport at every start; only errors are worth keeping.
 _ERRORS_ONLY = "--IPKernelApp.log_level=40"
 
-Progress = Callable[[int, int, str], None]
+CellCallback = Callable[[int, int, str], None]
 
 
 class _Client(PapermillNotebookClient):
@@ -72,12 +72,12 @@ class _Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, limits: Limits,
-        progress: Progress, **_: Any,
+        on_cell: CellCallback, **_: Any,
     ) -> None:  # fmt: skip
         cells = nb_man.nb.cells
 
         def announce(cell: Any, cell_index: int) -> None:
-            progress(cell_index + 1, len(cells), _heading(cells[: cell_index + 1]))
+            on_cell(cell_index + 1, len(cells), _heading(cells[: cell_index + 1]))
 
         client = _Client(
             nb_man, kernel_name=kernel_name, timeout=timeout, startup_timeout=_START_TIMEOUT_S,
@@ -98,17 +98,17 @@ def execute(
     environment: Mapping[str, str],
     cwd: Path,
     timeout: int,
-    progress: Progress,
+    on_cell: CellCallback,
     limits: Limits | None = None,
 ) -> Outcome:
     """Run ``notebook`` with ``parameters`` and write it, as far as it got, to ``output``.
 
     ``environment`` is that of the kernel, whose working folder is ``cwd``. A cell may take ``timeout`` seconds, and the
-    kernel no more than ``limits`` (default: the usual ones). ``progress`` is called with (cell number, number of cells,
+    kernel no more than ``limits`` (default: the usual ones). ``on_cell`` is called with (cell number, number of cells,
     nearest heading) before each cell.
     """
     try:
-        return _execute(notebook, output, parameters, environment, cwd, timeout, progress, limits or usual())
+        return _execute(notebook, output, parameters, environment, cwd, timeout, on_cell, limits or usual())
     finally:
         # A notebook that was broken off in the middle of a line is set aside when the report is finished.
         with suppress(OSError, ValueError):
@@ -122,7 +122,7 @@ def _execute(
     environment: Mapping[str, str],
     cwd: Path,
     timeout: int,
-    progress: Progress,
+    on_cell: CellCallback,
     limits: Limits,
 ) -> Outcome:
     try:
@@ -137,7 +137,7 @@ def _execute(
             log=output.with_name(KERNEL_LOG),
             timeout=timeout,
             limits=limits,
-            progress=progress,
+            on_cell=on_cell,
         )
     except PapermillExecutionError as error:
         return Outcome("raised", error.ename, error.evalue, error.cell_index + 1)

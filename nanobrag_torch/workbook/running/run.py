@@ -31,7 +31,7 @@ Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedPhase:
     """What a plan adds to a run: where its report goes and how it is called, its parameters and environment."""
 
     plan: str
@@ -43,8 +43,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for: a brief or a notebook, and how to run it; ``step`` where a plan asked for it."""
+class RunRequest:
+    """What the user asked for: a brief or a notebook, and how to run it; ``planned`` where a plan asked for it."""
 
     brief: Path | None = None
     notebook: str | Path | None = None
@@ -53,11 +53,11 @@ class Request:
     stamp: str | None = None
     timeout: int = 1800
     limits: Limits = field(default_factory=usual)
-    step: Step | None = None
+    planned: PlannedPhase | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
+class CheckedRun:
     """A request that was found to be sound, before anything is started."""
 
     root: Path
@@ -70,30 +70,30 @@ class Plan:
     owner: Owner
 
 
-def run(request: Request, tell: Tell) -> tuple[Path, Verdict]:
+def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
     """Do what is asked, telling (phase, what happens) on the way; where the report is, and its verdict.
 
     Raises ``InputError`` before anything is started where the request is not sound.
     """
     started = time.monotonic()
-    plan = make_plan(request)
-    report = _create(plan, wait=request.stamp is None)
+    checked = check_request(request)
+    report = _create(checked, wait=request.stamp is None)
     for name in ("brief", "parameters"):
-        tell(name, _described(plan)[name])
+        tell(name, _described(checked)[name])
     with answering(signal.default_int_handler):
         try:
-            outcome = _execute(plan, report, request, tell)
+            outcome = _execute(checked, report, request, tell)
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", detail="a signal asked the run to stop")
         with answering(signal.SIG_IGN):
             tell("report", "writing summary, page and manifest")
-            verdict = _verdict(plan, report, outcome)
-            folder = publish(report, verdict, plan.root)
+            verdict = _verdict(checked, report, outcome)
+            folder = publish(report, verdict, checked.root)
             tell("time", _shares(time.monotonic() - started, seconds_in_cells(folder / NOTEBOOK)))
             return folder, verdict
 
 
-def make_plan(request: Request) -> Plan:
+def check_request(request: RunRequest) -> CheckedRun:
     """The plan for a request. Raises ``InputError`` where it is not sound; nothing is written."""
     if (request.brief is None) == (request.notebook is None):
         given = "both" if request.brief else "neither"
@@ -102,8 +102,8 @@ def make_plan(request: Request) -> Plan:
     brief, text = briefs.read(request.brief) if request.brief else (None, "")
     notebook = _notebook_of(brief, root) if brief else project.notebook(str(request.notebook), root)
     declared = parameters.declared(notebook)
-    step = request.step
-    from_plan = step.parameters if step else {}
+    planned = request.planned
+    from_plan = planned.parameters if planned else {}
     resolved = parameters.resolve(
         declared, notebook.name, _from_brief(brief, declared), request.parameters, from_plan
     )  # fmt: skip
@@ -114,9 +114,9 @@ def make_plan(request: Request) -> Plan:
         for name, (value, source) in resolved.items()
         if name != FOLDER_PARAMETER
     }
-    place = step or brief
-    guards = _guards(step.guards if step and step.guards else brief.guards if brief else None, values)
-    return Plan(
+    place = planned or brief
+    guards = _guards(planned.guards if planned and planned.guards else brief.guards if brief else None, values)
+    return CheckedRun(
         root=root,
         reports=(request.reports or root / project.REPORTS).resolve(),
         notebook=notebook,
@@ -130,11 +130,11 @@ def make_plan(request: Request) -> Plan:
             initiative=place.initiative if place else notebook.resolve().parent.name,
             phase=place.phase if place else notebook.stem,
             stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
-            title=step.title if step else _title(brief, notebook),
+            title=planned.title if planned else _title(brief, notebook),
             notebook=project.shown(notebook, root),
             notebook_sha256=files.sha256(notebook),
             brief=project.shown(request.brief, root) if request.brief else None,
-            plan=step.plan if step else None,
+            plan=planned.plan if planned else None,
             guards=guards,
             parameters=values,
             repository=repository.state(root),
@@ -173,12 +173,12 @@ def _title(brief: Brief | None, notebook: Path) -> str:
     return f"{brief.focus}, phase {brief.phase_letter}" if brief else notebook.stem.replace("_", " ")
 
 
-def _create(plan: Plan, wait: bool) -> Report:
+def _create(checked: CheckedRun, wait: bool) -> Report:
     """The working folder; where the stamp was not chosen and another run has it, that of the next second."""
-    report = Report.create(plan.reports, plan.owner, wait=wait)
-    if plan.brief is not None:
-        report.write_text("brief.txt", plan.brief_text)
-        report.write_text(BRIEF, plan.brief.model_dump_json(indent=2))
+    report = Report.create(checked.reports, checked.owner, wait=wait)
+    if checked.brief is not None:
+        report.write_text("brief.txt", checked.brief_text)
+        report.write_text(BRIEF, checked.brief.model_dump_json(indent=2))
     return report
 
 
@@ -187,30 +187,34 @@ def _shares(total: float, in_cells: float) -> str:
     return f"{total - in_cells:.1f} s for the run itself, {in_cells:.1f} s in the cells of the notebook"
 
 
-def _described(plan: Plan) -> dict[str, str]:
+def _described(checked: CheckedRun) -> dict[str, str]:
     given = ("plan", "command line")
-    changed = [f"{name} = {entry.value}" for name, entry in plan.values.items() if entry.source in given]
-    brief = f"{plan.brief.focus_id}, phase {plan.brief.phase_letter}: {plan.brief.command}" if plan.brief else "none"
+    changed = [f"{name} = {entry.value}" for name, entry in checked.values.items() if entry.source in given]
+    brief = (
+        f"{checked.brief.focus_id}, phase {checked.brief.phase_letter}: {checked.brief.command}"
+        if checked.brief
+        else "none"
+    )
     return {
         "brief": brief,
-        "parameters": f"{plan.owner.notebook}, " + (", ".join(changed) or "nothing changed"),
+        "parameters": f"{checked.owner.notebook}, " + (", ".join(changed) or "nothing changed"),
     }
 
 
-def _execute(plan: Plan, report: Report, request: Request, tell: Tell) -> Outcome:
-    def progress(cell: int, cells: int, heading: str) -> None:
+def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tell) -> Outcome:
+    def on_cell(cell: int, cells: int, heading: str) -> None:
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
-    values = {name: entry.value for name, entry in plan.values.items()}
+    values = {name: entry.value for name, entry in checked.values.items()}
     return execute(
-        plan.notebook,
+        checked.notebook,
         report.folder / NOTEBOOK,
-        values | {FOLDER_PARAMETER: _relative(report.folder, plan.root)},
-        environment=environment.of_kernel(plan.guards),
-        cwd=plan.root,
+        values | {FOLDER_PARAMETER: _relative(report.folder, checked.root)},
+        environment=environment.of_kernel(checked.guards),
+        cwd=checked.root,
         timeout=request.timeout,
         limits=request.limits,
-        progress=progress,
+        on_cell=on_cell,
     )
 
 
@@ -219,14 +223,14 @@ def _relative(folder: Path, root: Path) -> str:
     return Path(os.path.relpath(folder, root)).as_posix()
 
 
-def _verdict(plan: Plan, report: Report, outcome: Outcome) -> Verdict:
+def _verdict(checked: CheckedRun, report: Report, outcome: Outcome) -> Verdict:
     log = report.folder / KERNEL_LOG
     if log.is_file() and log.stat().st_size == 0:
         log.unlink()
     stopped = of_outcome(outcome)
     if stopped is not None:
         return stopped
-    wanted = plan.brief.artefacts if plan.brief else ()
+    wanted = checked.brief.artefacts if checked.brief else ()
     lacking = page.missing(wanted, report.folder)
     if lacking:
         return Verdict(

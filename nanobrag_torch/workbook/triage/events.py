@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.workbook.records.triage import Chunk, Failure, GuardFinding, Outcome, TestResult
+from nanobrag_torch.workbook.records.triage import Chunk, Failure, GuardFinding, TestOutcome, TestResult
 
 #: What pytest calls the stages of a test, the word that decides first; others (a rerun) are not an end.
-_CATEGORIES: tuple[Outcome, ...] = ("failed", "error", "xpassed", "xfailed", "skipped", "passed")
+_CATEGORIES: tuple[TestOutcome, ...] = ("failed", "error", "xpassed", "xfailed", "skipped", "passed")
 #: What became of the test that was running when its process ended, by the end of the chunk.
-_BROKEN_OFF: dict[str, tuple[Outcome, str]] = {
+_BROKEN_OFF: dict[str, tuple[TestOutcome, str]] = {
     "timed out": ("timed out", "TimeLimit"),
     "crashed": ("crashed", "Crash"),
     "stopped": ("crashed", "Stopped"),

@@ -20,8 +20,7 @@ from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
 from nanobrag_torch.workbook.show.markdown import render_markdown
-from nanobrag_torch.workbook.triage import chunk as chunks
-from nanobrag_torch.workbook.triage import outcome, suite
+from nanobrag_torch.workbook.triage import chunks, conclusion, suite
 
 INITIATIVE = "triage"
 _SUITE_NOTEBOOK = "triage/suite"
@@ -30,7 +29,7 @@ _NOTEBOOK_LIMIT_S = 600
 
 
 @dataclass(frozen=True)
-class Request:
+class TriageRequest:
     """What the user asked for: a suite, how to divide it, and what to compare it with."""
 
     pytest_arguments: tuple[str, ...]
@@ -42,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Place:
+class Execution:
     """Where the report of a triage goes, and how many chunks may run at a time."""
 
     reports: Path | None = None
@@ -50,7 +49,7 @@ class Place:
     jobs: int = 1
 
 
-def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
+def run(request: TriageRequest, execution: Execution, tell: Tell) -> tuple[Path, Verdict]:
     """Run a suite in chunks and report on it: where the report is, and its verdict.
 
     Raises ``InputError`` where nothing can be run as asked and ``Blocked`` where pytest cannot collect; both before a
@@ -60,7 +59,7 @@ def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
     suite_root = request.project.resolve()
     if not suite_root.is_dir():
         raise InputError.of("triage", "--project", str(request.project), "a folder", "Give the folder of the suite.")
-    folder = _suite_folder(place, root, _name(suite_root))
+    folder = _suite_folder(execution, root, _name(suite_root))
     earlier = _earlier(folder, request.against)
     tell("collecting", f"pytest {' '.join(request.pytest_arguments)}")
     found = suite.collect(suite_root, request.pytest_arguments, request.time_limit_s)
@@ -75,16 +74,16 @@ def run(request: Request, place: Place, tell: Tell) -> tuple[Path, Verdict]:
     )
     tests = sum(len(ids) for ids in found.values())
     tell("collecting", f"{tests} tests in {len(found)} files, {len(asked.chunks)} chunks")
-    return _carry_out(asked, {}, folder, place, root, tell)
+    return _carry_out(asked, {}, folder, execution, root, tell)
 
 
-def resume(stamp: str | None, suite_root: Path, place: Place, tell: Tell) -> tuple[Path, Verdict]:
+def resume(stamp: str | None, suite_root: Path, execution: Execution, tell: Tell) -> tuple[Path, Verdict]:
     """Finish an interrupted triage of a suite, the last one unless ``stamp`` says which; it gets a report of its own.
 
     The chunks that were finished are taken over, the others run. Raises ``InputError`` where there is none.
     """
     root = project.root()
-    folder = _suite_folder(place, root, _name(suite_root.resolve()))
+    folder = _suite_folder(execution, root, _name(suite_root.resolve()))
     interrupted = {run.stamp: run for run in _runs(folder) if run.status == "interrupted"}
     if not interrupted:
         raise InputError.of("triage", "resume", folder.name, "a suite with an interrupted run", "Use triage run.")
@@ -94,13 +93,13 @@ def resume(stamp: str | None, suite_root: Path, place: Place, tell: Tell) -> tup
     asked = interrupted[stamp].suite
     finished = {result.number: folder / stamp for result in interrupted[stamp].results}
     tell("resuming", f"{stamp}: {len(finished)} of {len(asked.chunks)} chunks are done")
-    return _carry_out(asked.model_copy(update={"resumed": stamp}), finished, folder, place, root, tell)
+    return _carry_out(asked.model_copy(update={"resumed": stamp}), finished, folder, execution, root, tell)
 
 
 def _carry_out(
-    asked: Suite, finished: dict[int, Path], folder: Path, place: Place, root: Path, tell: Tell
+    asked: Suite, finished: dict[int, Path], folder: Path, execution: Execution, root: Path, tell: Tell
 ) -> tuple[Path, Verdict]:
-    report = Report.create(folder.parents[1], _owner(asked, folder, place, root), wait=place.stamp is None)
+    report = Report.create(folder.parents[1], _owner(asked, folder, execution, root), wait=execution.stamp is None)
     report.write(asked)
     for chunk in asked.chunks:
         if chunk.number in finished:
@@ -108,7 +107,9 @@ def _carry_out(
             shutil.copytree(chunks.folder_of(source, chunk), chunks.folder_of(report.folder, chunk))
     with answering(signal.default_int_handler):
         try:
-            _run_chunks([c for c in asked.chunks if c.number not in finished], asked, place.jobs, report, root, tell)
+            _run_chunks(
+                [c for c in asked.chunks if c.number not in finished], asked, execution.jobs, report, root, tell
+            )
             verdict = _conclude(asked, report, folder, root, tell)
         except KeyboardInterrupt:
             stopped = of_outcome(Outcome("interrupted", detail="a signal asked the triage to stop"))
@@ -139,12 +140,12 @@ def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root
 
 
 def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell) -> Verdict:
-    earlier = outcome.read(folder / asked.earlier) if asked.earlier else None
-    triage = report.write(outcome.conclude(outcome.read_results(report.folder, asked), earlier))
+    earlier = conclusion.read(folder / asked.earlier) if asked.earlier else None
+    triage = report.write(conclusion.conclude(conclusion.read_results(report.folder, asked), earlier))
     report.write_text(REMEDIATION, render_markdown("remediation.md.j2", triage=triage))
-    verdict = report.write(outcome.verdict(triage, asked))
+    verdict = report.write(conclusion.verdict(triage, asked))
 
-    def progress(cell: int, cells: int, heading: str) -> None:
+    def on_cell(cell: int, cells: int, heading: str) -> None:
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
     ended = execute(
@@ -154,17 +155,17 @@ def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell
         environment=environment.of_tests(),
         cwd=root,
         timeout=_NOTEBOOK_LIMIT_S,
-        progress=progress,
+        on_cell=on_cell,
     )
     return of_outcome(ended) or verdict
 
 
-def _owner(asked: Suite, folder: Path, place: Place, root: Path) -> Owner:
+def _owner(asked: Suite, folder: Path, execution: Execution, root: Path) -> Owner:
     given = {
         "project": asked.project,
         "pytest_arguments": " ".join(asked.pytest_arguments),
         "chunks": len(asked.chunks),
-        "jobs": place.jobs,
+        "jobs": execution.jobs,
         "gradient_guard": asked.gradient_guard,
         "compared_with": asked.earlier or "nothing",
     }
@@ -175,7 +176,7 @@ def _owner(asked: Suite, folder: Path, place: Place, root: Path) -> Owner:
         started=now(),
         initiative=INITIATIVE,
         phase=folder.name,
-        stamp=check_stamp(place.stamp) if place.stamp else new_stamp(),
+        stamp=check_stamp(execution.stamp) if execution.stamp else new_stamp(),
         title=f"Triage of {folder.name}",
         notebook=project.shown(project.notebook(_SUITE_NOTEBOOK, root), root),
         notebook_sha256=files.sha256(project.notebook(_SUITE_NOTEBOOK, root)),
@@ -193,8 +194,8 @@ def _line(result: ChunkResult, asked: Suite) -> str:
     )
 
 
-def _suite_folder(place: Place, root: Path, name: str) -> Path:
-    return (place.reports or root / project.REPORTS).resolve() / INITIATIVE / name
+def _suite_folder(execution: Execution, root: Path, name: str) -> Path:
+    return (execution.reports or root / project.REPORTS).resolve() / INITIATIVE / name
 
 
 def _name(suite_root: Path) -> str:
@@ -202,13 +203,13 @@ def _name(suite_root: Path) -> str:
     return re.sub(r"[^\w.-]+", "_", suite_root.name).strip("._") or "suite"
 
 
-def _runs(folder: Path) -> list[outcome.Run]:
+def _runs(folder: Path) -> list[conclusion.StoredTriage]:
     """The triages of a suite in order of their stamps; what cannot be read is left out."""
-    found = (outcome.read(path.parent) for path in sorted(folder.glob(f"[0-9]*/{Suite.file}")))
+    found = (conclusion.read(path.parent) for path in sorted(folder.glob(f"[0-9]*/{Suite.file}")))
     return [run for run in found if run is not None]
 
 
-def _earlier(folder: Path, against: str | None) -> outcome.Run | None:
+def _earlier(folder: Path, against: str | None) -> conclusion.StoredTriage | None:
     """The run to compare with: the one that is asked for, or the last that came to its end, or none."""
     finished = {run.stamp: run for run in _runs(folder) if run.triage and run.status in ("passed", "failed")}
     if against is not None and against not in finished:

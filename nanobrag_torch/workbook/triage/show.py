@@ -11,14 +11,14 @@ from matplotlib.ticker import MaxNLocator
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
-from nanobrag_torch.workbook.records.triage import ChunkResult, Outcome, Suite, TestResult, Triage
-from nanobrag_torch.workbook.show import tables as display
+from nanobrag_torch.workbook.records.triage import ChunkResult, Suite, TestOutcome, TestResult, Triage
+from nanobrag_torch.workbook.show import tables
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 from nanobrag_torch.workbook.show.tables import Table
-from nanobrag_torch.workbook.triage import outcome
+from nanobrag_torch.workbook.triage import conclusion
 
 #: Okabe and Ito's palette: an outcome keeps its colour in every figure.
-COLOURS: dict[Outcome, str] = {
+COLOURS: dict[TestOutcome, str] = {
     "passed": "#009E73",
     "skipped": "#BBBBBB",
     "xfailed": "#56B4E9",
@@ -53,7 +53,7 @@ class View:
 
 def read(folder: Path) -> View:
     """The triage in a report folder. Raises ``Blocked`` where the folder holds none."""
-    run = outcome.read(folder)
+    run = conclusion.read(folder)
     if run is None or run.triage is None:
         raise Blocked(f"{folder.name} holds no finished triage: give report_folder the path of one.")
     return View(run.suite, run.results, run.triage)
@@ -128,7 +128,7 @@ def slowest(view: View, most: int) -> Table:
 
 def verdict(view: View) -> Table:
     """The conclusion."""
-    return display.verdict(outcome.verdict(view.triage, view.suite))
+    return tables.verdict(conclusion.verdict(view.triage, view.suite))
 
 
 def draw_chunks(view: View) -> Drawing:
@@ -212,8 +212,8 @@ def _short(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 20]} … {label[-17:]}"
 
 
-def _counts(tests: Iterable[TestResult]) -> dict[Outcome, int]:
-    counts: dict[Outcome, int] = {}
+def _counts(tests: Iterable[TestResult]) -> dict[TestOutcome, int]:
+    counts: dict[TestOutcome, int] = {}
     for test in tests:
         counts[test.outcome] = counts.get(test.outcome, 0) + 1
     return counts

@@ -39,7 +39,7 @@ def test_every_finding_has_its_evidence(test: str, found: Evidence, control: Evi
 
 
 def test_every_row_of_the_table_is_reached_by_some_case_above() -> None:
-    codes = {row.code for row in verdict.FINDINGS}
+    codes = {row.code for row in verdict.RULES}
     assert codes == {"graph_severed", "not_finite", "gradient_wrong", "dark_image", "healthy", "inconclusive"}
 
 

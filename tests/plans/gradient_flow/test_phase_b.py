@@ -7,7 +7,7 @@ from nanobrag_torch.workbook import Blocked, InputError, Report, investigation
 
 audit = investigation("gradient-flow", "phase_b")
 records = investigation("gradient-flow", "records")
-Audit, AuditedSuite, Finding = records.Audit, records.AuditedSuite, records.Finding
+Audit, AuditedSuite, AuditFinding = records.Audit, records.AuditedSuite, records.AuditFinding
 
 SUITE = """
 import torch
@@ -55,7 +55,9 @@ def test_a_suite_that_cannot_run_blocks(checkout: Path):
 
 
 def suite(ran: int, passed: int, hollow: int) -> AuditedSuite:
-    findings = tuple(Finding(test=f"t{i}", check="gradcheck", kind="all zero", message="zero") for i in range(hollow))
+    findings = tuple(
+        AuditFinding(test=f"t{i}", check="gradcheck", kind="all zero", message="zero") for i in range(hollow)
+    )
     return AuditedSuite(tests="t.py", ran=ran, passed=passed, hollow=hollow, findings=findings)
 
 

@@ -12,7 +12,7 @@ def block(body: str) -> str:
 
 
 def test_values_are_read_from_literals_names_tables_and_tensors() -> None:
-    script = brief_script.read(
+    script = brief_script.read_script(
         block(
             "size = 64\n"
             "table = {'cell_a': torch.tensor(70.5, requires_grad=True)}\n"
@@ -39,7 +39,7 @@ def test_what_a_script_leaves_out_has_the_value_of_the_configs() -> None:
 
 def test_a_script_is_never_run(tmp_path: Path) -> None:
     trace = tmp_path / "ran"
-    brief_script.read(block(f"open({str(trace)!r}, 'w')\nimport nothing_of_that_name\nraise SystemExit(3)"))
+    brief_script.read_script(block(f"open({str(trace)!r}, 'w')\nimport nothing_of_that_name\nraise SystemExit(3)"))
     assert not trace.exists() and "nothing_of_that_name" not in sys.modules
 
 
@@ -56,7 +56,7 @@ def test_a_script_is_never_run(tmp_path: Path) -> None:
 )
 def test_a_script_that_cannot_be_read_says_why(body: str, said: str) -> None:
     with pytest.raises(InputError, match="How-To Map, script") as error:
-        brief_script.read(block(body))
+        brief_script.read_script(block(body))
     assert said in str(error.value)
 
 
@@ -65,4 +65,4 @@ def test_a_script_that_cannot_be_read_says_why(body: str, said: str) -> None:
 )
 def test_a_block_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="How-To Map, script"):
-        brief_script.read(text)
+        brief_script.read_script(text)

@@ -11,7 +11,7 @@ from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.parity import cases as parity
 from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss, Parity, ParityCase
 from nanobrag_torch.workbook.report.folder import key_numbers, verify
-from nanobrag_torch.workbook.running.run import Request, run
+from nanobrag_torch.workbook.running.run import RunRequest, run
 
 GOLDEN = str(PROJECT / "tests" / "golden")
 
@@ -107,7 +107,7 @@ def test_one_pixel_one_line_or_one_gradient_is_enough_to_fail(found, between, co
 def test_the_notebook_leaves_a_report_with_table_worst_case_and_gradient(tmp_path, monkeypatch):
     monkeypatch.chdir(PROJECT)
     monkeypatch.delenv("NB_C_BIN", raising=False)
-    request = Request(
+    request = RunRequest(
         notebook=PROJECT / "notebooks" / "parity" / "parity.ipynb",
         parameters=(("cases", "base_triclinic energy"), ("nodes", "6")),
         reports=tmp_path,

@@ -10,7 +10,7 @@ from finished import finished
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.plans import header as plan_header
 from nanobrag_torch.workbook.plans import run as plan
-from nanobrag_torch.workbook.plans.progress import progress
+from nanobrag_torch.workbook.plans.progress import phase_states
 from nanobrag_torch.workbook.report.archive import scan
 from nanobrag_torch.workbook.report.folder import verify
 
@@ -87,7 +87,7 @@ def run(checkout: Path, phase: str = "", **changes) -> tuple[int, str, Telling]:
     chosen = plan_header.read("trial", checkout)
     session = plan.Session(chosen, chosen.phases(phase), checkout, checkout / "reports", **changes)
     told = Telling()
-    code, action = plan.execute(session, told)
+    code, action = plan.run_plan(session, told)
     return code, action, told
 
 
@@ -201,14 +201,14 @@ def test_a_stamp_that_is_asked_for_is_used_by_every_phase(checkout: Path):
 def test_the_state_of_a_phase_follows_its_latest_run(checkout: Path):
     reports = checkout / "reports"
     chosen = plan_header.read("trial", checkout)
-    assert [step.state for step in progress(chosen, scan(reports))] == ["open"] * 3
+    assert [step.state for step in phase_states(chosen, scan(reports))] == ["open"] * 3
     folder = finished(reports, initiative="trial", phase="phase_a")
     (folder / "result.json").write_text('{"answer": 1}')
-    states = progress(chosen, scan(reports))
+    states = phase_states(chosen, scan(reports))
     assert [step.state for step in states] == ["done", "open", "open"]
     assert states[0].criteria[0].because == "result.answer = 1"
     (folder / "result.json").write_text('{"answer": "one"}')
-    assert progress(chosen, scan(reports))[0].state == "failed"
+    assert phase_states(chosen, scan(reports))[0].state == "failed"
 
 
 def test_the_command_runs_a_plan_and_ends_with_the_index(checkout: Path):

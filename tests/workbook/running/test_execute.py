@@ -10,7 +10,7 @@ from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute
 from nanobrag_torch.workbook.running.outcomes import Outcome
 
 
-class Run:
+class Executed:
     """One execution of a notebook with these cells, and what it left."""
 
     def __init__(self, folder: Path, *cells: str, timeout: int = 60, guards: dict[str, str] | None = None) -> None:
@@ -25,7 +25,7 @@ class Run:
             environment=environment.of_kernel(guards or {}),
             cwd=checkout,
             timeout=timeout,
-            progress=lambda *what: self.told.append(what),
+            on_cell=lambda *what: self.told.append(what),
         )
         self.log = self.output.with_name(KERNEL_LOG).read_text()
 
@@ -37,7 +37,7 @@ class Run:
 
 def test_a_notebook_runs_with_its_parameters_in_its_folder_under_its_guards(tmp_path: Path) -> None:
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-    run = Run(
+    run = Executed(
         tmp_path,
         "import os\nprint(report_folder, os.path.basename(os.getcwd()))",
         "print(os.environ['CUDA_VISIBLE_DEVICES'], 'KMP_DUPLICATE_LIB_OK' in os.environ)",
@@ -50,35 +50,35 @@ def test_a_notebook_runs_with_its_parameters_in_its_folder_under_its_guards(tmp_
 
 
 def test_an_executed_notebook_names_no_place_on_this_machine(tmp_path: Path) -> None:
-    run = Run(tmp_path, "x = 1")
+    run = Executed(tmp_path, "x = 1")
     assert str(tmp_path) not in run.output.read_text()
 
 
 def test_a_cell_that_raises_is_recorded_with_its_error_and_ends_the_run(tmp_path: Path) -> None:
-    run = Run(tmp_path, "print('before')", "raise ValueError('wrong <b>cell</b>')", "print('after')")
+    run = Executed(tmp_path, "print('before')", "raise ValueError('wrong <b>cell</b>')", "print('after')")
     assert run.outcome == Outcome("raised", "ValueError", "wrong <b>cell</b>", 4)
     assert "before\n" in run.texts and "after\n" not in run.texts
     assert "wrong <b>cell</b>" in run.output.read_text()
 
 
 def test_a_kernel_that_dies_says_how_and_with_which_last_words(tmp_path: Path) -> None:
-    run = Run(tmp_path, "print('before')", "import os\nos.write(2, b'last words')\nos._exit(7)")
+    run = Executed(tmp_path, "print('before')", "import os\nos.write(2, b'last words')\nos._exit(7)")
     assert run.outcome == Outcome("died", detail="the kernel ended with exit code 7", cell=4)
     assert "before\n" in run.texts and run.log == "last words"
 
 
 def test_a_kernel_that_is_killed_is_told_from_one_that_ends(tmp_path: Path) -> None:
-    run = Run(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    run = Executed(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert run.outcome.end == "died" and "SIGKILL" in run.outcome.detail and "memory" in run.outcome.detail
 
 
 def test_a_kernel_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
-    run = Run(tmp_path, "import ctypes\nctypes.string_at(0)")
+    run = Executed(tmp_path, "import ctypes\nctypes.string_at(0)")
     assert run.outcome == Outcome("died", detail="the kernel was ended by SIGSEGV", cell=3)
 
 
 def test_a_cell_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    run = Run(tmp_path, "print('before', flush=True)", "import time\ntime.sleep(600)", timeout=2)
+    run = Executed(tmp_path, "print('before', flush=True)", "import time\ntime.sleep(600)", timeout=2)
     assert run.outcome == Outcome("timeout", detail="a cell took longer than 2 s", cell=4)
     assert "before\n" in run.texts
 
@@ -92,7 +92,7 @@ def test_progress_tells_the_nearest_heading(tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
     execute(
         notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
-        progress=lambda *what: told.append(what),
+        on_cell=lambda *what: told.append(what),
     )  # fmt: skip
     assert told[-1] == (3, 3, "The cell")
 
@@ -105,6 +105,6 @@ def test_a_kernel_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     nbformat.write(content, notebook)
     outcome = execute(
         notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
-        progress=pytest.fail,
+        on_cell=pytest.fail,
     )  # fmt: skip
     assert outcome.end == "no kernel" and "no-such-kernel" in outcome.detail

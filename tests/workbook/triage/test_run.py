@@ -10,7 +10,7 @@ import checkouts
 import pytest
 
 from nanobrag_torch.workbook.report.folder import verify
-from nanobrag_torch.workbook.triage import outcome
+from nanobrag_torch.workbook.triage import conclusion
 
 _SUITE = {
     "test_a.py": (
@@ -78,7 +78,7 @@ def test_a_later_run_says_what_changed(checkout, first):
     write_suite(checkout, value=1, last="assert 'lost' == 'found'")
     done = triage(checkout, "run", "--chunks", "2", "--no-guard", "--project", "suite")
     assert done.returncode == 1, done.stderr
-    run = outcome.read(reports(checkout)[-1])
+    run = conclusion.read(reports(checkout)[-1])
     assert run is not None and run.triage is not None and run.triage.difference is not None
     changed = run.triage.difference
     assert (changed.earlier, changed.new, changed.fixed) == (
@@ -110,7 +110,7 @@ def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(checkou
     interrupted, resumed = reports(checkout)[-2:]
     assert [(path / "status").read_text() for path in (interrupted, resumed)] == ["interrupted\n", "failed\n"]
     assert verify(interrupted) == verify(resumed) == []
-    run = outcome.read(resumed)
+    run = conclusion.read(resumed)
     assert run is not None and run.triage is not None and run.suite.resumed == interrupted.name
     assert run.triage.counts == {"passed": 4, "failed": 2}
     assert not list(working.glob(".*.running"))

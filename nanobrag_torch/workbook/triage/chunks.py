@@ -8,7 +8,7 @@ from threading import Event
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.machine import environment, processes
-from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkResult, End, Suite
+from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkEnd, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.triage import events
@@ -20,7 +20,7 @@ LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
 FOLDER = "chunks"
 _LOOK_S = 0.1
 #: pytest's exit codes after its own end (docs of pytest, "Exit codes"): the end of the chunk, and the words for it.
-_ENDS: dict[int, tuple[End, str]] = {
+_ENDS: dict[int, tuple[ChunkEnd, str]] = {
     0: ("completed", "every test passed"),
     1: ("completed", "some tests failed"),
     2: ("stopped", "pytest was interrupted from within"),
@@ -92,7 +92,7 @@ def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Eve
         return process.wait(), late
 
 
-def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[End, str]:
+def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[ChunkEnd, str]:
     if late:
         return "timed out", f"it took longer than {limit_s} s and was ended"
     if code < 0:

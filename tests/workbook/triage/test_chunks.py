@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from nanobrag_torch.workbook.records.triage import Suite
-from nanobrag_torch.workbook.triage import chunk as chunks
+from nanobrag_torch.workbook.triage import chunks
 from nanobrag_torch.workbook.triage.suite import collect, divide
 
 

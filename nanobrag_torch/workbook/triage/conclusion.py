@@ -17,12 +17,11 @@ from nanobrag_torch.workbook.records.triage import (
     Triage,
 )
 from nanobrag_torch.workbook.report.folder import Report
-from nanobrag_torch.workbook.triage import chunk as chunks
-from nanobrag_torch.workbook.triage import clusters
+from nanobrag_torch.workbook.triage import chunks, clusters
 
 
 @dataclass(frozen=True)
-class Run:
+class StoredTriage:
     """A triage as its report holds it; ``triage`` is None where it did not come to its end."""
 
     stamp: str
@@ -32,13 +31,13 @@ class Run:
     triage: Triage | None
 
 
-def read(report: Path) -> Run | None:
+def read(report: Path) -> StoredTriage | None:
     """The triage in a report folder; None where it holds none that can be read."""
     folder = Report(report)
     suite, manifest = folder.read(Suite), folder.read(Manifest)
     if suite is None:
         return None
-    return Run(
+    return StoredTriage(
         stamp=report.name,
         status=manifest.status if manifest else "running",
         suite=suite,
@@ -53,7 +52,7 @@ def read_results(report: Path, suite: Suite) -> tuple[ChunkResult, ...]:
     return tuple(result for result in found if result is not None)
 
 
-def conclude(results: Iterable[ChunkResult], earlier: Run | None) -> Triage:
+def conclude(results: Iterable[ChunkResult], earlier: StoredTriage | None) -> Triage:
     """Count and group the tests of a run, and compare it with an earlier one where there is one."""
     results = tuple(results)
     tests = _tests(results)

@@ -3,7 +3,7 @@
 import pytest
 
 from nanobrag_torch.workbook.records.triage import ChunkResult, Failure, GuardFinding, Move, Suite, TestResult
-from nanobrag_torch.workbook.triage.outcome import Run, conclude, verdict
+from nanobrag_torch.workbook.triage.conclusion import StoredTriage, conclude, verdict
 
 SUITE = Suite(project=".", pytest_arguments=(), chunks=(), time_limit_s=60, gradient_guard=True)
 
@@ -20,9 +20,9 @@ def chunk(**outcomes: str) -> ChunkResult:
     )
 
 
-def run(**outcomes: str) -> Run:
+def run(**outcomes: str) -> StoredTriage:
     result = chunk(**outcomes)
-    return Run("20260101T000000Z", "failed", SUITE, (result,), conclude([result], None))
+    return StoredTriage("20260101T000000Z", "failed", SUITE, (result,), conclude([result], None))
 
 
 def test_every_change_since_an_earlier_run_has_a_name():
