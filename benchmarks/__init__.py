@@ -1,1 +1,1 @@
-"""Measures the simulator: ``python -m benchmarks --help``."""
+"""Benchmarks of the simulator: ``python -m benchmarks --help``."""

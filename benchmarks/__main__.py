@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure the simulator on this machine, in turns with the C program where there is one."""
+"""Command ``python -m benchmarks``: measure the simulator on this machine, in turns with the C program."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Who is measured: one way of computing an image, or an image and its gradient, each."""
+"""Contestants of a measurement: ways of computing an image, or an image and its gradient."""
 
 import os
 import subprocess
@@ -20,9 +20,13 @@ LARGEST = {"formula": 2**22, "torch": 2**25}
 
 @dataclass(frozen=True)
 class Contestant:
-    """``prepare`` makes a workload ready and returns what is timed, or None where it does not take part.
+    """A way of computing images that is measured.
 
-    ``repeats`` says whether its turn is filled with calls: a process of its own is as cold each time.
+    Attributes:
+        name: Engine, precision, gradient and threads.
+        prepare: Makes a workload ready and returns a function that runs it and gives the seconds, or None where the
+            contestant does not take part.
+        repeats: True if its turn is filled with calls; a process of its own is as cold each time.
     """
 
     name: str
@@ -31,7 +35,14 @@ class Contestant:
 
 
 def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | None = None) -> Contestant:
-    """This package: ``engine`` and ``dtype`` as the simulator takes them, ``gradient`` "", "cell" or "everything"."""
+    """Make a contestant of this package.
+
+    Args:
+        engine: As the simulator takes it.
+        dtype: Precision of the evaluation.
+        gradient: "" for the image alone, or "cell" or "everything".
+        threads: Threads of torch and of the engine; None for those of the process.
+    """
     words = [engine, str(dtype).removeprefix("torch."), gradient and f"+ gradient of {gradient}"]
     words += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
 
@@ -58,7 +69,7 @@ def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | Non
 
 
 def c_program(loop_only: bool) -> Contestant | None:
-    """The C program, if the environment names it: its whole process, or what that takes longer than for one pixel."""
+    """Make a contestant of the C program, if the environment names it: its whole process, or its pixel loop alone."""
     binary = os.environ.get(C_BINARY)
     if not binary:
         return None
@@ -80,7 +91,7 @@ def c_program(loop_only: bool) -> Contestant | None:
 
 
 def write_list(path: Path) -> None:
-    """The structure factors of the workloads as text."""
+    """Write the structure factors of the workloads as text."""
     values = structure_factors()
     indices = (torch.nonzero(values > -1) - HIGHEST_INDEX).tolist()
     lines = [f"{h} {k} {l} {value:.3f}" for (h, k, l), value in zip(indices, values.flatten().tolist(), strict=True)]
@@ -96,7 +107,7 @@ def _process(command: list[str], folder: str) -> float:
 
 
 def contestants(threads: int) -> list[Contestant]:
-    """Everyone who takes part, the C program where there is one."""
+    """Contestants on this machine, the C program among them where there is one."""
     f64, f32 = torch.float64, torch.float32
     own = [
         ours("auto", f64, threads=threads),

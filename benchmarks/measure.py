@@ -18,7 +18,7 @@ TURN = 0.3
 
 
 @dataclass(frozen=True)
-class Row:
+class Timing:
     """Seconds of a call in each round of one contestant on one workload."""
 
     workload: str
@@ -39,17 +39,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Measurement:
-    """All rows, and the machine that they belong to."""
+    """Timings, and the machine that they belong to."""
 
     machine: dict[str, Any]
-    rows: list[Row]
+    rows: list[Timing]
 
-    def row(self, workload: str, contestant: str) -> Row | None:
-        """One row, or None where that contestant did not take part."""
+    def row(self, workload: str, contestant: str) -> Timing | None:
+        """Timing of a contestant on a workload, or None where it did not take part."""
         return next((row for row in self.rows if (row.workload, row.contestant) == (workload, contestant)), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for a JSON file."""
+        """Dictionary of everything, for a JSON file."""
         rows = [asdict(row) | {"median": row.median, "nanoseconds": row.nanoseconds} for row in self.rows]
         return {"machine": self.machine, "rows": rows}
 
@@ -69,7 +69,14 @@ def turn(run: Callable[[], float], seconds: float) -> float:
 def measure(
     loads: Sequence[Workload], entrants: Sequence[Contestant], rounds: int, tell: Callable[[str], None]
 ) -> Measurement:
-    """Run every contestant once to warm up, then ``rounds`` times in turns of repeated calls."""
+    """Run every contestant once to warm up, then in turns of repeated calls.
+
+    Args:
+        loads: Workloads.
+        entrants: Contestants.
+        rounds: Turns of each contestant on each workload.
+        tell: Called with a line of progress.
+    """
     rows = []
     for load in loads:
         ready = [(entrant, entrant.prepare(load)) for entrant in entrants]
@@ -77,7 +84,7 @@ def measure(
         for entrant, run in taking_part:
             tell(f"{load.name}: {entrant.name}")
             run()
-        results = [Row(load.name, entrant.name, load.evaluations) for entrant, _ in taking_part]
+        results = [Timing(load.name, entrant.name, load.evaluations) for entrant, _ in taking_part]
         for number in range(rounds):
             tell(f"{load.name}: round {number + 1} of {rounds}")
             for row, (entrant, run) in zip(results, taking_part, strict=True):
@@ -87,7 +94,7 @@ def measure(
 
 
 def machine() -> dict[str, Any]:
-    """What the times depend on: processor, vector registers, threads, versions."""
+    """Conditions of a measurement: processor, vector registers, threads, versions."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()

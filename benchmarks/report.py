@@ -1,4 +1,4 @@
-"""A measurement as a table, as a figure, and as the ratios that matter."""
+"""Report of a measurement: table, figure, and ratios of times."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.measure import Measurement, Row
-from benchmarks.scaling import Point, as_dicts
+from benchmarks.measure import Measurement, Timing
+from benchmarks.scaling import ScalingTime, as_dicts
 from benchmarks.workloads import WORKLOADS
 
-#: What is divided by what: (name of the ratio, dividend, divisor), the names of contestants without their threads.
+#: Ratios of times: (name, dividend, divisor), by the names of contestants without their threads.
 RATIOS = (
     ("C loop / image, float64", "C, pixel loop", "auto float64"),
     ("C loop / image, float32", "C, pixel loop", "auto float32"),
@@ -22,14 +22,14 @@ RATIOS = (
 )
 
 
-def find(measurement: Measurement, workload: str, name: str) -> Row | None:
-    """The row of a contestant by its name, or by its name without the number of threads (then with the most)."""
+def find(measurement: Measurement, workload: str, name: str) -> Timing | None:
+    """Timing of a contestant by its name, or by its name without the number of threads (then with the most)."""
     exact = measurement.row(workload, name)
     others = [row for row in measurement.rows if row.workload == workload and _without_threads(row) == name]
     return exact or max(others, key=lambda row: row.contestant, default=None)
 
 
-def _without_threads(row: Row) -> str:
+def _without_threads(row: Timing) -> str:
     words = row.contestant.split()
     return " ".join(words[:-2]) if words[-1].startswith("thread") else row.contestant
 
@@ -40,7 +40,7 @@ def workloads(measurement: Measurement) -> list[str]:
 
 
 def times(measurement: Measurement) -> Table:
-    """Nanoseconds of one evaluation."""
+    """Table of the nanoseconds of one evaluation."""
     names = list(dict.fromkeys(row.contestant for row in measurement.rows))
     return _table(
         "ns per pixel x sub-pixel x source x phi x domain (median)",
@@ -49,7 +49,7 @@ def times(measurement: Measurement) -> Table:
     )
 
 
-def _table(title: str, measurement: Measurement, rows: dict[str, dict[str, Row | None]]) -> Table:
+def _table(title: str, measurement: Measurement, rows: dict[str, dict[str, Timing | None]]) -> Table:
     table = Table("", *workloads(measurement), title=title)
     for name, cells in rows.items():
         table.add_row(name, *(f"{row.nanoseconds:.3g}" if row else "" for row in cells.values()))
@@ -73,7 +73,7 @@ def ratios(measurement: Measurement) -> dict[str, dict[str, float]]:
 
 
 def ratio_table(measurement: Measurement) -> Table:
-    """``ratios`` as a table."""
+    """Table of ``ratios``."""
     loads = workloads(measurement)
     table = Table("", *loads, title="ratios of medians")
     for name, cells in ratios(measurement).items():
@@ -81,8 +81,8 @@ def ratio_table(measurement: Measurement) -> Table:
     return table
 
 
-def plot(measurement: Measurement, points: list[Point], path: Path) -> None:
-    """Bars of the times, one group a workload, and the growth of time where it was measured."""
+def plot(measurement: Measurement, points: list[ScalingTime], path: Path) -> None:
+    """Draw bars of the times, one group a workload, and the growth of time where it was measured."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -109,7 +109,7 @@ def plot(measurement: Measurement, points: list[Point], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _plot_growth(axes: Any, points: list[Point]) -> None:
+def _plot_growth(axes: Any, points: list[ScalingTime]) -> None:
     for varied in dict.fromkeys(point.varied for point in points):
         chosen = [point for point in points if point.varied == varied]
         work = [point.pixels**2 * point.domains for point in chosen]
@@ -119,7 +119,7 @@ def _plot_growth(axes: Any, points: list[Point]) -> None:
     axes.legend()
 
 
-def keep(measurement: Measurement, points: list[Point], folder: Path) -> None:
+def keep(measurement: Measurement, points: list[ScalingTime], folder: Path) -> None:
     """Write ``benchmark.json`` and ``benchmark.png`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     content = measurement.as_dict() | {"ratios": ratios(measurement), "scaling": as_dicts(points)}

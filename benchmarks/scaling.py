@@ -1,4 +1,4 @@
-"""Whether time is proportional to pixels and to domains."""
+"""Scaling: growth of the time of an image with pixels and with domains."""
 
 import statistics
 from collections.abc import Callable
@@ -18,7 +18,7 @@ BASE, FIXED_DOMAINS, FIXED_SIDE = WORKLOADS["W3"], 10, 512
 
 
 @dataclass(frozen=True)
-class Point:
+class ScalingTime:
     """Median seconds of an image of ``pixels`` by ``pixels`` with ``domains``."""
 
     varied: str
@@ -27,14 +27,14 @@ class Point:
     seconds: float
 
 
-def scaling(rounds: int, threads: int, tell: Callable[[str], None]) -> list[Point]:
+def scaling(rounds: int, threads: int, tell: Callable[[str], None]) -> list[ScalingTime]:
     """Image times over sides of the detector and over domains, in float64."""
     loads = [("pixels", replace(BASE, pixels=side, domains=FIXED_DOMAINS)) for side in SIDES]
     loads += [("domains", replace(BASE, pixels=FIXED_SIDE, domains=domains)) for domains in DOMAINS]
     points = []
     for varied, load in loads:
         tell(f"scaling: {load.pixels} pixels, {load.domains} domains")
-        points.append(Point(varied, load.pixels, load.domains, _median(load, rounds, threads)))
+        points.append(ScalingTime(varied, load.pixels, load.domains, _median(load, rounds, threads)))
     return points
 
 
@@ -45,6 +45,6 @@ def _median(load: Workload, rounds: int, threads: int) -> float:
     return statistics.median(turn(run, TURN) for _ in range(rounds))
 
 
-def as_dicts(points: list[Point]) -> list[dict[str, Any]]:
-    """The points for a JSON file."""
+def as_dicts(points: list[ScalingTime]) -> list[dict[str, Any]]:
+    """Dictionaries of the points, for a JSON file."""
     return [asdict(point) for point in points]

@@ -1,4 +1,4 @@
-"""What is measured: scenes of known size, one row each."""
+"""Workloads: scenes of known size, one row each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -35,18 +35,18 @@ class Workload:
     table: bool = False
     interpolate: bool = False
     c_nanoseconds: float | None = None
-    """What the C program's pixel loop (-O2, OpenMP, two cores with AVX-512) takes for an evaluation: measured once on
+    """Time of an evaluation in the C program's pixel loop (-O2, OpenMP, two cores with AVX-512), measured once on
     another machine of the kind that docs/engine.md names. A yardstick for where no binary is at hand."""
 
     @property
     def evaluations(self) -> int:
-        """Pixels x sub-pixels x sources x phi steps x domains: what a time is divided by."""
+        """Pixels x sub-pixels x sources x phi steps x domains, the divisor of a time."""
         return self.pixels**2 * self.oversample**2 * self.wavelengths * self.phi_steps * self.domains
 
     def simulator(
         self, dtype: torch.dtype, engine: str = "auto", gradient: str = ""
     ) -> tuple[Simulator, list[torch.Tensor]]:
-        """The simulator, and the leaves that ask for a gradient: none, those of the "cell", or of "everything"."""
+        """Make the simulator, and the leaves that ask for a gradient: none, those of the "cell", or of "everything"."""
         leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=bool(gradient)) for value in self.cell]
         cell: dict[str, Any] = dict(zip(CELL, leaves, strict=True))
         everything = gradient == "everything"
@@ -82,7 +82,7 @@ class Workload:
         return simulator, asked
 
     def arguments(self) -> list[str]:
-        """The same scene as arguments of the C program."""
+        """Arguments of the C program for the same scene."""
         size = DETECTOR_MM / self.pixels
         words = [
             "-cell", *map(str, self.cell), "-N", str(self.cells), "-default_F", "100", "-lambda", str(self.wavelength),
