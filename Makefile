@@ -1,6 +1,9 @@
-# make report : run this project's own plan, phase after phase, and print the path of the index of its reports
-# make test   : everything that CI checks
-# make faults : every fault as often and as hard as promised, about ten minutes
+# make report   : run this project's own plan, phase after phase, and print the path of the index of its reports
+# make test     : everything that CI checks, coverage at the end
+# make docs     : the documentation site in site/, warnings as errors, every link checked
+# make tour     : build the wheel, install it into an empty environment, and try every command in an empty folder
+# make pythons  : the quick tests on every Python from 3.11 to 3.13 that is found
+# make faults   : every fault as often and as hard as promised, about ten minutes
 # Each sets up .venv on a machine that has python3 and make, and starts at once when that is done.
 
 PYTHON ?= python3
@@ -9,14 +12,34 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 PLAN := gradient-flow
 STAMP := $(VENV)/.installed
+PIP := -m pip --disable-pip-version-check --quiet
+# Rooms whose branch coverage must be at least FLOOR percent.
+COVERED := nanobrag_torch/physics/*,nanobrag_torch/doctor/*,nanobrag_torch/workbook/*
+FLOOR := 90
 
-.PHONY: report test faults lint lab clean
+.PHONY: report test docs tour pythons faults lint lab clean
 
 report: $(STAMP)
 	$(BIN)/nanobrag-workbook plan run $(PLAN)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --cov
+	$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(FLOOR) --skip-covered
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
+	$(BIN)/python docs/check_links.py site
+
+tour: $(STAMP)
+	rm -rf build/wheel build/tour
+	$(BIN)/python $(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/tour
+	build/tour/bin/python $(PIP) install "$(TORCH)"
+	build/tour/bin/python $(PIP) install "$$(echo build/wheel/*.whl)[workbook]"
+	$(PYTHON) tests/wheel_tour.py build/tour/bin
+
+pythons: $(STAMP)
+	$(BIN)/python tests/pythons.py "$(TORCH)"
 
 faults: $(STAMP)
 	$(BIN)/python -m pytest tests/faults --faults full
@@ -33,9 +56,9 @@ lab: $(STAMP)
 # torch first and pinned: anything else that asks for torch would pull a build of several gigabytes.
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[io,workbook,dev]"
+	$(BIN)/python $(PIP) install "$(TORCH)"
+	$(BIN)/python $(PIP) install --editable ".[io,workbook,dev,docs]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -85,7 +85,9 @@ def _own_investigation(t: Tour) -> None:
     t.step("plan", "run", "spot-width", says="reports/index.html")
     t.step("plan", "status", "spot-width", says="done")
     t.step("run", "--brief", "plans/spot-width/brief.txt", says="report.html")
-    t.step("plan", "new", "dark-image", "--question", "Why?", "--notebook", "notebooks/spot_width/phase_a_baseline.ipynb")
+    t.step(
+        "plan", "new", "dark-image", "--question", "Why?", "--notebook", "notebooks/spot_width/phase_a_baseline.ipynb"
+    )
     t.step("plan", "copy", "gradient-flow", says="notebooks/gradient_flow")
     t.step("plan", "run", "gradient-flow", "--phase", "b1", says="reports/index.html")
     (t.folder / "suite").mkdir()

@@ -175,7 +175,6 @@ def write_smv(
     wavelength_angstrom: float,
     beam_center_x_mm: float,
     beam_center_y_mm: float,
-    *,
     close_distance_mm: float | None = None,
     phi_deg: float | None = None,
     osc_start_deg: float | None = None,

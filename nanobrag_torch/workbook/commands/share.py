@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.commands.options import ReportFolder
 from nanobrag_torch.workbook.errors import InputError
 
@@ -13,9 +13,12 @@ from nanobrag_torch.workbook.errors import InputError
 def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or one above several.")]) -> None:
     """Hash and read every file of a report again, and name what is not as its manifest says (exit code 1)."""
     from nanobrag_torch.workbook.commands.terminal import complain
+    from nanobrag_torch.workbook.records import catalogue
     from nanobrag_torch.workbook.report import verify as verification
 
     failed = False
+    for problem in catalogue.problems(project.root()):
+        complain(f"{problem}. Records of that investigation are not read.")
     for folder in verification.folders(path):
         problems = verification.verify(folder)
         failed = failed or bool(problems)

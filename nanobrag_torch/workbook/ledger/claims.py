@@ -1,4 +1,4 @@
-"""What the summary of a report claims, held against the numbers of its records."""
+"""Claims of a report's summary, held against the numbers of its records."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
 
 
 def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """The claims of ``summary.md`` in ``folder`` that differ from the manifest or that its numbers do not bear out."""
+    """Claims of ``summary.md`` in ``folder`` that differ from the manifest or that its numbers do not bear out."""
     try:
         text = (folder / SUMMARY).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -36,6 +36,7 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
+    """Fault of a finding that the key numbers, nested by record, do not bear out."""
     claims = [Expression.parse(claim, f"finding {code}") for claim in catalogue.claims(code)]
     if not claims:
         return

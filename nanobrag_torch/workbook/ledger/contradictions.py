@@ -1,4 +1,4 @@
-"""Where runs contradict each other, their plan, or themselves: a table of rules over manifests and plans."""
+"""Contradictions of runs with each other or within themselves: a table of rules over manifests."""
 
 import json
 from collections import defaultdict
@@ -14,7 +14,7 @@ from nanobrag_torch.workbook.report.archive import Run
 
 
 class Contradiction(BaseModel):
-    """Something that cannot be true as it stands: what kind, which folders, and what exactly."""
+    """Something that cannot be true as it stands: its kind, the folders concerned, and a sentence."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ def _another_environment(runs: list[Run]) -> Iterator[Contradiction]:
 
 
 def _environment(manifest: Manifest) -> Iterator[tuple[str, Any, Any]]:
-    """(what, as it was asked for, as the kernel saw it)."""
+    """Triples of a setting: its name, the value asked for, the value that the kernel saw."""
     seen = manifest.environment
     if seen is None:
         return
@@ -69,7 +69,7 @@ def _environment(manifest: Manifest) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _other_numbers(runs: list[Run]) -> Iterator[Contradiction]:
-    """Every repetition is held against the first run of its kind, so the work grows linearly."""
+    """Repetitions with other numbers; each is held against the first run of its kind, so that work grows linearly."""
     alike: dict[str, list[tuple[Run, Manifest]]] = defaultdict(list)
     for run, manifest in _finished(runs):
         if manifest.repository.commit is not None and manifest.numbers:

@@ -1,4 +1,4 @@
-"""The index of all reports and a page for every initiative: single files with relative links, computed each time."""
+"""Index of all reports and a page for every initiative: single files with relative links, computed each time."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Initiative:
-    """One initiative as its page shows it; ``home`` leads from that page to the folder of all reports."""
+    """Content of the page of one initiative; ``home`` leads from that page to the folder of all reports."""
 
     name: str
     home: str
@@ -39,7 +39,7 @@ class Initiative:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything that the index shows."""
+    """Content of the index."""
 
     home: str
     counts: dict[str, int]
@@ -51,7 +51,7 @@ class Overview:
 
 
 def write(reports: Path, root: Path) -> Path:
-    """Write ``index.html`` into ``reports`` and into the folder of every initiative; where the first of them is."""
+    """Write ``index.html`` into ``reports`` and into the folder of every initiative; return the former."""
     books = Books(reports, root)
     ledger = books.ledger()
     written = now()
@@ -83,6 +83,15 @@ def write(reports: Path, root: Path) -> Path:
 def _initiative(
     books: Books, action: NextAction, rows: list[LedgerRow], found: list[Contradiction], written: str
 ) -> Initiative:
+    """Gather the page of one initiative.
+
+    Args:
+        books: all runs and plans.
+        action: next action of the initiative, which names it.
+        rows: its rows of the ledger.
+        found: its contradictions.
+        written: time of writing, for the foot of the page.
+    """
     runs = books.by_initiative.get(action.initiative, [])
     plan = next((plan for plan in books.plans if plan.path == action.plan), None)
     return Initiative(

@@ -1,4 +1,4 @@
-"""The ledger: one table over all runs and plans, computed each time from the manifests and never edited by hand."""
+"""Ledger: one table over all runs and plans, computed each time from the manifests and never edited by hand."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ class _Entry(BaseModel):
 
 
 class LedgerRow(_Entry):
-    """One run; ``seconds`` from start to finish, ``place`` its folder below the reports."""
+    """One run in the ledger; ``seconds`` from start to finish, ``place`` its folder below the reports."""
 
     initiative: str
     phase: str
@@ -44,7 +44,7 @@ class LedgerRow(_Entry):
 
 
 class NextAction(_Entry):
-    """What is to be done now in one initiative."""
+    """Next action in one initiative; ``plan`` is the path of its plan, null without one."""
 
     initiative: str
     plan: str | None
@@ -52,7 +52,7 @@ class NextAction(_Entry):
 
 
 class Ledger(_Entry):
-    """Every run, what is to be done next, and what contradicts what."""
+    """Every run, the next action of every initiative, and the contradictions."""
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
@@ -61,7 +61,7 @@ class Ledger(_Entry):
     contradictions: tuple[Contradiction, ...]
 
     def csv(self) -> str:
-        """The rows as CSV with a column for every key number; texts cannot be taken for formulas."""
+        """Rows as CSV with a column for every key number; texts cannot be taken for formulas."""
         names = sorted({name for row in self.rows for name in row.numbers})
         fields = [name for name in LedgerRow.model_fields if name != "numbers"]
         stream = io.StringIO()
@@ -74,7 +74,7 @@ class Ledger(_Entry):
 
 
 class Books:
-    """What the ledger is computed from: runs and plans as they stand now, read once."""
+    """Runs and plans as they stand now, read once; the ledger is computed from them."""
 
     def __init__(self, reports: Path, root: Path) -> None:
         self.root = root
@@ -113,7 +113,7 @@ class Books:
                 yield NextAction(initiative=initiative, plan=None, action=remedy or "No plan names this initiative.")
 
     def _broken_promises(self) -> Iterator[Contradiction]:
-        """Where a plan says more than its runs, or cannot be read."""
+        """Contradictions of plans that say more than their runs, or cannot be read."""
         for problem in self.problems:
             yield Contradiction(kind="plan", places=(), what=problem)
         for problem in catalogue.problems(self.root):
@@ -153,7 +153,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
 
 
 def _numbers(manifest: Manifest) -> dict[str, float]:
-    """The key numbers, gradients after all others: a table shows the first of them."""
+    """Key numbers, gradients after all others: a table shows the first of them."""
     in_order = sorted(manifest.numbers.items(), key=lambda item: GRADIENT in item[0])
     return {name: entry.value for name, entry in in_order}
 

@@ -1,4 +1,4 @@
-"""Small copies of figures that an index carries within itself."""
+"""Thumbnails of figures, which an index carries within itself."""
 
 import base64
 import io
@@ -28,12 +28,12 @@ class Thumbnail:
 
     @property
     def figure(self) -> str:
-        """The figure in full size, as seen from ``reports/``."""
+        """Path of the figure in full size, as seen from ``reports/``."""
         return f"{self.run.place}/{FIGURES}/{self.name}"
 
 
 def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
-    """The figures of the latest finished run of every phase, the latest run first."""
+    """Thumbnails of the latest finished run of every phase, the latest run first."""
     latest: dict[tuple[str, str], Run] = {}
     for run in runs:
         if run.manifest is not None:
@@ -54,7 +54,7 @@ def _of_run(run: Run) -> Iterator[Thumbnail]:
 
 
 def small(path: Path) -> str:
-    """The image in a file, at most ``EDGE`` pixels high and wide, as base64 of a JPEG."""
+    """Shrink the image in a file to at most ``EDGE`` pixels high and wide: base64 of a JPEG."""
     stream = io.BytesIO()
     with Image.open(path) as image:
         copy = image.convert("RGB")

@@ -1,4 +1,4 @@
-"""The timeline of gradients: every gradient of an initiative over its runs, as small curves without axes."""
+"""Timeline of gradients: every gradient of an initiative over its runs, as small curves without axes."""
 
 import math
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Curve:
 
     @property
     def path(self) -> str:
-        """The polyline through the dots."""
+        """Points of the polyline through the dots, as SVG writes them."""
         return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots)
 
     @property
@@ -49,8 +49,10 @@ class Curve:
 
 
 def timeline(runs: Iterable[Run]) -> tuple[Curve, ...]:
-    """A curve for every gradient among the key numbers of ``runs``, by phase and name; values that are not finite
-    have no place on a curve and are left out."""
+    """Curves of every gradient among the key numbers of ``runs``, by phase and name.
+
+    Values that are not finite have no place on a curve and are left out.
+    """
     values: dict[tuple[str, str], list[tuple[Run, float]]] = {}
     for run in sorted(runs, key=lambda run: run.stamp):
         for name, entry in run.manifest.numbers.items() if run.manifest else ():
@@ -70,7 +72,7 @@ def _curve(phase: str, name: str, found: list[tuple[Run, float]]) -> Curve:
 
 
 def _height(value: float, low: float, high: float) -> float:
-    """From the top: the highest value at the margin, the lowest at the bottom, equal ones in the middle."""
+    """Distance from the top, in pixels: least for the highest value, equal values in the middle."""
     spread = high - low
     part = (value - low) / spread if spread and math.isfinite(spread) else 0.5
     return MARGIN + (1 - part) * (HEIGHT - 2 * MARGIN)
