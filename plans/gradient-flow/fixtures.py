@@ -1,4 +1,4 @@
-"""A list of structure factors for a fixture: every reflection that its detector can see, with uneven amplitudes."""
+"""List of structure factors for a fixture: every reflection that its detector can see, with uneven amplitudes."""
 
 import math
 
@@ -11,10 +11,15 @@ _MARGIN = 4
 
 
 def listed(scenario: Scenario, B_factor: float, contrast: float) -> Scenario:
-    """The scenario with a list in place of one F for all: F = default_F exp(-B s²) (1 + contrast cos φ(hkl)).
+    """Replace one F for all by a list: F = default_F exp(-B s²) (1 + contrast cos φ(hkl)).
 
-    s is sin(θ)/λ in 1/Angstrom, ``B_factor`` in square Angstrom, ``contrast`` from 0 to below 1. φ runs with h, k and l
-    at rates that no two reflections nearby share, as in a list that was measured.
+    s is sin(θ)/λ in 1/Angstrom. φ runs with h, k and l at rates that no two reflections nearby share, as in a list that
+    was measured.
+
+    Args:
+        scenario: a crystal with one F for all.
+        B_factor: fall-off of the amplitudes, in square Angstrom.
+        contrast: modulation of the amplitudes, from 0 to below 1.
     """
     last = highest_index(scenario) + _MARGIN
     index = torch.arange(-last, last + 1, dtype=torch.float64, device=scenario.device)
@@ -27,7 +32,7 @@ def listed(scenario: Scenario, B_factor: float, contrast: float) -> Scenario:
 
 
 def highest_index(scenario: Scenario) -> int:
-    """The highest index along the longest edge that reaches a corner of the detector."""
+    """Highest index along the longest edge that reaches a corner of the detector."""
     detector = scenario.detector
     corner = math.hypot(detector.spixels, detector.fpixels) * float(detector.pixel_size_mm)
     two_theta = math.atan2(corner, float(detector.distance_mm))

@@ -1,4 +1,4 @@
-"""What the evidence of phase A says: a table of findings, read from the top."""
+"""Verdict of phase A: a table of rules over the evidence, of which the first that holds decides."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,30 +9,36 @@ from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
 
 @dataclass(frozen=True)
 class Facts:
-    """What a finding may depend on."""
+    """Facts that a rule may depend on: the mapped test, the case as found, and the lit control."""
 
     test: TestRecord
     found: Evidence
     control: Evidence
 
     def any(self, *agreements: str) -> bool:
-        """Whether a derivative of either case has one of these agreements."""
+        """Tell whether a derivative of either case has one of these agreements."""
         return any(row.agreement in agreements for case in (self.found, self.control) for row in case.derivatives)
 
     @property
     def found_is_zero(self) -> bool:
-        """Whether the image as found is dark and every gradient of it, and every finite difference, exactly zero."""
+        """True where the image as found is dark, and every gradient and finite difference of it exactly zero."""
         return self.found.dark and all(row.agreement == "zero" for row in self.found.derivatives)
 
     @property
     def control_is_sound(self) -> bool:
-        """Whether the control is lit and its gradients agree with its finite differences."""
+        """True where the control is lit and its gradients agree with its finite differences."""
         return not self.control.dark and all(row.agreement in ("agrees", "zero") for row in self.control.derivatives)
 
 
 @dataclass(frozen=True)
 class VerdictRule:
-    """A row of the table: when it holds, and what it then says (codes in brackets: differentiability.md, 7 to 10)."""
+    """One row of the table.
+
+    Attributes:
+        holds: condition on the facts.
+        code: code of the verdict; ``status``, ``title``, ``sentence`` and ``remedy`` are the rest of it. Codes in
+            brackets within a sentence are those of the doctor's verdicts, explained in docs/doctor.md.
+    """
 
     holds: Callable[[Facts], bool]
     code: str
@@ -96,7 +102,8 @@ RULES = (
     ),
 )
 
-#: What the mapped test adds, by its status and whether the image as found is dark: words, and whether it is explained.
+#: Status of the mapped test, and True for a dark image as found -> clause of the sentence, and True where the evidence
+#: explains the test.
 TEST_CLAUSES: dict[tuple[str, bool], tuple[str, bool]] = {
     ("failed", True): ("The mapped test fails as it was found to: it asks a dark image for gradients.", True),
     ("failed", False): ("The mapped test fails although this case is lit and checked: it tests something else.", False),
@@ -110,7 +117,7 @@ TEST_CLAUSES: dict[tuple[str, bool], tuple[str, bool]] = {
 
 
 def conclude(test: TestRecord, found: Evidence, control: Evidence) -> Verdict:
-    """The verdict on phase A, from the mapped test, the case as found, and the control with structure factors."""
+    """Verdict on phase A, from the mapped test, the case as found, and the control with structure factors."""
     facts = Facts(test, found, control)
     finding = next(row for row in RULES if row.holds(facts))
     clause, explained = TEST_CLAUSES[test.status, found.dark]

@@ -1,4 +1,4 @@
-"""The audit of gradient checks: tests run under the doctor's guard, which sees those that pass without proving."""
+"""Audit of gradient checks: tests run under the gradient guard, which sees the vacuous ones among those that pass."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,17 @@ _PLUGIN = "nanobrag_torch.doctor.pytest_plugin"
 
 
 def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite:
-    """Run the pytest ids in ``tests`` (separated by blanks) under the guard; log and XML are called after ``name``.
+    """Run tests under the gradient guard.
 
-    Raises ``InputError`` for what is no test id, and ``Blocked`` where no test was run to its end.
+    Args:
+        report: takes log, XML and findings.
+        name: first part of the names of these files.
+        tests: pytest ids, separated by blanks.
+        timeout_s: time limit of the run, in seconds.
+
+    Raises:
+        InputError: a word is no pytest id.
+        Blocked: pytest did not run to its end.
     """
     nodes = mapped_test.node_ids(tests)
     xml, found = ((report.folder / f"{name}.{suffix}").resolve() for suffix in ("xml", "findings.json"))
@@ -28,12 +36,12 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
         for entry in entries
     )
     ran, passed = _counts(xml)
-    hollow = len({finding.test for finding in findings})
-    return AuditedSuite(tests=tests, ran=ran, passed=passed, hollow=hollow, findings=findings)
+    vacuous = len({finding.test for finding in findings})
+    return AuditedSuite(tests=tests, ran=ran, passed=passed, hollow=vacuous, findings=findings)
 
 
 def conclude(audit: Audit) -> Verdict:
-    """The verdict of the audit: hollow checks were there, and the repaired tests have none."""
+    """Verdict of the audit: vacuous checks were there, and the repaired tests have none."""
     before, after = audit.as_found, audit.repaired
     sentence = (
         f"Of {before.ran} checks as found {before.passed} pass, and {before.hollow} prove nothing: they look at a dark "
@@ -48,12 +56,12 @@ def conclude(audit: Audit) -> Verdict:
         )  # fmt: skip
     return Verdict(
         code="audit_open", status="failed", title="The audit does not explain the checks", sentence=sentence,
-        remedy="Read the findings: a repaired test is hollow or fails, or no hollow check was found.",
+        remedy="Read the findings: a repaired test is vacuous or fails, or no vacuous check was found.",
     )  # fmt: skip
 
 
 def table(audit: Audit) -> Table:
-    """Both suites in numbers."""
+    """Table of both suites in numbers."""
     rows = [
         (name, str(suite.ran), str(suite.passed), str(suite.hollow))
         for name, suite in (("as found", audit.as_found), ("repaired", audit.repaired))
@@ -62,13 +70,13 @@ def table(audit: Audit) -> Table:
 
 
 def findings(suite: AuditedSuite) -> Table:
-    """What the guard says, test by test."""
+    """Table of the guard's findings, test by test."""
     rows = tuple((each.test.rpartition("::")[2], each.check, each.kind, each.message) for each in suite.findings)
     return Table(caption="What the guard says", columns=("test", "check", "kind", "message"), rows=rows)
 
 
 def _counts(xml: Path) -> tuple[int, int]:
-    """(tests that ran, tests that passed) in a JUnit report."""
+    """Numbers of tests that ran and of tests that passed in a JUnit report."""
     ran = [case for case in ElementTree.parse(xml).iter("testcase") if case.find("skipped") is None]
     passed = [case for case in ran if case.find("failure") is None and case.find("error") is None]
     return len(ran), len(passed)

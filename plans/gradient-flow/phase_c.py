@@ -1,4 +1,4 @@
-"""Options for a fixture that is lit, compared: which of them makes a gradient test that means something."""
+"""Comparison of options for a lit fixture, held to the strength of the gradients that a test of it would look at."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def weigh(floor: float, *cases: "Case") -> Options:
-    """The cases, from the simplest, held to ``floor``, the least κ of every gradient."""
+    """Hold the cases, from the simplest, to ``floor``, the least κ of every gradient."""
     options = tuple(_option(case.evidence, floor) for case in cases)
     accepted = [option.name for option in options if option.accepted]
     return Options(floor=floor, options=options, accepted=len(accepted), chosen=next(iter(accepted), None))
 
 
 def objection(evidence: Evidence, floor: float) -> str:
-    """What speaks against a lit fixture as a gradient test; empty where nothing does."""
+    """Objection to a fixture as a gradient test, in words; empty where there is none."""
     if evidence.dark:
         return "the image is dark"
     unsure = [row.symbol for row in evidence.derivatives if row.agreement != "agrees"]
@@ -31,12 +31,12 @@ def objection(evidence: Evidence, floor: float) -> str:
 
 
 def smallest_cancellation(evidence: Evidence) -> float:
-    """The least κ of all parameters; 0 where there are no contributions."""
+    """Least κ of all parameters; 0 where there are no contributions."""
     return min(row.cancellation or 0.0 for row in evidence.derivatives)
 
 
 def conclude(options: Options) -> Verdict:
-    """The verdict of phase C: the simplest option that is accepted."""
+    """Verdict of phase C: the simplest option that is accepted."""
     objections = "; ".join(f"{option.name}: {option.because}" for option in options.options if not option.accepted)
     if options.chosen is None:
         return Verdict(
@@ -53,7 +53,7 @@ def conclude(options: Options) -> Verdict:
 
 
 def table(options: Options) -> Table:
-    """The options side by side."""
+    """Table of the options side by side."""
     rows = tuple(
         (
             option.name,

@@ -1,4 +1,4 @@
-"""The options of a fixture as a figure: how much of every gradient is left, beside the floor."""
+"""Figure of the options of a fixture: the part κ of every gradient that is left, beside the floor."""
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ _MARKS = {
 
 
 def cancellations(options: Options) -> Drawing:
-    """κ of every parameter of every option on a logarithmic scale, with the floor."""
+    """Draw κ of every parameter of every option on a logarithmic scale, with the floor."""
     with rc_context(drawing.STYLE):
         figure = Figure(figsize=(10.8, 1.6 + 0.75 * len(options.options)), layout="constrained")
         axes = figure.subplots()
@@ -51,6 +51,14 @@ def cancellations(options: Options) -> Drawing:
 
 
 def _label(axes: Axes, place: int, row: Derivative, height: int) -> None:
+    """Write the symbol of a parameter at its mark.
+
+    Args:
+        axes: the axes.
+        place: position of the option on the vertical axis.
+        row: the parameter.
+        height: distance above the mark, in points.
+    """
     where = (row.cancellation or 0.0, place)
     axes.annotate(row.symbol, where, (0, height), textcoords="offset points", ha="center", fontsize=9)
 

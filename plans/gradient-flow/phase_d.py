@@ -1,4 +1,4 @@
-"""The repaired test verified: it passes, and the fixture that it is built on means something."""
+"""Verification of the repaired test: it passes, and its fixture is lit with gradients that are strong enough."""
 
 from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
 
@@ -7,7 +7,7 @@ from .records import Verified
 
 
 def verify(test: TestRecord, evidence: Evidence, floor: float) -> Verified:
-    """The test that ran, and the evidence on its fixture held to ``floor``, the least κ of every gradient."""
+    """Hold the test that ran, and the evidence on its fixture, to ``floor``, the least κ of every gradient."""
     return Verified(
         test=test.test,
         passed=test.status == "passed",
@@ -20,7 +20,7 @@ def verify(test: TestRecord, evidence: Evidence, floor: float) -> Verified:
 
 
 def conclude(verified: Verified) -> Verdict:
-    """The verdict of phase D."""
+    """Verdict of phase D: the repair holds, or not."""
     if verified.passed and not verified.objection:
         return Verdict(
             code="repair_verified", status="passed", title="The repaired test passes, and means something",

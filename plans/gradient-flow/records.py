@@ -4,7 +4,7 @@ from nanobrag_torch.workbook import Diagnosis, Evidence, KeyNumber, Part, Record
 
 
 class AuditFinding(Part):
-    """What the guard says of one gradient check of one test."""
+    """Finding of the gradient guard on one check of one test."""
 
     test: str
     check: str
@@ -13,7 +13,7 @@ class AuditFinding(Part):
 
 
 class AuditedSuite(Part):
-    """Tests that ran under the guard; ``hollow`` is the number of those that the guard found to prove nothing."""
+    """Tests that ran under the gradient guard; ``hollow`` is the number of those with a vacuous check."""
 
     tests: str
     ran: int
@@ -32,7 +32,7 @@ class Audit(Record):
     repaired: AuditedSuite
 
     def key_numbers(self) -> dict[str, KeyNumber]:
-        """How many tests passed and how many of them are hollow, before and after."""
+        """Numbers of tests that ran, passed and are vacuous, before and after."""
         return {
             f"{name}.{count}": exact(getattr(suite, count))
             for name, suite in (("as_found", self.as_found), ("repaired", self.repaired))
@@ -51,7 +51,14 @@ class Option(Part):
 
 
 class Options(Record):
-    """All options, held to one floor: the least part κ of the contributions that every gradient must keep."""
+    """All options, held to one floor.
+
+    Attributes:
+        floor: least part κ of its contributions that every gradient must keep.
+        options: options, from the simplest.
+        accepted: number of those that are accepted.
+        chosen: name of the first that is accepted.
+    """
 
     file = "options.json"
     borne_out_by = {"option_accepted": "options.accepted > 0"}
@@ -60,10 +67,9 @@ class Options(Record):
     options: tuple[Option, ...]
     accepted: int
     chosen: str | None
-    """The first option that is accepted; they are listed from the simplest."""
 
     def key_numbers(self) -> dict[str, KeyNumber]:
-        """How many are accepted, and of every option the loss, the gradients and the smallest κ."""
+        """Number of accepted options, and of every option the loss, the gradients and the smallest κ."""
         numbers = {"accepted": exact(self.accepted)}
         for option in self.options:
             name = option.name.replace(" ", "_").replace(",", "")
@@ -73,7 +79,7 @@ class Options(Record):
 
 
 class Verified(Record):
-    """The repaired test and its fixture: how it ended, and how strong the gradients are that it looks at."""
+    """End of the repaired test, and strength of the gradients of its fixture."""
 
     file = "verified.json"
     borne_out_by = {

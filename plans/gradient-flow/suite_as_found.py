@@ -13,7 +13,7 @@ from nanobrag_torch.simulator import Simulator
 
 
 def image_sum(cell_a: torch.Tensor, cell_gamma: torch.Tensor) -> torch.Tensor:
-    """The sum of the image of a crystal without structure factors."""
+    """Sum of the image of a crystal without structure factors."""
     config = CrystalConfig(cell_a, 100.0, 100.0, 90.0, 90.0, cell_gamma, N_cells=(5, 5, 5))
     detector = DetectorConfig(spixels=4, fpixels=4, pixel_size_mm=5.0, oversample=1)
     crystal = Crystal(config, dtype=torch.float64)

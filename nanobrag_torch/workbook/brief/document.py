@@ -1,4 +1,4 @@
-"""A brief: the short text that says what to capture now, parsed, checked for contradictions, and frozen."""
+"""Brief: a short text of what to capture now, parsed, checked for contradictions, and frozen."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.brief.text import Item, split_fields
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 
-#: What a run can leave under the names that briefs use.
+#: Files that a run can leave, under the names that briefs use.
 ARTEFACTS = ("pytest.log", "pytest.xml", "exit_code.txt", "gradients.json", "summary.md")
 
 _NAME = r"[A-Za-z0-9][\w.-]*"
@@ -23,7 +23,7 @@ _DO_NOW = re.compile(r"\[([A-Z][A-Z0-9-]*-\d+)\]\s+Phase\s+([A-Z])(\d*)\s+[—�
 _QUOTED = re.compile(r"`([^`]+)`")
 _BARE_NAME = re.compile(r"[\w./$-]+")
 
-#: What briefs ask a person to type, and how a run does the same.
+#: Commands that briefs ask a person to type -> words for how the run does the same.
 _PROVIDED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"export STAMP=\$\(date -u \+%Y%m%dT%H%M%SZ\)"), "done: one stamp for the whole run"),
     (re.compile(r"mkdir -p reports/[\w./$-]+"), "done: the run makes its own folder"),
@@ -35,7 +35,7 @@ _REFUSED = "refused: not executed, and nothing stands in for it"
 
 
 class Instruction(BaseModel):
-    """One command in the text of a brief, and what became of it."""
+    """One command in the text of a brief, and its outcome in words."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,20 @@ class Instruction(BaseModel):
 
 
 class Brief(BaseModel):
-    """What a brief says, field by field; texts are unfolded, commands recognised, nothing executed."""
+    """Content of a brief, field by field; texts are unfolded, commands recognised, nothing executed.
+
+    Attributes:
+        focus: title of the item under work; ``focus_id`` is its identifier, such as "GRADIENT-FLOW-001".
+        tests: pytest ids of the mapped tests.
+        initiative: folder of the reports below ``reports/``; ``phase`` is the folder below that.
+        artefacts: names of the files that the run must leave.
+        phase_letter: "A" for phase A1.
+        command: the pytest run as a person would type it.
+        guards: environment variables that it sets.
+        pytest_options: options of that run, each from the fixed list.
+        instructions: every command in the text with its outcome.
+        parameters: notebook parameters as the embedded script sets them; empty without a script.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,17 +82,20 @@ class Brief(BaseModel):
     next_up: tuple[str, ...]
     instructions: tuple[Instruction, ...]
     parameters: dict[str, Any]
-    """Notebook parameters as the embedded script sets them; empty without a script."""
 
     @property
     def notebook_pattern(self) -> str:
-        """Where the notebook of this brief lies under ``notebooks/``, as a glob pattern."""
+        """Glob pattern of the notebook of this brief below ``notebooks/``."""
         initiative = self.focus_id.rsplit("-", 1)[0].lower().replace("-", "_")
         return f"{initiative}/phase_{self.phase_letter.lower()}_*.ipynb"
 
 
 def read(path: Path) -> tuple[Brief, str]:
-    """The brief in a file, and its text as it stands there. Raises ``InputError``."""
+    """Read the brief in a file: the brief, and its text as it stands there.
+
+    Raises:
+        InputError: the file cannot be read, or is no brief.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -90,7 +106,11 @@ def read(path: Path) -> tuple[Brief, str]:
 
 
 def parse(text: str) -> Brief:
-    """The brief that ``text`` is. Raises ``InputError`` naming the field that is missing, wrong or contradictory."""
+    """Parse the text of a brief.
+
+    Raises:
+        InputError: a field is missing, wrong, or contradicts another; the message names it.
+    """
     fields = split_fields(text)
     focus_id, focus = _match("Focus", _FOCUS, _text(fields, "Focus"), "[INITIATIVE-001] Title")
     do_now = _match("Do Now", _DO_NOW, _text(fields, "Do Now"), "[INITIATIVE-001] Phase A1 — env NAME=VALUE pytest ...")
@@ -144,6 +164,20 @@ def _text(fields: dict[str, list[Item]], name: str) -> str:
 
 
 def _match(field: str, pattern: re.Pattern[str], text: str, form: str) -> tuple[str, ...]:
+    """Match the whole text of a field.
+
+    Args:
+        field: name of the field, for the message.
+        pattern: pattern of the whole text.
+        text: text of the field.
+        form: the pattern in words, for the message.
+
+    Returns:
+        The groups of the match.
+
+    Raises:
+        InputError: the text does not match.
+    """
     match = pattern.fullmatch(text)
     if not match:
         raise InputError.of("brief", field, text, form, "Write it in that form.")
@@ -185,11 +219,33 @@ def _quoted_commands(text: str) -> Iterator[Instruction]:
 
 
 def _agree(one: str, first: str, other: str, second: str) -> None:
+    """Refuse two fields that contradict each other.
+
+    Args:
+        one: name of the field that is blamed.
+        first: its text.
+        other: name of the field that it is held against.
+        second: text of that field.
+
+    Raises:
+        InputError: the two texts differ.
+    """
     if first != second:
         raise InputError.of("brief", one, first, f"what {other} says, {second!r}", "Make the two agree.")
 
 
 def _written(field: str, path: str | None, folder: str, artefacts: tuple[str, ...]) -> None:
+    """Refuse a path that the artefacts of the brief do not list.
+
+    Args:
+        field: name of the field that gives the path.
+        path: the path; None where the field gives none.
+        folder: folder of the report, with ``$STAMP``.
+        artefacts: names of files in that folder.
+
+    Raises:
+        InputError: the path is none of these files.
+    """
     allowed = [f"{folder}/{name}" for name in artefacts]
     if path is not None and path not in allowed:
         raise InputError.of("brief", field, path, f"one of Artifacts: {', '.join(allowed)}", "Make the two agree.")

@@ -1,4 +1,4 @@
-"""The commands of a brief: recognised word by word and rebuilt from fixed lists; nothing is handed to a shell."""
+"""Pytest commands of a brief: recognised word by word and rebuilt from fixed lists; nothing is handed to a shell."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 
-#: The pytest options that may be asked for, with the values that each takes (None: it takes none).
+#: Pytest option that may be asked for -> pattern of its value; None for an option without one.
 PYTEST_OPTIONS: dict[str, str | None] = {
     "-q": None,
     "-v": None,
@@ -18,10 +18,10 @@ PYTEST_OPTIONS: dict[str, str | None] = {
     "--tb": "auto|long|short|line|native|no",
     "--timeout": r"\d{1,5}",
 }
-#: Where the report is said to go; the run writes it into its own folder whatever the path.
+#: Option with the path of the XML report; the run writes that into its own folder whatever the path.
 JUNIT_OPTION = "--junitxml"
 
-#: What a shell would interpret. ``$STAMP`` alone is known.
+#: Characters that a shell would interpret. ``$STAMP`` alone is known.
 _SHELL = re.compile(r"[;|&<>`$\n]")
 _NODE = re.compile(r"(?!-)[\w.-]+(?:/[\w.-]+)*\.py(?:::[\w.\[\]+:,=-]+)*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)")
@@ -31,7 +31,14 @@ _OWNER = "brief"
 
 @dataclass(frozen=True)
 class TestCommand:
-    """A pytest run as it was recognised: environment guards, options, test ids and the path of its XML report."""
+    """A pytest run as it was recognised.
+
+    Attributes:
+        guards: environment variables in front of it.
+        options: options from the fixed list, each as one word.
+        tests: pytest ids.
+        junit: path of the XML report as it was given; None without one.
+    """
 
     __test__ = False
 
@@ -41,16 +48,17 @@ class TestCommand:
     junit: str | None
 
     def shown(self) -> str:
-        """The command as a person would type it, for a report."""
+        """Command line as a person would type it, for a report."""
         guards = [f"{name}={value}" for name, value in self.guards.items()]
         prefix = ["env", *guards] if guards else []
         return shlex.join([*prefix, "pytest", *self.options, *self.tests])
 
 
 def recognise(command: str, field: str = "Do Now") -> TestCommand:
-    """The pytest run that ``command`` asks for: ``env NAME=VALUE ... pytest OPTIONS TEST ...``.
+    """Recognise a pytest run: ``env NAME=VALUE ... pytest OPTIONS TEST ...``.
 
-    Raises ``InputError``, naming ``field`` and the word, for whatever is not in the fixed lists.
+    Raises:
+        InputError: a word is not in the fixed lists; the message names ``field`` and the word.
     """
     words = _split(command, field)
     guards: dict[str, str] = {}
@@ -73,7 +81,11 @@ def recognise(command: str, field: str = "Do Now") -> TestCommand:
 
 
 def check_options(text: str) -> tuple[str, ...]:
-    """The pytest options in ``text``, each checked against the fixed list. Raises ``InputError``."""
+    """Split pytest options, each checked against the fixed list.
+
+    Raises:
+        InputError: a word is no such option, or the value of one is wrong.
+    """
     options, tests, junit = _pytest_words(_split(text, "pytest options"), "pytest options")
     if tests or junit:
         given = junit or tests[0]
@@ -82,7 +94,11 @@ def check_options(text: str) -> tuple[str, ...]:
 
 
 def check_test(node: str, field: str = "Mapped tests") -> str:
-    """``node`` if it is a pytest test id below the repository. Raises ``InputError``."""
+    """Return ``node`` if it is a pytest id below the folder of the project.
+
+    Raises:
+        InputError: it has another form, or leaves the folder.
+    """
     if not _NODE.fullmatch(node) or ".." in node.split("::", maxsplit=1)[0].split("/"):
         raise InputError.of(
             _OWNER, field, node, "a test id such as tests/test_gradients.py::TestClass::test_name",

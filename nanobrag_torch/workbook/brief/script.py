@@ -1,7 +1,7 @@
-"""The script inside a brief, read and never run: which physical case it describes.
+"""Script embedded in a brief: read from its syntax tree for the physical case that it describes, never run.
 
-A brief embeds the Python that made its snapshot. The notebook makes the snapshot here, so all that is wanted from the
-script are the values: cell, crystal size, detector, dtype, device. They are literals, read from its syntax tree.
+A brief embeds the Python that made its snapshot. The notebook makes the snapshot here, so that only values are taken
+from the script: cell, crystal size, detector, dtype, device. They must be literals.
 """
 
 import ast
@@ -16,7 +16,7 @@ _FIELD = "How-To Map, script"
 _COMMAND = re.compile(r"python3? - <<'(\w+)' > (\S+)")
 _HEREDOC = re.compile(r"python3? - <<")
 
-#: Call and keyword in a script to notebook parameter.
+#: Call in a script -> its keyword -> notebook parameter.
 PARAMETERS: dict[str, dict[str, str]] = {
     "CrystalConfig": {
         "cell_a": "cell_a",
@@ -38,7 +38,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
     },
     "BeamConfig": {"wavelength_A": "wavelength_A"},
 }
-#: What a script means where it says nothing: the defaults of the three configs.
+#: Notebook parameters of a script that sets none: the defaults of the three configs.
 DEFAULTS: dict[str, Any] = {
     "cell_a": 100.0,
     "cell_b": 100.0,
@@ -61,7 +61,13 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Script:
-    """An embedded script: the file that it was to write, the guards that it sets, and the case that it describes."""
+    """An embedded script.
+
+    Attributes:
+        target: path that its output was to go to.
+        guards: environment variables that it sets.
+        parameters: notebook parameters of the case that it describes.
+    """
 
     target: str
     guards: dict[str, str]
@@ -69,14 +75,15 @@ class Script:
 
 
 def is_script(text: str) -> bool:
-    """Whether a fenced block is meant for Python rather than for a shell."""
+    """Tell whether a fenced block is meant for Python rather than for a shell."""
     return _HEREDOC.match(text.lstrip()) is not None
 
 
 def read_script(text: str) -> Script:
-    """The script of a ``python - <<'TAG' > FILE`` block, text as it stands between the fences.
+    """Read a ``python - <<'TAG' > FILE`` block, ``text`` as it stands between the fences.
 
-    Raises ``InputError`` where the block has another form, is not Python, or sets what the notebook cannot.
+    Raises:
+        InputError: the block has another form, is not Python, or sets a value that the notebook has no parameter for.
     """
     first, *lines = text.splitlines()
     command = _COMMAND.fullmatch(first.strip())
@@ -94,7 +101,7 @@ def read_script(text: str) -> Script:
 
 
 def _guards(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Every ``os.environ.setdefault(NAME, VALUE)``."""
+    """Name and value of every ``os.environ.setdefault(NAME, VALUE)``."""
     for call in _calls(tree):
         if ast.unparse(call.func) == "os.environ.setdefault" and len(call.args) == 2:
             name, value = (_literal(argument) for argument in call.args)
@@ -124,7 +131,7 @@ def _parameters(tree: ast.AST) -> dict[str, Any]:
 
 
 def _value(node: ast.expr, names: dict[str, ast.expr]) -> Any:
-    """A literal, a name bound to one, an entry of a literal dict, or a tensor made from one."""
+    """Value of a literal, of a name bound to one, of an entry of a literal dict, or of a tensor made from one."""
     if isinstance(node, ast.Name) and node.id in names:
         return _value(names[node.id], {name: value for name, value in names.items() if name != node.id})
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):

@@ -1,4 +1,4 @@
-"""The text of a brief, taken apart: fields, folded lines, list items and fenced scripts, before any meaning.
+"""Text of a brief split into fields, folded lines, list items and fenced scripts, before any meaning.
 
 A line that starts with ``Name:`` in the first column opens a field. ``- `` opens an item of it. Any other line
 continues what stands above, joined by one blank. Between two lines of three backticks everything is kept as written.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from nanobrag_torch.workbook.errors import InputError
 
-#: The fields in the order of the form, and whether a brief must have them.
+#: Field in the order of the form -> True where a brief must have it.
 FIELDS: dict[str, bool] = {
     "Summary": True,
     "Mode": True,
@@ -36,7 +36,7 @@ _FENCE = "```"
 
 @dataclass
 class Item:
-    """One paragraph or list item: its text with the folds removed, and the scripts fenced under it."""
+    """Paragraph or list item: its text with the folds removed, and the scripts fenced under it."""
 
     text: str
     scripts: list[str] = field(default_factory=list)
@@ -47,10 +47,14 @@ class Item:
 
 
 def split_fields(text: str) -> dict[str, list[Item]]:
-    """Field name to its paragraphs; the first is what stands on the field's own line, the rest are its list items.
+    """Split a brief into its fields.
 
-    Raises ``InputError`` for an unknown, repeated, missing or empty field, text outside a field, an unclosed fence,
-    and characters that do not belong in a text.
+    Returns:
+        Field name -> paragraphs; the first stands on the field's own line, the rest are its list items.
+
+    Raises:
+        InputError: a field is unknown, repeated, missing or empty; text stands outside a field; a fence is not closed;
+            or a character does not belong in a text.
     """
     _check_characters(text)
     fields: dict[str, list[Item]] = {}

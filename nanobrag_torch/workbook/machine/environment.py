@@ -1,4 +1,4 @@
-"""The environment of a run: the guards that must hold before torch is imported, and what the kernel then saw."""
+"""Environment of a run: variables that must be set before torch is imported, and the record of the process."""
 
 import os
 import platform
@@ -14,21 +14,27 @@ from nanobrag_torch.workbook.records.run import EnvironmentRecord
 
 @dataclass(frozen=True)
 class EnvironmentGuard:
-    """One environment variable that a run may set: its usual value, the values that are allowed, and why it exists."""
+    """One environment variable that a run may set.
+
+    Attributes:
+        usual: value that it has unless another is asked for.
+        allowed: pattern of the values that it may have.
+        why: its effect, in words.
+    """
 
     usual: str
     allowed: str
     why: str
 
 
-#: The fixed list: nothing else reaches the environment of a kernel or a test from a brief.
+#: Variables that a brief or a plan may set in the environment of a kernel or a test; no others reach it.
 GUARDS: dict[str, EnvironmentGuard] = {
     "CUDA_VISIBLE_DEVICES": EnvironmentGuard("-1", r"-1|\d+(,\d+)*", "which GPUs can be seen; -1 hides all of them"),
     "KMP_DUPLICATE_LIB_OK": EnvironmentGuard("TRUE", "TRUE|FALSE", "whether two OpenMP runtimes may share a process"),
     "NANOBRAGG_DISABLE_COMPILE": EnvironmentGuard("1", "0|1", "1: torch operations instead of compiled loops"),
 }
 
-#: Would add options to a test run that its record does not show.
+#: Variables that would add options to a test run without its record showing them.
 _CHANGES_TESTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 #: Distributions whose versions can change a number in a report.
@@ -36,7 +42,11 @@ VERSIONED = ("nanobrag-torch", "torch", "numpy", "numba", "matplotlib", "papermi
 
 
 def check_guard(owner: str, name: str, value: str) -> None:
-    """Raise ``InputError`` unless ``name`` is a known guard and ``value`` one of its values."""
+    """Refuse an environment variable that is not in the fixed list.
+
+    Raises:
+        InputError: ``name`` is no guard, or ``value`` none of its values; the message begins with ``owner``.
+    """
     if name not in GUARDS:
         raise InputError.of(owner, "environment", f"{name}={value}", ", ".join(GUARDS), "Remove the assignment.")
     if not re.fullmatch(GUARDS[name].allowed, value):
@@ -44,15 +54,19 @@ def check_guard(owner: str, name: str, value: str) -> None:
 
 
 def usual_guards(device: str) -> dict[str, str]:
-    """The usual guards for a run on ``device`` ("cpu" or "cuda"); on a GPU, GPUs stay visible."""
+    """Usual guards of a run on ``device`` ("cpu" or "cuda"); on a GPU, GPUs stay visible."""
     hidden = () if device == "cpu" else ("CUDA_VISIBLE_DEVICES",)
     return {name: guard.usual for name, guard in GUARDS.items() if name not in hidden}
 
 
 def guard(device: str = "cpu") -> dict[str, str]:
-    """Put the usual guards into this process where they are not set, and return what now holds.
+    """Set the usual guards in this process where they are not set.
 
-    Raises ``Blocked`` where a guard is missing and torch has already been imported: it would come too late.
+    Returns:
+        Every guard that is now set, with its value.
+
+    Raises:
+        Blocked: a guard is missing and torch has been imported already, so that setting it would come too late.
     """
     missing = {name: value for name, value in usual_guards(device).items() if name not in os.environ}
     if missing and "torch" in sys.modules:
@@ -63,25 +77,26 @@ def guard(device: str = "cpu") -> dict[str, str]:
 
 
 def engine() -> str:
-    """The simulator's engine that the guards of this process leave: torch operations where compiling is disabled."""
+    """Engine of the simulator that the guards of this process allow: "torch" where compiling is disabled."""
     return "torch" if os.environ.get("NANOBRAGG_DISABLE_COMPILE") == "1" else "auto"
 
 
 def of_kernel(guards: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a kernel: that of this process, with exactly ``guards`` of the fixed list."""
+    """Environment of a kernel: that of this process, with exactly ``guards`` of the fixed list."""
     inherited = {name: value for name, value in of_tests().items() if name not in GUARDS}
     return inherited | dict(guards)
 
 
 def of_tests() -> dict[str, str]:
-    """The environment for a run of tests: that of this process, without what would add options behind their back."""
+    """Environment of a run of tests: that of this process, without variables that add options to it."""
     return {name: value for name, value in os.environ.items() if name not in _CHANGES_TESTS}
 
 
 def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:
-    """Seed torch, and record what this process then is.
+    """Seed torch, and record device, versions, threads and guards of this process.
 
-    Raises ``Blocked`` where the device is not there.
+    Raises:
+        Blocked: the device is not there.
     """
     import torch
 

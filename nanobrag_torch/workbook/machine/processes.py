@@ -1,4 +1,4 @@
-"""The processes of a run: noted in its folder while they live, and ended with everything that they started."""
+"""Processes of a run: noted in its folder while they live, and ended with everything that they started."""
 
 import os
 import platform
@@ -11,12 +11,12 @@ import psutil
 
 from nanobrag_torch.workbook.records.run import Process
 
-#: Beside what a process writes, so that a later command can end one that outlived its run.
+#: File in the folder that a process writes to, so that a later command can end one that outlived its run.
 NOTE = ".process.json"
 
 
 def describe(pid: int) -> Process:
-    """A process that lives, told from a later one with the same number by its start."""
+    """Record of a living process, told from a later one with the same number by its start."""
     return Process(pid=pid, started=psutil.Process(pid).create_time(), host=platform.node())
 
 
@@ -29,7 +29,7 @@ def words_of_parent() -> list[str]:
 
 
 def lives(process: Process) -> bool:
-    """True where a process of this host still runs."""
+    """Tell whether a process of this host still runs."""
     try:
         found = psutil.Process(process.pid)
         age = abs(found.create_time() - process.started)

@@ -7,7 +7,7 @@ from nanobrag_torch.workbook.records.run import Repository
 
 
 def state(folder: Path) -> Repository:
-    """Commit, branch and uncommitted changes of the checkout; all null where git or its history is missing."""
+    """Commit, branch and uncommitted changes of the project in ``folder``; all null without git or a history."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return Repository(commit=None, branch=None, dirty=None)
@@ -29,9 +29,9 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
-    """Whether the source is the one of ``then``: same commit, same changed files, none written after ``moment``.
+    """Tell whether the source is the one of ``then``: same commit, same changed files, none written after ``moment``.
 
-    ``moment`` is in seconds since 1970. Without git nothing is known, which is not the same as unchanged.
+    ``moment`` is in seconds since 1970. Without git the answer is False, since nothing is known.
     """
     present = state(folder)
     if present.commit is None or (present.commit, present.changed) != (then.commit, then.changed):
@@ -40,6 +40,6 @@ def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
 
 
 def _written(path: Path) -> float:
-    """When a file, or the last file of a folder, was written; of a deleted one nothing was written."""
+    """Time of writing of a file, or of the last file of a folder, in seconds since 1970; 0 for a deleted one."""
     below = path.rglob("*") if path.is_dir() else iter(())
     return max((each.stat().st_mtime for each in (path, *below) if each.is_file()), default=0.0)

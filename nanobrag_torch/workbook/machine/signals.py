@@ -1,4 +1,4 @@
-"""The signals that ask a program to stop."""
+"""Signals that ask a program to stop, answered by a handler for a while."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Our command beside the C program: stored cases one by one, and what they say about gradients."""
+"""Stored cases of the C program, run through our command and compared; tables and verdict of the comparison."""
 
 import contextlib
 import difflib
@@ -19,13 +19,21 @@ from nanobrag_torch.workbook.records.parity import Interval, Parity, ParityCase
 from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.show.tables import Table
 
-#: Stands for every case of a folder.
+#: Word for every case of a folder.
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class StoredCase:
-    """A command line, what it is about, and the arrays that the C program left for it; ``inputs`` are its files."""
+    """A command line, and the arrays that the C program left for it.
+
+    Attributes:
+        name: name of the case.
+        about: subject of the case, in words.
+        command: words of the command line.
+        arrays: file with the stored arrays.
+        inputs: folder of the files that the command line names.
+    """
 
     name: str
     about: str
@@ -34,12 +42,12 @@ class StoredCase:
     inputs: Path
 
     def compared(self) -> ImagePair:
-        """Our image beside the stored one. Raises as :func:`nanobrag_torch.cli.compare.compare_with_stored`."""
+        """Our image beside the stored one. Raises as :func:`nanobrag_torch.cli.compare.compare_with_stored` does."""
         with contextlib.chdir(self.inputs):
             return compare_with_stored(self.command, self.arrays)
 
     def scenario(self, names: Sequence[str], engine: str = "auto") -> Scenario:
-        """The same image as a function of ``names``, in double precision. Raises as ``configure`` does."""
+        """Scenario of the case: its image as a function of ``names``, in float64. Raises as ``configure`` does."""
         with contextlib.chdir(self.inputs):
             settings = replace(settings_of(parse(self.command)), use_dump=False)
             conf = configure(settings)
@@ -51,9 +59,12 @@ class StoredCase:
 
 
 def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
-    """Cases of a reference folder: ``cases.json``, ``NAME.npz`` and the files of ``inputs/``; ``names`` with blanks.
+    """Read cases of a reference folder: ``cases.json``, ``NAME.npz`` and the files of ``inputs/``.
 
-    Raises ``InputError`` for a folder or a name that is not there.
+    ``names`` are separated by blanks or commas.
+
+    Raises:
+        InputError: the folder or a name is not there.
     """
     root = Path(folder).resolve()
     try:
@@ -74,7 +85,14 @@ def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
 
 
 def run(cases: Sequence[StoredCase]) -> tuple[Parity, ImagePair]:
-    """All cases through our command, and the pair of images that lie furthest apart."""
+    """Run all cases through our command.
+
+    Returns:
+        The record, and the pair of images that lie furthest apart.
+
+    Raises:
+        InputError: there is no case.
+    """
     records, worst, pair = [], "", None
     for case in cases:
         compared = case.compared()
@@ -101,7 +119,7 @@ def _record(case: StoredCase, pair: ImagePair) -> ParityCase:
 
 
 def table(parity: Parity) -> Table:
-    """The cases side by side, the worst first."""
+    """Table of the cases, the worst first."""
     rows = tuple(
         (
             case.name,
@@ -125,7 +143,7 @@ def _header(case: ParityCase) -> str:
 
 
 def interval_table(interval: Interval) -> Table:
-    """The mean derivative over the interval: of the C program, and of ours in two ways."""
+    """Table of the mean derivative over the interval: of the C program, and of ours in two ways."""
     width = interval.high - interval.low
     rows = tuple(
         (
@@ -145,7 +163,7 @@ def interval_table(interval: Interval) -> Table:
 
 
 def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Verdict:
-    """The verdict: images, gradient over the interval, and gradient per cell parameter where a C program was there."""
+    """Verdict on images, gradient over the interval, and, with a C program, gradient of each cell parameter."""
     wrong = [] if program is None else [row.symbol for row in program.derivatives if row.agreement != "agrees"]
     agreeing = len(parity.cases) - len(parity.differing)
     images = f"{agreeing} of {len(parity.cases)} cases agree with the C program in every pixel and stored header."

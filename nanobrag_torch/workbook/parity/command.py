@@ -1,4 +1,4 @@
-"""``nb-compare``: one command line through two programs, or against a stored image, printed and drawn."""
+"""Command ``nb-compare``: one command line through two programs, or against a stored image, printed and drawn."""
 
 import argparse
 import json
@@ -23,12 +23,12 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def main() -> int:
-    """Run ``nb-compare`` on ``sys.argv``; the exit status: 0 agreement, 1 difference, 9 failure."""
+    """Run ``nb-compare`` on ``sys.argv`` and return the exit status: 0 agreement, 1 difference, 9 failure."""
     return compare(sys.argv[1:])
 
 
 def compare(words: Sequence[str]) -> int:
-    """Run ``nb-compare`` on ``words``; the exit status."""
+    """Run ``nb-compare`` on ``words`` and return the exit status."""
     options, command = _options(words)
     try:
         _check(options)
@@ -82,7 +82,12 @@ def _compared(options: argparse.Namespace, command: list[str]) -> ImagePair:
 
 
 def _plot(path: Path, pair: ImagePair) -> None:
-    """Draw the comparison. Raises ``ImportError`` where the workbook is not installed, ``OSError`` as writing does."""
+    """Draw the comparison into a file.
+
+    Raises:
+        ImportError: the packages of the workbook are not installed.
+        OSError: the file cannot be written.
+    """
     from nanobrag_torch.io.files import replacing
 
     try:

@@ -1,4 +1,4 @@
-"""Two programs' images as figures: side by side, their difference, and where it is largest."""
+"""Figures of two programs' images: side by side, their difference, and its largest pixels."""
 
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.parity.gradients import Integrated
 
-#: Pixels that are marked and listed, and the decades of an image that are shown.
+#: Number of pixels that are marked and listed, and decades of an image that are shown.
 MARKED, DECADES = 8, 6
 
 
 def comparison(pair: ImagePair, name: str = "one command line") -> Drawing:
-    """Both images on one logarithmic scale, their difference on a linear one, and the pixels furthest apart."""
+    """Draw both images on one logarithmic scale, their difference on a linear one, and the pixels furthest apart."""
     ours, theirs = (np.nan_to_num(image.astype(np.float64)) for image in (pair.ours, pair.theirs))
     difference = ours - theirs
     order = np.argsort(-np.abs(difference), axis=None, kind="stable")[:MARKED]
@@ -55,7 +55,7 @@ def comparison(pair: ImagePair, name: str = "one command line") -> Drawing:
 
 
 def interval(found: "Integrated") -> Drawing:
-    """The difference of two stored images, our gradient integrated in between, and what is left."""
+    """Draw the difference of two stored images, our gradient integrated in between, and the residual."""
     peak = float(np.abs(found.difference).max()) or 1.0
     left_over = (found.integral - found.difference) / found.rounding
     record = found.record
@@ -92,7 +92,17 @@ def _draw(
     title: str,
     ticks: tuple[float, ...] | None = None,
 ) -> None:
-    """An image (slow, fast) with its scale; ``ticks`` where the usual ones would lie on each other."""
+    """Draw an image with its scale.
+
+    Args:
+        figure: the figure.
+        axes: axes of the image.
+        image: the image, (slow, fast).
+        norm: scale of its values.
+        colours: name of a colour map.
+        title: title of the axes.
+        ticks: marks of the scale; None for the usual ones.
+    """
     extent = (0, image.shape[1], image.shape[0], 0)
     shown = axes.imshow(image, norm=norm, cmap=colours, extent=extent, interpolation="nearest")
     bar = figure.colorbar(shown, ax=axes, shrink=0.85, ticks=ticks)
@@ -103,7 +113,7 @@ def _draw(
 
 
 def _list(axes: Axes, pair: ImagePair, worst: list[tuple[int, int]]) -> None:
-    """The marked pixels as lines of text."""
+    """List the marked pixels as lines of text."""
     axes.axis("off")
     axes.set_title("pixels furthest apart", loc="left")
     lines = [f"{'':>3}{'slow':>6}{'fast':>6}{'ours':>16}{'theirs':>16}{'difference':>12}"]

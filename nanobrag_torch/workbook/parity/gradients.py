@@ -1,4 +1,4 @@
-"""Our gradient beside the C program's finite differences: between two stored images, or of the program itself."""
+"""Gradients beside finite differences of the C program: between two stored images, or of the program itself."""
 
 import os
 import tempfile
@@ -26,18 +26,24 @@ from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss
 
 WAVELENGTH = "beam.wavelength_A"
 EDGES = ("crystal.cell_a", "crystal.cell_b", "crystal.cell_c")
-#: Losses that are held against the C program.
+#: Names of the losses that are held against the C program.
 COMPARED = ("sum", "weighted_sum")
-#: A sum of rounded pixels lies within this many standard deviations: roundings are independent and even.
+#: Standard deviations within which a sum of rounded pixels lies: roundings are independent and even.
 DEVIATIONS = 3.0
-#: Part by which a pixel may leave its rounding interval: the C program's own arithmetic, before it rounds.
+#: Part of its rounding by which a pixel may leave that interval, for the C program's arithmetic before it rounds.
 SLACK = 1e-3
 
 
 @dataclass(frozen=True)
 class Integrated:
-    """An interval: the record, and as images (slow, fast) the C program's difference, our integral, and the rounding
-    of the two stored values."""
+    """An interval between two stored images, each image (slow, fast), in photons.
+
+    Attributes:
+        record: the record.
+        difference: difference of the C program's images.
+        integral: integral of our derivative.
+        rounding: rounding of the two stored values, half a unit of the last place of each.
+    """
 
     record: Interval
     difference: np.ndarray
@@ -46,12 +52,20 @@ class Integrated:
 
 
 def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "auto") -> Integrated:
-    """Our derivative with respect to the wavelength, integrated from one stored image to the other.
+    """Integrate our derivative with respect to the wavelength from one stored image to the other.
 
-    Gauss-Legendre quadrature in ``nodes`` points: exact to rounding where Miller indices move by a fraction of a fringe
-    in between. An image of crystals of one F in a monochromatic beam depends on cell and wavelength by their ratio
-    alone, so that λ dI/dλ + a dI/da + b dI/db + c dI/dc = 0; ``by_cell`` takes the gradient that way.
-    Raises ``InputError`` for cases that differ in anything but the wavelength.
+    Gauss-Legendre quadrature is exact to rounding where Miller indices move by a fraction of a fringe in between. An
+    image of crystals of one F in a monochromatic beam depends on cell and wavelength by their ratio alone, so that
+    λ dI/dλ + a dI/da + b dI/db + c dI/dc = 0; ``by_cell`` takes the gradient that way.
+
+    Args:
+        low: case at one end.
+        high: case at the other end.
+        nodes: points of the quadrature.
+        engine: engine of the simulator.
+
+    Raises:
+        InputError: the cases differ in anything but the wavelength, or are not of one F in a monochromatic beam.
     """
     start, end = _ends(low, high)
     scenario = low.scenario((WAVELENGTH, *EDGES), engine)
@@ -71,7 +85,7 @@ def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "
 
 @dataclass(frozen=True)
 class _Slope:
-    """The derivative at one wavelength: of every pixel (slow, fast), and of every loss along wavelength and cell."""
+    """Derivative at one wavelength: of every pixel (slow, fast), and of every loss along wavelength and cell."""
 
     pixels: np.ndarray
     by_wavelength: dict[str, float]
@@ -86,11 +100,19 @@ class _Path:
     weights: tuple[float, ...]
 
     def integral(self, values: Sequence[Any]) -> Any:
-        """The integral of what has ``values`` at the points: numbers or images."""
+        """Integral of a quantity with these ``values`` at the points: numbers or images."""
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
 
 def _path(scenario: Scenario, start: float, end: float, nodes: int) -> _Path:
+    """Slopes at the points of a Gauss-Legendre quadrature.
+
+    Args:
+        scenario: the case as a function of wavelength and cell.
+        start: wavelength at one end, in Angstrom.
+        end: wavelength at the other end, in Angstrom.
+        nodes: number of points.
+    """
     points, weights = np.polynomial.legendre.leggauss(nodes)
     half = (end - start) / 2
     slopes = tuple(_slope(scenario, (start + end) / 2 + half * point) for point in points.tolist())
@@ -117,6 +139,14 @@ def _slope(scenario: Scenario, wavelength: float) -> _Slope:
 
 
 def _loss(name: str, path: _Path, difference: np.ndarray, rounding: np.ndarray) -> IntervalLoss:
+    """Compare one loss over the interval.
+
+    Args:
+        name: name of the loss.
+        path: slopes along the interval.
+        difference: difference of the stored images, (slow, fast).
+        rounding: rounding of that difference, (slow, fast).
+    """
     weight = _weight(LOSSES[name], difference.shape)
     return IntervalLoss(
         loss=name,
@@ -129,7 +159,11 @@ def _loss(name: str, path: _Path, difference: np.ndarray, rounding: np.ndarray) 
 
 
 def _ends(low: StoredCase, high: StoredCase) -> tuple[float, float]:
-    """The two wavelengths. Raises ``InputError`` unless nothing else differs."""
+    """Wavelengths of the two cases, in Angstrom.
+
+    Raises:
+        InputError: something else differs, or the cases are not of one F in a monochromatic beam.
+    """
     first, last = (settings_of(parse(case.command)) for case in (low, high))
     differing = [row.name for row in fields(first) if getattr(first, row.name) != getattr(last, row.name)]
     if differing != ["wavelength_A"]:
@@ -148,26 +182,34 @@ def _stored(case: StoredCase) -> np.ndarray:
 
 
 def _rounding(image: np.ndarray) -> np.ndarray:
-    """Half the distance between neighbouring numbers of single precision at every value."""
+    """Rounding of every value in single precision: half the distance between neighbouring numbers."""
     return np.asarray(np.spacing(np.abs(image).astype(np.float32)), dtype=np.float64) / 2
 
 
 def _uncertainty(rounding: np.ndarray) -> float:
-    """What the roundings of all pixels may add up to: each is even between plus and minus its half step."""
+    """Uncertainty of a sum of rounded pixels: each rounding is even between plus and minus its half step."""
     return DEVIATIONS * float(np.sqrt((rounding**2 / 3).sum()))
 
 
 def _weight(loss: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> np.ndarray:
-    """What each pixel counts in a loss that is linear."""
+    """Weight of each pixel in a loss that is linear, (slow, fast)."""
     image = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
     return torch.autograd.grad(loss(image), image)[0].numpy()
 
 
 def differentiate_program(case: StoredCase, step: float, engine: str = "auto") -> Evidence | None:
-    """The C program at several values of each cell parameter, around those of ``case``, beside our gradient of the sum.
+    """Differentiate the C program itself by every cell parameter, beside our gradient of the sum of the image.
 
-    The program is named by the environment variable NB_C_BIN; None where it is not set. ``step`` is in Angstrom for
-    lengths and in degrees for angles. Raises ``InputError`` for a case whose cell comes from a file.
+    Args:
+        case: command line around whose cell the program is run.
+        step: first step of the finite differences, in Angstrom for lengths and degrees for angles.
+        engine: engine of the simulator.
+
+    Returns:
+        The evidence; None where the environment variable NB_C_BIN names no program.
+
+    Raises:
+        InputError: the cell of the case comes from a file.
     """
     binary = os.environ.get(BINARY_VARIABLE)
     if not binary:
@@ -201,6 +243,7 @@ class _Program:
     cell: dict[str, float]
 
     def image(self, name: str, value: float) -> np.ndarray:
+        """Run the program with one cell parameter changed: the image (slow, fast) in photons."""
         cell = [repr(float(number)) for number in (self.cell | {name: value}).values()]
         with tempfile.TemporaryDirectory(prefix="parity-") as folder:
             command = _absolute([*self.case.command, "-cell", *cell], self.case.inputs)
@@ -208,11 +251,19 @@ class _Program:
 
 
 def _absolute(command: list[str], inputs: Path) -> list[str]:
-    """The command line with the full paths of its input files."""
+    """Command line with the full paths of its input files."""
     return [str(inputs / word) if (inputs / word).is_file() else word for word in command]
 
 
 def _program_derivative(program: _Program, name: str, gradient: float, step: float) -> Derivative:
+    """Finite difference of the C program beside our gradient.
+
+    Args:
+        program: the program.
+        name: name of a cell parameter.
+        gradient: our gradient of the sum of the image.
+        step: first step, in the unit of the parameter.
+    """
     row, value = quantity(name), program.cell[name]
     higher, lower = program.image(name, value + step), program.image(name, value - step)
     magnitude = float(np.abs(higher - lower).sum()) / (2 * step)

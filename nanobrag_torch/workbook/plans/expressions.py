@@ -19,7 +19,11 @@ MAX_CHARACTERS = 500
 
 
 def _every(items: list[Any]) -> bool:
-    """Whether all hold; of no items at all nothing is said, since evidence that is absent must not pass."""
+    """Tell whether all items are true.
+
+    Raises:
+        ValueError: there is no item, since evidence that is absent must not pass.
+    """
     if not items:
         raise ValueError("all() of an empty list decides nothing")
     return all(items)
@@ -58,7 +62,11 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str, owner: str) -> "Expression":
-        """The expression in ``text``. Raises ``InputError``, naming ``owner`` and the part, for anything not known."""
+        """Parse and check an expression.
+
+        Raises:
+            InputError: a part of it is not known; the message names ``owner`` and the part.
+        """
         if len(text) > MAX_CHARACTERS:
             raise _refused(owner, text, f"at most {MAX_CHARACTERS} characters")
         try:
@@ -70,15 +78,16 @@ class Expression:
 
     @property
     def records(self) -> frozenset[str]:
-        """The names of the records that it asks for."""
+        """Names of the records that it asks for."""
         names = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
         loops = {node.target.id for node in ast.walk(self.tree) if isinstance(node, ast.comprehension)}  # type: ignore[attr-defined]
         return frozenset(names - loops - FUNCTIONS.keys())
 
     def evaluate(self, data: Mapping[str, Any]) -> "Result":
-        """Whether it holds for ``data``, and the numbers and texts that decided.
+        """Evaluate the expression over ``data``, records by name.
 
-        Raises ``CannotEvaluate`` where a name, field or entry is missing, or types do not fit.
+        Raises:
+            CannotEvaluate: a name, field or entry is missing, or types do not fit.
         """
         evaluation = _Evaluation(dict(data))
         try:
@@ -94,7 +103,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Result:
-    """Whether an expression holds, and every number, text or truth that it read from the records, by its name."""
+    """Value of an expression, and every number, text or truth that it read from the records, by its name."""
 
     holds: bool
     seen: dict[str, Any]
@@ -102,11 +111,14 @@ class Result:
 
 @dataclass
 class _Evaluation:
+    """Walk over a syntax tree: a method for each kind of node, the names known at that point, and the values seen."""
+
     names: dict[str, Any]
     seen: dict[str, Any] = field(default_factory=dict)
     loops: int = 0
 
     def of(self, node: ast.expr) -> Any:
+        """Value of a node; outside loops, a field or entry that it reads is noted in ``seen``."""
         value = getattr(self, f"_{type(node).__name__}")(node)
         if isinstance(node, ast.Attribute | ast.Subscript) and not self.loops and not isinstance(value, dict | list):
             self.seen[ast.unparse(node)] = value
@@ -185,11 +197,12 @@ class _Evaluation:
 
 
 def _text_beside_number(left: Any, right: Any) -> bool:
-    """A number that is not finite stands in a record as a text, which must not pass for "different from 0"."""
+    """Tell a text beside a number: one that is not finite is a text in a record, and must not pass as "not 0"."""
     return any(isinstance(a, str) and isinstance(b, int | float) for a, b in ((left, right), (right, left)))
 
 
 def _check(tree: ast.expr, owner: str, text: str) -> None:
+    """Refuse every node that the language of criteria does not have."""
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):

@@ -1,4 +1,4 @@
-"""A plan: prose for people, and a header in TOML that a run validates and executes.
+"""Plan of an investigation: prose for people, and a header in TOML that a run validates and executes.
 
 ``plans/<name>.md`` starts with a title; its first fenced block of TOML is the header, everything else is prose.
 """
@@ -17,7 +17,7 @@ from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.plans.expressions import Expression
 
-#: A plan is a few pages of text.
+#: Longest plan: it is a few pages of text.
 MAX_CHARACTERS = 200_000
 
 _HEADER = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -25,7 +25,10 @@ _NAME = r"[A-Za-z0-9][\w.-]*"
 
 
 def _below(folder: str, suffix: str) -> AfterValidator:
+    """Validator of a path below a folder of the project."""
+
     def check(path: str) -> str:
+        """Return ``path`` if it is below the folder and has the suffix."""
         if not re.fullmatch(rf"{folder}(/[\w-][\w.-]*)+\.{suffix}", path):
             raise ValueError(f"a path below {folder}/ that ends in .{suffix}, without '..'")
         return path
@@ -44,14 +47,21 @@ def _guards(guards: dict[str, str]) -> dict[str, str]:
     return guards
 
 
-class _Part(BaseModel):
+class _HeaderPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Phase(_Part):
+class Phase(_HeaderPart):
     """One phase: a notebook (or a brief that names one), its parameters, and the criteria that end it.
 
-    ``state`` is what people say of it; whether it is done, the evidence says.
+    Attributes:
+        id: letter and number, such as "b1".
+        notebook: path of the notebook; ``brief`` is that of a brief, and one of the two is given.
+        parameters: notebook parameters of this phase.
+        exit: expressions over the records of its report that must hold.
+        state: state as people declare it; the evidence decides if it is done.
+        blocked_by: obstacle of a blocked phase.
+        timeout_s: time limit of a cell, in seconds.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z]\d{0,2}$")]
@@ -78,8 +88,17 @@ class Phase(_Part):
         return f"phase_{self.id}"
 
 
-class Header(_Part):
-    """What the header of a plan says; ``initiative`` is the folder of its reports."""
+class Header(_HeaderPart):
+    """Header of a plan.
+
+    Attributes:
+        focus: identifier, such as "GRADIENT-FLOW-001".
+        question: question that the plan answers.
+        initiative: folder of its reports below ``reports/``.
+        mapped_tests: pytest ids that its phases may name.
+        guards: environment variables of every run; None for the usual ones.
+        phases: phases in the order of their ids.
+    """
 
     focus: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]*-\d+$")]
     question: Annotated[str, Field(min_length=1)]
@@ -104,7 +123,7 @@ class Header(_Part):
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as it was read: its name, title, header and prose; ``path`` as seen from the root of the checkout."""
+    """A plan as it was read: its name, title, header and prose; ``path`` as seen from the root of the project."""
 
     name: str
     path: str
@@ -113,7 +132,11 @@ class Plan:
     prose: str
 
     def phases(self, prefix: str = "") -> tuple[Phase, ...]:
-        """The phases whose id starts with ``prefix``. Raises ``InputError`` where there is none."""
+        """Phases whose id starts with ``prefix``.
+
+        Raises:
+            InputError: there is none.
+        """
         chosen = tuple(phase for phase in self.header.phases if phase.id.startswith(prefix))
         if not chosen:
             known = ", ".join(phase.id for phase in self.header.phases)
@@ -122,7 +145,11 @@ class Plan:
 
 
 def parse(text: str, path: str) -> Plan:
-    """The plan in ``text``. Raises ``InputError`` naming the field that is missing or wrong."""
+    """Parse the text of a plan.
+
+    Raises:
+        InputError: a field is missing or wrong; the message names it and ``path``.
+    """
     title, _, rest = text.partition("\n")
     found = _HEADER.search(rest)
     if len(text) > MAX_CHARACTERS or not title.startswith("# ") or not found:
@@ -139,7 +166,7 @@ def parse(text: str, path: str) -> Plan:
 
 
 def read(name: str, root: Path) -> Plan:
-    """Plan ``plans/<name>.md`` of the project at ``root``, or one that comes with the package.
+    """Read plan ``plans/<name>.md`` of the project at ``root``, or one that comes with the package.
 
     Raises:
         InputError: there is none, or its header is wrong.
@@ -156,7 +183,7 @@ def read(name: str, root: Path) -> Plan:
 
 
 def read_all(root: Path) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """Every plan of the project that can be read, and the faults of the others; plans of the package are not listed."""
+    """Read the plans of the project, without those of the package: the plans, and the faults of unreadable ones."""
     plans, problems = [], []
     for path in sorted((root / project.PLANS).glob("*.md")):
         try:
@@ -167,7 +194,7 @@ def read_all(root: Path) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
 
 
 def _first(error: ValidationError, path: str) -> InputError:
-    """The first complaint of pydantic in the words of this package."""
+    """Put the first complaint of pydantic into the words of this package."""
     complaint = error.errors()[0]
     field = ".".join(str(part) for part in complaint["loc"]) or "header"
     cause = complaint.get("ctx", {}).get("error")

@@ -1,4 +1,4 @@
-"""How far a plan is: for every phase its latest evidence, and whether that meets the exit criteria."""
+"""Progress of a plan: the latest evidence of every phase, held against its exit criteria."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run
 
 State = Literal["open", "running", "done", "failed", "blocked"]
-#: What the status of the latest run makes of a phase before its criteria are looked at.
+#: Status of the latest run -> state of the phase; "passed" is left to the exit criteria.
 _BY_STATUS: dict[str, State] = {
     "running": "running", "failed": "failed", "unreadable": "failed", "blocked": "blocked", "interrupted": "open",
     "killed": "open",
@@ -22,7 +22,7 @@ _BY_STATUS: dict[str, State] = {
 
 @dataclass(frozen=True)
 class Criterion:
-    """An exit criterion held against a run: whether it holds, and the values that it read or why it read none."""
+    """An exit criterion held against a run: its truth, and the values that it read or the reason that it read none."""
 
     text: str
     holds: bool
@@ -31,7 +31,15 @@ class Criterion:
 
 @dataclass(frozen=True)
 class PhaseState:
-    """One phase: its state, the run that shows it, and its criteria; ``reason`` where something stands in the way."""
+    """State of one phase.
+
+    Attributes:
+        phase: the phase.
+        state: its state.
+        run: the run that shows it; None without one.
+        criteria: its exit criteria, where the run has passed.
+        reason: obstacle in words, where there is one.
+    """
 
     phase: Phase
     state: State
@@ -41,13 +49,13 @@ class PhaseState:
 
 
 def phase_states(plan: Plan, runs: Iterable[Run]) -> tuple[PhaseState, ...]:
-    """The state of every phase of ``plan``, from the latest of ``runs`` in its folder."""
+    """State of every phase of ``plan``, from the latest of ``runs`` in its folder."""
     latest = {run.phase: run for run in runs if run.initiative == plan.header.initiative and run.stamped}
     return tuple(phase_state(phase, latest.get(phase.folder)) for phase in plan.header.phases)
 
 
 def phase_state(phase: Phase, run: Run | None) -> PhaseState:
-    """The state of one phase, from the run that is to show it."""
+    """State of one phase, from the run that is to show it."""
     if phase.state == "blocked":
         return PhaseState(phase, "blocked", run, reason=phase.blocked_by)
     if run is None:
@@ -62,13 +70,13 @@ def phase_state(phase: Phase, run: Run | None) -> PhaseState:
 
 
 def check(expressions: Iterable[str], folder: Path) -> tuple[Criterion, ...]:
-    """Every expression held against the records in the folder of a run."""
+    """Hold every expression against the records in the folder of a run."""
     data = records(folder)
     return tuple(_check(text, data) for text in expressions)
 
 
 def records(folder: Path) -> dict[str, Any]:
-    """What the JSON files of a report say, by their names without suffix, but for the manifest."""
+    """Content of the JSON files of a report by their names without suffix; the manifest is left out."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         if path.name == Manifest.file or not path.stem.isidentifier():
@@ -81,7 +89,7 @@ def records(folder: Path) -> dict[str, Any]:
 
 
 def next_action(plan: Plan, states: Iterable[PhaseState]) -> str:
-    """What is to be done now, in a sentence."""
+    """Next action of a plan, in a sentence."""
     command = f"nanobrag-workbook plan run {plan.name}"
     for step in states:
         what = f"phase {step.phase.id} ({step.phase.title})"

@@ -1,4 +1,4 @@
-"""A plan executed: its phases in order, resumed where they are done, stopped where a criterion does not hold."""
+"""Execution of a plan: phases in order, skipped where they are done, stopped where a criterion does not hold."""
 
 import time
 from collections.abc import Iterator
@@ -19,13 +19,22 @@ from nanobrag_torch.workbook.report.archive import in_phase, read, scan
 from nanobrag_torch.workbook.report.folder import new_stamp
 from nanobrag_torch.workbook.running.run import PlannedPhase, RunRequest, Tell, check_request, run
 
-#: The exit code of a plan run by the state of the phase at which it stopped.
+#: State of the phase at which a plan stopped -> exit code.
 STOPPED_AT = {"failed": EXIT_CODES["failed"], "blocked": EXIT_CODES["blocked"], "open": EXIT_CODES["interrupted"]}
 
 
 @dataclass(frozen=True)
 class Session:
-    """One execution of a plan: the phases chosen, where reports go, the stamp that all of them share."""
+    """One execution of a plan.
+
+    Attributes:
+        plan: the plan.
+        phases: phases that are to run.
+        root: root of the project.
+        reports: folder of all reports.
+        stamp: stamp of their reports; None for the time of the start.
+        again: repeat phases whose evidence stands.
+    """
 
     plan: Plan
     phases: tuple[Phase, ...]
@@ -36,11 +45,17 @@ class Session:
 
 
 def run_plan(session: Session, tell: Tell) -> tuple[int, str]:
-    """Run the phases of a session in order: the exit code, and what is next.
+    """Run the phases of a session in order.
 
     A phase whose evidence stands (same notebook, parameters, environment and source, and it meets its criteria) is not
-    repeated unless ``again``. The first phase that is blocked or misses a criterion ends the run. Raises ``InputError``
-    for a phase that cannot be run as written and ``Blocked`` where the plan is being run already.
+    repeated unless ``again``. The first phase that is blocked or misses a criterion ends the run.
+
+    Returns:
+        The exit code, and the next action in a sentence.
+
+    Raises:
+        InputError: a phase cannot be run as written; nothing was started.
+        Blocked: the plan is being run already.
     """
     with _alone(session):
         stamp = session.stamp or _free_stamp(session)
@@ -55,7 +70,17 @@ def run_plan(session: Session, tell: Tell) -> tuple[int, str]:
 
 
 def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> PhaseState:
-    """One phase: its evidence where it stands, or a run of it."""
+    """Run one phase, unless its evidence stands.
+
+    Args:
+        session: the session.
+        phase: the phase.
+        stamp: stamp of its report.
+        tell: is told what happens.
+
+    Returns:
+        The state that its evidence shows.
+    """
     label = f"phase {phase.id}"
     step = _latest(session, phase)
     if phase.state == "blocked":
@@ -94,7 +119,7 @@ def _request(session: Session, phase: Phase, stamp: str) -> RunRequest:
 
 
 def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
-    """Whether a run today would ask the same question of the same source as the run that is there."""
+    """Tell whether a run today would ask the same question of the same source as the run that is there."""
     then = step.run.manifest if step.run else None
     if then is None:
         return False
@@ -109,7 +134,7 @@ def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
 
 
 def _latest(session: Session, phase: Phase) -> PhaseState:
-    """The phase as its last run leaves it."""
+    """State of a phase as its last run leaves it."""
     there = [run for run in in_phase(_folder(session, phase)) if run.stamped]
     return phase_state(phase, there[-1] if there else None)
 
@@ -119,7 +144,7 @@ def _folder(session: Session, phase: Phase) -> Path:
 
 
 def _free_stamp(session: Session) -> str:
-    """This second, or the next in which no phase has a report yet."""
+    """Stamp of this second, or of the next in which no phase has a report yet."""
     while any((_folder(session, phase) / new_stamp()).exists() for phase in session.phases):
         time.sleep(0.2)
     return new_stamp()

@@ -5,8 +5,15 @@ from typing import Any
 from nanobrag_torch.workbook.records.base import Part, Record
 
 
-class Timing(Part):
-    """Seconds of each round of one contestant on one workload."""
+class StoredTiming(Part):
+    """Times of one contestant on one workload.
+
+    Attributes:
+        evaluations: pixel x sub-pixel x source x phi x domain in one image.
+        seconds: duration of each round.
+        median: median of the rounds, in seconds.
+        nanoseconds: median per evaluation.
+    """
 
     workload: str
     contestant: str
@@ -17,7 +24,14 @@ class Timing(Part):
 
 
 class Point(Part):
-    """Median seconds of an image of ``pixels`` by ``pixels`` with ``domains``."""
+    """Time of an image as it grows.
+
+    Attributes:
+        varied: quantity that is varied, "pixels" or "domains".
+        pixels: pixels along each edge.
+        domains: mosaic domains.
+        seconds: median of the rounds.
+    """
 
     varied: str
     pixels: int
@@ -26,12 +40,12 @@ class Point(Part):
 
 
 class Benchmark(Record):
-    """A measurement as ``benchmark.json`` holds it; ``ratios`` by name and workload."""
+    """A measurement of speed; ``ratios`` by name and workload."""
 
     file = "benchmark.json"
 
     machine: dict[str, Any]
-    rows: tuple[Timing, ...]
+    rows: tuple[StoredTiming, ...]
     ratios: dict[str, dict[str, float]]
     scaling: tuple[Point, ...] = ()
 

@@ -26,12 +26,12 @@ def claims(code: str) -> tuple[str, ...]:
 
 @cache
 def problems(root: Path) -> tuple[str, ...]:
-    """What is wrong with the records of the investigations of a project; the others are registered."""
+    """Register the records of the investigations of a project; faults of those that cannot be are returned in words."""
     return tuple(investigations.load_records(root))
 
 
 def kind_of(file: Path) -> type[Record] | None:
-    """Kind of record that a file of a report holds, by its name or by what it says itself; None for any other JSON."""
+    """Kind of record in a file of a report, by its name or the kind that it states; None for any other JSON."""
     known = kinds()
     if file.name in known or file.suffix != ".json":
         return known.get(file.name)

@@ -1,4 +1,4 @@
-"""View of a doctor's report that runs are compared by; the schema of the whole file is the doctor's own."""
+"""Record over the doctor's report: the numbers that runs are compared by; its schema is the doctor's own."""
 
 from typing import Any
 

@@ -9,7 +9,16 @@ TestStatus = Literal["passed", "failed", "blocked"]
 
 
 class TestRecord(Record):
-    """One run of pytest: what was asked, how it ended, what it said."""
+    """One run of pytest on the mapped test.
+
+    Attributes:
+        test: pytest ids, separated by blanks.
+        command: the run as a person would type it.
+        exit_code: exit code of pytest; null where it did not end by itself.
+        meaning: the end in words.
+        message: message of the failure; empty without one.
+        elapsed_s: duration in seconds.
+    """
 
     __test__: ClassVar[bool] = False
     file = "test.json"
@@ -23,12 +32,12 @@ class TestRecord(Record):
     elapsed_s: float
 
     def headline(self) -> tuple[tuple[str, str], ...]:
-        """How the test ended, and when."""
+        """End of the test, and its duration."""
         return (("mapped test", f"{self.status} in {self.elapsed_s:.1f} s"),)
 
 
 class GradientsJson(Record):
-    """The snapshot in the shape that briefs ask for: null where autograd gave no gradient."""
+    """Loss and gradients in the shape that briefs ask for: null where autograd gave no gradient."""
 
     file = "gradients.json"
 

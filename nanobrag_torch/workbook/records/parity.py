@@ -1,4 +1,4 @@
-"""The records of a comparison with the C program: cases beside stored images, and gradients beside its differences."""
+"""Records of a comparison with the C program: cases beside stored images, gradients beside its differences."""
 
 from typing import Literal
 
@@ -7,11 +7,17 @@ from nanobrag_torch.workbook.records.evidence import Evidence
 
 
 class ParityCase(Part):
-    """One command line through our command, beside what the C program left for it.
+    """One command line through our command, beside the image that the C program left for it.
 
-    ``different`` counts pixels beyond the tolerance, ``excess`` is the largest difference in units of its pixel's
-    tolerance; ``correlation`` is null for a constant image. ``header`` are the lines that differ, null where no header
-    was stored.
+    Attributes:
+        name: name of the case.
+        about: subject of the case, in words.
+        pixels: pixels of the image.
+        different: pixels beyond the tolerance.
+        correlation: correlation of the two images; null for a constant image.
+        largest_difference: largest absolute difference, in photons.
+        excess: largest difference in units of its pixel's tolerance.
+        header: lines of the header that differ; null where no header was stored.
     """
 
     name: str
@@ -25,7 +31,7 @@ class ParityCase(Part):
 
     @property
     def agrees(self) -> bool:
-        """Whether no pixel and no line of the header differs."""
+        """True where no pixel and no line of the header differs."""
         return self.different == 0 and not self.header
 
 
@@ -39,11 +45,11 @@ class Parity(Record):
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """The names of the cases that do not agree."""
+        """Names of the cases that do not agree."""
         return tuple(case.name for case in self.cases if not case.agrees)
 
     def key_numbers(self) -> dict[str, KeyNumber]:
-        """How many cases there are and agree, and how many pixels differ in all."""
+        """Number of cases, of those that agree, and of the pixels that differ in all."""
         return {
             "cases": exact(len(self.cases)),
             "agreeing": exact(len(self.cases) - len(self.differing)),
@@ -54,8 +60,13 @@ class Parity(Record):
 class IntervalLoss(Part):
     """One loss over an interval: the difference of the C program's images beside the integral of our gradient.
 
-    ``error_bar`` is what the rounding of the stored images leaves open. ``by_cell`` is the integral of the same
-    derivative taken along the scale of the cell, from the gradients of a, b and c.
+    Attributes:
+        loss: name of the loss.
+        difference: loss of the second stored image less that of the first.
+        error_bar: uncertainty of the difference from the rounding of the stored images.
+        integral: integral of the derivative with respect to the wavelength.
+        by_cell: integral of the same derivative along the scale of the cell, from the gradients of a, b and c.
+        magnitude: sum over pixels of the absolute differences, weighted as in the loss.
     """
 
     loss: str
@@ -67,15 +78,21 @@ class IntervalLoss(Part):
 
     @property
     def agrees(self) -> bool:
-        """Whether both integrals lie within the error bar of the difference."""
+        """True where both integrals lie within the error bar of the difference."""
         return max(abs(self.integral - self.difference), abs(self.by_cell - self.difference)) <= self.error_bar
 
 
 class Interval(Record):
     """Two stored images that differ in the wavelength alone, and our gradient in between.
 
-    ``within`` counts pixels whose integral lies within the rounding of the two stored values, ``largest`` is the
-    furthest distance in units of that rounding.
+    Attributes:
+        low_case: name of the case at one end; ``high_case`` is that at the other.
+        low: wavelength of the first, in Angstrom; ``high`` that of the second.
+        nodes: points of the Gauss-Legendre quadrature.
+        losses: comparison of each loss.
+        pixels: pixels of the image.
+        within: pixels whose integral lies within the rounding of the two stored values.
+        largest: largest distance of a pixel in units of that rounding.
     """
 
     file = "interval.json"
@@ -93,7 +110,7 @@ class Interval(Record):
 
     @property
     def agrees(self) -> bool:
-        """Whether every loss and every pixel agrees."""
+        """True where every loss and every pixel agrees."""
         return self.within == self.pixels and all(loss.agrees for loss in self.losses)
 
     def key_numbers(self) -> dict[str, KeyNumber]:

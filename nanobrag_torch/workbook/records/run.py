@@ -6,7 +6,7 @@ from nanobrag_torch.workbook.records.base import SCHEMA_VERSION, KeyNumber, Part
 
 Source = Literal["notebook", "brief", "plan", "command line"]
 Status = Literal["running", "passed", "failed", "blocked", "interrupted"]
-#: The exit code of a run by the status that it ends with; 2 is wrong input, which leaves no report.
+#: Status that a run ends with -> exit code; 2 is wrong input, which leaves no report.
 EXIT_CODES: dict[Status, int] = {"passed": 0, "failed": 1, "blocked": 3, "interrupted": 130}
 
 #: Folder of the drawings in a report.
@@ -14,7 +14,7 @@ FIGURES = "figures"
 
 
 class EnvironmentRecord(Record):
-    """The process that computed, as it saw itself."""
+    """Guards, device, versions and threads of the process that computed, as it saw itself."""
 
     file = "environment.json"
 
@@ -31,7 +31,7 @@ class EnvironmentRecord(Record):
 
 
 class Verdict(Record):
-    """What the evidence says, in one word for programs and one sentence for people."""
+    """Conclusion from the evidence: a code for programs, a title and a sentence for people, and a remedy."""
 
     file = "verdict.json"
 
@@ -43,7 +43,7 @@ class Verdict(Record):
 
 
 class Caption(Record):
-    """The words of a figure: title, caption below it, and the text that stands in for it where it cannot be seen."""
+    """Words of a figure: title, caption below it, and the text that stands in for it where it cannot be seen."""
 
     file = "caption.json"
 
@@ -54,7 +54,7 @@ class Caption(Record):
 
 
 class Repository(Part):
-    """The state of the source at the time of the run; null where it is not under git."""
+    """State of the source at the time of the run; null where it is not under git."""
 
     commit: str | None
     branch: str | None
@@ -63,7 +63,7 @@ class Repository(Part):
 
 
 class ParameterValue(Part):
-    """One notebook parameter as it was used, and who set it."""
+    """One notebook parameter as it was used, with its unit and the source that set it."""
 
     value: Any
     unit: str
@@ -71,7 +71,7 @@ class ParameterValue(Part):
 
 
 class Process(Record):
-    """A process, so that a later one can tell whether it still lives; ``started`` in seconds since 1970."""
+    """Identity of a process, by which a later one sees if it still lives; ``started`` in seconds since 1970."""
 
     file = "process.json"
 
@@ -81,7 +81,7 @@ class Process(Record):
 
 
 class Owner(Record):
-    """The run that is writing a report folder: who it is, and what it was asked to do."""
+    """The run that is writing a report folder: its process, and the request that it carries out."""
 
     file = ".run.json"
 
@@ -101,10 +101,14 @@ class Owner(Record):
 
 
 class Manifest(Record):
-    """Everything about a report, and the SHA-256 of every other file in it.
+    """Contents of a report: its request, verdict and key numbers, and the SHA-256 of every other file in it.
 
-    ``guards`` are the environment that was asked for, ``environment`` is what the kernel saw; ``numbers`` are the key
-    numbers of its records, named "record.number".
+    Attributes:
+        started: time of the start, ISO 8601 in UTC; ``finished`` is that of the end.
+        guards: environment variables that were asked for.
+        numbers: key numbers of its records, named "record.number".
+        environment: the environment as the kernel saw it; null where no kernel recorded one.
+        files: name of each other file -> SHA-256.
     """
 
     file = "manifest.json"

@@ -1,13 +1,13 @@
-"""The records of a triage: what was asked, what each chunk gave, and what it comes to."""
+"""Records of a triage: the suite in chunks, the result of each chunk, and the clusters of failures."""
 
 from typing import ClassVar, Literal
 
 from nanobrag_torch.workbook.records.base import Part, Record
 
 TestOutcome = Literal["passed", "skipped", "xfailed", "xpassed", "failed", "error", "timed out", "crashed", "not run"]
-#: How the process of a chunk ended; ``stopped`` is pytest's own word that it could not go on.
+#: End of the process of a chunk; ``stopped`` is an end that pytest itself reports.
 ChunkEnd = Literal["completed", "timed out", "crashed", "stopped"]
-#: The outcomes that need somebody to look at them; ``error`` is outside the test's own body, as pytest counts.
+#: Outcomes that need somebody to look at them; ``error`` is outside the test's own body, as pytest counts.
 FAILING: tuple[TestOutcome, ...] = ("failed", "error", "timed out", "crashed")
 
 
@@ -20,7 +20,7 @@ class Frame(Part):
 
 
 class Failure(Part):
-    """Why a test failed: the exception, its message, and the innermost frame in the suite's own folder."""
+    """Failure of a test: the exception, its message, and the innermost frame in the suite's own folder."""
 
     exception: str
     message: str
@@ -28,7 +28,7 @@ class Failure(Part):
 
 
 class GuardFinding(Part):
-    """A gradient check that proves nothing, as the gradient guard saw it."""
+    """A vacuous gradient check: one that proves nothing, as the gradient guard saw it."""
 
     check: str
     kind: str
@@ -36,7 +36,7 @@ class GuardFinding(Part):
 
 
 class TestResult(Part):
-    """One test: its pytest id, how it ended, and the seconds that it took with its fixtures."""
+    """Result of one test: pytest id, outcome, and the seconds that it took with its fixtures."""
 
     __test__: ClassVar[bool] = False
 
@@ -48,16 +48,30 @@ class TestResult(Part):
 
 
 class Chunk(Part):
-    """Some files of a suite with the ids of their tests; a file that cannot be collected has none."""
+    """Some files of a suite with the ids of their tests.
+
+    Attributes:
+        number: number of the chunk, from 1.
+        files: file -> pytest ids; none for a file that cannot be collected.
+        expected_s: seconds that the files took in the earlier run; null unless all of them are known there.
+    """
 
     number: int
     files: dict[str, tuple[str, ...]]
     expected_s: float | None = None
-    """What its files took in the earlier run, where that is known for all of them."""
 
 
 class Suite(Record):
-    """What is to be run: the folder (from the root of the checkout), the words given to pytest, and the chunks."""
+    """A suite as it is to be run.
+
+    Attributes:
+        project: folder of the suite, as seen from the root of the project.
+        pytest_arguments: words given to pytest.
+        time_limit_s: time limit of a chunk, in seconds.
+        gradient_guard: true where the gradient guard watches the tests.
+        earlier: stamp of the run that this one is compared with.
+        resumed: stamp of the interrupted run whose finished chunks were taken over.
+    """
 
     file = "suite.json"
 
@@ -67,13 +81,17 @@ class Suite(Record):
     time_limit_s: int
     gradient_guard: bool
     earlier: str | None = None
-    """The stamp of the run that this one is compared with."""
     resumed: str | None = None
-    """The stamp of the interrupted run whose finished chunks were taken over."""
 
 
 class ChunkResult(Record):
-    """How one chunk went; ``exit_code`` is pytest's, negative for a signal."""
+    """Result of one chunk.
+
+    Attributes:
+        end: end of its process; ``meaning`` puts it into words.
+        exit_code: exit code of pytest, negative for a signal.
+        elapsed_s: duration in seconds.
+    """
 
     file = "chunk.json"
 
@@ -87,7 +105,16 @@ class ChunkResult(Record):
 
 
 class Cluster(Part):
-    """Failures with the same exception, normalised message and innermost frame; ``key`` is a hash of the three."""
+    """Failures with the same exception, normalised message and innermost frame.
+
+    Attributes:
+        label: name that it keeps from run to run, such as "C1".
+        key: hash of exception, normalised message and frame.
+        failure: failure of the first test.
+        pattern: the normalised message.
+        tests: pytest ids, sorted.
+        remedy: usual help against an exception of that name.
+    """
 
     label: str
     key: str
@@ -106,7 +133,7 @@ class Move(Part):
 
 
 class Difference(Part):
-    """What changed since an earlier run of the same suite; ``gone`` failed then and neither failed nor passed now."""
+    """Changes since an earlier run of the same suite; ``gone`` failed then and neither failed nor passed now."""
 
     earlier: str
     new: tuple[str, ...]
@@ -116,7 +143,7 @@ class Difference(Part):
 
 
 class Triage(Record):
-    """What a triage comes to."""
+    """Conclusion of a triage: counts by outcome, clusters of failures, and the difference to an earlier run."""
 
     file = "triage.json"
 

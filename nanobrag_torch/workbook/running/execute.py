@@ -1,4 +1,4 @@
-"""A notebook executed by papermill in a kernel process of its own: guarded environment, time limit, known ends."""
+"""Execution of a notebook by papermill in a kernel process of its own: guarded environment, limits, known ends."""
 
 import signal
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ from nanobrag_torch.workbook.machine import processes
 from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
 from nanobrag_torch.workbook.running.outcomes import Outcome
 
-#: What the kernel process itself writes to its terminal: the last words of one that crashes.
+#: Terminal output of the kernel process itself: the last words of one that crashes.
 KERNEL_LOG = "kernel.log"
-#: Characters that a cell may print into its notebook; what comes after is left out, with a word of it.
+#: Characters that a cell may print into its notebook; the rest is left out, and the notebook says so.
 LONGEST_OUTPUT = 2_000_000
 _LEFT_OUT = f"\n[this cell printed more than {LONGEST_OUTPUT} characters: the rest is left out]\n"
 _ENGINE = "nanobrag-guarded"
@@ -29,16 +29,18 @@ _START_TIMEOUT_S = 120
 #: A kernel warns of its transport at every start; only errors are worth keeping.
 _ERRORS_ONLY = "--IPKernelApp.log_level=40"
 
+#: Called before each cell with its number from 1, the number of cells, and the nearest heading above it.
 CellCallback = Callable[[int, int, str], None]
 
 
 class _Client(PapermillNotebookClient):
-    """A client that keeps its kernel within limits, and leaves nothing of it behind."""
+    """Client of a kernel that keeps it within limits, and ends everything that it started."""
 
     def run_guarded(self, environment: Mapping[str, str], log: Path, limits: Limits) -> None:
         """Execute the notebook in a kernel with that environment, its terminal output going to ``log``.
 
-        Raises ``Crossed`` where the kernel, with all that it started, took more than ``limits``.
+        Raises:
+            Crossed: the kernel, with all that it started, took more than ``limits``.
         """
         self._printed: dict[int, int] = {}
         self.km = self.create_kernel_manager()
@@ -50,7 +52,7 @@ class _Client(PapermillNotebookClient):
             self.execute()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        """Take what a cell prints, up to a length that a notebook can carry."""
+        """Take the text that a cell prints, up to a length that a notebook can carry."""
         if msg["msg_type"] == "stream":
             printed = self._printed.get(cell_index, 0)
             text = msg["content"]["text"]
@@ -60,6 +62,7 @@ class _Client(PapermillNotebookClient):
         return super().process_message(msg, cell, cell_index)
 
     def papermill_execute_cells(self) -> None:
+        """Execute the cells; the error of a dead kernel names the signal or exit code that ended it."""
         try:
             super().papermill_execute_cells()
         except DeadKernelError as error:
@@ -67,16 +70,28 @@ class _Client(PapermillNotebookClient):
 
 
 class _Engine(NBClientEngine):
-    """papermill's engine, with an environment for the kernel and a file for its terminal output."""
+    """Engine of papermill with an environment for the kernel and a file for its terminal output."""
 
     @classmethod
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, limits: Limits,
         on_cell: CellCallback, **_: Any,
     ) -> None:  # fmt: skip
+        """Execute a notebook, as papermill asks its engine to.
+
+        Args:
+            nb_man: papermill's manager of the notebook.
+            kernel_name: kernel to start.
+            environment: environment of the kernel.
+            log: file that takes the terminal output of the kernel.
+            timeout: time limit of a cell, in seconds.
+            limits: limits of the kernel.
+            on_cell: called before each cell.
+        """
         cells = nb_man.nb.cells
 
         def announce(cell: Any, cell_index: int) -> None:
+            """Pass number and heading of a cell to ``on_cell``."""
             on_cell(cell_index + 1, len(cells), _heading(cells[: cell_index + 1]))
 
         client = _Client(
@@ -101,31 +116,24 @@ def execute(
     on_cell: CellCallback,
     limits: Limits | None = None,
 ) -> Outcome:
-    """Run ``notebook`` with ``parameters`` and write it, as far as it got, to ``output``.
+    """Run a notebook and write it, as far as it got.
 
-    ``environment`` is that of the kernel, whose working folder is ``cwd``. A cell may take ``timeout`` seconds, and the
-    kernel no more than ``limits`` (default: the usual ones). ``on_cell`` is called with (cell number, number of cells,
-    nearest heading) before each cell.
+    Args:
+        notebook: the notebook.
+        output: file that takes the executed notebook; the kernel's log is written beside it.
+        parameters: values for its ``parameters`` cell.
+        environment: environment of the kernel.
+        cwd: working folder of the kernel.
+        timeout: time limit of a cell, in seconds.
+        on_cell: called before each cell.
+        limits: limits of the kernel; None for the usual ones.
+
+    Returns:
+        The end of the execution; an end of any known kind raises nothing.
     """
-    try:
-        return _execute(notebook, output, parameters, environment, cwd, timeout, on_cell, limits or usual())
-    finally:
-        # A notebook that was broken off in the middle of a line is set aside when the report is finished.
-        with suppress(OSError, ValueError):
-            _tidy(output, notebook)
 
-
-def _execute(
-    notebook: Path,
-    output: Path,
-    parameters: Mapping[str, Any],
-    environment: Mapping[str, str],
-    cwd: Path,
-    timeout: int,
-    on_cell: CellCallback,
-    limits: Limits,
-) -> Outcome:
-    try:
+    def start() -> None:
+        """Run the notebook to its end."""
         papermill.execute_notebook(
             nbformat.read(notebook, as_version=4),
             _literal(output),
@@ -136,9 +144,22 @@ def _execute(
             environment=environment,
             log=output.with_name(KERNEL_LOG),
             timeout=timeout,
-            limits=limits,
+            limits=limits or usual(),
             on_cell=on_cell,
         )
+
+    try:
+        return _end_of(start, output, timeout)
+    finally:
+        # A notebook that was broken off in the middle of a line is set aside when the report is finished.
+        with suppress(OSError, ValueError):
+            _tidy(output, notebook)
+
+
+def _end_of(start: Callable[[], None], output: Path, timeout: int) -> Outcome:
+    """End of the execution that ``start`` runs, with the cell of ``output`` at which it stopped."""
+    try:
+        start()
     except PapermillExecutionError as error:
         return Outcome("raised", error.ename, error.evalue, error.cell_index + 1)
     except CellTimeoutError:
@@ -157,7 +178,7 @@ def _execute(
 
 
 def seconds_in_cells(notebook: Path) -> float:
-    """How long the cells of an executed notebook took together; 0 where it cannot be read."""
+    """Seconds that the cells of an executed notebook took together; 0 where it cannot be read."""
     try:
         cells = nbformat.read(notebook, as_version=4).cells
     except (OSError, ValueError):
@@ -166,13 +187,13 @@ def seconds_in_cells(notebook: Path) -> float:
 
 
 def _heading(cells: list[Any]) -> str:
-    """The last heading in the prose of these cells; empty where there is none."""
+    """Last heading in the prose of these cells; empty where there is none."""
     lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
     return next((line.lstrip("# ") for line in reversed(lines) if line.startswith("#")), "")
 
 
 def _tidy(output: Path, notebook: Path) -> None:
-    """Join what a cell printed in pieces, and keep the names of the files, not where they were on this machine."""
+    """Join texts that a cell printed in pieces, and keep the names of the files without their folders."""
     executed = nbformat.read(output, as_version=4)
     for cell in executed.cells:
         if cell.cell_type == "code":
@@ -182,7 +203,7 @@ def _tidy(output: Path, notebook: Path) -> None:
 
 
 def _joined(outputs: list[Any]) -> list[Any]:
-    """Outputs with neighbouring texts of one stream made one, each line as it stood when it was printed over.
+    """Join neighbouring texts of one stream, each line as it stood when it was printed over.
 
     nbclient can do this too, in a time that grows with the square of the length of a line.
     """
@@ -200,12 +221,12 @@ def _joined(outputs: list[Any]) -> list[Any]:
 
 
 def _literal(path: Path) -> str:
-    """The path for papermill, which takes braces in it for a template."""
+    """Path for papermill, which takes braces in it for a template."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _running_cell(output: Path) -> int | None:
-    """The number of the last cell that was started, from the notebook as far as it was written."""
+    """Number of the last cell that was started, from the notebook as far as it was written."""
     try:
         cells = nbformat.read(output, as_version=4).cells
     except (OSError, ValueError):

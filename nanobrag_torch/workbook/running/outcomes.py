@@ -1,4 +1,4 @@
-"""What stood in the way: the ends of an execution that was not completed, as a table read from the top."""
+"""Map from the end of an execution to a verdict: a table of obstacles, of which the first matching row decides."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A row of the table: an end of an execution, with patterns of the error's name and text, and what it means."""
+    """One row of the table.
+
+    Attributes:
+        end: end of the execution.
+        error: pattern of the whole name of the error; empty for any.
+        detail: pattern to be found in its text.
+        code: code of the verdict; ``status``, ``title`` and ``remedy`` are the rest of it.
+    """
 
     end: str
     error: str
@@ -87,7 +94,7 @@ OBSTACLES = (
 
 
 def of_outcome(outcome: Outcome) -> Verdict | None:
-    """The verdict on an execution that did not come to its end; None for one that did."""
+    """Verdict on an execution that did not come to its end; None for one that did."""
     for row in OBSTACLES:
         if row.end != outcome.end or not re.search(row.detail, outcome.detail):
             continue
@@ -100,9 +107,9 @@ def of_outcome(outcome: Outcome) -> Verdict | None:
     return None
 
 
-#: The verdict on a run whose process was killed, given by a later command.
+#: End of a run whose process was killed, as a later command finds it.
 KILLED = Outcome("interrupted", detail="the process of this run was killed before it could finish")
-#: The verdict on a notebook that ran to its end and wrote none of its own.
+#: Verdict on a notebook that ran to its end and wrote none of its own.
 COMPLETED = Verdict(
     code="completed", status="passed", title="The notebook ran to its end", sentence="It states no verdict of its own."
 )

@@ -1,4 +1,4 @@
-"""The parameters of a notebook: declared in its ``parameters`` cell, one line each, and checked before a kernel starts.
+"""Parameters of a notebook: declared in its ``parameters`` cell, one line each, and checked before a kernel starts.
 
 A declaration is ordinary Python with a comment in a fixed form, so that a person who opens the notebook reads the same
 thing as the runner::
@@ -25,7 +25,7 @@ from papermill.inspection import inspect_notebook
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.run import Source
 
-#: A number without a declared range is at least finite.
+#: Bound of a number without a declared range: it is at least finite.
 LARGEST = sys.float_info.max
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -33,7 +33,7 @@ _COMMENT = re.compile(
     rf"(?:\[(?P<unit>[^\]]+)\]\s*)?(?:(?P<low>{_NUMBER})\s*\.\.\s*(?P<high>{_NUMBER})\s*)?"
     r"(?:\{(?P<choices>[^}]+)\}\s*)?(?::\s*)?(?P<help>\S.*)"
 )
-#: What reading a file that is no notebook ends in, depending on how far it looks like one.
+#: Errors that reading a file that is no notebook ends in, depending on how far it looks like one.
 _UNREADABLE = (
     ValueError, TypeError, LookupError, AttributeError, OSError, nbformat.ValidationError, PapermillException,
 )  # fmt: skip
@@ -42,7 +42,17 @@ _FORM = "name: type = value  # [unit] low .. high: what it is"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as its notebook declares it; ``length`` is that of a list, None for a scalar."""
+    """One parameter as its notebook declares it.
+
+    Attributes:
+        kind: type of the value, or of each value of a list.
+        default: value in the notebook.
+        unit: unit in which it is given; empty without one.
+        low: smallest value; ``high`` is the largest.
+        choices: texts that it may be; empty for any.
+        help: description.
+        length: number of values of a list; None for a scalar.
+    """
 
     name: str
     kind: type
@@ -56,7 +66,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """What a value may be, in words."""
+        """Values that it may have, in words."""
         if self.choices:
             return " or ".join(self.choices)
         what = {float: "a number", int: "an integer", bool: "true or false", str: "a text"}[self.kind]
@@ -67,7 +77,11 @@ class Parameter:
         return f"{what} {self.unit}".rstrip()
 
     def check(self, value: Any, owner: str) -> Any:
-        """``value`` as the notebook gets it. Raises ``InputError`` for a wrong type or a value out of range."""
+        """Check a value and return it as the notebook gets it.
+
+        Raises:
+            InputError: wrong type, or out of range; the message begins with ``owner``.
+        """
         items = value if self.length is not None else [value]
         if not isinstance(items, list) or (self.length is not None and len(items) != self.length):
             raise self._refused(value, owner)
@@ -75,7 +89,11 @@ class Parameter:
         return checked if self.length is not None else checked[0]
 
     def parse(self, text: str, owner: str) -> Any:
-        """The value that ``text`` writes; a list is written with commas or blanks. Raises ``InputError``."""
+        """Parse and check a value; a list is written with commas or blanks.
+
+        Raises:
+            InputError: the text is no such value, or it is out of range.
+        """
         words = re.split(r"[,\s]+", text.strip("[]() ")) if self.length is not None else [text]
         values = [self._parse_scalar(word, text, owner) for word in words]
         return self.check(values if self.length is not None else values[0], owner)
@@ -112,9 +130,10 @@ class Parameter:
 
 
 def declared(notebook: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook by name, in their order.
+    """Read the parameters of a notebook: name -> declaration, in their order.
 
-    Raises ``InputError`` where the file is no notebook, has no ``parameters`` cell, or a line of it has another form.
+    Raises:
+        InputError: the file is no notebook, has no ``parameters`` cell, or a line of that cell has another form.
     """
     owner = notebook.name
     # Braces in a path are escaped, since papermill takes a path for a template.
@@ -136,7 +155,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
 
 
 def _declaring_lines(notebook: Path) -> list[str]:
-    """The lines of the parameters cell that declare something: papermill drops those that it cannot read."""
+    """Declaring lines of the parameters cell; papermill drops those that it cannot read."""
     cells = nbformat.read(notebook, as_version=4).cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ()))
     return [line for line in source.splitlines() if re.match(r"\s*\w+\s*:", line)]
@@ -149,10 +168,21 @@ def resolve(
     from_user: Iterable[tuple[str, str]],
     from_plan: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[Any, Source]]:
-    """Name to (value, source): the command line goes before the plan, the plan before the brief, the notebook last.
+    """Resolve every parameter: the command line goes before the plan, the plan before the brief, the notebook last.
 
-    Raises ``InputError`` for an unknown name (with the nearest one), a name given twice, a wrong type, or a value out
-    of range.
+    Args:
+        parameters: declarations of the notebook.
+        owner: name of the notebook, for messages.
+        from_brief: values of the brief.
+        from_user: names and texts from the command line.
+        from_plan: values of the plan; None without one.
+
+    Returns:
+        Name -> value and its source.
+
+    Raises:
+        InputError: an unknown name (the message has the nearest), a name given twice, a wrong type, or a value out of
+            range.
     """
     resolved: dict[str, tuple[Any, Source]] = {
         name: (parameter.default, "notebook") for name, parameter in parameters.items()

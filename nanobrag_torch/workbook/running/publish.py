@@ -1,4 +1,4 @@
-"""The end of a run, however it ended: summary, page, and the folder renamed into place."""
+"""Publication of a report, however its run ended: summary, page, and the folder renamed into place."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
 
 
 def publish(report: Report, verdict: Verdict, root: Path) -> Path:
-    """Write summary and page, check the folder, rename it into place, and return where it now is."""
+    """Write summary and page, check the folder, rename it into place, and return its final path."""
     report.set_aside_damaged()
     content = page.gather(report, verdict, root)
     report.write_text(SUMMARY, page.markdown(content))
@@ -22,7 +22,7 @@ def publish(report: Report, verdict: Verdict, root: Path) -> Path:
 
 
 def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
-    """Finish the reports of runs that were killed: (name, what became of it) for each.
+    """Finish the reports of runs that were killed; yield the name of each, and its outcome in words.
 
     One process at a time does this; another passes by.
     """
@@ -39,5 +39,5 @@ def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
                 except (OSError, RuntimeError, ValueError) as error:
                     yield report.final.name, f"cannot be finished: {error}"
     except (Timeout, OSError):
-        # Another process does it, or nothing can be written there, which the run itself says in its own words.
+        # Another process does it, or nothing can be written there; the run itself then complains of that.
         return

@@ -1,4 +1,4 @@
-"""One run, from what the user asked for to a finished report."""
+"""Run of a notebook, from the user's request to a finished report."""
 
 import os
 import signal
@@ -24,15 +24,24 @@ from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute, seconds
 from nanobrag_torch.workbook.running.outcomes import COMPLETED, Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 
-#: The parameter through which a notebook learns where its report is; a run sets it, a person cannot.
+#: Parameter through which a notebook learns the folder of its report; a run sets it, a person cannot.
 FOLDER_PARAMETER = "report_folder"
 
+#: Is told what happens: a label, and a text.
 Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class PlannedPhase:
-    """What a plan adds to a run: where its report goes and how it is called, its parameters and environment."""
+    """Phase of a plan that asks for a run.
+
+    Attributes:
+        plan: path of the plan.
+        initiative: folder of the report below the reports; ``phase`` is the folder below that.
+        title: title of the report.
+        parameters: notebook parameters that the plan sets.
+        guards: environment variables that the plan sets; None to leave them to the brief.
+    """
 
     plan: str
     initiative: str
@@ -44,7 +53,17 @@ class PlannedPhase:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked for: a brief or a notebook, and how to run it; ``planned`` where a plan asked for it."""
+    """Request for a run.
+
+    Attributes:
+        brief: path of a brief; ``notebook`` is the path or name of a notebook, and one of the two is given.
+        parameters: names and texts from the command line.
+        reports: folder of all reports; None for that of the project.
+        stamp: stamp of the report; None for the time of the start.
+        timeout: time limit of a cell, in seconds.
+        limits: limits of the kernel.
+        planned: phase of the plan that asks for it; None without one.
+    """
 
     brief: Path | None = None
     notebook: str | Path | None = None
@@ -58,7 +77,17 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """A request that was found to be sound, before anything is started."""
+    """A request that was found to be sound, before anything is started.
+
+    Attributes:
+        root: root of the project.
+        reports: folder of all reports.
+        notebook: path of the notebook.
+        brief: the brief; None without one. ``brief_text`` is its text.
+        values: notebook parameters.
+        guards: environment variables that the kernel gets.
+        owner: identity of the run for its report.
+    """
 
     root: Path
     reports: Path
@@ -71,9 +100,13 @@ class CheckedRun:
 
 
 def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
-    """Do what is asked, telling (phase, what happens) on the way; where the report is, and its verdict.
+    """Carry out a request and publish its report.
 
-    Raises ``InputError`` before anything is started where the request is not sound.
+    Returns:
+        The folder of the report, and its verdict.
+
+    Raises:
+        InputError: the request is not sound; nothing was started.
     """
     started = time.monotonic()
     checked = check_request(request)
@@ -94,7 +127,11 @@ def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
 
 
 def check_request(request: RunRequest) -> CheckedRun:
-    """The plan for a request. Raises ``InputError`` where it is not sound; nothing is written."""
+    """Check a request; nothing is written.
+
+    Raises:
+        InputError: the request is not sound.
+    """
     if (request.brief is None) == (request.notebook is None):
         given = "both" if request.brief else "neither"
         raise InputError.of("run", "what", given, "a notebook, or --brief FILE", "Give one of the two.")
@@ -174,7 +211,7 @@ def _title(brief: Brief | None, notebook: Path) -> str:
 
 
 def _create(checked: CheckedRun, wait: bool) -> Report:
-    """The working folder; where the stamp was not chosen and another run has it, that of the next second."""
+    """Make the working folder; where the stamp was not chosen and another run has it, that of the next second."""
     report = Report.create(checked.reports, checked.owner, wait=wait)
     if checked.brief is not None:
         report.write_text("brief.txt", checked.brief_text)
@@ -183,7 +220,7 @@ def _create(checked: CheckedRun, wait: bool) -> Report:
 
 
 def _shares(total: float, in_cells: float) -> str:
-    """What the run itself took (start, hashing, rendering) beside what its notebook took."""
+    """Time of the run itself (start, hashing, rendering) beside that of its notebook, in words."""
     return f"{total - in_cells:.1f} s for the run itself, {in_cells:.1f} s in the cells of the notebook"
 
 
@@ -202,7 +239,17 @@ def _described(checked: CheckedRun) -> dict[str, str]:
 
 
 def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tell) -> Outcome:
+    """Execute the notebook of a run.
+
+    Args:
+        checked: the run.
+        report: takes the executed notebook.
+        request: limits of time and memory.
+        tell: is told of each cell.
+    """
+
     def on_cell(cell: int, cells: int, heading: str) -> None:
+        """Tell of a cell before it runs."""
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
     values = {name: entry.value for name, entry in checked.values.items()}
@@ -219,7 +266,7 @@ def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tel
 
 
 def _relative(folder: Path, root: Path) -> str:
-    """The folder as seen from the root, so that an executed notebook names no place on this machine."""
+    """Folder as seen from the root, so that an executed notebook names no folder of this machine."""
     return Path(os.path.relpath(folder, root)).as_posix()
 
 

@@ -1,4 +1,4 @@
-"""Drawings of a report: a figure with its words, saved as PNG and SVG, in colours that all eyes can tell apart."""
+"""Drawings of a report: figures with their words, saved as PNG and SVG, in colours that all eyes can tell apart."""
 
 import io
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nanobrag_torch.workbook.records.run import FIGURES, Caption
 
 #: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
 AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
-#: Behind the bars of a dark image.
+#: Background of the bars of a dark image.
 DARK = "#E4E4E4"
 #: Keeps the time of drawing out of a file, so that equal figures are equal files.
 _UNDATED: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -32,7 +32,7 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and its words; saved as PNG and SVG with the caption beside them."""
+    """Figure and its words; saved as PNG and SVG with the caption beside them."""
 
     figure: Figure
     words: Caption
@@ -47,7 +47,7 @@ class Drawing:
         self.words.save(target, f"{stem}.json")
 
     def rendered(self, kind: str) -> bytes:
-        """The figure as a file of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
+        """Content of a file with the figure, of a ``kind`` that matplotlib writes: "png", "svg" or "pdf"."""
         stream = io.BytesIO()
         with rc_context(STYLE):
             self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))

@@ -1,4 +1,4 @@
-"""Pages: templates that escape every text, and a content policy that lets no foreign script run."""
+"""HTML pages: templates that escape every text, and a content policy that lets no foreign script run."""
 
 import base64
 import hashlib
@@ -14,14 +14,14 @@ _PLACEHOLDER = "SCRIPT-HASH"
 
 
 def environment() -> jinja2.Environment:
-    """The templates of pages; every text in them is escaped."""
+    """Environment over the templates of pages; every text in them is escaped."""
     found = templates.environment(autoescape=True)
     found.filters["link"] = quote
     return found
 
 
 def sealed(page: str) -> str:
-    """The page with the hash of its own script in its content policy, so that no other script can run in it."""
+    """Put the hash of the page's own script into its content policy, so that no other script can run in it."""
     script = _SCRIPT.search(page)
     digest = hashlib.sha256(script[1].encode() if script else b"").digest()
     return page.replace(_PLACEHOLDER, f"sha256-{base64.b64encode(digest).decode()}", 1)

@@ -8,18 +8,18 @@ from nanobrag_torch.workbook.show.templates import environment
 
 
 def render_markdown(template: str, **values: Any) -> str:
-    """A template of Markdown. Every text is escaped unless the template marks it as a code span or a code block."""
+    """Render a template of Markdown; a text is escaped unless the template marks it as a code span or block."""
     found = environment(autoescape=False, finalize=_escape)
     found.filters.update(span=_span, block=_block, target=_target)
     return found.get_template(template).render(**values)
 
 
 class _Verbatim(str):
-    """Markdown that is right as it stands."""
+    """Text that is Markdown already and is not escaped."""
 
 
 def _escape(value: Any) -> str:
-    """A text within a line of Markdown, with nothing in it that Markdown or HTML would act on."""
+    """Escape a text within a line, so that neither Markdown nor HTML acts on anything in it."""
     if isinstance(value, _Verbatim):
         return value
     return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(str(value).split()))
@@ -30,7 +30,7 @@ def _longest_ticks(text: str) -> int:
 
 
 def _span(text: str) -> _Verbatim:
-    """``text`` as a code span, also within a table."""
+    """Code span of ``text``, also within a table."""
     line = " ".join(text.split()).replace("|", r"\|")
     ticks = "`" * (_longest_ticks(line) + 1)
     padding = " " if "`" in line else ""
@@ -38,11 +38,11 @@ def _span(text: str) -> _Verbatim:
 
 
 def _block(text: str) -> _Verbatim:
-    """``text`` as a code block."""
+    """Code block of ``text``."""
     ticks = "`" * max(3, _longest_ticks(text) + 1)
     return _Verbatim(f"{ticks}text\n{text.strip()}\n{ticks}")
 
 
 def _target(path: str) -> _Verbatim:
-    """``path`` as the target of a link."""
+    """Target of a link to ``path``."""
     return _Verbatim(quote(path))

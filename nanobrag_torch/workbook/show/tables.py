@@ -10,12 +10,12 @@ from nanobrag_torch.workbook.records.base import Record
 from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import Verdict
 
-#: What the page of a report takes a table from; it never takes HTML out of a notebook.
+#: MIME type of a table in a notebook; the page of a report reads it and takes no HTML out of a notebook.
 TABLE_TYPE = "application/vnd.nanobrag.table+json"
 
 
 class Table(BaseModel):
-    """A small table of texts."""
+    """Small table of texts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class Table(BaseModel):
 
 
 def derivatives(evidence: Evidence) -> Table:
-    """Gradient and finite difference of every cell parameter, and how they compare."""
+    """Table of gradient and finite difference of every cell parameter, and their agreement."""
     rows = [
         (
             row.symbol,
@@ -57,7 +57,7 @@ def derivatives(evidence: Evidence) -> Table:
 
 
 def image(*cases: Evidence) -> Table:
-    """Loss and image statistics of some cases."""
+    """Table of loss and image statistics, a case a line."""
     rows = [
         (
             evidence.case,
@@ -73,19 +73,19 @@ def image(*cases: Evidence) -> Table:
 
 
 def facts(record: Record, names: Sequence[str], caption: str) -> Table:
-    """Some fields of a record, one a line."""
+    """Table of some fields of a record, one a line."""
     values = [(name, getattr(record, name)) for name in names]
     rows = tuple((name.replace("_", " "), _text(value)) for name, value in values)
     return Table(caption=caption, columns=("", ""), rows=rows)
 
 
 def test(record: TestRecord) -> Table:
-    """How the mapped test ended."""
+    """Table of the end of the mapped test."""
     return facts(record, ("command", "meaning", "message", "elapsed_s"), "The mapped test")
 
 
 def verdict(record: Verdict) -> Table:
-    """The conclusion."""
+    """Table of the conclusion: title, sentence and remedy."""
     return facts(record, ("title", "sentence", "remedy"), "Conclusion")
 
 

@@ -1,4 +1,4 @@
-"""Templates of the workbook: one place that finds them; every missing value is an error."""
+"""Templates of the workbook, found in one place; a value that is missing in one is an error."""
 
 from typing import Any
 
@@ -21,5 +21,5 @@ def environment(**how: Any) -> jinja2.Environment:
 
 
 def plain(template: str, **values: Any) -> str:
-    """Text without escaping: what comes from outside goes through the filter ``tojson``."""
+    """Render a template without escaping; texts from outside go through the filter ``tojson``."""
     return environment(autoescape=False).get_template(template).render(**values)

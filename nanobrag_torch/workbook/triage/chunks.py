@@ -19,7 +19,7 @@ LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
 )  # fmt: skip
 FOLDER = "chunks"
 _LOOK_S = 0.1
-#: pytest's exit codes after its own end (docs of pytest, "Exit codes"): the end of the chunk, and the words for it.
+#: Exit code of a pytest that ended by itself (docs of pytest, "Exit codes") -> end of the chunk, and words for it.
 _ENDS: dict[int, tuple[ChunkEnd, str]] = {
     0: ("completed", "every test passed"),
     1: ("completed", "some tests failed"),
@@ -31,14 +31,22 @@ _ENDS: dict[int, tuple[ChunkEnd, str]] = {
 
 
 def folder_of(report: Path, chunk: Chunk) -> Path:
-    """Where the files of a chunk are in a report."""
+    """Folder with the files of a chunk in a report."""
     return report / FOLDER / f"{chunk.number:03d}"
 
 
 def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) -> ChunkResult | None:
     """Run a chunk and leave log, JUnit XML, events, exit code, summary and record in ``folder``.
 
-    It is ended after the suite's time limit, or when ``stop`` is set: then the record is not written and None returned.
+    Args:
+        chunk: files and tests to run.
+        suite: the suite, with its time limit and the words for pytest.
+        project: folder of the suite, in which pytest starts.
+        folder: folder of the results, made where it is missing.
+        stop: ends the chunk when it is set.
+
+    Returns:
+        The result; None where ``stop`` was set, and then no record is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EVENTS).write_text("")
@@ -67,18 +75,29 @@ def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) ->
 
 
 def read(folder: Path) -> ChunkResult | None:
-    """The result of a chunk that was run; None where it was not, not to its end, or cannot be read."""
+    """Read the result of a chunk; None where it was not run to its end, or cannot be read."""
     return Report(folder).read(ChunkResult)
 
 
 def summary(chunk: Chunk, result: ChunkResult) -> str:
-    """A chunk in words: how it ended, its files, and the tests that need somebody to look at them."""
+    """Summary of a chunk in Markdown: its end, its files, and the tests that need somebody to look at them."""
     remarkable = [f"{test.outcome}: {test.id}" for test in result.tests if test.outcome in (*FAILING, "not run")]
     return render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
 
 
 def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:
-    """The exit code, and whether the deadline came first."""
+    """Run a process until it ends, is late, or is to stop.
+
+    Args:
+        words: command line.
+        project: folder in which it starts.
+        log: file that takes its output.
+        deadline: time of :func:`time.monotonic` at which it is ended.
+        stop: ends it when it is set.
+
+    Returns:
+        The exit code, negative for a signal, and True where the deadline came first.
+    """
     late = False
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -93,6 +112,14 @@ def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Eve
 
 
 def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[ChunkEnd, str]:
+    """End of a chunk, and the words for it.
+
+    Args:
+        code: exit code of its process.
+        late: True where the time limit ended it.
+        ended: True where pytest reported its own end.
+        limit_s: the time limit, in seconds.
+    """
     if late:
         return "timed out", f"it took longer than {limit_s} s and was ended"
     if code < 0:

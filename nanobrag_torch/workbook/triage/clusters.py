@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nanobrag_torch.workbook.records.triage import Cluster, Failure, TestResult
 
-#: What differs between two failures of the same kind, and what stands for it, in this order.
+#: Pattern of a text that changes from run to run, and its stand-in; applied in this order.
 _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "ID"),
@@ -18,7 +18,7 @@ _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _LONGEST_PATTERN = 160
 
-#: Exception, as the end of its name, to what usually helps; the first that fits is taken.
+#: End of an exception's name, and the usual help against it; the first that fits is taken.
 REMEDIES: tuple[tuple[str, str], ...] = (
     ("TimeLimit", "Run this test alone with a longer limit; if it still does not end, look for a loop or a lock."),
     ("Crash", "Run this test alone with -X faulthandler; the last lines of the chunk's log say where it was."),
@@ -39,7 +39,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
 
 
 def normalise(message: str) -> str:
-    """The first line of a message, without what changes from run to run: numbers, addresses, folders."""
+    """First line of a message, without numbers, addresses and folders, which change from run to run."""
     lines = [line for line in message.splitlines() if line.strip()]
     text = lines[0] if lines else ""
     for pattern, stand_in in _NORMAL:
@@ -48,14 +48,14 @@ def normalise(message: str) -> str:
 
 
 def key(failure: Failure) -> str:
-    """A hash of exception, normalised message and frame (path and function: a line number moves with every edit)."""
+    """Hash of exception, normalised message and frame (path and function: a line number moves with every edit)."""
     place = f"{failure.frame.path}:{failure.frame.function}" if failure.frame else ""
     identity = "\0".join((failure.exception, normalise(failure.message), place))
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 def clusters(tests: Iterable[TestResult], earlier: Mapping[str, str] | None = None) -> tuple[Cluster, ...]:
-    """The failures of ``tests``, grouped and named C1, C2, ...
+    """Group the failures of ``tests`` and name the groups C1, C2, ...
 
     A cluster that an earlier run knows (``earlier``: key to label) keeps its name. Others take the names that follow,
     the largest first, equal ones by their key.
@@ -73,7 +73,7 @@ def clusters(tests: Iterable[TestResult], earlier: Mapping[str, str] | None = No
 
 
 def remedy(exception: str) -> str:
-    """What usually helps against an exception of that name."""
+    """Usual help against an exception of that name."""
     return next(text for names, text in REMEDIES if not names or re.search(rf"(?:^|\.)(?:{names})$", exception))
 
 

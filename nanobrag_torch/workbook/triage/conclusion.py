@@ -1,4 +1,4 @@
-"""What a triage comes to: counts, clusters, and the difference to an earlier run."""
+"""Conclusion of a triage: counts, clusters, the difference to an earlier run, and the verdict."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class StoredTriage:
 
 
 def read(report: Path) -> StoredTriage | None:
-    """The triage in a report folder; None where it holds none that can be read."""
+    """Read the triage in a report folder; None where it holds none that can be read."""
     folder = Report(report)
     suite, manifest = folder.read(Suite), folder.read(Manifest)
     if suite is None:
@@ -47,7 +47,7 @@ def read(report: Path) -> StoredTriage | None:
 
 
 def read_results(report: Path, suite: Suite) -> tuple[ChunkResult, ...]:
-    """The results of the chunks that were run, in order."""
+    """Read the results of the chunks that were run, in order."""
     found = (chunks.read(chunks.folder_of(report, chunk)) for chunk in suite.chunks)
     return tuple(result for result in found if result is not None)
 
@@ -69,7 +69,7 @@ def conclude(results: Iterable[ChunkResult], earlier: StoredTriage | None) -> Tr
 
 
 def verdict(triage: Triage, suite: Suite) -> Verdict:
-    """The triage in a sentence: passed where every test that was run passed, and every one was run."""
+    """Verdict on a triage: passed where every test was run, and none failed."""
     counts = ", ".join(f"{number} {outcome}" for outcome, number in triage.counts.items())
     failing = sum(triage.counts.get(outcome, 0) for outcome in FAILING)
     sentence = f"{sum(triage.counts.values())} tests in {len(suite.chunks)} chunks: {counts}."
@@ -109,6 +109,14 @@ def _tests(results: Iterable[ChunkResult]) -> dict[str, TestResult]:
 def _difference(
     tests: dict[str, TestResult], found: Iterable[Cluster], earlier: str, clusters_then: Iterable[Cluster]
 ) -> Difference:
+    """Compare a run with an earlier one.
+
+    Args:
+        tests: results of this run by pytest id.
+        found: clusters of this run.
+        earlier: stamp of the earlier run.
+        clusters_then: clusters of the earlier run.
+    """
     before, now = _labels(clusters_then), _labels(found)
     old = before.keys() - now.keys()
     passing = {name for name, test in tests.items() if test.outcome in ("passed", "xpassed")}

@@ -1,4 +1,4 @@
-"""What the plugin wrote, made into one result for each test."""
+"""Events that the plugin wrote, made into one result for each test."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 from nanobrag_torch.workbook.records.triage import Chunk, Failure, GuardFinding, TestOutcome, TestResult
 
-#: What pytest calls the stages of a test, the word that decides first; others (a rerun) are not an end.
+#: Categories that pytest gives to the stages of a test, the one that decides first; others (a rerun) are no end.
 _CATEGORIES: tuple[TestOutcome, ...] = ("failed", "error", "xpassed", "xfailed", "skipped", "passed")
-#: What became of the test that was running when its process ended, by the end of the chunk.
+#: End of the chunk -> outcome of the test that was running at that moment, and the name of its failure.
 _BROKEN_OFF: dict[str, tuple[TestOutcome, str]] = {
     "timed out": ("timed out", "TimeLimit"),
     "crashed": ("crashed", "Crash"),
@@ -18,7 +18,7 @@ _BROKEN_OFF: dict[str, tuple[TestOutcome, str]] = {
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The events in a file; the last line of a process that was killed may be half a line, and is left out."""
+    """Read the events in a file; the last line of a process that was killed may be half a line, and is left out."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.endswith("\n"):
@@ -26,17 +26,21 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def ended(events: Iterable[dict[str, Any]]) -> bool:
-    """Whether pytest came to its own end."""
+    """Tell whether pytest came to its own end."""
     return any(event["event"] == "ended" for event in events)
 
 
 def results(
     chunk: Chunk, events: Iterable[dict[str, Any]], end: str, meaning: str, ended_at: float
 ) -> tuple[TestResult, ...]:
-    """One result for every test of the chunk, and for every file of it that could not be collected.
+    """Make one result for every test of the chunk, and for every file of it that could not be collected.
 
-    ``end`` is how the chunk ended and ``meaning`` says so in words, for the test that was running at that moment:
-    ``ended_at``, in seconds since 1970.
+    Args:
+        chunk: the chunk.
+        events: events of its process, in order.
+        end: end of the chunk.
+        meaning: the end in words, for the test that was running at that moment.
+        ended_at: time of the end, in seconds since 1970.
     """
     stages: dict[str, list[dict[str, Any]]] = {}
     unfinished: dict[str, float] = {}
@@ -73,6 +77,14 @@ def _result(test: str, stages: list[dict[str, Any]]) -> TestResult:
 
 
 def _broken_off(test: str, end: str, meaning: str, seconds: float) -> TestResult:
+    """Result of the test that was running when its process ended.
+
+    Args:
+        test: pytest id.
+        end: end of the chunk.
+        meaning: the end in words.
+        seconds: time that the test had taken by then.
+    """
     outcome, name = _BROKEN_OFF.get(end, ("not run", ""))
     failure = Failure(exception=name, message=meaning) if name else None
     return TestResult(id=test, outcome=outcome, seconds=round(seconds, 4), failure=failure)

@@ -1,4 +1,4 @@
-"""A pytest plugin that writes down what happens, a line of JSON for each event, as it happens.
+"""Pytest plugin that writes a line of JSON for each event of a session as it happens.
 
 A JUnit file appears only when pytest ends, and its text depends on options; these lines survive a crash, and name the
 test that was running. The plugin needs pytest alone, so that it can be loaded in any project.
@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-#: A property of this name holds a finding of the gradient guard as JSON.
+#: Name of a test's property that holds a finding of the gradient guard as JSON.
 GUARD_PROPERTY = "gradient_guard"
-#: A longer message says nothing more.
+#: Characters of a message that are kept.
 LONGEST_MESSAGE = 2000
 _PARENT_CHECK_S = 0.5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the plugin."""
+    """Add the options of the plugin."""
     group = parser.getgroup("triage")
     group.addoption("--triage-events", metavar="PATH", help="append an event a line to this file")
     group.addoption("--triage-parent", metavar="PID", type=int, help="end when this process has ended")
@@ -53,14 +53,14 @@ def end_with_parent(parent: int) -> None:
 
 
 class Selection:
-    """Keeps the tests of a chunk."""
+    """Selection of the tests of a chunk."""
 
     def __init__(self, tests: set[str]) -> None:
         self.tests = tests
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect what was not asked for: other tests of the same files."""
+        """Deselect the other tests of the same files."""
         others = [item for item in items if item.nodeid not in self.tests]
         if others:
             config.hook.pytest_deselected(items=others)
@@ -68,7 +68,7 @@ class Selection:
 
 
 class Failures:
-    """Adds to each report of a failure what it was; plain data, which also passes between processes."""
+    """Adds a description of the failure to each report; plain data, which also passes between processes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -83,7 +83,7 @@ class Failures:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
-        """Describe why a file cannot be collected."""
+        """Describe the error of a file that cannot be collected."""
         report: Any = yield
         if report.failed and report.call.excinfo is not None:
             error = report.call.excinfo.value
@@ -93,7 +93,7 @@ class Failures:
 
 
 class Recorder:
-    """Writes the events of one session."""
+    """Writer of the events of one session."""
 
     def __init__(self, config: pytest.Config, path: Path) -> None:
         self.config = config
@@ -104,21 +104,21 @@ class Recorder:
         self.stream.flush()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The tests that were selected."""
+        """Write the tests that were selected."""
         for item in session.items:
             self._write("collected", id=item.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """A file that cannot be collected."""
+        """Write a file that cannot be collected."""
         if report.failed:
             self._write("uncollected", id=report.nodeid, failure=getattr(report, "triage", None))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
+        """Write that a test begins."""
         self._write("started", id=nodeid, at=time.time())
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """One stage of a test (setup, call, teardown) is over, in the category that pytest itself gives it."""
+        """Write that a stage of a test (setup, call, teardown) is over, with the category that pytest gives it."""
         category = self.config.hook.pytest_report_teststatus(report=report, config=self.config)[0]
         guard = [json.loads(str(value)) for name, value in report.user_properties if name == GUARD_PROPERTY]
         self._write(
@@ -131,11 +131,11 @@ class Recorder:
         )
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """A test is over."""
+        """Write that a test is over."""
         self._write("finished", id=nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """The session is over: pytest ended by itself."""
+        """Write that the session is over: pytest ended by itself."""
         self._write("ended")
 
 
@@ -171,7 +171,7 @@ def _is_own(path: Path, root: Path) -> bool:
 
 
 def _from_root(path: Path, root: Path) -> str:
-    """The path from the root; of an installed package, from its own folder."""
+    """Path as seen from the root; for an installed package, from its own folder."""
     if _is_own(path, root):
         return path.relative_to(root).as_posix()
     parts = path.parts

@@ -1,4 +1,4 @@
-"""A triage from what the user asked for to a finished report, and one that was interrupted to its end."""
+"""Triage from the user's request to a finished report, and from an interrupted report to its end."""
 
 import re
 import shutil
@@ -30,7 +30,16 @@ _NOTEBOOK_LIMIT_S = 600
 
 @dataclass(frozen=True)
 class TriageRequest:
-    """What the user asked for: a suite, how to divide it, and what to compare it with."""
+    """Request of the user.
+
+    Attributes:
+        pytest_arguments: words given to pytest.
+        project: folder of the suite.
+        chunks: number of chunks, at most.
+        time_limit_s: time limit of a chunk, in seconds.
+        gradient_guard: True where the gradient guard is to watch the tests.
+        against: stamp of the run to compare with; None for the last that came to its end.
+    """
 
     pytest_arguments: tuple[str, ...]
     project: Path
@@ -42,7 +51,7 @@ class TriageRequest:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where the report of a triage goes, and how many chunks may run at a time."""
+    """Folder of all reports, stamp of this one, and number of chunks that may run at a time."""
 
     reports: Path | None = None
     stamp: str | None = None
@@ -50,10 +59,14 @@ class Execution:
 
 
 def run(request: TriageRequest, execution: Execution, tell: Tell) -> tuple[Path, Verdict]:
-    """Run a suite in chunks and report on it: where the report is, and its verdict.
+    """Run a suite in chunks and report on it.
 
-    Raises ``InputError`` where nothing can be run as asked and ``Blocked`` where pytest cannot collect; both before a
-    report is begun.
+    Returns:
+        The folder of the report, and its verdict.
+
+    Raises:
+        InputError: the request cannot be carried out as it stands; no report was begun.
+        Blocked: pytest cannot collect the suite; no report was begun.
     """
     root = project.root()
     suite_root = request.project.resolve()
@@ -78,9 +91,19 @@ def run(request: TriageRequest, execution: Execution, tell: Tell) -> tuple[Path,
 
 
 def resume(stamp: str | None, suite_root: Path, execution: Execution, tell: Tell) -> tuple[Path, Verdict]:
-    """Finish an interrupted triage of a suite, the last one unless ``stamp`` says which; it gets a report of its own.
+    """Finish an interrupted triage of a suite in a report of its own: finished chunks are taken over, the others run.
 
-    The chunks that were finished are taken over, the others run. Raises ``InputError`` where there is none.
+    Args:
+        stamp: stamp of the interrupted run; None for the last.
+        suite_root: folder of the suite.
+        execution: folder of reports, stamp and number of jobs.
+        tell: is told what happens.
+
+    Returns:
+        The folder of the report, and its verdict.
+
+    Raises:
+        InputError: there is no such run.
     """
     root = project.root()
     folder = _suite_folder(execution, root, _name(suite_root.resolve()))
@@ -99,6 +122,19 @@ def resume(stamp: str | None, suite_root: Path, execution: Execution, tell: Tell
 def _carry_out(
     asked: Suite, finished: dict[int, Path], folder: Path, execution: Execution, root: Path, tell: Tell
 ) -> tuple[Path, Verdict]:
+    """Run the chunks that are not finished, conclude, and publish the report.
+
+    Args:
+        asked: the suite in chunks.
+        finished: number of a chunk -> folder of the report that holds its result.
+        folder: folder of the reports on this suite.
+        execution: stamp and number of jobs.
+        root: root of the project.
+        tell: is told what happens.
+
+    Returns:
+        The folder of the report, and its verdict.
+    """
     report = Report.create(folder.parents[1], _owner(asked, folder, execution, root), wait=execution.stamp is None)
     report.write(asked)
     for chunk in asked.chunks:
@@ -120,7 +156,16 @@ def _carry_out(
 
 
 def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root: Path, tell: Tell) -> None:
-    """Run chunks, ``jobs`` at a time; on an interrupt end those that are running, and leave them without a result."""
+    """Run chunks side by side; on an interrupt end those that are running, and leave them without a result.
+
+    Args:
+        todo: chunks to run.
+        asked: the suite.
+        jobs: chunks that run at a time.
+        report: takes the results.
+        root: root of the project.
+        tell: is told of each chunk that is done.
+    """
     stop = Event()
     suite_root = (root / asked.project).resolve()
     with ThreadPoolExecutor(jobs) as pool:
@@ -140,12 +185,25 @@ def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root
 
 
 def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell) -> Verdict:
+    """Write the records of a triage and run the notebook that shows them.
+
+    Args:
+        asked: the suite.
+        report: the report, with the results of the chunks.
+        folder: folder of the reports on this suite, for the earlier run.
+        root: root of the project.
+        tell: is told of each cell.
+
+    Returns:
+        The verdict of the triage, or that of its notebook where it was not completed.
+    """
     earlier = conclusion.read(folder / asked.earlier) if asked.earlier else None
     triage = report.write(conclusion.conclude(conclusion.read_results(report.folder, asked), earlier))
     report.write_text(REMEDIATION, render_markdown("remediation.md.j2", triage=triage))
     verdict = report.write(conclusion.verdict(triage, asked))
 
     def on_cell(cell: int, cells: int, heading: str) -> None:
+        """Tell of a cell before it runs."""
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
     ended = execute(
@@ -161,6 +219,14 @@ def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell
 
 
 def _owner(asked: Suite, folder: Path, execution: Execution, root: Path) -> Owner:
+    """Identity of a triage for its report.
+
+    Args:
+        asked: the suite.
+        folder: folder of the reports on this suite; its name is the phase.
+        execution: stamp and number of jobs.
+        root: root of the project.
+    """
     given = {
         "project": asked.project,
         "pytest_arguments": " ".join(asked.pytest_arguments),
@@ -199,18 +265,18 @@ def _suite_folder(execution: Execution, root: Path, name: str) -> Path:
 
 
 def _name(suite_root: Path) -> str:
-    """The name of a suite as a folder: that of its project, in letters that every system takes."""
+    """Name of a suite as a folder: that of its project, in letters that every system takes."""
     return re.sub(r"[^\w.-]+", "_", suite_root.name).strip("._") or "suite"
 
 
 def _runs(folder: Path) -> list[conclusion.StoredTriage]:
-    """The triages of a suite in order of their stamps; what cannot be read is left out."""
+    """Triages of a suite in order of their stamps; those that cannot be read are left out."""
     found = (conclusion.read(path.parent) for path in sorted(folder.glob(f"[0-9]*/{Suite.file}")))
     return [run for run in found if run is not None]
 
 
 def _earlier(folder: Path, against: str | None) -> conclusion.StoredTriage | None:
-    """The run to compare with: the one that is asked for, or the last that came to its end, or none."""
+    """Run to compare with: the one that is asked for, or the last that came to its end, or none."""
     finished = {run.stamp: run for run in _runs(folder) if run.triage and run.status in ("passed", "failed")}
     if against is not None and against not in finished:
         known = ", ".join(finished) or "none yet"

@@ -35,7 +35,7 @@ _LONGEST_LABEL = 60
 
 @dataclass(frozen=True)
 class View:
-    """A finished triage, as its folder holds it."""
+    """A finished triage as its notebook shows it."""
 
     suite: Suite
     results: tuple[ChunkResult, ...]
@@ -47,12 +47,16 @@ class View:
         return tuple(test for result in self.results for test in result.tests)
 
     def slowest(self, most: int) -> list[TestResult]:
-        """The tests that took longest."""
+        """Tests that took longest, at most ``most``."""
         return sorted(self.tests, key=lambda test: (-test.seconds, test.id))[:most]
 
 
 def read(folder: Path) -> View:
-    """The triage in a report folder. Raises ``Blocked`` where the folder holds none."""
+    """Read the finished triage in a report folder.
+
+    Raises:
+        Blocked: the folder holds none.
+    """
     run = conclusion.read(folder)
     if run is None or run.triage is None:
         raise Blocked(f"{folder.name} holds no finished triage: give report_folder the path of one.")
@@ -60,7 +64,7 @@ def read(folder: Path) -> View:
 
 
 def chunks(view: View) -> Table:
-    """How each chunk ended, and how long it took."""
+    """Table of the chunks: tests by outcome, duration, and end."""
     rows = [
         (
             str(result.number),
@@ -78,7 +82,7 @@ def chunks(view: View) -> Table:
 
 
 def clusters(view: View) -> Table:
-    """The groups of failures, and what usually helps against each."""
+    """Table of the clusters of failures, with the usual help against each."""
     rows = [
         (
             cluster.label,
@@ -100,7 +104,7 @@ def clusters(view: View) -> Table:
 
 
 def difference(view: View) -> Table:
-    """What changed since the earlier run."""
+    """Table of the changes since the earlier run."""
     changed = view.triage.difference
     if changed is None:
         return Table(caption="Since the earlier run", columns=("", "test"), rows=(("–", "no earlier run"),))
@@ -114,25 +118,25 @@ def difference(view: View) -> Table:
 
 
 def guard(view: View) -> Table:
-    """Gradient checks that prove nothing, whether their tests passed or not."""
+    """Table of the vacuous gradient checks, those of tests that passed included."""
     rows = [(test.id, test.outcome, f.check, f.kind, f.message) for test in view.tests for f in test.guard]
     said = "Findings of the gradient guard" if view.suite.gradient_guard else "The gradient guard was not on"
     return Table(caption=f"{said}: {len(rows)}", columns=("test", "outcome", "check", "kind", "what"), rows=tuple(rows))
 
 
 def slowest(view: View, most: int) -> Table:
-    """The tests that took longest, with their fixtures."""
+    """Table of the tests that took longest, their fixtures included."""
     rows = [(test.id, number(test.seconds, 3), test.outcome) for test in view.slowest(most)]
     return Table(caption="Slowest tests", columns=("test", "seconds", "outcome"), rows=tuple(rows))
 
 
 def verdict(view: View) -> Table:
-    """The conclusion."""
+    """Table of the conclusion."""
     return tables.verdict(conclusion.verdict(view.triage, view.suite))
 
 
 def draw_chunks(view: View) -> Drawing:
-    """The outcomes in each chunk, with its time."""
+    """Draw the outcomes in each chunk, with its duration."""
     with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 1.4 + 0.32 * len(view.results)), layout="constrained")
         axes = figure.subplots()
@@ -165,7 +169,7 @@ def draw_chunks(view: View) -> Drawing:
 
 
 def draw_clusters(view: View) -> Drawing:
-    """How many tests each cluster has."""
+    """Draw the number of tests in each cluster."""
     found = view.triage.clusters[:_MOST_BARS]
     labels = [f"{c.label}  {c.failure.exception}: {c.pattern}" for c in found]
     return _bars(
@@ -180,7 +184,7 @@ def draw_clusters(view: View) -> Drawing:
 
 
 def draw_slowest(view: View, most: int) -> Drawing:
-    """How long the slowest tests take."""
+    """Draw the durations of the slowest tests."""
     found = view.slowest(min(most, _MOST_BARS))
     return _bars(
         [test.id for test in found], [test.seconds for test in found], "#0072B2", "seconds",
@@ -194,6 +198,15 @@ def draw_slowest(view: View, most: int) -> Drawing:
 
 
 def _bars(labels: list[str], widths: Iterable[float], colour: str, axis: str, words: Caption) -> Drawing:
+    """Draw horizontal bars.
+
+    Args:
+        labels: label of each bar, from the top.
+        widths: length of each bar.
+        colour: colour of all bars.
+        axis: quantity on the horizontal axis; whole numbers where it is "tests".
+        words: title, caption and alternative text.
+    """
     with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 1.2 + 0.3 * max(1, len(labels))), layout="constrained")
         axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Which tests a suite has, and how they are divided into chunks that take about as long as each other."""
+"""Tests of a suite: collected by pytest, and divided into chunks that take about as long as each other."""
 
 import json
 import os
@@ -16,23 +16,27 @@ from nanobrag_torch.workbook.triage.events import read_events
 _PLUGIN = "nanobrag_torch.workbook.triage.plugin"
 _GUARD = "nanobrag_torch.doctor.pytest_plugin"
 _LAST_LINES = 5
-#: What pytest's exit codes say when it only collects: 2 is a file that cannot be collected, which is a finding.
+#: Exit codes of a pytest that only collects: 2 is a file that cannot be collected, which is a finding.
 _COLLECTED = (0, 2)
 _USAGE, _NOTHING = 4, 5
 
 
 def pytest_command(arguments: Iterable[str], events: Path, *, guard: bool = False) -> list[str]:
-    """The words that run pytest with ``arguments`` and leave its events in ``events``."""
+    """Command line that runs pytest with ``arguments`` and leaves its events in the file ``events``."""
     plugins = ["-p", _PLUGIN, *(["-p", _GUARD] if guard else [])]
     recording = [f"--triage-events={events}", f"--triage-parent={os.getpid()}", "-p", "no:cacheprovider"]
     return [sys.executable, "-m", "pytest", *plugins, *arguments, *recording]
 
 
 def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dict[str, tuple[str, ...]]:
-    """File to test ids of a suite, in pytest's order; a file that cannot be collected has no ids.
+    """Collect the tests of a suite.
 
-    Raises ``InputError`` where pytest refuses the arguments or finds nothing, ``Blocked`` where it does not come to an
-    end.
+    Returns:
+        File -> pytest ids, in pytest's order; a file that cannot be collected has none.
+
+    Raises:
+        InputError: pytest refuses the arguments, or they select no test.
+        Blocked: pytest does not come to an end within ``time_limit_s`` seconds, or cannot collect.
     """
     with tempfile.TemporaryDirectory() as scratch:
         events = Path(scratch) / "events.jsonl"
@@ -67,7 +71,7 @@ def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dic
 def divide(
     files: Mapping[str, tuple[str, ...]], number: int, seconds: Mapping[str, float] | None = None
 ) -> tuple[Chunk, ...]:
-    """At most ``number`` chunks, the heaviest file first and each into the lightest chunk.
+    """Divide a suite into at most ``number`` chunks, the heaviest file first and each into the lightest chunk.
 
     A file weighs what it took in an earlier run (``seconds``); one that is not known there weighs as many tests as
     it has, at the mean time of a known test.
@@ -91,7 +95,7 @@ def divide(
 
 
 def seconds_by_file(results: Iterable[ChunkResult]) -> dict[str, float]:
-    """What each file took, without those that were not run to their end."""
+    """Seconds that each file took, without files that were not run to their end."""
     tests = [test for result in results for test in result.tests]
     unfinished = {_file(test.id) for test in tests if test.outcome in ("timed out", "crashed", "not run")}
     seconds: dict[str, float] = {}
@@ -102,12 +106,12 @@ def seconds_by_file(results: Iterable[ChunkResult]) -> dict[str, float]:
 
 
 def chunk_file(chunk: Chunk) -> str:
-    """The chunk as the plugin reads it."""
+    """JSON of a chunk, as the plugin reads it."""
     return json.dumps(chunk.files, indent=2)
 
 
 def from_root(project: Path, root: Path) -> str:
-    """The folder of a suite as its record names it: the way from the root of the checkout."""
+    """Folder of a suite as its record names it: the path from the root of the project."""
     return Path(os.path.relpath(project, root)).as_posix()
 
 

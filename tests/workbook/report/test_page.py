@@ -96,7 +96,7 @@ def test_a_pointer_is_a_link_where_it_leads_somewhere(report: Report, tmp_path: 
     assert "[`docs/x.md`](../../../../docs/x.md)" in text
     (tmp_path / "docs" / "x.md").unlink()
     _, text = rendered(report, tmp_path)
-    assert "`docs/x.md` (not in this checkout)" in text
+    assert "`docs/x.md` (not in this project)" in text
 
 
 @pytest.mark.parametrize("text", ["``` \nclosed", "a ` b", "````", "<b>"])
