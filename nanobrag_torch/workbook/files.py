@@ -1,6 +1,7 @@
 """Files that are whole or absent, and their checksums."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 #: Ends the name of a file that is being written; a reader never takes it for a result.
@@ -26,6 +27,13 @@ def names(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
-def checksums(folder: Path, without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Relative path to SHA-256 for every visible file below ``folder`` except those named in ``without``."""
-    return {name: sha256(path) for name, path in names(folder).items() if name not in without}
+def checksums(folder: Path, without: tuple[str, ...] = (), known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """SHA-256 of every visible file below a folder by its relative path.
+
+    Args:
+        folder: folder of a report.
+        without: relative paths that are left out.
+        known: checksums of files that have been read already and are not read again.
+    """
+    known = known or {}
+    return {name: known.get(name) or sha256(path) for name, path in names(folder).items() if name not in without}

@@ -13,7 +13,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,10 +132,18 @@ class Report:
                 path = self.folder / name
                 path.rename(path.with_name(f"{path.name}.damaged"))
 
-    def finish(self, verdict: Verdict) -> Path:
-        """Write status and manifest, check every file, rename the folder into place, and return its new path.
+    def finish(self, verdict: Verdict, known: Mapping[str, str] | None = None) -> Path:
+        """Write status and manifest, check every file, and rename the folder into place.
 
-        Raises ``Blocked`` where the check fails; the working folder then stays as it is.
+        Args:
+            verdict: end of the run.
+            known: checksums of files that have been read already; the check reads every file again.
+
+        Returns:
+            The new path of the folder.
+
+        Raises:
+            Blocked: the check fails; the working folder then stays as it is.
         """
         owner = self.read(Owner)
         if owner is None:
@@ -152,7 +160,7 @@ class Report:
                 finished=now(),
                 environment=self.read(EnvironmentRecord),
                 numbers=key_numbers(self.folder),
-                files=files.checksums(self.folder, without=(Manifest.file,)),
+                files=files.checksums(self.folder, without=(Manifest.file,), known=known),
             )
         )
         problems = verify(self.folder)
