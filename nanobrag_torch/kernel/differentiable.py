@@ -4,8 +4,8 @@ The forward pass keeps the scene alone; the backward pass evaluates the samples 
 reverse pass. A derivative of the gradient comes from the formula, which autograd differentiates to any order.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -42,8 +42,8 @@ def photons(engine: Engine, scene: Scene, pixels: Pixels, progress: Progress | N
     Returns:
         Photons (n,) in the scene's dtype, in the order of the pixels.
     """
-    made = _Photons.apply(engine, scene, pixels, progress, *tensors_of(scene))  # type: ignore[no-untyped-call]
-    return cast(Tensor, made)
+    apply: Callable[..., Tensor] = _Photons.apply
+    return apply(engine, scene, pixels, progress, *tensors_of(scene))
 
 
 class _Photons(torch.autograd.Function):

@@ -1,8 +1,8 @@
-"""Which way a scene is rendered: compiled for the CPU, in tiles of torch operations, or all at once by the formula.
+"""Choice of the engine that renders a scene: compiled loops, tiles of torch operations, or the formula.
 
-All three evaluate the same sum. ``auto`` compiles whatever the compiled loops can do; the table ``OBSTACLES`` says what
-they cannot, and those scenes go to the tiles. Tiles have a reverse pass written by hand; what it cannot do is in the
-table ``TILE_OBSTACLES``, and autograd differentiates those scenes.
+All three evaluate the same sum. ``auto`` takes the compiled loops unless the table ``OBSTACLES`` has a reason against
+them, and the tiles otherwise. Tiles have a hand-written reverse pass, unless ``TILE_OBSTACLES`` has a reason against
+it; autograd differentiates those scenes.
 """
 
 import warnings
@@ -31,7 +31,7 @@ LARGEST_TABLE = 2**31 - 1
 
 @cache
 def numba_works() -> bool:
-    """Whether numba can be used on this machine; says once why not."""
+    """True if numba can be imported; otherwise one warning says why not."""
     try:
         import numba  # noqa: F401
     except ImportError as error:
@@ -41,7 +41,7 @@ def numba_works() -> bool:
 
 
 def is_transformed(scene: Scene) -> bool:
-    """Whether some tensor is followed by ``torch.func`` or carries a forward-mode tangent."""
+    """True if ``torch.func`` follows a tensor of the scene or one carries a forward-mode tangent."""
     if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
         return False
     found = tensors_of(scene)
@@ -58,7 +58,7 @@ def _blackens_culled_pixels(scene: Scene) -> bool:
 
 Obstacles = dict[str, Callable[[Scene], bool]]
 
-#: What no reverse pass written by hand can evaluate, in words, and how to see it: all that hinders the tiles.
+#: Scenes that the hand-written reverse passes cannot handle: reason -> test.
 TILE_OBSTACLES: Obstacles = {
     "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
     "the detector is curved": lambda scene: scene.panel.curved != "flat",
@@ -66,7 +66,7 @@ TILE_OBSTACLES: Obstacles = {
     "torch.func or forward-mode differentiation follows the scene": is_transformed,
 }
 
-#: What the compiled loops cannot evaluate.
+#: Scenes that the compiled loops cannot handle: reason -> test.
 OBSTACLES: Obstacles = {
     "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
     **TILE_OBSTACLES,
@@ -78,7 +78,7 @@ OBSTACLES: Obstacles = {
 
 
 def obstacle(scene: Scene, obstacles: Obstacles = OBSTACLES) -> str | None:
-    """The first reason why the compiled loops, or whatever has these ``obstacles``, cannot render this scene."""
+    """First reason among ``obstacles`` that holds for a scene, or None; by default those of the compiled loops."""
     return next((reason for reason, holds in obstacles.items() if holds(scene)), None)
 
 
@@ -90,11 +90,21 @@ def render(
     progress: Progress | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> Tensor:
-    """Photons (n,) in ``pixels``, in their order.
+    """Photons in pixels, connected to the tensors of the scene.
 
-    ``engine`` is one of ``ENGINES``; ``memory_budget`` the bytes that it may take beside image and gradient (the
-    formula takes what it needs); ``tile``, where given, the pixels that torch operations evaluate at once.
-    Raises ``ValueError`` for an image that no memory holds, and where "numba" is asked for a scene that it cannot do.
+    Args:
+        scene: Description of the experiment in SI units.
+        pixels: The n pixels.
+        engine: One of ``ENGINES``.
+        tile: Pixels that torch operations evaluate at once; None for as many as the memory budget holds.
+        progress: Called with (pixels done, pixels in all).
+        memory_budget: Bytes beside image and gradient; the formula takes as many as it needs.
+
+    Returns:
+        Photons (n,) in the scene's dtype, in the order of the pixels.
+
+    Raises:
+        ValueError: The engine is unknown, no memory holds the image, or "numba" cannot render the scene.
     """
     check_choice("Simulator", "engine", engine, ENGINES)
     check_memory(scene, len(pixels))

@@ -5,7 +5,7 @@
 This is the reference that every faster path is checked against, and what autograd can differentiate to any order.
 Index letters of the shapes: P pixels, K samples in a pixel (layers x sub-pixels), S sources, O orientations
 (phi steps x mosaic domains). Positions and Miller indices are float64; everything after the reduction of the index to
-its remainder is in the scene's dtype, so that float32 is coarser but never wrong (physics.md, 19).
+its remainder is in the scene's dtype, so that float32 is coarser but never wrong (docs/decisions/index-in-double.md).
 """
 
 from dataclasses import dataclass
@@ -32,10 +32,18 @@ from nanobrag_torch.scene import Amplitudes, Lattice, Scene
 
 @dataclass(frozen=True)
 class Samples:
-    """The intermediate quantities of some pixels, named as in the formula; what a trace reads.
+    """Intermediate quantities of some pixels, named as in the formula.
 
-    ``position`` (P, K, 3) m; ``omega``, ``capture`` (P, K); ``q`` (P, K, S, 3) 1/m; ``resolved``, ``polar`` (P, K, S);
-    ``h``, ``k``, ``l``, ``F_latt``, ``F_cell`` (P, K, S, O).
+    Attributes:
+        position: (P, K, 3), metres.
+        omega: Solid angles (P, K), steradians.
+        capture: Captured fractions (P, K).
+        q: Scattering vectors (P, K, S, 3), 1/m.
+        resolved: (P, K, S), True within the resolution limit.
+        polar: Polarization factors (P, K, S).
+        h: Real Miller indices (P, K, S, O); ``k`` and ``l`` likewise.
+        F_latt: Lattice factors (P, K, S, O).
+        F_cell: Structure factors (P, K, S, O).
     """
 
     position: Tensor
@@ -52,7 +60,17 @@ class Samples:
 
 
 def samples(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | bool = True) -> Samples:
-    """Evaluate every factor of the formula at the samples of pixels ``slow``, ``fast`` (P,)."""
+    """Evaluate every factor of the formula at the samples of some pixels.
+
+    Args:
+        scene: Description of the experiment.
+        slow: Indices (P,) of the pixels along slow.
+        fast: Indices (P,) along fast.
+        interpolated: Where a table may be interpolated, (P, K, S, O) or one flag; elsewhere the nearest entry counts.
+
+    Returns:
+        All factors, shapes as in ``Samples``.
+    """
     panel, sources, dtype = scene.panel, scene.sources, scene.dtype
     position = sample_positions(panel, slow, fast)
     distance = torch.sqrt((position * position).sum(-1))
@@ -71,16 +89,12 @@ def samples(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | boo
 
 
 def photons(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | bool = True) -> Tensor:
-    """Photons (P,) in the pixels ``slow``, ``fast`` (P,), in the scene's dtype.
-
-    ``interpolated`` (P, K, S, O) or a flag says where a table may be interpolated; where it may not, the nearest entry
-    counts.
-    """
+    """Photons (P,) in the pixels ``slow``, ``fast`` (P,), in the scene's dtype; arguments as of ``samples``."""
     return combine(scene, samples(scene, slow, fast, interpolated))
 
 
 def combine(scene: Scene, s: Samples) -> Tensor:
-    """Weigh and add the samples (physics.md, section 13)."""
+    """Photons (P,): the sum over samples that have been evaluated, weighed as the scene says."""
     weighing, dtype = scene.weighing, scene.dtype
     counted = s.resolved[..., None] & torch.ones_like(s.F_latt, dtype=torch.bool)
     term = torch.where(counted, s.F_cell**2 * s.F_latt**2, torch.zeros((), dtype=dtype, device=s.F_latt.device))
@@ -102,7 +116,7 @@ def combine(scene: Scene, s: Samples) -> Tensor:
 
 
 def background(scene: Scene, weight: Tensor) -> Tensor:
-    """The water term (P,) or a scalar, for sample weights broadcastable to (P, K, S).
+    """Water term (P,) or a scalar, for sample weights broadcastable to (P, K, S).
 
     Physically it is spread over the samples like the crystal's; the C program adds it once and divides it by the steps.
     """
@@ -121,7 +135,18 @@ def lattice_factor(
     l: Tensor,
     dtype: torch.dtype,
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """F_latt at real indices, and the nearest integers."""
+    """Lattice factor at real indices, and the nearest integers.
+
+    Args:
+        lattice: Cells, reciprocal vectors and shape of the crystal.
+        h: Real Miller indices of any shape, float64.
+        k: The same along b.
+        l: The same along c.
+        dtype: Precision of all that follows the remainders.
+
+    Returns:
+        F_latt of the indices' shape, and the three nearest integers.
+    """
     (h0, dh), (k0, dk), (l0, dl) = (fraction(index) for index in (h, k, l))
     factor = LATTICE_FACTORS[lattice.shape](
         dh.to(dtype),
@@ -141,7 +166,18 @@ def structure_factor(
     dtype: torch.dtype,
     interpolated: Tensor | bool = True,
 ) -> Tensor:
-    """F_cell at real indices whose nearest integers are ``whole``."""
+    """Structure factor at real indices.
+
+    Args:
+        amplitudes: Table, and the amplitude outside it.
+        real: The three real Miller indices, of one shape.
+        whole: The nearest integers.
+        dtype: Precision of the result.
+        interpolated: Where the table may be interpolated, of that shape or one flag.
+
+    Returns:
+        F_cell of that shape.
+    """
     default = amplitudes.default_F.to(dtype)
     if amplitudes.table is None:
         return default.expand(real[0].shape)

@@ -1,8 +1,9 @@
-"""Render pixels tile by tile, so that memory is that of the image and one tile, for the image and for its gradient.
+"""The formula tile by tile, differentiated by autograd, in the memory of the image and one tile.
 
-A tile is recomputed in the backward pass instead of being kept. Two habits of the C program depend on the order in
-which samples are visited; both are resolved here, before the formula is asked: interpolation that ends for the rest of
-the run at the first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02].
+A tile is recomputed in the backward pass instead of being kept. Two deviations of C depend on the order in which
+samples are visited, and are resolved here before the formula is asked: interpolation that ends for the rest of the run
+at the first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02]. The ids are
+explained in docs/deviations-of-c.md.
 """
 
 import itertools
@@ -30,10 +31,17 @@ def pixels_per_tile(scene: Scene, memory_budget: int = MEMORY_BUDGET) -> int:
 def render(
     scene: Scene, slow: Tensor, fast: Tensor, tile: int | None = None, progress: Progress | None = None
 ) -> Tensor:
-    """Photons (n,) in the pixels ``slow``, ``fast`` (n,), in the order given.
+    """Photons in pixels, in the order given.
 
-    ``tile`` is the number of pixels evaluated at once; it does not change the result. ``progress`` is called with
-    (pixels done, pixels in all) after each tile.
+    Args:
+        scene: Description of the experiment.
+        slow: Indices (n,) of the pixels along slow.
+        fast: Indices (n,) along fast.
+        tile: Pixels evaluated at once, which does not change the result; None for as many as 48 MiB hold.
+        progress: Called with (pixels done, pixels in all) after each tile.
+
+    Returns:
+        Photons (n,) in the scene's dtype.
     """
     tile = tile or pixels_per_tile(scene)
     needs_graph = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors_of(scene))
@@ -62,7 +70,19 @@ def differentiable_gradients(
     wanted: Sequence[bool],
     memory_budget: int = MEMORY_BUDGET,
 ) -> list[Tensor | None]:
-    """Cotangents of the scene's ``tensors``, where ``wanted``, for those of the photons (n,), with a graph."""
+    """Cotangents of the tensors of a scene, with a graph for second derivatives.
+
+    Args:
+        scene: Description of the experiment.
+        pixels: The n pixels.
+        cotangent: Cotangents (n,) of their photons.
+        tensors: The scene's tensors, in the order of ``scene.tensors_of``.
+        wanted: For each of them, True if its cotangent is wanted.
+        memory_budget: Bytes of a tile.
+
+    Returns:
+        For each tensor its cotangent, or None where it is not wanted.
+    """
     tile = pixels_per_tile(scene, memory_budget)
     values = render(with_tensors(scene, tensors), *pixels.lists(scene.panel.origin.device), tile)
     inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
@@ -86,7 +106,17 @@ def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tup
 
 
 def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tuple[int, Scene] | None:
-    """The first pixel with a resolved sample, and the scene in which that sample alone has the fresh orientation."""
+    """First pixel with a resolved sample, and the scene in which that sample alone has the fresh orientation.
+
+    Args:
+        scene: A scene with a stale orientation [B02].
+        slow: Indices (n,) of the pixels along slow.
+        fast: Indices (n,) along fast.
+        tile: Pixels looked at together.
+
+    Returns:
+        The number of the pixel and its scene, or None if no sample is resolved.
+    """
     fresh, stale = scene.first_lattice, scene.lattice
     assert fresh is not None
     for start in range(0, len(slow), tile):
@@ -106,7 +136,7 @@ def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tup
 
 
 def first_outside(scene: Scene, pixels: Pixels, memory_budget: int = MEMORY_BUDGET) -> int | None:
-    """The number of the first pixel with a sample at which the interpolation leaves the table, or None."""
+    """Number of the first pixel with a sample at which the interpolation leaves the table, or None."""
     tile = pixels_per_tile(scene, memory_budget)
     for start in range(0, len(pixels), tile):
         part = pixels.between(start, min(start + tile, len(pixels))).lists(scene.panel.origin.device)
@@ -118,7 +148,17 @@ def first_outside(scene: Scene, pixels: Pixels, memory_budget: int = MEMORY_BUDG
 
 
 def interpolated_samples(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool) -> tuple[Tensor | bool, bool]:
-    """Where the table may be interpolated in this tile, and whether it may be in the tiles after it."""
+    """Samples of a tile at which the table may be interpolated.
+
+    Args:
+        scene: Description of the experiment.
+        slow: Indices (P,) of the pixels along slow.
+        fast: Indices (P,) along fast.
+        smooth: True if interpolation has not ended before this tile.
+
+    Returns:
+        (P, K, S, O) or one flag; and True if interpolation has not ended after the tile.
+    """
     amplitudes = scene.amplitudes
     if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback == "per_sample":
         return True, True

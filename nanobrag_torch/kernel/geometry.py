@@ -1,4 +1,4 @@
-"""Where the samples of a pixel lie."""
+"""Positions of the samples of pixels, on flat and curved detectors."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Derivatives of small tensors with respect to parameters, without forward-mode differentiation."""
+"""Forward derivatives (Jacobian-vector products) of small tensors, by reverse-mode differentiation alone."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def tangents_of(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
-    """For each output, its derivatives (m, *shape) with respect to all m elements of ``parameters``.
+    """Derivatives (m, *shape) of each output with respect to all m elements of ``parameters``.
 
     A cotangent of the outputs makes a gradient that is linear in it; the derivative of that gradient with respect to
     the cotangent is the tangent, by reverse-mode differentiation alone.

@@ -1,4 +1,4 @@
-"""What an evaluation may take beside its image, and whether the image can be held at all."""
+"""Memory: the budget of an evaluation, and the refusal of an image that no memory holds."""
 
 import os
 
@@ -14,7 +14,7 @@ BYTES_PER_SAMPLE = 8 * 96
 
 
 def memory_of(device: torch.device) -> int | None:
-    """Bytes of memory that a device has in all, or None where that cannot be known."""
+    """Bytes of memory of a device in all, or None where that cannot be known."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     try:

@@ -1,4 +1,4 @@
-"""Which pixels are rendered, without a list of them where they fill a window."""
+"""Pixels to render: a window of the detector or chosen ones, without a list where they fill the window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,12 +14,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Pixels:
-    """The pixels of a window of the detector, row by row, or those of them at the positions ``chosen``.
+    """Pixels of a window of the detector, row by row, or some of them.
 
-    ``span``, where given, narrows either to the pixels number ``span[0]`` to ``span[1]``.
-
-    ``shape`` is that of the detector (slow, fast), ``corner`` the window's first pixel, ``window`` its shape;
-    ``chosen`` (n,) counts along the rows of the window.
+    Attributes:
+        shape: Pixels of the detector (slow, fast).
+        corner: First pixel (slow, fast) of the window.
+        window: Shape (slow, fast) of the window.
+        chosen: Positions (n,) along the rows of the window; None for all of them.
+        span: First and last number, of which the last is excluded; None for all.
     """
 
     shape: tuple[int, int]
@@ -34,13 +36,13 @@ class Pixels:
         return self.window[0] * self.window[1] if self.chosen is None else len(self.chosen)
 
     def between(self, start: int, stop: int) -> "Pixels":
-        """The pixels number ``start`` to ``stop``."""
+        """Part of them: the pixels number ``start`` to ``stop``, the last excluded."""
         begin = self.span[0] if self.span is not None else 0
         return replace(self, span=(begin + start, begin + stop))
 
     @property
     def grid(self) -> tuple[int, int, int]:
-        """The corner (slow, fast) and the width of the window, in which positions count."""
+        """Corner (slow, fast) and width of the window, in which positions count."""
         return (*self.corner, self.window[1])
 
     def positions(self, start: int, stop: int) -> np.ndarray:
@@ -61,18 +63,18 @@ class Pixels:
         return row + self.corner[0], positions - row * self.window[1] + self.corner[1]
 
     def kept(self, mask: Tensor) -> "Pixels":
-        """Those where ``mask`` (of the detector's shape) is not zero."""
+        """Part of them: those where ``mask`` (of the detector's shape) is not zero."""
         (slow, fast), (rows, columns) = self.corner, self.window
         inside = mask[slow : slow + rows, fast : fast + columns].cpu().numpy() != 0
         return Pixels(self.shape, self.corner, self.window, np.flatnonzero(inside))
 
     def drawn(self, count: int) -> "Pixels":
-        """``count`` of them at random, without replacement, by torch's generator."""
+        """Random subset of ``count`` pixels, without replacement, by torch's generator."""
         order = torch.randperm(len(self))[:count].numpy()
         return Pixels(self.shape, self.corner, self.window, order if self.chosen is None else self.chosen[order])
 
     def image(self, values: Tensor) -> Tensor:
-        """The whole image, with ``values`` (n,) at these pixels and zeros elsewhere."""
+        """Image of the whole detector, with ``values`` (n,) at these pixels and zeros elsewhere."""
         (slow, fast), (rows, columns) = self.corner, self.window
         if self.chosen is not None:
             inside = torch.from_numpy(self.chosen).to(values.device)

@@ -13,10 +13,19 @@ from nanobrag_torch.scene import Scene
 
 
 def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor], engine: str = "auto") -> Tensor:
-    """Derivatives (m, n) of the photons in ``pixels`` with respect to the m elements of ``parameters``.
+    """Derivatives of photons with respect to parameters, as images.
 
-    The scene must have been made from the ``parameters``, which require a gradient; one that it does not depend on has
-    zeros. The compiled loops need one sweep for all of them; what they cannot render is differentiated by the formula.
+    The compiled loops need one sweep for all parameters; scenes that they cannot render are differentiated by the
+    formula.
+
+    Args:
+        scene: A scene that was made from the parameters.
+        pixels: The n pixels.
+        parameters: Tensors that require a gradient, m elements in all.
+        engine: One of ``ENGINES``.
+
+    Returns:
+        Derivatives (m, n); zeros for a parameter that the scene does not depend on.
     """
     if engine in ("auto", "numba") and obstacle(scene) is None:
         from nanobrag_torch.kernel.numba_engine import engine as function

@@ -1,8 +1,8 @@
-"""Images that depend on the order of evaluation, as parts that do not, and single pixels for the formula.
+"""Split an order-dependent image into independent parts plus the pixels that the formula must evaluate.
 
-Two of the C program's habits change something at one sample: interpolation that ends for the rest of the run at the
-first sample outside the table [B12], and the one evaluation that a stale orientation spares [B02]. Before and after the
-pixels in which that happens the scene is uniform, and either engine can render it.
+Two deviations of C change something at one sample: interpolation that ends for the rest of the run at the first sample
+outside the table [B12], and the one evaluation that a stale orientation spares [B02] (docs/deviations-of-c.md). Before
+and after the pixels in which that happens the scene is uniform, and either engine can render it.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,21 @@ Find = Callable[[Scene, Pixels], int | None]
 
 
 def ends_for_good(scene: Scene) -> bool:
-    """Whether the first sample outside the table ends interpolation."""
+    """True if the first sample outside the table ends interpolation [B12]."""
     amplitudes = scene.amplitudes
     return amplitudes.table is not None and amplitudes.interpolate and amplitudes.fallback == "global"
 
 
 @dataclass(frozen=True)
 class Order:
-    """A scene, and the pixel of its very first evaluation with the scene that holds there (None if it is no other)."""
+    """Pixels of a scene in the order of evaluation.
+
+    Attributes:
+        scene: The scene of all pixels but one.
+        pixels: The pixels, in order.
+        first: Pixel of the very first evaluation where that has a scene of its own [B02], or None.
+        fresh: The scene of that pixel, or None.
+    """
 
     scene: Scene
     pixels: Pixels
@@ -39,6 +46,7 @@ class Order:
 
     @classmethod
     def of(cls, scene: Scene, pixels: Pixels) -> "Order":
+        """The order of an image, after a search for its first evaluation."""
         start = 0
         while scene.first_lattice is not None and start < len(pixels):
             stop = min(max(1, 16 * start), len(pixels))
@@ -50,12 +58,12 @@ class Order:
         return cls(scene, pixels, None, None)
 
     def at(self, pixel: int) -> tuple[Scene, Tensor, Tensor]:
-        """The scene that holds in one pixel, and its slow and fast index (1,)."""
+        """Scene that holds in one pixel, and its slow and fast index (1,)."""
         scene = self.fresh if pixel == self.first and self.fresh is not None else self.scene
         return scene, *self.pixels.between(pixel, pixel + 1).lists(scene.panel.origin.device)
 
     def end_of_interpolation(self, first_outside: Find) -> int:
-        """The pixel in which interpolation ends; the number of pixels if it never does."""
+        """Number of the pixel in which interpolation ends; the number of pixels if it never does."""
         start, count = 0, len(self.pixels)
         while ends_for_good(self.scene) and start < count:
             found = first_outside(self.scene, self.pixels.between(start, count))
@@ -76,7 +84,18 @@ class Order:
 def render_in_order(
     scene: Scene, pixels: Pixels, render: Render, first_outside: Find, progress: Progress | None = None
 ) -> Tensor:
-    """Photons (n,) in ``pixels``, evaluated in their order, with ``render`` for uniform parts."""
+    """Photons in pixels, evaluated in their order.
+
+    Args:
+        scene: Description of the experiment.
+        pixels: The n pixels.
+        render: Renders uniform parts.
+        first_outside: Finds the first pixel whose samples may leave the table.
+        progress: Called with (pixels done, pixels in all).
+
+    Returns:
+        Photons (n,) in the scene's dtype.
+    """
     if scene.first_lattice is None and not ends_for_good(scene):
         return render(scene, pixels, progress)
     order, count = Order.of(scene, pixels), len(pixels)

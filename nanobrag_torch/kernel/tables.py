@@ -1,4 +1,4 @@
-"""A scene as the six tables that both hand-written reverse passes read.
+"""Tables of a scene: the six arrays that both engines read, connected to its tensors.
 
 ``Tables`` are made of the scene by ordinary torch operations: cotangents of the tables become those of the scene's
 tensors by autograd. All of them lie on the device of the panel.
@@ -76,7 +76,7 @@ class WantedTables(NamedTuple):
 
 
 def tables(scene: Scene) -> Tables[Tensor]:
-    """The tables of a scene, connected to its tensors."""
+    """Make the tables of a scene, connected to its tensors."""
     device = scene.panel.origin.device
     found = tensors_of(scene)
     if any(tensor.device != device for tensor in found):
@@ -119,7 +119,7 @@ def _sources(sources: Sources, polarization: Polarization) -> Tensor:
 
 
 def polarization_form(incident: Tensor, polarization: Polarization) -> Tensor:
-    """The forms (S, 3, 3) M with which ``physics.polarization`` is (1 + d M d)/2 for unit d (the identity if off)."""
+    """Quadratic forms (S, 3, 3) M; the polarization factor of unit d is (1 + d M d)/2. The identity where it is off."""
     identity = torch.eye(3, dtype=incident.dtype, device=incident.device).expand(len(incident), 3, 3)
     if not polarization.enabled:
         return identity
@@ -135,7 +135,7 @@ def _outer(vectors: Tensor) -> Tensor:
 
 
 def shape_parameters(lattice: Lattice) -> Tensor:
-    """The parameters of the lattice's shape, in the order that its law takes them in."""
+    """Parameters of the lattice's shape, in the order that its law takes them in."""
     return SHAPE_PARAMETERS[lattice.shape](lattice)
 
 
@@ -184,7 +184,17 @@ def pull_back(
     wanted: Sequence[bool],
     of_tables: Callable[[Scene, Tables[Tensor]], Sequence[Tensor]],
 ) -> list[Tensor | None]:
-    """Cotangents of the scene's ``tensors``, where ``wanted``, from those of its tables, which ``of_tables`` gives."""
+    """Cotangents of the tensors of a scene from those of its tables.
+
+    Args:
+        scene: Description of the experiment.
+        tensors: Its tensors, in the order of ``scene.tensors_of``.
+        wanted: For each of them, True if its cotangent is wanted.
+        of_tables: Cotangents of the tables, given the scene on leaves of its own and the tables made of it.
+
+    Returns:
+        For each tensor its cotangent, or None where it is not wanted.
+    """
     leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
     apart = with_tensors(scene, leaves)
     with torch.enable_grad():

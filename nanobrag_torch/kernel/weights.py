@@ -1,8 +1,7 @@
-"""The factors that vary within a pixel, and which of their samples weigh it.
+"""Factors that vary within a pixel (solid angle, polarization, capture), and the samples that weigh it.
 
-Solid angle, polarization and capture fraction differ from sample to sample. Physically each sample has its own; the C
-program takes some from the first sample of a pixel, some from the last layer, or multiplies them into the running total
-(physics.md, section 13). One selection serves all of them.
+Physically each sample has its own; the C program takes some from the first sample of a pixel, some from the last layer,
+or multiplies them into the running total [B04, B05, B06] (docs/deviations-of-c.md).
 """
 
 import torch
@@ -39,12 +38,12 @@ def sample_polarizations(polarization: Polarization, diffracted: Tensor, inciden
 
 
 def polarization_sampling(scene: Scene) -> Sampling:
-    """Which sample's polarization weighs a pixel; where it is off it is 1 for every sample, culled or not."""
+    """Sample whose polarization weighs a pixel; where polarization is off it is 1 for every sample, culled or not."""
     return scene.weighing.polar if scene.polarization.enabled else "per_sample"
 
 
 def select(values: Tensor, sampling: str, alive: Tensor | None) -> Tensor:
-    """Values (P, K, S) as they are, or those of the first or last sample (P, 1, 1) that is alive (0 if none is)."""
+    """Values (P, K, S) of each sample, or (P, 1, 1) of the first or last that is alive, 0 if none is."""
     if sampling == "per_sample":
         return values
     flat = values.flatten(1)
@@ -57,17 +56,29 @@ def select(values: Tensor, sampling: str, alive: Tensor | None) -> Tensor:
 
 
 def select_capture(values: Tensor, sampling: str, panel: Panel) -> Tensor:
-    """Capture fractions (P, K) as they are, or that of the last layer's first sub-pixel (P, 1) [B04]."""
+    """Capture fractions (P, K) of each sample, or (P, 1) of the last layer's first sub-pixel [B04]."""
     return values if sampling == "per_layer" else values[:, -(panel.oversample**2)][:, None]
 
 
 def weigh_running(
     scene: Scene, omega: Tensor, capture: Tensor, polar: Tensor, resolved: Tensor, term: Tensor, reached: Tensor
 ) -> Tensor:
-    """Sum (P,) in which flagged factors multiply everything added so far [B05].
+    """Sum in which flagged factors multiply everything added so far [B05].
 
     With factors g of the samples that reach the accumulation, in the order of the C program's loops:
     I = background * prod(g) + sum_k term_k * prod_{j >= k} g_j. Unflagged factors are applied once at the end.
+
+    Args:
+        scene: Description of the experiment; its weighing flags the factors.
+        omega: Solid angles (P, K).
+        capture: Captured fractions (P, K).
+        polar: Polarization factors (P, K, S).
+        resolved: (P, K, S), True within the resolution limit.
+        term: Intensities (P, K, S, O) to add.
+        reached: (P, K, S, O), True where a sample reaches the accumulation.
+
+    Returns:
+        Sums (P,).
     """
     weighing, shape = scene.weighing, term.shape
     factors = {"omega": omega[..., None, None], "capture": capture[..., None, None], "polar": polar[..., None]}

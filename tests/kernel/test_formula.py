@@ -1,4 +1,4 @@
-"""The formula, against sums written out by hand for one pixel, and its habits in both truths."""
+"""The formula, against sums written out by hand for one pixel, and deviations of C in the modes c and physical."""
 
 import math
 from dataclasses import replace

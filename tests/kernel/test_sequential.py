@@ -1,4 +1,4 @@
-"""Habits of the C program that depend on the order of evaluation, through both engines."""
+"""Deviations of C that depend on the order of evaluation, through both engines."""
 
 from dataclasses import replace
 

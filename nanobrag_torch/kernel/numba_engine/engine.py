@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,11 @@ from torch import Tensor
 from nanobrag_torch.kernel.differentiable import cotangent_unit
 from nanobrag_torch.kernel.jvp import tangents_of
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET
-from nanobrag_torch.kernel.numba_engine import image as forward
-from nanobrag_torch.kernel.numba_engine import inputs as arrays
-from nanobrag_torch.kernel.numba_engine import reverse
-from nanobrag_torch.kernel.numba_engine import tangents as push
-from nanobrag_torch.kernel.numba_engine import threads as tasks
+from nanobrag_torch.kernel.numba_engine import image, reverse, tangents, threads
+from nanobrag_torch.kernel.numba_engine.inputs import REAL, lookup_record, outside_record, panel_record, shape_record
 from nanobrag_torch.kernel.numba_engine.jit_options import LANES
+from nanobrag_torch.kernel.numba_engine.records import Inputs
+from nanobrag_torch.kernel.numba_engine.threads import Range
 from nanobrag_torch.kernel.pixel_plan import PixelPlan
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.tables import Tables, WantedTables
@@ -58,10 +56,10 @@ class CompiledLoops:
         def run(job: int, start: int, stop: int) -> None:
             bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
             reverse.PULL_BACK[wanted.rays](
-                *inputs, pixels.positions(start, stop), pixels.grid, bar.contiguous().numpy(), wanted, bars[job]
+                inputs, pixels.positions(start, stop), pixels.grid, bar.contiguous().numpy(), wanted, bars[job]
             )
 
-        tasks.spread(jobs, run, torch.get_num_threads())
+        threads.spread(jobs, run, torch.get_num_threads())
         totals = bars[0]
         for others in bars[1:]:
             for total, other in zip(totals, others, strict=True):
@@ -70,7 +68,7 @@ class CompiledLoops:
 
 
 def first_outside(scene: Scene, pixels: Pixels) -> int | None:
-    """The number of the first pixel with a resolved sample at which the interpolation would leave the table, or None.
+    """Number of the first pixel with a resolved sample at which the interpolation would leave the table, or None.
 
     The scene is summed with a look-up that is 1 outside and 0 inside, and every other factor positive; only a top-hat
     spot without background keeps its shape, since a sample that it extinguishes is never looked up.
@@ -89,30 +87,30 @@ def first_outside(scene: Scene, pixels: Pixels) -> int | None:
         has_background=False,
     )
     with torch.no_grad():
-        *inputs, _ = _records(bright, tables_of(bright))
+        inputs = _records(bright, tables_of(bright))._replace(lookup=outside_record(scene))
     start = 0
     while start < len(pixels):
         stop = min(max(LANES, 16 * start), len(pixels))
-        found = torch.nonzero(_sum(bright, (*inputs, arrays.outside_record(scene)), pixels.between(start, stop)))
+        found = torch.nonzero(_sum(bright, inputs, pixels.between(start, stop)))
         if len(found):
             return start + int(found[0])
         start = stop
     return None
 
 
-def _sum(scene: Scene, inputs: tuple[Any, ...], pixels: Pixels, progress: Progress | None = None) -> Tensor:
-    values = np.empty(len(pixels), dtype=arrays.REAL[scene.dtype])
+def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None = None) -> Tensor:
+    values = np.empty(len(pixels), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        forward.photons(*inputs, pixels.positions(start, stop), pixels.grid, values[start:stop])
+        image.photons(inputs, pixels.positions(start, stop), pixels.grid, values[start:stop])
 
-    jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
-    tasks.spread(jobs, run, torch.get_num_threads(), progress)
+    jobs = [[work] for work in threads.ranges(len(pixels), scene.samples_per_pixel)]
+    threads.spread(jobs, run, torch.get_num_threads(), progress)
     return torch.from_numpy(values)
 
 
 def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) -> Tensor:
-    """Derivatives (parameters, n) of the photons in ``pixels`` with respect to every element of ``parameters``."""
+    """Derivatives (m, n) of the photons in ``pixels`` with respect to the m elements of ``parameters``."""
     tables = tables_of(scene)
     panel, sources, vectors, shape, *amplitudes = tangents_of(tables, parameters)
     vectors, shape = (moved if bool(moved.any()) else moved[:0] for moved in (vectors, shape))
@@ -121,26 +119,26 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     moving = Tables(*(moved.numpy() for moved in (panel, sources, vectors, shape, *amplitudes)))
     inputs = _records(scene, tables)
     count = sum(parameter.numel() for parameter in parameters)
-    images = np.empty((count, len(pixels)), dtype=arrays.REAL[scene.dtype])
+    images = np.empty((count, len(pixels)), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
         part = np.empty((count, stop - start), dtype=images.dtype)
-        push.push(*inputs, pixels.positions(start, stop), pixels.grid, moving, part)
+        tangents.push(inputs, pixels.positions(start, stop), pixels.grid, moving, part)
         images[:, start:stop] = part
 
-    jobs = [[work] for work in tasks.ranges(len(pixels), scene.samples_per_pixel)]
-    tasks.spread(jobs, run, torch.get_num_threads())
+    jobs = [[work] for work in threads.ranges(len(pixels), scene.samples_per_pixel)]
+    threads.spread(jobs, run, torch.get_num_threads())
     return torch.from_numpy(images)
 
 
-def _records(scene: Scene, tables: Tables[Tensor]) -> tuple[Any, ...]:
-    return (
-        arrays.panel_record(tables.panel.detach()),
+def _records(scene: Scene, tables: Tables[Tensor]) -> Inputs:
+    return Inputs(
+        panel_record(tables.panel.detach()),
         PixelPlan.of(scene),
         tables.sources.detach().numpy(),
         tables.vectors.detach().numpy(),
-        arrays.shape_record(scene, tables.shape.detach()),
-        arrays.lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
+        shape_record(scene, tables.shape.detach()),
+        lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
     )
 
 
@@ -150,9 +148,9 @@ def _zeros_apart(shape: Sequence[int]) -> np.ndarray:
     return np.zeros(size + 2 * CACHE_LINE)[CACHE_LINE : CACHE_LINE + size].reshape(shape)
 
 
-def _jobs(scene: Scene, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_budget: int) -> list[list[tasks.Range]]:
+def _jobs(scene: Scene, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_budget: int) -> list[list[Range]]:
     """Jobs with cotangents of those shapes each: as many as memory allows and adding them up is worth."""
     size = max(1, sum(math.prod(shape) for shape in shapes))
     worth = len(pixels) * scene.samples_per_pixel // size
-    count = max(2, min(tasks.RANGES_PER_IMAGE, memory_budget // (8 * size), worth))
-    return tasks.shares(tasks.ranges(len(pixels), scene.samples_per_pixel), count)
+    count = max(2, min(threads.RANGES_PER_IMAGE, memory_budget // (8 * size), worth))
+    return threads.shares(threads.ranges(len(pixels), scene.samples_per_pixel), count)

@@ -1,7 +1,7 @@
 """exp(x) in the precision of its argument, without a branch or a call, so that a loop of them is made of vectors.
 
-With x = k ln 2 + r and |r| <= ln(2)/2, exp(x) is 2^k (1 + r + r^2 P(r)), P the Chebyshev interpolation of what remains:
-relative errors 2e-17 and 1e-8 before rounding. What would be smaller than the least normal number is zero.
+With x = k ln 2 + r and |r| <= ln(2)/2, exp(x) is 2^k (1 + r + r^2 P(r)), P the Chebyshev interpolation of the rest:
+relative errors 2e-17 and 1e-8 before rounding. A result smaller than the least normal number is zero.
 """
 
 # mypy: disable-error-code="call-arg"
@@ -35,8 +35,8 @@ def _single(x):
 
 
 EXPONENTIAL = {types.float64: _double, types.float32: _single}
-#: For each precision: what moves a whole number into the lowest bits, the exponent's bias, and its place; and the
-#: number and the integer as LLVM has them.
+#: For each precision: the summand that moves a whole number into the lowest bits, the exponent's bias, and its place;
+#: and the types of number and integer in LLVM.
 BITS = {
     types.float64: (6755399441055744.0, 1023, 52, ir.DoubleType(), ir.IntType(64)),
     types.float32: (12582912.0, 127, 23, ir.FloatType(), ir.IntType(32)),
@@ -57,7 +57,7 @@ def power_of_two(typing_context, k):
 
 
 def exponential(x):
-    """exp(x) for x <= 0 or not much above."""
+    """Exponential of x <= 0 or not much above."""
     return type(x)(math.exp(x))
 
 

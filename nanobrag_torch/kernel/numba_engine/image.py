@@ -1,4 +1,4 @@
-"""The image: photons in a range of pixels."""
+"""Image: photons in a range of pixels."""
 
 import numpy as np
 from numba import njit
@@ -24,12 +24,14 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
+from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.tables import WEIGHT
 
 
 @njit(**INLINED)
-def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices):
+def sum_pixels(inputs, block):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
+    panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     fill(rows, TOTAL, TOTAL, 0.0)
     weigh_pixels(panel, plan, sources, rows)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -46,7 +48,7 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
             if weight == 0.0 or is_zero(rows, RESOLVED):
                 fill(rows, TERM, TERM, 0.0)
             else:
-                sum_orientations(shape, lookup, vectors, rows, fine, place, indices)
+                sum_orientations(inputs, block)
             for lane in range(LANES):
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]
@@ -54,17 +56,20 @@ def sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, 
 
 
 @entry
-def photons(panel, plan, sources, vectors, shape, lookup, positions, grid, image):
-    """Write the photons in the pixels at ``positions`` (n,) of ``grid`` into ``image`` (n,).
+def photons(inputs, positions, grid, image):
+    """Write photons into an image, whose precision is that of the evaluation.
 
-    ``panel``, ``plan``, ``shape``, ``lookup`` are records, ``sources`` (S, 11) and ``vectors`` (O, 9) tables;
-    the evaluation is in the precision of ``image``.
+    Args:
+        inputs: Tables of the scene.
+        positions: Positions (n,) of the pixels along the rows of a window.
+        grid: Corner (slow, fast) and width of the window.
+        image: Gets the photons (n,).
     """
     rows = np.empty(FORWARD_ROWS)
-    fine = np.empty(LATTICE_ROWS, dtype=image.dtype)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-    for block in range(0, len(image), LANES):
-        choose_pixels(positions, grid, block, rows)
-        sum_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices)
-        for lane in range(min(LANES, len(image) - block)):
-            image[block + lane] = panel.scale * rows[TOTAL + lane]
+    work = np.empty(LATTICE_ROWS, dtype=image.dtype)
+    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+    for start in range(0, len(image), LANES):
+        choose_pixels(positions, grid, start, rows)
+        sum_pixels(inputs, block)
+        for lane in range(min(LANES, len(image) - start)):
+            image[start + lane] = inputs.panel.scale * rows[TOTAL + lane]

@@ -1,4 +1,4 @@
-"""The tables of a scene (``kernel/tables.py``) as the records that the compiled loops read."""
+"""Conversion of the tables of a scene (``kernel/tables.py``) to the records that the compiled loops read."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
-from nanobrag_torch.kernel.numba_engine.rays import Panel
+from nanobrag_torch.kernel.numba_engine.rays import PanelInputs
 from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
 from nanobrag_torch.kernel.tables import LEAST_REMAINDER
 from nanobrag_torch.scene import Amplitudes, Scene
@@ -18,24 +18,25 @@ Triple = tuple[float, float, float]
 REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
 
 
-def panel_record(panel: Tensor) -> Panel:
-    """The numbers of ``Tables.panel`` by name."""
+def panel_record(panel: Tensor) -> PanelInputs:
+    """Numbers of ``Tables.panel`` by name."""
     values = panel.tolist()
     vectors = [tuple(values[3 * i : 3 * i + 3]) for i in range(4)]
-    return Panel(*vectors, *values[12:])  # type: ignore[arg-type]
+    return PanelInputs(*vectors, *values[12:])  # type: ignore[arg-type]
 
 
 def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat:
-    """The parameters of the shape by name, in the scene's precision."""
+    """Parameters of the shape by name, in the scene's precision."""
     real = REAL[scene.dtype]
     values = [real(value) for value in shape.tolist()]
     if scene.lattice.shape == "square":
         values.append(real(LEAST_REMAINDER[scene.dtype]))
-    return SHAPES[scene.lattice.shape](*values)
+    record: Square | Round | Gauss | Tophat = SHAPES[scene.lattice.shape](*values)
+    return record
 
 
 def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | Nearest | Tricubic:
-    """The table and the box that it covers."""
+    """Table of structure factors, and the box of indices that it covers."""
     flat, real = lookup.to(scene.dtype).numpy(), REAL[scene.dtype]
     if scene.amplitudes.table is None:
         return Constant(flat)
@@ -45,7 +46,7 @@ def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | N
 
 
 def outside_record(scene: Scene) -> Outside:
-    """The box of the table alone."""
+    """Box of indices that the table covers, for the search of samples outside."""
     return Outside(*_box(scene.amplitudes))
 
 

@@ -1,4 +1,4 @@
-"""How the functions of this package are compiled and cached, and how many pixels a block has."""
+"""Options of numba for the functions of this package, their cache on disk, and the pixels of a block."""
 
 import zlib
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from nanobrag_torch.physics import safe
 #: Pixels in a block: eight vectors of 512 bits in float64; the rows of a block stay in the first-level cache.
 LANES = 64
 
-#: Operations as written, for what must agree with the formula bit by bit.
+#: Operations as written, for numbers that must agree with the formula bit by bit.
 EXACT: Any = {"forceinline": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: A multiplication and an addition may become one; NaN and infinity keep their meaning.
 CONTRACTED: Any = EXACT | {"fastmath": {"contract"}}
-#: Taken into its one caller before either is compiled, or all that it calls would be optimised once more than needed.
+#: Inlined into its single caller before compilation; otherwise LLVM optimises its callees twice.
 INLINED: Any = EXACT | {"inline": "always"}
 #: Sums over the lanes may moreover be taken in the order that suits a vector; the order is fixed once compiled.
 SUMMED: Any = EXACT | {"fastmath": {"contract", "reassoc"}}

@@ -1,7 +1,7 @@
-"""Squared structure factors of a block of samples, their slopes against the indices, and what the table gets back.
+"""Squared structure factors of a block of samples, their slopes against the indices, and the cotangents of the table.
 
 One record for each way to look an amplitude up; numba compiles the kernels once for each in use. ``address`` notes
-for one sample what the look-up needs, ``squares`` then fills a row for all lanes, ``square_slopes`` also the slopes,
+the place of one sample in the table, ``squares`` then fills a row for all lanes, ``square_slopes`` also the slopes,
 and ``return_squares`` adds each lane's cotangent to the table's. Every address is clamped into its table.
 """
 
@@ -27,7 +27,7 @@ LOOKUP_ROWS = 4 * LANES
 
 
 class Constant(NamedTuple):
-    """The same F^2 everywhere, an array of one element."""
+    """Constant F^2, an array of one element."""
 
     square: np.ndarray
 
@@ -63,37 +63,37 @@ def clamped(value, low, high):
     return value if value < high else high
 
 
-def _address_constant(lookup, lane, h, k, l, h0, k0, l0, place, index):
+def _address_constant(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     pass
 
 
-def _address_nearest(lookup, lane, h, k, l, h0, k0, l0, place, index):
+def _address_nearest(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
     m = clamped(h0 - low_h, -1.0, size_h) + 1.0
     n = clamped(k0 - low_k, -1.0, size_k) + 1.0
     p = clamped(l0 - low_l, -1.0, size_l) + 1.0
-    place[lane] = np.int32((m * (size_k + 2.0) + n) * (size_l + 2.0) + p)
+    entries[lane] = np.int32((m * (size_k + 2.0) + n) * (size_l + 2.0) + p)
 
 
-def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, place, index):
-    index[H + lane] = h
-    index[K + lane] = k
-    index[L + lane] = l
+def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
+    indices[H + lane] = h
+    indices[K + lane] = k
+    indices[L + lane] = l
 
 
-def _squares_constant(lookup, place, index, row, offset):
+def _squares_constant(lookup, entries, indices, row, offset):
     for lane in range(LANES):
         row[offset + lane] = lookup.square[0]
 
 
-def _squares_nearest(lookup, place, index, row, offset):
+def _squares_nearest(lookup, entries, indices, row, offset):
     for lane in range(LANES):
-        row[offset + lane] = lookup.square[place[lane]]
+        row[offset + lane] = lookup.square[entries[lane]]
 
 
-def _squares_tricubic(lookup, place, index, row, offset):
+def _squares_tricubic(lookup, entries, indices, row, offset):
     for lane in range(LANES):
-        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         if is_inside(lookup, h, k, l):
             value = interpolate(lookup, h, k, l)
         else:
@@ -101,25 +101,25 @@ def _squares_tricubic(lookup, place, index, row, offset):
         row[offset + lane] = value * value
 
 
-def _squares_outside(lookup, place, index, row, offset):
+def _squares_outside(lookup, entries, indices, row, offset):
     for lane in range(LANES):
-        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         row[offset + lane] = 0.0 if is_inside(lookup, h, k, l) else 1.0
 
 
-def _slopes_constant(lookup, place, index, row, offset, slopes):
-    squares(lookup, place, index, row, offset)
+def _slopes_constant(lookup, entries, indices, row, offset, slopes):
+    squares(lookup, entries, indices, row, offset)
 
 
-def _slopes_tricubic(lookup, place, index, row, offset, slopes):
+def _slopes_tricubic(lookup, entries, indices, row, offset, slopes):
     for lane in range(LANES):
-        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         value = slope_h = slope_k = slope_l = 0.0
         if is_inside(lookup, h, k, l):
             value, slope_h, slope_k, slope_l = interpolate_slopes(lookup, h, k, l)
         else:
             value = np.float64(nearest_amplitude(lookup, h, k, l))
-        index[AMPLITUDE + lane] = value
+        indices[AMPLITUDE + lane] = value
         row[offset + lane] = value * value
         row[slopes + lane] = 2 * value * slope_h
         row[slopes + LANES + lane] = 2 * value * slope_k
@@ -134,40 +134,40 @@ def _product_tricubic(lookup, square, slope, interference, square_slope):
     return square * slope + interference * square_slope
 
 
-def _moving_constant(lookup, moved, moved_default, place, index, row, offset):
+def _moving_constant(lookup, moved, moved_default, entries, indices, row, offset):
     for lane in range(LANES):
         row[offset + lane] = moved[0]
 
 
-def _moving_nearest(lookup, moved, moved_default, place, index, row, offset):
+def _moving_nearest(lookup, moved, moved_default, entries, indices, row, offset):
     for lane in range(LANES):
-        row[offset + lane] = moved[place[lane]]
+        row[offset + lane] = moved[entries[lane]]
 
 
-def _moving_tricubic(lookup, moved, moved_default, place, index, row, offset):
+def _moving_tricubic(lookup, moved, moved_default, entries, indices, row, offset):
     moving = Tricubic(moved, moved_default, lookup.low, lookup.size)
     for lane in range(LANES):
-        h, k, l = index[H + lane], index[K + lane], index[L + lane]
+        h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         if is_inside(lookup, h, k, l):
             row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
         else:
             row[offset + lane] = 2 * nearest_amplitude(lookup, h, k, l) * nearest_amplitude(moving, h, k, l)
 
 
-def _return_constant(lookup, place, index, row, offset, bar, bar_default):
+def _return_constant(lookup, entries, indices, row, offset, bar, bar_default):
     for lane in range(LANES):
         bar[0] += row[offset + lane]
 
 
-def _return_nearest(lookup, place, index, row, offset, bar, bar_default):
+def _return_nearest(lookup, entries, indices, row, offset, bar, bar_default):
     for lane in range(LANES):
-        bar[place[lane]] += row[offset + lane]
+        bar[entries[lane]] += row[offset + lane]
 
 
-def _return_tricubic(lookup, place, index, row, offset, bar, bar_default):
+def _return_tricubic(lookup, entries, indices, row, offset, bar, bar_default):
     for lane in range(LANES):
-        h, k, l = index[H + lane], index[K + lane], index[L + lane]
-        amount = 2 * index[AMPLITUDE + lane] * row[offset + lane]
+        h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
+        amount = 2 * indices[AMPLITUDE + lane] * row[offset + lane]
         if is_inside(lookup, h, k, l):
             spread(lookup, bar, h, k, l, amount)
         else:
@@ -196,48 +196,98 @@ MOVING = {Constant: _moving_constant, Nearest: _moving_nearest, Tricubic: _movin
 RETURN = {Constant: _return_constant, Nearest: _return_nearest, Tricubic: _return_tricubic}
 
 
-def address(lookup, lane, h, k, l, h0, k0, l0, place, index):
-    """Note in ``place`` (LANES,) or the first rows of ``index`` (LOOKUP_ROWS,) where the sample of a lane looks up."""
-    return ADDRESS[type(lookup)](lookup, lane, h, k, l, h0, k0, l0, place, index)
+def address(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
+    """Note the place of a sample in the table.
+
+    Args:
+        lookup: Table of structure factors.
+        lane: Lane of the sample.
+        h, k, l: Its real Miller indices.
+        h0, k0, l0: The nearest integers.
+        entries: (LANES,), gets the entry of the nearest integers.
+        indices: (LOOKUP_ROWS,), gets the real indices for an interpolation.
+    """
+    return ADDRESS[type(lookup)](lookup, lane, h, k, l, h0, k0, l0, entries, indices)
 
 
-def squares(lookup, place, index, row, offset):
-    """Fill ``row[offset:offset + LANES]`` with F^2."""
-    return SQUARES[type(lookup)](lookup, place, index, row, offset)
+def squares(lookup, entries, indices, row, offset):
+    """Fill a row with F^2.
+
+    Args:
+        lookup: Table of structure factors.
+        entries, indices: Places of the samples, noted by ``address``.
+        row: Array in the precision of the evaluation.
+        offset: Offset of the row in it.
+    """
+    return SQUARES[type(lookup)](lookup, entries, indices, row, offset)
 
 
-def square_slopes(lookup, place, index, row, offset, slopes):
-    """Fill the row at ``offset`` with F^2 and, where it has any, the three rows from ``slopes`` on with its slopes."""
-    return SLOPES[type(lookup)](lookup, place, index, row, offset, slopes)
+def square_slopes(lookup, entries, indices, row, offset, slopes):
+    """Fill a row with F^2 and, where the table is interpolated, three rows with its slopes.
+
+    Args:
+        lookup: Table of structure factors.
+        entries, indices: Places of the samples, noted by ``address``.
+        row: Array in the precision of the evaluation.
+        offset: Offset of the row of F^2.
+        slopes: Offset of the first row of slopes.
+    """
+    return SLOPES[type(lookup)](lookup, entries, indices, row, offset, slopes)
 
 
 def product_slope(lookup, square, slope, interference, square_slope):
-    """Slope of F^2 S^2 from those of S^2 and of F^2."""
+    """Slope of F^2 S^2.
+
+    Args:
+        lookup: Table of structure factors.
+        square: F^2.
+        slope: Slope of S^2.
+        interference: S^2.
+        square_slope: Slope of F^2, unused where the table is not interpolated.
+    """
     return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
 
 
-def moving_squares(lookup, moved, moved_default, place, index, row, offset):
-    """Fill the row at ``offset`` with the change of F^2 where table and default change so much."""
-    return MOVING[type(lookup)](lookup, moved, moved_default, place, index, row, offset)
+def moving_squares(lookup, moved, moved_default, entries, indices, row, offset):
+    """Fill a row with the tangent of F^2.
+
+    Args:
+        lookup: Table of structure factors.
+        moved: Tangent of the flat table.
+        moved_default: Tangent of the amplitude outside.
+        entries, indices: Places of the samples, noted by ``address``.
+        row: Array in the precision of the evaluation.
+        offset: Offset of the row in it.
+    """
+    return MOVING[type(lookup)](lookup, moved, moved_default, entries, indices, row, offset)
 
 
-def return_squares(lookup, place, index, row, offset, bar, bar_default):
-    """Add the cotangents of F^2, in the row at ``offset``, to those of table and default."""
-    return RETURN[type(lookup)](lookup, place, index, row, offset, bar, bar_default)
+def return_squares(lookup, entries, indices, row, offset, bar, bar_default):
+    """Add the cotangents of F^2 to those of the table.
+
+    Args:
+        lookup: Table of structure factors.
+        entries, indices: Places of the samples, noted by ``address``.
+        row: Array that holds the cotangents of F^2.
+        offset: Offset of their row in it.
+        bar: Cotangents of the flat table, which are added to.
+        bar_default: (1,), cotangent of the amplitude outside, which is added to.
+    """
+    return RETURN[type(lookup)](lookup, entries, indices, row, offset, bar, bar_default)
 
 
 @overload(address, jit_options=EXACT)
-def _address(lookup, lane, h, k, l, h0, k0, l0, place, index):
+def _address(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     return ADDRESS[lookup.instance_class]
 
 
 @overload(squares, jit_options=EXACT)
-def _squares(lookup, place, index, row, offset):
+def _squares(lookup, entries, indices, row, offset):
     return SQUARES[lookup.instance_class]
 
 
 @overload(square_slopes, jit_options=EXACT)
-def _square_slopes(lookup, place, index, row, offset, slopes):
+def _square_slopes(lookup, entries, indices, row, offset, slopes):
     return SLOPES[lookup.instance_class]
 
 
@@ -247,10 +297,10 @@ def _product_slope(lookup, square, slope, interference, square_slope):
 
 
 @overload(moving_squares, jit_options=EXACT)
-def _moving_squares(lookup, moved, moved_default, place, index, row, offset):
+def _moving_squares(lookup, moved, moved_default, entries, indices, row, offset):
     return MOVING[lookup.instance_class]
 
 
 @overload(return_squares, jit_options=EXACT)
-def _return_squares(lookup, place, index, row, offset, bar, bar_default):
+def _return_squares(lookup, entries, indices, row, offset, bar, bar_default):
     return RETURN[lookup.instance_class]

@@ -1,4 +1,4 @@
-"""Rays of a block of pixels: where a sample lies, its direction, and the factors that vary within a pixel.
+"""Rays of a block of pixels: positions and directions of samples, and the factors that vary within a pixel.
 
 All functions work on ``rows``, a float64 array of one row of LANES numbers for each name below.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, INLINED, LANES
-from nanobrag_torch.kernel.tables import FORM, WAVELENGTH
+from nanobrag_torch.kernel.tables import DIRECTION, FORM, WAVELENGTH
 
 #: Offsets of the rows that the forward pass needs.
 (
@@ -20,9 +20,21 @@ from nanobrag_torch.kernel.tables import FORM, WAVELENGTH
 FORWARD_ROWS = 18 * LANES
 
 
-class Panel(NamedTuple):
-    """The detector and what is common to all pixels: the solid angle is omega_3/R^3 + omega_2/R^2, the capture of layer
-    t exp(-t depth/w) - exp(-(t+1) depth/w); ``scale`` multiplies the pixel and ``background`` adds to every sample."""
+class PanelInputs(NamedTuple):
+    """Detector, and the numbers common to all pixels. Vectors are (x, y, z).
+
+    Attributes:
+        origin: Corner of the detector, metres.
+        fast: Unit vector along fast; ``slow`` and ``normal`` likewise.
+        pixel_size: Edge of a pixel, metres.
+        layer_step: Depth of a layer, metres.
+        omega_3: Solid angles are omega_3/R^3 + omega_2/R^2 at distance R.
+        omega_2: See ``omega_3``.
+        depth: Depth of a layer in attenuation lengths: layer t captures exp(-t depth/w) - exp(-(t+1) depth/w) at
+            cosine w of the ray to the normal.
+        scale: Factor of a pixel.
+        background: Summand of every sample.
+    """
 
     origin: tuple[float, float, float]
     fast: tuple[float, float, float]
@@ -40,13 +52,13 @@ class Panel(NamedTuple):
 @njit(**EXACT)
 def fill(rows, first, last, value):
     """Set the rows from ``first`` to ``last``, both included, to ``value``."""
-    for place in range(first, last + LANES):
-        rows[place] = value
+    for offset in range(first, last + LANES):
+        rows[offset] = value
 
 
 @njit(**EXACT)
 def is_zero(rows, row):
-    """Whether a row is zero in all lanes."""
+    """True if a row is zero in all lanes."""
     found = 0
     for lane in range(LANES):
         found += rows[row + lane] != 0.0
@@ -57,8 +69,13 @@ def is_zero(rows, row):
 def choose_pixels(positions, grid, start, rows):
     """Fill SLOW and FAST with the indices of the block's pixels, the last one repeated in the lanes that are left.
 
-    A position counts along the rows of a window, whose corner and width ``grid`` holds. The quotient is at least half a
-    pixel from a whole number, so that its floor is exact.
+    The quotient is at least half a pixel from a whole number, so that its floor is exact.
+
+    Args:
+        positions: Positions (n,) along the rows of a window.
+        grid: Corner (slow, fast) and width of the window.
+        start: First pixel of the block among the positions.
+        rows: Rows of the block.
     """
     slow, fast, width = grid
     for lane in range(LANES):
@@ -72,7 +89,7 @@ def choose_pixels(positions, grid, start, rows):
 
 @njit(**EXACT)
 def cast_rays(panel, plan, sample, rows):
-    """Fill DISTANCE and the direction DX, DY, DZ of a sample, and SIZE_F, SIZE_S: how far it is along fast and slow.
+    """Fill DISTANCE and the direction DX, DY, DZ of a sample, and SIZE_F, SIZE_S, its distances along fast and slow.
 
     The operations are those of ``kernel.geometry``, in their order.
     """
@@ -100,7 +117,7 @@ def cast_rays(panel, plan, sample, rows):
 @njit(**EXACT)
 def scatter(sources, source, plan, rows):
     """Fill QX, QY, QZ for a source and RESOLVED with 1 where the sample is within the resolution limit, else 0."""
-    ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
+    ix, iy, iz = sources[source, DIRECTION], sources[source, DIRECTION + 1], sources[source, DIRECTION + 2]
     wavelength, limit = sources[source, WAVELENGTH], plan.dmin_squared
     for lane in range(LANES):
         x = (rows[DX + lane] - ix) / wavelength
@@ -136,7 +153,7 @@ def weigh_capture(panel, plan, sample, rows):
 
 @njit(**CONTRACTED)
 def polarization(sources, source, x, y, z):
-    """The polarization factor (1 + d M d)/2 of direction d = (x, y, z), M the form of the source."""
+    """Polarization factor (1 + d M d)/2 of direction d = (x, y, z), M the form of the source."""
     xx, yy, zz = sources[source, FORM], sources[source, FORM + 1], sources[source, FORM + 2]
     xy, xz, yz = sources[source, FORM + 3], sources[source, FORM + 4], sources[source, FORM + 5]
     return 0.5 * (1.0 + x * (xx * x + xy * y + xz * z) + y * (yy * y + yz * z) + zz * z * z)

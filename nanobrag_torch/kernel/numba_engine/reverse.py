@@ -1,7 +1,7 @@
-"""The reverse pass: from cotangents of the pixels to those of the tables, evaluating every sample anew.
+"""Reverse pass: from cotangents of the pixels to those of the tables, evaluating every sample anew.
 
 With L the sum over pixels of cotangent times photons, each function adds dL/d(its inputs) to the rows whose name starts
-with B and to the cotangents of the tables. The sum over orientations has a module of its own, ``slopes``.
+with B and to the cotangents of the tables. The sum over orientations has a module of its own, ``reverse_orientations``.
 """
 
 import math
@@ -37,6 +37,7 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
+from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     BCAPTURE,
     BDX,
@@ -45,12 +46,12 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     BOMEGA,
     BPIXEL,
     BPOLAR,
+    BQX,
+    BQY,
+    BQZ,
     BTERM,
-    BX,
-    BY,
-    BZ,
-    FINE_ROWS,
     REVERSE_ROWS,
+    WORK_ROWS,
     pull_back_orientations,
 )
 from nanobrag_torch.kernel.tables import (
@@ -71,9 +72,15 @@ from nanobrag_torch.kernel.tables import (
     WEIGHT,
 )
 
+#: Rows that are free when a ray is pulled back, by what they hold then: cotangents of the distance (until those of the
+#: position take its place), of the position, and a copy of BPOLAR.
+BDISTANCE = BPOSITION_X = BQX
+BPOSITION_Y, BPOSITION_Z, KEPT_BPOLAR = BQY, BQZ, TERM
+
 
 @njit(**INLINED)
-def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, rays, wanted, bars):
+def _pull_back_pixels(inputs, block, rays, wanted, bars):
+    panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -95,9 +102,9 @@ def _pull_back_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, 
                 rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
             if is_zero(rows, RESOLVED):
                 fill(rows, TERM, TERM, 0.0)
-                fill(rows, BX, BZ, 0.0)
+                fill(rows, BQX, BQZ, 0.0)
             else:
-                pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, rays, wanted, bars)
+                pull_back_orientations(inputs, block, rays, wanted, bars)
             if rays:
                 _pull_back_factors(panel, plan, sources, source, rows, bars)
                 _pull_back_scattering(sources, source, rows, bars.sources)
@@ -159,11 +166,11 @@ def _pull_back_polarization(sources, source, rows, found):
 
 @njit(**SUMMED)
 def _pull_back_scattering(sources, source, rows, found):
-    """From BX, BY, BZ, the cotangents of q = (d - i)/wavelength, to all three."""
+    """From BQX, BQY, BQZ, the cotangents of q = (d - i)/wavelength, to all three."""
     wavelength = sources[source, WAVELENGTH]
     total_x = total_y = total_z = total = 0.0
     for lane in range(LANES):
-        x, y, z = rows[BX + lane], rows[BY + lane], rows[BZ + lane]
+        x, y, z = rows[BQX + lane], rows[BQY + lane], rows[BQZ + lane]
         total += x * rows[QX + lane] + y * rows[QY + lane] + z * rows[QZ + lane]
         x, y, z = x / wavelength, y / wavelength, z / wavelength
         rows[BDX + lane] += x
@@ -200,23 +207,23 @@ def _pull_back_shared(panel, plan, sources, rows, bars):
 
 @njit(**EXACT)
 def _pull_back_shared_polarization(sources, sample, rows, bars):
-    """The same for polarization: TERM keeps BPOLAR while each source sees only the lanes that it decides."""
+    """The polarization of deciding samples: BPOLAR is kept while each source sees only the lanes that it decides."""
     count = sources.shape[0]
     for lane in range(LANES):
-        rows[TERM + lane] = rows[BPOLAR + lane]
+        rows[KEPT_BPOLAR + lane] = rows[BPOLAR + lane]
     for source in range(count):
         for lane in range(LANES):
             decides = rows[SHARED_WITH + lane] == sample * count + source
-            rows[BPOLAR + lane] = rows[TERM + lane] if decides else 0.0
+            rows[BPOLAR + lane] = rows[KEPT_BPOLAR + lane] if decides else 0.0
         _pull_back_polarization(sources, source, rows, bars.sources)
     for lane in range(LANES):
-        rows[BPOLAR + lane] = rows[TERM + lane]
+        rows[BPOLAR + lane] = rows[KEPT_BPOLAR + lane]
 
 
 @njit(**SUMMED)
 def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
     """From BDX, BDY, BDZ and, where asked, BOMEGA and BCAPTURE of one sample to the panel."""
-    fill(rows, BX, BX, 0.0)
+    fill(rows, BDISTANCE, BDISTANCE, 0.0)
     if with_omega:
         _pull_back_solid_angle(panel.omega_3, panel.omega_2, rows, bars.panel)
     if with_capture and plan.has_sensor:
@@ -224,13 +231,13 @@ def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
     for lane in range(LANES):
         x, y, z = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
         bx, by, bz, distance = rows[BDX + lane], rows[BDY + lane], rows[BDZ + lane], rows[DISTANCE + lane]
-        radial = rows[BX + lane] - (bx * x + by * y + bz * z) / distance
-        rows[BX + lane] = bx / distance + radial * x
-        rows[BY + lane] = by / distance + radial * y
-        rows[BZ + lane] = bz / distance + radial * z
+        radial = rows[BDISTANCE + lane] - (bx * x + by * y + bz * z) / distance
+        rows[BPOSITION_X + lane] = bx / distance + radial * x
+        rows[BPOSITION_Y + lane] = by / distance + radial * y
+        rows[BPOSITION_Z + lane] = bz / distance + radial * z
     layer, found = sample // (plan.oversample * plan.oversample), bars.panel
     for axis in range(3):
-        row = BX + axis * LANES
+        row = BPOSITION_X + axis * LANES
         total = fast = slow = 0.0
         for lane in range(LANES):
             total += rows[row + lane]
@@ -246,14 +253,14 @@ def _pull_back_rays(panel, plan, sample, with_omega, with_capture, rows, bars):
 
 @njit(**SUMMED)
 def _pull_back_solid_angle(omega_3, omega_2, rows, found):
-    """From BOMEGA to the distance, in BX, and to the two strengths."""
+    """From BOMEGA to BDISTANCE and to the two strengths."""
     total_3 = total_2 = 0.0
     for lane in range(LANES):
         distance = rows[DISTANCE + lane]
         share = rows[BOMEGA + lane] / (distance * distance)
         total_3 += share / distance
         total_2 += share
-        rows[BX + lane] -= share * (3.0 * omega_3 / distance + 2.0 * omega_2) / distance
+        rows[BDISTANCE + lane] -= share * (3.0 * omega_3 / distance + 2.0 * omega_2) / distance
     found[OMEGA_3] += total_3
     found[OMEGA_2] += total_2
 
@@ -286,28 +293,31 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
 
 def _pull_back(rays):
     @entry
-    def pull_back(panel, plan, sources, vectors, shape, lookup, positions, grid, cotangent, wanted, bars):
-        """Add to ``bars`` the cotangents of the tables for those, ``cotangent`` (n,), of the pixels.
+    def pull_back(inputs, positions, grid, cotangent, wanted, bars):
+        """Reverse pass of ``image.photons``, in the precision of the cotangents.
 
-        The arguments are those of ``forward.photons``; the precision is that of ``cotangent``.
+        Args:
+            inputs: Tables of the scene.
+            positions: Positions (n,) of the pixels along the rows of a window.
+            grid: Corner (slow, fast) and width of the window.
+            cotangent: Cotangents (n,) of the photons.
+            wanted: Tables whose cotangents are wanted.
+            bars: Cotangents of the tables, which are added to.
         """
         rows = np.empty(REVERSE_ROWS)
-        fine = np.empty(FINE_ROWS, dtype=cotangent.dtype)
-        place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-        for block in range(0, len(cotangent), LANES):
-            choose_pixels(positions, grid, block, rows)
+        work = np.empty(WORK_ROWS, dtype=cotangent.dtype)
+        block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+        for start in range(0, len(cotangent), LANES):
+            choose_pixels(positions, grid, start, rows)
             fill(rows, BPIXEL, BPIXEL, 0.0)
-            for lane in range(min(LANES, len(cotangent) - block)):
-                rows[BPIXEL + lane] = cotangent[block + lane]
+            for lane in range(min(LANES, len(cotangent) - start)):
+                rows[BPIXEL + lane] = cotangent[start + lane]
             if is_zero(rows, BPIXEL):
                 continue
-            _pull_back_pixels(
-                panel, plan, sources, vectors, shape, lookup, rows, fine, place, indices, rays, wanted, bars
-            )
+            _pull_back_pixels(inputs, block, rays, wanted, bars)
 
     return pull_back
 
 
-#: With cotangents of panel and sources, and without: what is constant is left out of the code, which compiles in half
-#: the time.
+#: With cotangents of panel and sources, and without, which leaves code out and compiles in half the time.
 PULL_BACK = {rays: _pull_back(rays) for rays in (False, True)}

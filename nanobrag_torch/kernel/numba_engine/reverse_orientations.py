@@ -1,4 +1,4 @@
-"""The sum over orientations, backwards: from the cotangent of a block's terms to the indices and what they are made of.
+"""Reverse pass of the sum over orientations: from the cotangents of a block to vectors, shape, look-up and q.
 
 Rows whose name starts with B hold cotangents of a block's lanes. Squares and slopes are in the precision of the
 evaluation, lengths in Angstrom so that float32 neither overflows nor underflows; sums over blocks are float64.
@@ -9,13 +9,23 @@ from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, INLINED, LANES, SUMMED
 from nanobrag_torch.kernel.numba_engine.lookups import product_slope, return_squares, square_slopes
-from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, LATTICE_ROWS, index
+from nanobrag_torch.kernel.numba_engine.orientations import (
+    CELL,
+    DH,
+    DK,
+    DL,
+    LATTICE,
+    LATTICE_ROWS,
+    direct_vector,
+    reduce_indices,
+)
 from nanobrag_torch.kernel.numba_engine.rays import FORWARD_ROWS, QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.numba_engine.shapes import interference_slopes, parameter_slopes
+from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
 #: Offsets of the float64 rows that the forward pass does not have: cotangents of the pixel, of a sum over orientations,
 #: of the direction, and of the three factors.
-BPIXEL, BTERM, BDX, BDY, BDZ, BOMEGA, BCAPTURE, BPOLAR, BX, BY, BZ = range(
+BPIXEL, BTERM, BDX, BDY, BDZ, BOMEGA, BCAPTURE, BPOLAR, BQX, BQY, BQZ = range(
     FORWARD_ROWS, FORWARD_ROWS + 11 * LANES, LANES
 )
 #: First of the rows for the parameters of the shape, at most seven.
@@ -24,63 +34,73 @@ REVERSE_ROWS = FORWARD_ROWS + 18 * LANES
 #: Offsets of the rows in the precision of the evaluation: slopes of F^2 against h, k, l; scattering vector in
 #: 1/Angstrom and its cotangent; cotangents of h, k, l, of the sum over orientations, and of F^2.
 CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BH, BK, BL, BSUM, BCELL = range(LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES)
-FINE_ROWS = LATTICE_ROWS + 14 * LANES
+WORK_ROWS = LATTICE_ROWS + 14 * LANES
 
 ANGSTROM = 1e-10
 
 
 @njit(**INLINED)
-def pull_back_orientations(shape, lookup, vectors, rows, fine, place, indices, rays, wanted, bars):
-    """From BTERM to vectors, shape and look-up table; where ``rays`` are wanted, also TERM, and BX, BY, BZ of q."""
-    real = fine.dtype.type
+def pull_back_orientations(inputs, block, rays, wanted, bars):
+    """Reverse pass of ``orientations.sum_orientations``, from BTERM.
+
+    Args:
+        inputs: Tables of the scene.
+        block: Arrays of the block.
+        rays: True to fill TERM again, and BQX, BQY, BQZ, the cotangents of q.
+        wanted: Tables whose cotangents are wanted.
+        bars: Cotangents of the tables, which are added to.
+    """
+    shape, lookup, vectors = inputs.shape, inputs.lookup, inputs.vectors
+    rows, work, entries, indices = block
+    real = work.dtype.type
     fill(rows, TERM, TERM, 0.0)
-    fill(fine, BUX, BUZ, real(0))
+    fill(work, BUX, BUZ, real(0))
     for lane in range(LANES):
-        fine[UX + lane] = rows[QX + lane] * ANGSTROM
-        fine[UY + lane] = rows[QY + lane] * ANGSTROM
-        fine[UZ + lane] = rows[QZ + lane] * ANGSTROM
-        fine[BSUM + lane] = rows[BTERM + lane]
+        work[UX + lane] = rows[QX + lane] * ANGSTROM
+        work[UY + lane] = rows[QY + lane] * ANGSTROM
+        work[UZ + lane] = rows[QZ + lane] * ANGSTROM
+        work[BSUM + lane] = rows[BTERM + lane]
     for orientation in range(vectors.shape[0]):
-        index(lookup, vectors, orientation, rows, fine, place, indices)
-        square_slopes(lookup, place, indices, fine, CELL, CH)
-        pull_back_product(shape, lookup, fine)
+        reduce_indices(inputs, orientation, block)
+        square_slopes(lookup, entries, indices, work, CELL, CH)
+        pull_back_product(shape, lookup, work)
         if wanted.vectors:
-            _pull_back_vectors(orientation, fine, bars)
+            _pull_back_vectors(orientation, work, bars)
         if rays:
-            pull_back_index(vectors, orientation, rows, fine)
+            pull_back_index(vectors, orientation, rows, work)
         if wanted.lookup:
             for lane in range(LANES):
-                fine[BCELL + lane] = fine[BSUM + lane] * fine[LATTICE + lane]
-            return_squares(lookup, place, indices, fine, BCELL, bars.lookup, bars.default)
+                work[BCELL + lane] = work[BSUM + lane] * work[LATTICE + lane]
+            return_squares(lookup, entries, indices, work, BCELL, bars.lookup, bars.default)
         if wanted.shape:
-            _pull_back_shape(shape, rows, fine, bars)
+            _pull_back_shape(shape, rows, work, bars)
     if rays:
         for lane in range(LANES):
-            rows[BX + lane] = fine[BUX + lane] * ANGSTROM
-            rows[BY + lane] = fine[BUY + lane] * ANGSTROM
-            rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
+            rows[BQX + lane] = work[BUX + lane] * ANGSTROM
+            rows[BQY + lane] = work[BUY + lane] * ANGSTROM
+            rows[BQZ + lane] = work[BUZ + lane] * ANGSTROM
 
 
 @njit(**CONTRACTED)
-def pull_back_product(shape, lookup, fine):
+def pull_back_product(shape, lookup, work):
     """Fill LATTICE with S^2, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
     for lane in range(LANES):
-        square, sh, sk, sl = interference_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
-        cell, bar = fine[CELL + lane], fine[BSUM + lane]
-        fine[LATTICE + lane] = square
-        fine[BH + lane] = bar * product_slope(lookup, cell, sh, square, fine[CH + lane])
-        fine[BK + lane] = bar * product_slope(lookup, cell, sk, square, fine[CK + lane])
-        fine[BL + lane] = bar * product_slope(lookup, cell, sl, square, fine[CL + lane])
+        square, sh, sk, sl = interference_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        cell, bar = work[CELL + lane], work[BSUM + lane]
+        work[LATTICE + lane] = square
+        work[BH + lane] = bar * product_slope(lookup, cell, sh, square, work[CH + lane])
+        work[BK + lane] = bar * product_slope(lookup, cell, sk, square, work[CK + lane])
+        work[BL + lane] = bar * product_slope(lookup, cell, sl, square, work[CL + lane])
 
 
 @njit(**SUMMED)
-def _pull_back_vectors(orientation, fine, bars):
+def _pull_back_vectors(orientation, work, bars):
     """From the cotangents of h, k, l to the direct vectors: h = a . q."""
-    zero = fine.dtype.type(0)
+    zero = work.dtype.type(0)
     ax = ay = az = bx = by = bz = cx = cy = cz = zero
     for lane in range(LANES):
-        h, k, l = fine[BH + lane], fine[BK + lane], fine[BL + lane]
-        x, y, z = fine[UX + lane], fine[UY + lane], fine[UZ + lane]
+        h, k, l = work[BH + lane], work[BK + lane], work[BL + lane]
+        x, y, z = work[UX + lane], work[UY + lane], work[UZ + lane]
         ax += h * x
         ay += h * y
         az += h * z
@@ -95,37 +115,37 @@ def _pull_back_vectors(orientation, fine, bars):
 
 
 @njit(**CONTRACTED)
-def pull_back_index(vectors, orientation, rows, fine):
+def pull_back_index(vectors, orientation, rows, work):
     """From the cotangents of h, k, l to BUX, BUY, BUZ; and add F^2 S^2 to TERM."""
-    real = fine.dtype.type
-    ax, ay, az = vectors[orientation, 0], vectors[orientation, 1], vectors[orientation, 2]
-    bx, by, bz = vectors[orientation, 3], vectors[orientation, 4], vectors[orientation, 5]
-    cx, cy, cz = vectors[orientation, 6], vectors[orientation, 7], vectors[orientation, 8]
+    real = work.dtype.type
+    ax, ay, az = direct_vector(vectors, orientation, AXIS_A)
+    bx, by, bz = direct_vector(vectors, orientation, AXIS_B)
+    cx, cy, cz = direct_vector(vectors, orientation, AXIS_C)
     ax, ay, az = real(ax / ANGSTROM), real(ay / ANGSTROM), real(az / ANGSTROM)
     bx, by, bz = real(bx / ANGSTROM), real(by / ANGSTROM), real(bz / ANGSTROM)
     cx, cy, cz = real(cx / ANGSTROM), real(cy / ANGSTROM), real(cz / ANGSTROM)
     for lane in range(LANES):
-        h, k, l = fine[BH + lane], fine[BK + lane], fine[BL + lane]
-        fine[BUX + lane] += h * ax + k * bx + l * cx
-        fine[BUY + lane] += h * ay + k * by + l * cy
-        fine[BUZ + lane] += h * az + k * bz + l * cz
-        rows[TERM + lane] += np.float64(fine[LATTICE + lane]) * np.float64(fine[CELL + lane])
+        h, k, l = work[BH + lane], work[BK + lane], work[BL + lane]
+        work[BUX + lane] += h * ax + k * bx + l * cx
+        work[BUY + lane] += h * ay + k * by + l * cy
+        work[BUZ + lane] += h * az + k * bz + l * cz
+        rows[TERM + lane] += np.float64(work[LATTICE + lane]) * np.float64(work[CELL + lane])
 
 
 @njit(**CONTRACTED)
-def _pull_back_parameters(shape, rows, fine):
-    """Fill the rows from BSHAPE on with what each lane adds to the parameters of the shape."""
+def _pull_back_parameters(shape, rows, work):
+    """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
     for lane in range(LANES):
-        bar = np.float64(fine[BSUM + lane]) * np.float64(fine[CELL + lane])
-        slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        bar = np.float64(work[BSUM + lane]) * np.float64(work[CELL + lane])
+        slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(slopes):
             rows[BSHAPE + number * LANES + lane] = bar * slope
 
 
 @njit(**SUMMED)
-def _pull_back_shape(shape, rows, fine, bars):
+def _pull_back_shape(shape, rows, work, bars):
     """From the cotangent of F^2 S^2 to the parameters of the shape."""
-    _pull_back_parameters(shape, rows, fine)
+    _pull_back_parameters(shape, rows, work)
     for number in range(bars.shape.size):
         total = 0.0
         for lane in range(LANES):

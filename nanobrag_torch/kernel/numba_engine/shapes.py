@@ -16,7 +16,7 @@ from nanobrag_torch.kernel.numba_engine.exponential import exponential
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED
 from nanobrag_torch.kernel.numba_engine.trigonometry import sine_bend, sine_quotient
 
-#: One, in a precision that never widens what it is combined with.
+#: One, in a precision that never widens its partner.
 ONE = np.float32(1)
 #: Pi as a number whose products with whole numbers are exact, and the rest.
 PI_HIGH, PI_LOW = 3.1415926218032837, 3.178650954705639e-08
@@ -66,7 +66,7 @@ class Tophat(NamedTuple):
 
 @njit(**CONTRACTED)
 def sines(delta, cells, least):
-    """d = |delta|; x and n with N d = x + n; and sin(pi x)/x and sin(pi d)/d."""
+    """Parts of a grating: d = |delta|; x and n with N d = x + n; and sin(pi x)/x and sin(pi d)/d."""
     d = max(abs(delta), least)
     x = d * cells
     whole = np.rint(x)
@@ -76,10 +76,15 @@ def sines(delta, cells, least):
 
 @njit(**CONTRACTED)
 def grating(inverse, d, x, whole, above, below, cells):
-    """S = sin(pi N d)/sin(pi d) without its sign, and dS/dd, from ``sines`` and ``inverse`` = 1/sin(pi d).
+    """Grating S = sin(pi N d)/sin(pi d) without its sign, and dS/dd.
 
     The slope is formed without the difference of two numbers that grow towards the pole: its singular part has the
     factor n, which is zero there.
+
+    Args:
+        inverse: 1/sin(pi d).
+        d, x, whole, above, below: Results of ``sines``.
+        cells: Number N of cells.
     """
     value = x * above * inverse
     regular = value * (d * d * sine_bend(d * d)) - cells * (x * x * sine_bend(x * x))
@@ -88,7 +93,7 @@ def grating(inverse, d, x, whole, above, below, cells):
 
 @njit(**CONTRACTED)
 def grating_growth(inverse, d, x, above):
-    """dS/dN of ``grating``."""
+    """Slope dS/dN of ``grating``, from 1/sin(pi d) and results of ``sines``."""
     return d * inverse * (above - x * x * sine_bend(x * x))
 
 
@@ -115,7 +120,7 @@ def sphere(y):
 
 @njit(**CONTRACTED)
 def quadratic_form(shape, dh, dk, dl):
-    """The squared distance from the reciprocal lattice point, scaled as the shape wants it."""
+    """Squared distance from the reciprocal lattice point, scaled as the shape wants it."""
     across_h = shape.aa * dh + shape.ab * dk + shape.ac * dl
     return dh * across_h + dk * (shape.bb * dk + shape.bc * dl) + shape.cc * dl * dl
 
@@ -132,7 +137,7 @@ def form_slopes(shape, dh, dk, dl):
 
 @njit(**CONTRACTED)
 def form_terms(dh, dk, dl):
-    """What multiplies the six coefficients of ``quadratic_form``."""
+    """Factors of the six coefficients of ``quadratic_form``."""
     return dh * dh, dk * dk, dl * dl, dh * dk, dh * dl, dk * dl
 
 
@@ -235,12 +240,12 @@ PARAMETERS = {
 
 
 def interference(shape, dh, dk, dl):
-    """S^2 at remainders ``dh``, ``dk``, ``dl``."""
+    """Squared lattice factor S^2 at remainders ``dh``, ``dk``, ``dl``."""
     return VALUE[type(shape)](shape, dh, dk, dl)
 
 
 def interference_slopes(shape, dh, dk, dl):
-    """S^2 and its slopes against the three remainders."""
+    """Squared lattice factor S^2 and its slopes against the three remainders."""
     return SLOPES[type(shape)](shape, dh, dk, dl)
 
 

@@ -37,7 +37,7 @@ def _address(context, builder, array_type, array, index):
 
 @intrinsic
 def load(typing_context, array, index):
-    """The elements ``index`` to ``index + 3`` of a contiguous array of float64 or float32, which are not checked."""
+    """Load the elements ``index`` to ``index + 3`` of a contiguous array of float64 or float32, unchecked."""
 
     def generate(context, builder, signature, arguments):
         pointer, size = _address(context, builder, signature.args[0], *arguments)
@@ -56,7 +56,7 @@ def _scaled(builder, factor, quad):
 
 @intrinsic
 def scaled(typing_context, factor, quad):
-    """``factor * quad``."""
+    """Product ``factor * quad``."""
 
     def generate(context, builder, signature, arguments):
         return _unpack(builder, _scaled(builder, *arguments))
@@ -66,7 +66,7 @@ def scaled(typing_context, factor, quad):
 
 @intrinsic
 def add(typing_context, quad, factor, other):
-    """``quad + factor * other``, rounded once or twice as the processor likes."""
+    """Sum ``quad + factor * other``, rounded once or twice as the processor likes."""
 
     def generate(context, builder, signature, arguments):
         quad, factor, other = arguments
@@ -78,7 +78,7 @@ def add(typing_context, quad, factor, other):
 
 @intrinsic
 def store(typing_context, array, index, quad):
-    """Write four elements of a contiguous float64 array from ``index`` on, which are not checked."""
+    """Write four elements of a contiguous float64 array from ``index`` on, unchecked."""
 
     def generate(context, builder, signature, arguments):
         array, index, quad = arguments

@@ -1,4 +1,4 @@
-"""Forward sensitivities: how the photons in each pixel move with some parameters, all of them in one sweep.
+"""Forward sensitivities: tangents of the photons in each pixel for some parameters, all of them in one sweep.
 
 ``tangents`` are the derivatives of the tables with respect to the parameters, which come first. Slopes against indices
 are those of the reverse pass, for a cotangent of 1; rows of a parameter lie in ``moving``, one group each.
@@ -11,7 +11,7 @@ from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES, entry
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS, moving_squares, square_slopes
-from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, index
+from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, reduce_indices
 from nanobrag_torch.kernel.numba_engine.rays import (
     CAPTURE,
     DISTANCE,
@@ -38,25 +38,26 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
+from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     ANGSTROM,
     BCELL,
     BH,
     BK,
     BL,
+    BQX,
+    BQY,
+    BQZ,
     BSUM,
     BUX,
     BUY,
     BUZ,
-    BX,
-    BY,
-    BZ,
     CH,
-    FINE_ROWS,
     REVERSE_ROWS,
     UX,
     UY,
     UZ,
+    WORK_ROWS,
     pull_back_index,
     pull_back_product,
 )
@@ -82,10 +83,13 @@ from nanobrag_torch.kernel.tables import (
 #: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.
 MX, MY, MZ, MOMEGA, MCAPTURE, MPOLAR, MTERM, MTOTAL = range(0, 8 * LANES, LANES)
 GROUP = 8 * LANES
+#: Row of the tangent of the distance, in one that is free until the sum over orientations.
+MDISTANCE = BQX
 
 
 @njit(**EXACT)
-def _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents):
+def _push_pixels(inputs, block, moving, tangents):
+    panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     count = moving.size // GROUP
     fill(rows, TOTAL, TOTAL, 0.0)
     for parameter in range(count):
@@ -109,7 +113,7 @@ def _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, movin
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
                 weigh_polarization(sources, source, rows)
-            _push_orientations(shape, lookup, vectors, rows, fine, moving, place, indices, tangents)
+            _push_orientations(inputs, block, moving, tangents)
             for parameter in range(count):
                 moved, group = tangents.sources[parameter, source], parameter * GROUP
                 if plan.polar_first == 0:
@@ -122,7 +126,7 @@ def _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, movin
 
 @njit(**CONTRACTED)
 def _push_ray(panel, plan, sample, moved, rows, moving, group):
-    """Fill MX, MY, MZ of one parameter, and BX with the tangent of the distance."""
+    """Fill MX, MY, MZ of one parameter, and MDISTANCE with the tangent of the distance."""
     (fx, fy, fz), (sx, sy, sz), (nx, ny, nz) = panel.fast, panel.slow, panel.normal
     layer = sample // (plan.oversample * plan.oversample)
     depth, deeper = layer * panel.layer_step, layer * moved[LAYER_STEP]
@@ -145,7 +149,7 @@ def _push_ray(panel, plan, sample, moved, rows, moving, group):
         dx, dy, dz = rows[DX + lane], rows[DY + lane], rows[DZ + lane]
         x, y, z = x0 + f * ax + s * bx, y0 + f * ay + s * by, z0 + f * az + s * bz
         away = x * dx + y * dy + z * dz
-        rows[BX + lane] = away
+        rows[MDISTANCE + lane] = away
         moving[group + MX + lane] = (x - away * dx) / distance
         moving[group + MY + lane] = (y - away * dy) / distance
         moving[group + MZ + lane] = (z - away * dz) / distance
@@ -153,11 +157,11 @@ def _push_ray(panel, plan, sample, moved, rows, moving, group):
 
 @njit(**CONTRACTED)
 def _push_solid_angle(panel, moved, rows, moving, group):
-    """Fill MOMEGA of one parameter; BX holds the tangent of the distance."""
+    """Fill MOMEGA of one parameter from MDISTANCE."""
     for lane in range(LANES):
         distance = rows[DISTANCE + lane]
         own = moved[OMEGA_3] / distance + moved[OMEGA_2]
-        nearer = (3.0 * panel.omega_3 / distance + 2.0 * panel.omega_2) * rows[BX + lane] / distance
+        nearer = (3.0 * panel.omega_3 / distance + 2.0 * panel.omega_2) * rows[MDISTANCE + lane] / distance
         moving[group + MOMEGA + lane] = (own - nearer) / (distance * distance)
 
 
@@ -195,7 +199,7 @@ def _push_polarization(sources, source, moved, rows, moving, group, number):
 
 @njit(**EXACT)
 def _push_shared(panel, plan, sources, rows, moving, tangents):
-    """The tangents of the factors that one sample of each pixel decides."""
+    """Fill the tangents of the factors that one sample of each pixel decides."""
     count, many = moving.size // GROUP, sources.shape[0]
     for sample in range(plan.layers * plan.oversample * plan.oversample):
         with_omega, with_capture = sample == plan.omega_at, sample == plan.capture_at
@@ -219,74 +223,76 @@ def _push_shared(panel, plan, sources, rows, moving, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_orientations(shape, lookup, vectors, rows, fine, moving, place, indices, tangents):
-    """Fill TERM, its slopes BX, BY, BZ against q, and MTERM from vectors, shape and look-up of all parameters."""
-    real, count = fine.dtype.type, moving.size // GROUP
+def _push_orientations(inputs, block, moving, tangents):
+    """Fill TERM, its slopes BQX, BQY, BQZ against q, and MTERM from vectors, shape and look-up of all parameters."""
+    shape, lookup, vectors = inputs.shape, inputs.lookup, inputs.vectors
+    rows, work, entries, indices = block
+    real, count = work.dtype.type, moving.size // GROUP
     fill(rows, TERM, TERM, 0.0)
-    fill(fine, BUX, BUZ, real(0))
-    fill(fine, BSUM, BSUM, real(1))
+    fill(work, BUX, BUZ, real(0))
+    fill(work, BSUM, BSUM, real(1))
     for parameter in range(count):
         fill(moving, parameter * GROUP + MTERM, parameter * GROUP + MTERM, 0.0)
     for lane in range(LANES):
-        fine[UX + lane] = rows[QX + lane] * ANGSTROM
-        fine[UY + lane] = rows[QY + lane] * ANGSTROM
-        fine[UZ + lane] = rows[QZ + lane] * ANGSTROM
+        work[UX + lane] = rows[QX + lane] * ANGSTROM
+        work[UY + lane] = rows[QY + lane] * ANGSTROM
+        work[UZ + lane] = rows[QZ + lane] * ANGSTROM
     for orientation in range(vectors.shape[0]):
-        index(lookup, vectors, orientation, rows, fine, place, indices)
-        square_slopes(lookup, place, indices, fine, CELL, CH)
-        pull_back_product(shape, lookup, fine)
-        pull_back_index(vectors, orientation, rows, fine)
+        reduce_indices(inputs, orientation, block)
+        square_slopes(lookup, entries, indices, work, CELL, CH)
+        pull_back_product(shape, lookup, work)
+        pull_back_index(vectors, orientation, rows, work)
         for parameter in range(tangents.vectors.shape[0]):
-            _push_vectors(tangents.vectors[parameter, orientation], fine, moving, parameter * GROUP)
+            _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP)
         for parameter in range(tangents.shape.shape[0]):
-            _push_shape(shape, tangents.shape[parameter], fine, moving, parameter * GROUP)
+            _push_shape(shape, tangents.shape[parameter], work, moving, parameter * GROUP)
         for parameter in range(tangents.lookup.shape[0]):
             table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
-            moving_squares(lookup, table, default, place, indices, fine, BCELL)
+            moving_squares(lookup, table, default, entries, indices, work, BCELL)
             for lane in range(LANES):
-                change = np.float64(fine[LATTICE + lane]) * np.float64(fine[BCELL + lane])
+                change = np.float64(work[LATTICE + lane]) * np.float64(work[BCELL + lane])
                 moving[parameter * GROUP + MTERM + lane] += change
     for lane in range(LANES):
-        rows[BX + lane] = fine[BUX + lane] * ANGSTROM
-        rows[BY + lane] = fine[BUY + lane] * ANGSTROM
-        rows[BZ + lane] = fine[BUZ + lane] * ANGSTROM
+        rows[BQX + lane] = work[BUX + lane] * ANGSTROM
+        rows[BQY + lane] = work[BUY + lane] * ANGSTROM
+        rows[BQZ + lane] = work[BUZ + lane] * ANGSTROM
 
 
 @njit(**CONTRACTED)
-def _push_vectors(moved, fine, moving, group):
+def _push_vectors(moved, work, moving, group):
     """Add to MTERM what the direct vectors of one orientation do to the indices."""
     ax, ay, az = moved[0] / ANGSTROM, moved[1] / ANGSTROM, moved[2] / ANGSTROM
     bx, by, bz = moved[3] / ANGSTROM, moved[4] / ANGSTROM, moved[5] / ANGSTROM
     cx, cy, cz = moved[6] / ANGSTROM, moved[7] / ANGSTROM, moved[8] / ANGSTROM
     for lane in range(LANES):
-        x, y, z = np.float64(fine[UX + lane]), np.float64(fine[UY + lane]), np.float64(fine[UZ + lane])
-        h, k, l = np.float64(fine[BH + lane]), np.float64(fine[BK + lane]), np.float64(fine[BL + lane])
+        x, y, z = np.float64(work[UX + lane]), np.float64(work[UY + lane]), np.float64(work[UZ + lane])
+        h, k, l = np.float64(work[BH + lane]), np.float64(work[BK + lane]), np.float64(work[BL + lane])
         moving[group + MTERM + lane] += (
             h * (ax * x + ay * y + az * z) + k * (bx * x + by * y + bz * z) + l * (cx * x + cy * y + cz * z)
         )
 
 
 @njit(**CONTRACTED)
-def _push_shape(shape, moved, fine, moving, group):
-    """Add to MTERM what the parameters of the shape do to S^2."""
+def _push_shape(shape, moved, work, moving, group):
+    """Add to MTERM the tangent of S^2 by the parameters of the shape."""
     for lane in range(LANES):
-        slopes = parameter_slopes(shape, fine[DH + lane], fine[DK + lane], fine[DL + lane])
+        slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         change = 0.0
         for number, slope in enumerate(slopes):
             change += slope * moved[number]
-        moving[group + MTERM + lane] += change * np.float64(fine[CELL + lane])
+        moving[group + MTERM + lane] += change * np.float64(work[CELL + lane])
 
 
 @njit(**CONTRACTED)
 def _push_scattering(sources, source, moved, rows, moving, group):
-    """Add to MTERM what directions and wavelength do to q."""
+    """Add to MTERM the tangent of q by directions and wavelength."""
     wavelength, longer = sources[source, WAVELENGTH], moved[WAVELENGTH]
     ix, iy, iz = moved[DIRECTION], moved[DIRECTION + 1], moved[DIRECTION + 2]
     for lane in range(LANES):
         x = moving[group + MX + lane] - ix - longer * rows[QX + lane]
         y = moving[group + MY + lane] - iy - longer * rows[QY + lane]
         z = moving[group + MZ + lane] - iz - longer * rows[QZ + lane]
-        along = rows[BX + lane] * x + rows[BY + lane] * y + rows[BZ + lane] * z
+        along = rows[BQX + lane] * x + rows[BQY + lane] * y + rows[BQZ + lane] * z
         moving[group + MTERM + lane] += along / wavelength
 
 
@@ -316,18 +322,26 @@ def _add_to_total(panel, weight, rows):
 
 
 @entry
-def push(panel, plan, sources, vectors, shape, lookup, positions, grid, tangents, images):
-    """Write the sensitivities of the pixels at ``positions`` (n,) of ``grid`` into ``images`` (parameters, n)."""
+def push(inputs, positions, grid, tangents, images):
+    """Write sensitivities into images, whose precision is that of the evaluation.
+
+    Args:
+        inputs: Tables of the scene.
+        positions: Positions (n,) of the pixels along the rows of a window.
+        grid: Corner (slow, fast) and width of the window.
+        tangents: Tangents of the tables, parameters first; tables that do not move have no parameters.
+        images: Gets the sensitivities (parameters, n).
+    """
     count = images.shape[0]
     rows = np.empty(REVERSE_ROWS)
-    fine = np.empty(FINE_ROWS, dtype=images.dtype)
+    work = np.empty(WORK_ROWS, dtype=images.dtype)
     moving = np.empty(count * GROUP)
-    place, indices = np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS)
-    for block in range(0, images.shape[1], LANES):
-        choose_pixels(positions, grid, block, rows)
-        _push_pixels(panel, plan, sources, vectors, shape, lookup, rows, fine, moving, place, indices, tangents)
+    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+    for start in range(0, images.shape[1], LANES):
+        choose_pixels(positions, grid, start, rows)
+        _push_pixels(inputs, block, moving, tangents)
         for parameter in range(count):
-            scale, moved = panel.scale, tangents.panel[parameter, SCALE]
-            for lane in range(min(LANES, images.shape[1] - block)):
+            scale, moved = inputs.panel.scale, tangents.panel[parameter, SCALE]
+            for lane in range(min(LANES, images.shape[1] - start)):
                 total = moving[parameter * GROUP + MTOTAL + lane]
-                images[parameter, block + lane] = scale * total + moved * rows[TOTAL + lane]
+                images[parameter, start + lane] = scale * total + moved * rows[TOTAL + lane]

@@ -1,4 +1,4 @@
-"""Ranges of pixels spread over threads.
+"""Threads: ranges of pixels spread over them, with progress and interrupts.
 
 The compiled loops release the interpreter, so that plain Python threads keep all cores busy; between two ranges the
 main thread reports progress and can be interrupted.
@@ -26,7 +26,7 @@ RANGES_PER_IMAGE = 64
 
 
 def ranges(pixels: int, samples_per_pixel: int) -> list[Range]:
-    """Consecutive ranges of whole blocks that cover ``pixels``, whatever the number of threads."""
+    """Divide ``pixels`` into consecutive ranges of whole blocks, whatever the number of threads."""
     total = pixels * samples_per_pixel
     least = min(max(total // RANGES_AT_LEAST, FEWEST_SAMPLES), ENOUGH_SAMPLES)
     samples = min(max(total // RANGES_PER_IMAGE, least), MOST_SAMPLES)
@@ -35,7 +35,7 @@ def ranges(pixels: int, samples_per_pixel: int) -> list[Range]:
 
 
 def shares(work: Sequence[Range], count: int) -> list[list[Range]]:
-    """``work`` dealt into at most ``count`` shares of neighbouring ranges."""
+    """Divide ``work`` into at most ``count`` shares of neighbouring ranges."""
     size = max(1, -(-len(work) // count))
     return [list(work[i : i + size]) for i in range(0, len(work), size)]
 
@@ -46,10 +46,16 @@ def spread(
     threads: int,
     progress: Progress | None = None,
 ) -> None:
-    """Call ``run(job, start, stop)`` for every range; those of one job follow each other, jobs share the ``threads``.
+    """Run jobs on threads, of which this is one. Ranges of a job follow each other.
 
-    This thread is one of them, and calls ``progress`` with (pixels done, pixels in all) between its ranges and at the
-    end. An exception, or an interrupt from the keyboard, ends all jobs at their next range and is raised here.
+    Args:
+        jobs: The ranges of each job.
+        run: Called with (job, start, stop) for every range.
+        threads: Number of threads.
+        progress: Called in this thread with (pixels done, pixels in all) between its ranges and at the end.
+
+    Raises:
+        BaseException: One of ``run`` or ``progress``, or of the keyboard; it ends all jobs at their next range.
     """
     total, numbers = sum(stop - start for job in jobs for start, stop in job), itertools.count()
     finished: list[int] = []
@@ -88,7 +94,7 @@ def spread(
 
 @cache
 def _helpers(count: int) -> ThreadPoolExecutor:
-    """Threads that stay for the next image, since starting them takes as long as a small one."""
+    """Helper threads that stay for the next image, since starting them takes as long as a small one."""
     return ThreadPoolExecutor(count, thread_name_prefix="nanobrag_torch")
 
 

@@ -9,7 +9,7 @@ the flat table, and ``default``, which stands for everything outside.
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine import simd as quads
+from nanobrag_torch.kernel.numba_engine import simd
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT
 
 SIXTH = 1 / 6
@@ -17,7 +17,7 @@ SIXTH = 1 / 6
 
 @njit(**EXACT)
 def is_inside(lookup, h, k, l):
-    """Whether all nodes of the interpolation lie in the table."""
+    """True if all nodes of the interpolation lie in the table."""
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
     return (
         h >= low_h + 2 and h <= low_h + size_h - 3
@@ -28,7 +28,7 @@ def is_inside(lookup, h, k, l):
 
 @njit(**EXACT)
 def nearest_entry(lookup, h, k, l):
-    """The entry at the nearest integers, -1 outside the table."""
+    """Entry at the nearest integers, -1 outside the table."""
     (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
     m, n, p = np.ceil(h - 0.5) - low_h, np.ceil(k - 0.5) - low_k, np.ceil(l - 0.5) - low_l
     if m >= 0 and m < size_h and n >= 0 and n < size_k and p >= 0 and p < size_l:
@@ -38,7 +38,7 @@ def nearest_entry(lookup, h, k, l):
 
 @njit(**EXACT)
 def nearest_amplitude(lookup, h, k, l):
-    """F at the nearest integers."""
+    """Amplitude F at the nearest integers."""
     entry = nearest_entry(lookup, h, k, l)
     return lookup.amplitude[entry] if entry >= 0 else lookup.default
 
@@ -65,7 +65,7 @@ def weight_slopes(t):
 
 @njit(**EXACT)
 def first_node(lookup, h, k, l):
-    """The entry of node (-1, -1, -1), and the position between nodes 0 and 1 along each axis."""
+    """Entry of node (-1, -1, -1), and the position between nodes 0 and 1 along each axis."""
     (low_h, low_k, low_l), (_, size_k, size_l) = lookup.low, lookup.size
     fh, fk, fl = np.floor(h), np.floor(k), np.floor(l)
     entry = ((fh - low_h - 1) * size_k + (fk - low_k - 1)) * size_l + (fl - low_l - 1)
@@ -74,28 +74,28 @@ def first_node(lookup, h, k, l):
 
 @njit(**CONTRACTED)
 def dot(weights, quad):
-    """The sum of the products."""
+    """Sum of the products of four weights and a quad."""
     return (weights[0] * quad[0] + weights[1] * quad[1]) + (weights[2] * quad[2] + weights[3] * quad[3])
 
 
 @njit(**CONTRACTED)
 def combine(weights, a, b, c, d):
-    """The weighted sum of four quads."""
-    return quads.add(quads.add(quads.add(quads.scaled(weights[0], a), weights[1], b), weights[2], c), weights[3], d)
+    """Weighted sum of four simd."""
+    return simd.add(simd.add(simd.add(simd.scaled(weights[0], a), weights[1], b), weights[2], c), weights[3], d)
 
 
 @njit(**EXACT)
 def plane(lookup, entry):
-    """The 16 nodes of one h from ``entry`` on, a quad along l for each k."""
+    """Nodes of one h from ``entry`` on, 16 of them: a quad along l for each k."""
     f, step = lookup.amplitude, np.uint64(lookup.size[2])
     second, third = entry + step, entry + step + step
     f[entry], f[third + step + np.uint64(3)]  # nothing, but where bounds are checked
-    return quads.load(f, entry), quads.load(f, second), quads.load(f, third), quads.load(f, third + step)
+    return simd.load(f, entry), simd.load(f, second), simd.load(f, third), simd.load(f, third + step)
 
 
 @njit(**CONTRACTED)
 def interpolate(lookup, h, k, l):
-    """F at indices whose nodes are all in the table."""
+    """Amplitude F at indices whose nodes are all in the table."""
     first, th, tk, tl = first_node(lookup, h, k, l)
     step, wk = np.uint64(lookup.size[1]) * np.uint64(lookup.size[2]), weights(tk)
     a = combine(wk, *plane(lookup, first))
@@ -107,7 +107,7 @@ def interpolate(lookup, h, k, l):
 
 @njit(**CONTRACTED)
 def interpolate_slopes(lookup, h, k, l):
-    """F and its slopes against the three indices."""
+    """Amplitude F and its slopes against the three indices."""
     first, th, tk, tl = first_node(lookup, h, k, l)
     step, wk, sk = np.uint64(lookup.size[1]) * np.uint64(lookup.size[2]), weights(tk), weight_slopes(tk)
     nodes = plane(lookup, first)
@@ -127,13 +127,20 @@ def interpolate_slopes(lookup, h, k, l):
 
 @njit(**CONTRACTED)
 def spread(lookup, bar, h, k, l, amount):
-    """Add ``amount`` times each node's weight to the cotangents of the nodes."""
+    """Reverse pass of ``interpolate``.
+
+    Args:
+        lookup: Table of structure factors.
+        bar: Cotangents of the flat table, which are added to.
+        h, k, l: Indices whose nodes are all in the table.
+        amount: Cotangent of F.
+    """
     entry, th, tk, tl = first_node(lookup, h, k, l)
     size_k, size_l = np.uint64(lookup.size[1]), np.uint64(lookup.size[2])
     wl = weights(tl)
     for wh in weights(th):
         line = entry
         for wk in weights(tk):
-            quads.store(bar, line, quads.add(quads.load(bar, line), amount * wh * wk, wl))
+            simd.store(bar, line, simd.add(simd.load(bar, line), amount * wh * wk, wl))
             line += size_l
         entry += size_k * size_l

@@ -47,12 +47,12 @@ BEND = {types.float64: _bend_double, types.float32: _bend_single}
 
 
 def sine_quotient(y):
-    """sin(pi x)/x at y = x^2."""
+    """Quotient sin(pi x)/x at y = x^2."""
     return QUOTIENT[types.float32 if isinstance(y, np.float32) else types.float64](y)
 
 
 def sine_bend(y):
-    """(sin(pi x)/x - pi cos(pi x))/x^2 at y = x^2."""
+    """Bend (sin(pi x)/x - pi cos(pi x))/x^2 at y = x^2."""
     return BEND[types.float32 if isinstance(y, np.float32) else types.float64](y)
 
 

@@ -2,5 +2,5 @@
 
 Index letters of the shapes: P pixels of a tile, innermost since they are the most; K samples of a pixel (layers x
 sub-pixels), S sources, R = K x S x P rays, O orientations. Leading axes of 3 are x, y, z of a vector or h, k, l of an
-index. What a tile, or a part of one, holds at once is bounded by ``chunks.py``, whatever K, S and O are.
+index. ``chunks.py`` bounds the samples that are held at once, whatever K, S and O are.
 """

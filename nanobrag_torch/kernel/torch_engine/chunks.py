@@ -1,4 +1,4 @@
-"""How much of the sum is evaluated at once: pixels, samples, sources and orientations of one chunk."""
+"""Chunks: the pixels, samples, sources and orientations that are evaluated at once within a memory budget."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FEWEST_RAYS = 256
 
 @dataclass(frozen=True)
 class Chunks:
-    """The largest numbers of pixels, samples, sources and orientations that are evaluated at once; all at least one."""
+    """Largest numbers of pixels, samples, sources and orientations that are evaluated at once; all at least one."""
 
     pixels: int
     samples: int
@@ -22,7 +22,14 @@ class Chunks:
 
     @classmethod
     def of(cls, scene: Scene, pixels: int, memory_budget: int, tile: int | None = None) -> "Chunks":
-        """Chunks of an image of ``pixels`` that hold ``memory_budget`` bytes, and at most ``tile`` pixels if given."""
+        """Largest chunks within a memory budget.
+
+        Args:
+            scene: Description of the experiment.
+            pixels: Pixels of the image.
+            memory_budget: Bytes that a chunk may hold.
+            tile: Largest number of pixels, or None.
+        """
         most = max(1, memory_budget // BYTES_PER_SAMPLE[lookup_kind(scene)])
         in_pixel = scene.panel.samples * scene.sources.count
         pixels = max(1, min(pixels, tile or pixels))
@@ -35,12 +42,12 @@ class Chunks:
 
 
 def lookup_kind(scene: Scene) -> str:
-    """How structure factors are looked up: "constant", "nearest" or "tricubic"."""
+    """Kind of the look-up of structure factors: "constant", "nearest" or "tricubic"."""
     if scene.amplitudes.table is None:
         return "constant"
     return "tricubic" if scene.amplitudes.interpolate else "nearest"
 
 
 def parts(count: int, size: int) -> Iterator[slice]:
-    """The range of ``count`` in pieces of ``size``."""
+    """Slices of ``size`` that cover a range of ``count``."""
     return (slice(start, min(start + size, count)) for start in range(0, count, size))

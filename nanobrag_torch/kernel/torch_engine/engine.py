@@ -67,10 +67,11 @@ class TorchTiles:
 
 
 def _tiles_with_cotangents(cotangent: Tensor, tile: int) -> list[int]:
-    """The first pixels of those tiles that have a cotangent: the one moment when the host waits for the device."""
+    """First pixels of the tiles that have a cotangent: the one moment when the host waits for the device."""
     padded = torch.nn.functional.pad(cotangent, (0, -len(cotangent) % tile))
     alive = (padded != 0).reshape(-1, tile).any(1)
-    return (torch.nonzero(alive)[:, 0] * tile).tolist()
+    first: list[int] = (torch.nonzero(alive)[:, 0] * tile).tolist()
+    return first
 
 
 def _inputs(scene: Scene, tables: Tables[Tensor], chunks: Chunks) -> tuple[Instrument, Orientations]:

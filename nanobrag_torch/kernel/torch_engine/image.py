@@ -1,4 +1,4 @@
-"""The image of a tile: photons in its pixels, chunk by chunk of samples, sources and orientations."""
+"""Image of a tile: photons in its pixels, chunk by chunk of samples, sources and orientations."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,18 @@ from nanobrag_torch.kernel.torch_engine.rays import (
 
 
 def photons(instrument: Instrument, orientations: Orientations, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
-    """Photons (P,) in the pixels ``slow``, ``fast`` (P,), in float64."""
+    """Photons in the pixels of a tile.
+
+    Args:
+        instrument: Panel, sources and sampling.
+        orientations: Crystal and structure factors.
+        slow: Indices (P,) of the pixels along slow.
+        fast: Indices (P,) along fast.
+        chunks: Largest numbers of samples, sources and orientations at once.
+
+    Returns:
+        Photons (P,), float64.
+    """
     shared = SharedFactors.of(instrument, slow, fast, chunks)
     total = torch.zeros_like(slow, dtype=instrument.panel.dtype)
     for _, rays in sampled(instrument, slow, fast, chunks):

@@ -1,8 +1,8 @@
-"""Squared structure factors of many samples, their slopes against the indices, and what the table gets back.
+"""Squared structure factors of many samples, their slopes against the indices, and the cotangents of the table.
 
-One record for each way to look an amplitude up. ``address`` finds for indices (3, ...) and their nearest integers what
-the other methods need; ``squares`` gives F^2 (...), ``square_slopes`` also its slopes (3, ...) or None where it has
-none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table and of what interpolation takes
+One record for each way to look an amplitude up. ``address`` makes the ``Address`` of indices (3, ...) and their nearest
+integers that the other methods need; ``squares`` gives F^2 (...), ``square_slopes`` also its slopes (3, ...) or None
+where it has none, and ``return_squares`` adds cotangents (...) of F^2 to those of the flat table and of the amplitude
 outside (1,). Addresses lie in the table always.
 """
 
@@ -20,7 +20,7 @@ Triple = tuple[int, int, int]
 
 
 class Lookup(Protocol):
-    """What every way of looking up can do."""
+    """Look-up of structure factors."""
 
     def address(self, index: Tensor, whole: Tensor) -> "Address": ...
     def squares(self, address: "Address") -> Tensor: ...
@@ -29,9 +29,15 @@ class Lookup(Protocol):
 
 
 class Address(NamedTuple):
-    """Where samples look up: ``entry`` (...) at the nearest integers; to interpolate also whether that lies ``within``
-    the table, whether all nodes lie ``inside`` it, the first node's entry ``corner``, and the positions (3, ...)
-    ``between`` nodes 0 and 1."""
+    """Places of samples in a table; all but ``entry`` are empty unless the table is interpolated.
+
+    Attributes:
+        entry: Entry (...) of the flat table at the nearest integers.
+        within: (...), True if that lies in the table.
+        inside: (...), True if all nodes of the interpolation lie in the table.
+        corner: Entry (...) of the first node.
+        between: Positions (3, ...) between nodes 0 and 1.
+    """
 
     entry: Tensor
     within: Tensor
@@ -41,7 +47,7 @@ class Address(NamedTuple):
 
 
 def lookup_of(scene: Scene, table: Tensor, default: Tensor) -> Lookup:
-    """The look-up of a scene whose ``Tables.lookup`` and ``Tables.default`` are these, in the scene's precision."""
+    """Make the look-up of a scene from its ``Tables.lookup`` and ``Tables.default``, in the scene's precision."""
     amplitudes, flat = scene.amplitudes, table.to(scene.dtype)
     if amplitudes.table is None:
         return Constant(flat)
@@ -53,7 +59,7 @@ def lookup_of(scene: Scene, table: Tensor, default: Tensor) -> Lookup:
 
 @dataclass(frozen=True)
 class Constant:
-    """The same F^2 everywhere, a table of one element."""
+    """Constant F^2, a table of one element."""
 
     square: Tensor
 
@@ -145,7 +151,8 @@ class Tricubic:
 
     def _flat(self, n: Tensor, shift: int) -> Tensor:
         h, k, l = (x - (low - shift) for x, low in zip(n, self.low, strict=True))
-        return (h * self.size[1] + k) * self.size[2] + l
+        entry: Tensor = (h * self.size[1] + k) * self.size[2] + l
+        return entry
 
     def _nodes(self, address: Address, m: int) -> Tensor:
         """Entries (4, 4, ...) of the nodes whose first index is that of node ``m``; some in the table where outside."""
@@ -176,9 +183,9 @@ class Tricubic:
 
 
 def _weighed(values: Iterable[Tensor], weights: Tensor) -> Tensor:
-    """The sum of ``values`` times ``weights``."""
+    """Sum of ``values`` times ``weights``."""
     first, *others = zip(values, weights, strict=True)
-    total = first[0] * first[1]
+    total: Tensor = first[0] * first[1]
     for value, weight in others:
         total.addcmul_(value, weight)
     return total

@@ -1,4 +1,4 @@
-"""The innermost sum: F^2 S^2 of rays over all orientations of the crystal, and its reverse pass."""
+"""Sum of F^2 S^2 of rays over all orientations of the crystal, and its reverse pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,15 @@ from nanobrag_torch.scene import Scene
 
 @dataclass(frozen=True)
 class Orientations:
-    """Direct vectors (3, O, 3) in metres, a, b, c by x, y, z; parameters of the ``shape``; the look-up; and how many
-    orientations are evaluated at once. What follows the remainders is in the precision of ``parameters``."""
+    """Orientations, shape and structure factors of the crystal.
+
+    Attributes:
+        vectors: Direct vectors (3, O, 3) in metres: a, b, c by orientation by x, y, z.
+        shape: "square", "round", "gauss" or "tophat".
+        parameters: Parameters of the shape, in the precision of all that follows the remainders.
+        lookup: Look-up of structure factors.
+        chunk: Orientations evaluated at once.
+    """
 
     vectors: Tensor
     shape: str
@@ -26,6 +33,7 @@ class Orientations:
 
     @classmethod
     def of(cls, scene: Scene, tables: Tables[Tensor], chunk: int) -> "Orientations":
+        """Take them from the tables of a scene."""
         vectors = tables.vectors.detach().reshape(-1, 3, 3).transpose(0, 1).contiguous()
         parameters = tables.shape.detach().to(scene.dtype)
         lookup = lookup_of(scene, tables.lookup.detach(), tables.default.detach())
@@ -33,7 +41,7 @@ class Orientations:
 
 
 def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
-    """Real indices (3, O, R) of ``q`` (3, R): the operations of ``physics.scattering.miller_index``, in their order."""
+    """Real Miller indices (3, O, R) at ``q`` (3, R), by the operations of ``physics.scattering`` in their order."""
     x, y, z = vectors[..., None].unbind(2)
     index = x * q[0]
     index += y * q[1]
@@ -62,10 +70,19 @@ def sum_orientations(orientations: Orientations, q: Tensor) -> Tensor:
 def pull_back_orientations(
     orientations: Orientations, q: Tensor, bar: Tensor, wanted: WantedTables, bars: Tables[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """From the cotangents ``bar`` (R,) of ``sum_orientations`` to vectors, shape and table of structure factors.
+    """Reverse pass of ``sum_orientations``: add to the cotangents of vectors, shape and table of structure factors.
 
-    Returns the sums (R,) again and the cotangents (3, R) of ``q``, both zero where rays are not wanted. Sums over rays
-    are float64: a product of float32 matrices would lose digits, on some devices all but three.
+    Sums over rays are float64: a product of float32 matrices would lose digits, on some devices all but three.
+
+    Args:
+        orientations: Crystal and structure factors.
+        q: Scattering vectors (3, R), 1/m.
+        bar: Cotangents (R,) of the sums.
+        wanted: Tables whose cotangents are wanted.
+        bars: Cotangents of the tables, which are added to.
+
+    Returns:
+        The sums (R,) again and the cotangents (3, R) of ``q``, both zero where rays are not wanted.
     """
     total, bar_q = torch.zeros_like(q[0]), torch.zeros_like(q)
     bar = bar.to(orientations.parameters.dtype)

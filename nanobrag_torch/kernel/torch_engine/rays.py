@@ -1,4 +1,4 @@
-"""Rays of the pixels of a tile: where a sample lies, its direction, and the factors that vary within a pixel."""
+"""Rays of the pixels of a tile: positions and directions of samples, and the factors that vary within a pixel."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +22,15 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Rays:
-    """Samples of pixels: the layer, and how far along fast and slow in metres; distance and direction. (K, P) each,
-    where K is 1 if each pixel has a sample of its own; the direction (3, K, P)."""
+    """Rays to samples of pixels, (K, P) each, where K is 1 if each pixel has a sample of its own.
+
+    Attributes:
+        layer: Layer of the sensor.
+        along_fast: Distance from the corner of the detector along fast, metres.
+        along_slow: The same along slow.
+        distance: Distance from the crystal, metres.
+        direction: Unit vectors (3, K, P).
+    """
 
     layer: Tensor
     along_fast: Tensor
@@ -33,9 +40,13 @@ class Rays:
 
 
 def cast_rays(instrument: Instrument, sample: Tensor, slow: Tensor, fast: Tensor) -> Rays:
-    """Rays to the samples number ``sample``, (K, 1) or (1, P), of the pixels ``slow``, ``fast`` (P,).
+    """Rays to samples of pixels, by the operations of ``kernel.geometry`` in their order.
 
-    The operations are those of ``kernel.geometry``, in their order, so that nearest integers never differ.
+    Args:
+        instrument: Panel and sampling.
+        sample: Numbers of the samples, (K, 1) or (1, P).
+        slow: Indices (P,) of the pixels along slow.
+        fast: Indices (P,) along fast.
     """
     n, panel = instrument.plan.oversample, instrument.panel
     layer = sample // n**2
@@ -51,7 +62,7 @@ def cast_rays(instrument: Instrument, sample: Tensor, slow: Tensor, fast: Tensor
 
 
 def scatter(instrument: Instrument, rays: Rays, part: slice) -> tuple[Tensor, Tensor]:
-    """q (3, K, S, P) in 1/m for some sources, and 1 where the sample is resolved, else 0."""
+    """Scattering vectors (3, K, S, P) in 1/m for some sources, and 1 where the sample is resolved, else 0."""
     sources = instrument.sources[part]
     incident = sources[:, : at.WAVELENGTH].T[:, None, :, None]
     q = (rays.direction[:, :, None] - incident) / sources[:, at.WAVELENGTH, None]
@@ -69,7 +80,7 @@ def solid_angles(instrument: Instrument, rays: Rays) -> Tensor:
 
 
 def sensor_path(instrument: Instrument, rays: Rays) -> tuple[Tensor, Tensor]:
-    """The path (K, P) through one layer in attenuation lengths, and the cosine between ray and normal."""
+    """Path (K, P) through one layer in attenuation lengths, and the cosine between ray and normal."""
     normal = instrument.panel[at.NORMAL : at.NORMAL + 3, None, None]
     cosine = (rays.direction * normal).sum(0)
     return instrument.panel[at.DEPTH] / cosine, cosine
@@ -84,18 +95,22 @@ def captures(instrument: Instrument, rays: Rays) -> Tensor:
 
 
 def polarizations(form: Tensor, direction: Tensor) -> Tensor:
-    """(1 + d M d)/2 for the six numbers of M, ``form`` (6, ...), and the direction d (3, ...)."""
+    """Polarization factors (1 + d M d)/2 for the six numbers of M, ``form`` (6, ...), and the direction d (3, ...)."""
     xx, yy, zz, xy, xz, yz = form
     x, y, z = direction
-    return 0.5 * (1 + x * (xx * x + xy * y + xz * z) + y * (yy * y + yz * z) + zz * z * z)
+    factor: Tensor = 0.5 * (1 + x * (xx * x + xy * y + xz * z) + y * (yy * y + yz * z) + zz * z * z)
+    return factor
 
 
 @dataclass(frozen=True)
 class SharedFactors:
-    """Factors (1, P) of each pixel's deciding sample, or None where every sample has its own.
+    """Factors of each pixel's deciding sample, or None where every sample has its own.
 
-    ``number`` (P,) is that of the sample that decides the polarization, sample times sources plus source; -1, and a
-    factor of 0, where there is none.
+    Attributes:
+        omega: Solid angles (1, P).
+        capture: Captured fractions (1, P).
+        polar: Polarization factors (1, P), 0 where no sample decides.
+        number: Sample times sources plus source (P,) that decides the polarization, -1 where there is none.
     """
 
     omega: Tensor | None
@@ -105,6 +120,8 @@ class SharedFactors:
 
     @classmethod
     def of(cls, instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> "SharedFactors":
+        """Evaluate them for pixels ``slow``, ``fast`` (P,)."""
+
         def rays(sample: int) -> Rays:
             return cast_rays(instrument, torch.full_like(slow[None], sample), slow, fast)
 
@@ -119,7 +136,7 @@ class SharedFactors:
 
 
 def deciding_samples(instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
-    """The first (or last) resolved sample (P,) of every pixel, -1 where there is none."""
+    """Number (P,) of the first (or last) resolved sample of every pixel, -1 where there is none."""
     sources = len(instrument.sources)
     last = instrument.plan.samples * sources - 1
     if instrument.plan.dmin_squared == 0:
@@ -146,7 +163,7 @@ def deciding_rays(instrument: Instrument, number: Tensor, slow: Tensor, fast: Te
 
 
 def sampled(instrument: Instrument, slow: Tensor, fast: Tensor, chunks: Chunks) -> Iterator[tuple[Tensor, Rays]]:
-    """The samples of pixels, chunk by chunk: their numbers (K, 1) and rays."""
+    """Samples of pixels, chunk by chunk: their numbers (K, 1) and rays."""
     for part in parts(instrument.plan.samples, chunks.samples):
         sample = torch.arange(part.start, part.stop, device=slow.device)[:, None]
         yield sample, cast_rays(instrument, sample, slow, fast)

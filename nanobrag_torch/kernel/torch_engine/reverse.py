@@ -1,4 +1,4 @@
-"""The reverse pass of a tile: from cotangents of its pixels to those of the tables, evaluating every sample anew.
+"""Reverse pass of a tile: from cotangents of its pixels to those of the tables, evaluating every sample anew.
 
 With L the sum over pixels of cotangent times photons, ``bar_x`` is dL/dx, float64, of the shape of x. The sum over
 orientations has its own reverse pass in ``orientations``.
@@ -38,7 +38,7 @@ class FactorCotangents:
 
     @classmethod
     def zeros(cls, like: Tensor) -> "FactorCotangents":
-        """For directions ``like`` (3, K, P)."""
+        """Zeros for directions ``like`` (3, K, P)."""
         return cls(torch.zeros_like(like), torch.zeros_like(like[0]), torch.zeros_like(like[0]))
 
 
@@ -52,7 +52,18 @@ def pull_back(
     bars: Tables[Tensor],
     chunks: Chunks,
 ) -> None:
-    """Add to ``bars`` the cotangents of the tables for those, ``bar`` (P,), of the photons in ``slow``, ``fast``."""
+    """Reverse pass of ``image.photons``.
+
+    Args:
+        instrument: Panel, sources and sampling.
+        orientations: Crystal and structure factors.
+        slow: Indices (P,) of the pixels along slow.
+        fast: Indices (P,) along fast.
+        bar: Cotangents (P,) of the photons, float64.
+        wanted: Tables whose cotangents are wanted.
+        bars: Cotangents of the tables, which are added to.
+        chunks: Largest numbers of samples, sources and orientations at once.
+    """
     shared = SharedFactors.of(instrument, slow, fast, chunks)
     whole = FactorCotangents.zeros(bar.expand(3, 1, -1))
     whole_polar = torch.zeros_like(bar)[None]
@@ -105,7 +116,20 @@ def pull_back_intensity(
     intensity: Tensor,
     bars: Tables[Tensor],
 ) -> Tensor:
-    """From the pixels to weights of sources, scale and background; returns the cotangent (K, S, P) of ``factor``."""
+    """Reverse pass from the pixels to weights of sources, scale and background.
+
+    Args:
+        instrument: Panel and sources.
+        part: Sources of the chunk.
+        bar: Cotangents (P,) of the photons.
+        factor: Solid angle times capture times polarization, (K, S, P).
+        diffraction: Sums (K, S, P) of F^2 S^2 of resolved samples.
+        intensity: Weighed sums with background, (K, S, P).
+        bars: Cotangents of the tables, which are added to.
+
+    Returns:
+        Cotangents (K, S, P) of ``factor``.
+    """
     scale = instrument.panel[at.SCALE]
     share = bar * factor
     bars.sources[part, at.WEIGHT] += scale * (share * diffraction).sum((0, 2))
@@ -115,7 +139,17 @@ def pull_back_intensity(
 
 
 def pull_back_polarization(form: Tensor, direction: Tensor, bar: Tensor, bar_direction: Tensor) -> Tensor:
-    """From cotangents (K, S, P) of the polarization to the direction; returns those (6, K, S, P) of the form."""
+    """Reverse pass of ``rays.polarizations``.
+
+    Args:
+        form: The six numbers of M, (6, ...).
+        direction: Unit vectors (3, ...).
+        bar: Cotangents (K, S, P) of the factors.
+        bar_direction: Cotangents (3, K, P) of the direction, which are added to.
+
+    Returns:
+        Cotangents (6, K, S, P) of the form.
+    """
     xx, yy, zz, xy, xz, yz = form
     x, y, z = direction
     half = 0.5 * bar
@@ -128,7 +162,7 @@ def pull_back_polarization(form: Tensor, direction: Tensor, bar: Tensor, bar_dir
 def pull_back_scattering(
     instrument: Instrument, part: slice, q: Tensor, bar_q: Tensor, own: FactorCotangents, bars: Tables[Tensor]
 ) -> None:
-    """From the cotangents of q = (d - i)/wavelength to all three."""
+    """Reverse pass of q = (d - i)/wavelength, from the cotangents ``bar_q`` (3, K, S, P) to all three."""
     wavelength = instrument.sources[part, at.WAVELENGTH, None]
     bars.sources[part, at.WAVELENGTH] -= ((bar_q * q) / wavelength).sum((0, 1, 3))
     bar_difference = bar_q / wavelength
@@ -137,7 +171,7 @@ def pull_back_scattering(
 
 
 def pull_back_rays(instrument: Instrument, rays: Rays, own: FactorCotangents, bars: Tables[Tensor]) -> None:
-    """From the cotangents of direction, solid angle and capture to the panel."""
+    """Reverse pass from direction, solid angle and capture (``own``) to the panel."""
     panel, distance = instrument.panel, rays.distance
     share = own.omega / (distance * distance)
     bars.panel[at.OMEGA_3] += (share / distance).sum()
@@ -156,7 +190,7 @@ def pull_back_rays(instrument: Instrument, rays: Rays, own: FactorCotangents, ba
 
 
 def pull_back_capture(instrument: Instrument, rays: Rays, own: FactorCotangents, bars: Tables[Tensor]) -> None:
-    """From the cotangent of capture to the direction, the normal and the depth of a layer."""
+    """Reverse pass from the capture (``own``) to the direction, the normal and the depth of a layer."""
     path, cosine = sensor_path(instrument, rays)
     layer = rays.layer
     slope = (layer + 1) * torch.exp(-(layer + 1) * path) - layer * torch.exp(-layer * path)
@@ -176,7 +210,7 @@ def pull_back_shared(
     bar_polar: Tensor,
     bars: Tables[Tensor],
 ) -> None:
-    """From the factors that one sample of each pixel decides to that sample's ray."""
+    """Reverse pass from the factors that one sample of each pixel decides (``whole``, ``bar_polar``) to its ray."""
     for sample, name in ((instrument.plan.omega_at, "omega"), (instrument.plan.capture_at, "capture")):
         if sample >= 0:
             rays = cast_rays(instrument, torch.full_like(slow[None], sample), slow, fast)

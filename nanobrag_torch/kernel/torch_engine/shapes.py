@@ -1,4 +1,4 @@
-"""Squared lattice factors, their slopes, and their slopes against the crystal's parameters (physics.md, section 11).
+"""Squared lattice factors, their slopes, and their slopes against the crystal's parameters (docs/physics.md).
 
 Every law takes the parameters of its shape, as ``tables.shape_parameters`` forms them, and the remainders delta
 (3, ...) of the Miller indices, both in the precision of the evaluation; S^2 is (...). The same laws as
@@ -66,14 +66,15 @@ def _bend(x: Tensor) -> Tensor:
 
 
 def _products(factors: Tensor) -> tuple[Tensor, Tensor]:
-    """The product of three factors, and for each the product of the two others."""
+    """Product of three factors, and for each the product of the two others."""
     h, k, l = factors
     others = torch.stack([k * l, h * l, h * k])
     return h * others[0], others
 
 
 def _round(parameters: Tensor, delta: Tensor) -> Tensor:
-    return parameters[0] * sphere(_radius(parameters, delta)).square_().to(delta.dtype)
+    square: Tensor = parameters[0] * sphere(_radius(parameters, delta)).square_().to(delta.dtype)
+    return square
 
 
 def _radius(parameters: Tensor, delta: Tensor) -> Tensor:
@@ -100,7 +101,8 @@ def _form(parameters: Tensor, delta: Tensor) -> Tensor:
     """r = aa dh^2 + bb dk^2 + cc dl^2 + ab dh dk + ac dh dl + bc dk dl."""
     _, aa, bb, cc, ab, ac, bc = parameters
     h, k, l = delta
-    return h * (aa * h + ab * k + ac * l) + k * (bb * k + bc * l) + cc * l * l
+    form: Tensor = h * (aa * h + ab * k + ac * l) + k * (bb * k + bc * l) + cc * l * l
+    return form
 
 
 def _form_slopes(parameters: Tensor, delta: Tensor) -> Tensor:

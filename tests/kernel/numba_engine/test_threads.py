@@ -10,31 +10,33 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_scenes import simulator
 
 from nanobrag_torch.kernel import memory
 from nanobrag_torch.kernel.engine import render
-from nanobrag_torch.kernel.numba_engine import threads as tasks
+from nanobrag_torch.kernel.numba_engine import threads
 from nanobrag_torch.kernel.numba_engine.jit_options import FINGERPRINT, LANES
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**9))
+@settings(deadline=None)
 def test_ranges_cover_all_pixels_in_whole_blocks(pixels, samples):
-    found = tasks.ranges(pixels, samples)
+    found = threads.ranges(pixels, samples)
     assert found[0][0] == 0 and found[-1][1] == pixels
     assert all(one[1] == other[0] for one, other in itertools.pairwise(found))
     assert all(start < stop for start, stop in found)
     assert all(start % LANES == 0 for start, _ in found)
     largest = max(stop - start for start, stop in found)
-    assert largest <= LANES or largest * samples <= tasks.MOST_SAMPLES
+    assert largest <= LANES or largest * samples <= threads.MOST_SAMPLES
 
 
 @given(st.integers(1, 200), st.integers(1, 70))
+@settings(deadline=None)
 def test_shares_are_at_most_so_many_and_keep_the_order(count, jobs):
     work = [(number, number + 1) for number in range(count)]
-    found = tasks.shares(work, jobs)
+    found = threads.shares(work, jobs)
     assert len(found) <= jobs
     assert list(itertools.chain(*found)) == work
 
@@ -53,7 +55,7 @@ def test_an_exception_in_progress_ends_all_jobs_at_their_next_range(error):
 
     jobs = [[(100 * job + number, 100 * job + number + 1) for number in range(100)] for job in range(8)]
     with pytest.raises(error):
-        tasks.spread(jobs, run, 2, progress)
+        threads.spread(jobs, run, 2, progress)
     ended = len(done)
     assert 0 < ended < 100
     time.sleep(0.05)
@@ -65,7 +67,7 @@ def test_an_exception_in_a_job_is_raised():
         raise RuntimeError(f"job {job}")
 
     with pytest.raises(RuntimeError, match="job"):
-        tasks.spread([[(0, 1)], [(1, 2)]], run, 2)
+        threads.spread([[(0, 1)], [(1, 2)]], run, 2)
 
 
 def squares_of(count):
@@ -74,7 +76,7 @@ def squares_of(count):
     def run(job, start, stop):
         found[start] = start * start
 
-    tasks.spread([[(number, number + 1)] for number in range(count)], run, 3)
+    threads.spread([[(number, number + 1)] for number in range(count)], run, 3)
     return found
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine import simd as quads
+from nanobrag_torch.kernel.numba_engine import simd
 
 
 @njit
 def _moved(array, out, factor, start):
-    quad = quads.add(quads.scaled(factor, quads.load(array, start)), factor, quads.load(array, start + np.uint64(4)))
-    quads.store(out, start, quad)
+    quad = simd.add(simd.scaled(factor, simd.load(array, start)), factor, simd.load(array, start + np.uint64(4)))
+    simd.store(out, start, quad)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
