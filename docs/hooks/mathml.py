@@ -16,6 +16,8 @@ log = logging.getLogger("mkdocs.hooks.mathml")
 _FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+#: Characters of LaTeX from which a formula within a line may be wider than a phone.
+_LONG = 60
 #: A command that the translation does not know is left in the text of an element.
 _LEFT_OVER = re.compile(r"<m[ion][^>]*>[^<]*\\[A-Za-z]")
 
@@ -33,7 +35,9 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
             return found[0]
         if _LEFT_OVER.search(made):
             log.warning("%s: a command in the formula %r is not known", page.file.src_uri, tex)
-        return f'<div class="formula">{made}</div>' if display == "block" else made
+        if display == "block":
+            return f'<div class="formula">{made}</div>'
+        return f'<span class="formula-inline">{made}</span>' if len(tex) > _LONG else made
 
     return _FORMULA.sub(formula, content)
 
