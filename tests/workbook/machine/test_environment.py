@@ -24,9 +24,15 @@ def test_the_guards_can_be_set_before_torch_is_imported() -> None:
     assert "'CUDA_VISIBLE_DEVICES': '-1'" in out and "'NANOBRAGG_DISABLE_COMPILE': '1'" in out
 
 
-def test_guards_that_come_too_late_are_an_obstacle() -> None:
-    out = in_a_new_process("import torch\nfrom nanobrag_torch.workbook import environment\nenvironment.guard()")
-    assert "Blocked: torch was imported before CUDA_VISIBLE_DEVICES" in out
+def test_guards_that_come_too_late_are_an_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    assert sys.modules["torch"] is torch
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    with pytest.raises(Blocked, match="torch was imported before CUDA_VISIBLE_DEVICES"):
+        environment.guard()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_a_guard_that_is_already_set_is_kept() -> None:
@@ -84,3 +90,19 @@ def test_a_device_that_is_not_there_is_an_obstacle(monkeypatch: pytest.MonkeyPat
 def test_an_unknown_guard_or_value_is_refused(name: str, value: str) -> None:
     with pytest.raises(InputError, match=name):
         environment.check_guard("test", name, value)
+
+
+def test_guards_that_are_missing_are_set_and_others_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment.GUARDS:
+        monkeypatch.setenv(name, "0")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NANOBRAGG_DISABLE_COMPILE", "0")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    held = environment.guard("cuda")
+    assert held == {"KMP_DUPLICATE_LIB_OK": "TRUE", "NANOBRAGG_DISABLE_COMPILE": "0"}
+    assert os.environ["KMP_DUPLICATE_LIB_OK"] == "TRUE" and "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_only_packages_that_are_installed_have_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "VERSIONED", ("numpy", "there-is-no-such-package"))
+    assert set(environment.observe("cpu", "float64", seed=0).versions) == {"numpy"}

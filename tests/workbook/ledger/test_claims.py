@@ -1,0 +1,62 @@
+"""Claims of a summary that its records do not bear out, one fault at a time."""
+
+from pathlib import Path
+
+import pytest
+from finished import finished
+from samples import VERDICT
+
+from nanobrag_torch.workbook.ledger.claims import unfounded
+from nanobrag_torch.workbook.records.run import Manifest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return finished(tmp_path / "reports")
+
+
+def claims(folder: Path) -> list[str]:
+    return list(unfounded(folder, Manifest.model_validate_json((folder / "manifest.json").read_text())))
+
+
+def rewrite(folder: Path, old: str, new: str) -> None:
+    path = folder / "summary.md"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_the_summary_of_a_sound_report_claims_nothing_that_is_not_there(folder: Path) -> None:
+    assert claims(folder) == []
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
+def test_a_summary_that_cannot_be_read_is_told(folder: Path, content: bytes | None) -> None:
+    (folder / "summary.md").unlink()
+    if content is not None:
+        (folder / "summary.md").write_bytes(content)
+    assert claims(folder) == ["summary.md cannot be read"]
+
+
+def test_a_headline_of_another_status_and_finding_is_told(folder: Path) -> None:
+    rewrite(folder, "(status `passed`, finding `dark_image`)", "(status `failed`, finding `odd`)")
+    assert claims(folder) == ["summary.md says failed, odd; the records say passed, dark_image"]
+
+
+def test_a_number_that_is_not_in_the_records_is_told(folder: Path) -> None:
+    rewrite(folder, "| `control.loss` | 983.25 |", "| `control.loss` | 983.5 |\n| `control.invented` | 1 |")
+    assert claims(folder) == [
+        "summary.md says control.loss = 983.5; the records say 983.25",
+        "summary.md says control.invented = 1; the records say –",
+    ]
+
+
+def test_a_finding_that_its_numbers_do_not_bear_out_is_told_with_the_numbers(tmp_path: Path) -> None:
+    (said,) = claims(finished(tmp_path / "reports", dark=3))
+    assert said.startswith("the finding dark_image needs snapshot.lit_pixels == 0 and ")
+    assert said.endswith("the records say snapshot.lit_pixels = 3")
+
+
+def test_a_finding_without_the_records_that_it_needs_is_told(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "reports", VERDICT.model_copy(update={"code": "option_accepted"}))
+    (said,) = claims(folder)
+    assert said.startswith("the finding option_accepted needs options.accepted > 0: there is no record 'options'")
