@@ -15,8 +15,8 @@ WANTED = ("3.11", "3.12", "3.13")
 #: Tests without kernels, browsers and long runs.
 QUICK = (
     "tests/physics", "tests/io", "tests/cli", "tests/models", "tests/doctor/test_finite_difference.py",
-    "tests/test_gradients.py", "tests/test_packaging.py", "tests/workbook/records", "tests/workbook/plans/test_header.py",
-    "tests/workbook/test_project.py",
+    "tests/test_gradients.py", "tests/test_packaging.py", "tests/workbook/records",
+    "tests/workbook/plans/test_header.py", "tests/workbook/test_project.py",
 )  # fmt: skip
 
 
@@ -45,7 +45,9 @@ def tried(version: str, program: str, torch: str) -> bool:
         [*install, "--editable", ".[io,workbook,dev]"],
         [str(python), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *QUICK],
     ]
-    return all(subprocess.run(step, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}).returncode == 0 for step in steps)
+    return all(
+        subprocess.run(step, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}).returncode == 0 for step in steps
+    )
 
 
 def _out(*words: str) -> str:
