@@ -138,6 +138,10 @@ class Recorder:
         """Write that the session is over: pytest ended by itself."""
         self._write("ended")
 
+    def pytest_unconfigure(self) -> None:
+        """Close the file of the events."""
+        self.stream.close()
+
 
 def describe(error: BaseException, root: Path) -> dict[str, Any]:
     """Exception, message and innermost frame below ``root``, or the innermost at all where none is there."""

@@ -1,5 +1,6 @@
-"""The command from words to report: a first run, one that is compared with it, and one that is killed and resumed."""
+"""A triage from words to report: a first run, one that is compared with it, and one that is killed and resumed."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -9,8 +10,13 @@ from pathlib import Path
 import checkouts
 import pytest
 
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.triage import ChunkResult, Failure, TestResult
 from nanobrag_torch.workbook.report.folder import verify
+from nanobrag_torch.workbook.running.outcomes import Outcome
 from nanobrag_torch.workbook.triage import conclusion
+from nanobrag_torch.workbook.triage import run as triage_run
+from nanobrag_torch.workbook.triage.run import Execution, TriageRequest
 
 _SUITE = {
     "test_a.py": (
@@ -74,10 +80,26 @@ def test_page_and_remediation_show_the_clusters(first):
     assert page.count("data:image/png;base64,") == 3
 
 
-def test_a_later_run_says_what_changed(checkout, first):
+def without_kernel(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[tuple[str, str]]:
+    """Work in a project without executing the notebook of a triage; takes what is told."""
+
+    def execute(notebook: Path, output: Path, *_, **__) -> Outcome:
+        shutil.copy(notebook, output)
+        return Outcome("completed")
+
+    monkeypatch.setattr(triage_run, "execute", execute)
+    monkeypatch.chdir(root)
+    return []
+
+
+def test_a_later_run_says_what_changed(checkout, first, monkeypatch):
     write_suite(checkout, value=1, last="assert 'lost' == 'found'")
-    done = triage(checkout, "run", "--chunks", "2", "--no-guard", "--project", "suite")
-    assert done.returncode == 1, done.stderr
+    told = without_kernel(monkeypatch, checkout)
+    request = TriageRequest((), Path("suite"), chunks=2, gradient_guard=False)
+    folder, verdict = triage_run.run(request, Execution(), lambda *what: told.append(what))
+    assert verdict.status == "failed" and folder == reports(checkout)[-1] and verify(folder) == []
+    assert told[1] == ("collecting", "6 tests in 3 files, 2 chunks")
+    assert sum(label == "chunk" for label, _ in told) == 2
     run = conclusion.read(reports(checkout)[-1])
     assert run is not None and run.triage is not None and run.triage.difference is not None
     changed = run.triage.difference
@@ -119,9 +141,6 @@ def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(checkou
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run", "--project", "nowhere"), "--project: got 'nowhere'; allowed: a folder"),
-        (("run", "--project", "suite", "--against", "20200101T000000Z"), "--against: got '20200101T000000Z'"),
-        (("run", "--project", "suite", "--", "-k", "no_such_test"), "at least one test"),
         (("run", "--project", "suite", "--chunks", "0"), "greater than or equal to 1"),
         (("resume", "20200101T000000Z", "--project", "suite"), "resume: got "),
     ],
@@ -134,8 +153,93 @@ def test_wrong_input_is_refused_in_words_and_leaves_no_report(checkout, first, w
     assert reports(checkout) == before
 
 
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (TriageRequest((), Path("nowhere")), "--project: got 'nowhere'; allowed: a folder"),
+        (TriageRequest((), Path("suite"), against="20200101T000000Z"), "--against: got '20200101T000000Z'"),
+        (TriageRequest(("-k", "no_such_test"), Path("suite")), "at least one test"),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out_is_refused_before_a_report(checkout, first, request_, said):
+    before = reports(checkout)
+    with contextlib.chdir(checkout), pytest.raises(InputError) as refused:
+        triage_run.run(request_, Execution(), lambda *_: None)
+    assert said in str(refused.value) and reports(checkout) == before
+
+
 def _until(condition) -> None:
     deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+SIX = {f"test_{letter}.py": (f"test_{letter}.py::one", f"test_{letter}.py::two") for letter in "abc"}
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """A project whose suite is run without pytest and shown without a kernel: (project, outcomes, told)."""
+    root = checkouts.make_checkout(tmp_path / "project")
+    (root / "my suite!").mkdir()
+    outcomes: dict[str, str] = {}
+
+    def run_chunk(chunk, asked, project, folder, stop):
+        assert project == root / "my suite!"
+        tests = [(test, outcomes.get(test, "passed")) for ids in chunk.files.values() for test in ids]
+        if any(outcome == "interrupts" for _, outcome in tests):
+            raise KeyboardInterrupt
+        result = ChunkResult(
+            number=chunk.number, end="completed", exit_code=0, meaning="done", elapsed_s=1.0, command=("pytest",),
+            tests=tuple(TestResult(
+                id=test, outcome=outcome, seconds=1.0,
+                failure=Failure(exception="ValueError", message="lost") if outcome == "failed" else None,
+            ) for test, outcome in tests),
+        )  # fmt: skip
+        folder.mkdir(parents=True)
+        result.save(folder)
+        return result
+
+    told = without_kernel(monkeypatch, root)
+    monkeypatch.setattr(triage_run.suite, "collect", lambda *_: SIX)
+    monkeypatch.setattr(triage_run.chunks, "run", run_chunk)
+    return root, outcomes, told
+
+
+def test_a_run_is_compared_with_the_last_that_came_to_its_end_or_with_the_one_named(quick):
+    root, outcomes, told = quick
+    request = TriageRequest((), Path("my suite!"), chunks=3)
+    stamps = [f"2026011{day}T080000Z" for day in (1, 2, 3)]
+    for stamp, outcome in zip(stamps[:2], ("failed", "passed"), strict=True):
+        outcomes["test_a.py::one"] = outcome
+        folder, verdict = triage_run.run(request, Execution(stamp=stamp), lambda *what: told.append(what))
+        assert verdict.status == outcome and folder == root / "reports" / "triage" / "my_suite" / stamp
+    second = conclusion.read(folder)
+    assert second is not None and second.suite.earlier == stamps[0]
+    assert second.triage.difference.fixed == ("test_a.py::one",)
+    assert [chunk.expected_s for chunk in second.suite.chunks] == [2.0, 2.0, 2.0]
+    named = TriageRequest((), Path("my suite!"), chunks=3, against=stamps[0])
+    folder, _ = triage_run.run(named, Execution(stamp=stamps[2]), lambda *what: told.append(what))
+    assert conclusion.read(folder).suite.earlier == stamps[0]
+    assert ("chunk", "1 of 3: 2 tests, 1 failing, done, 1.0 s") in told
+
+
+def test_what_was_finished_before_a_signal_is_taken_over_by_the_run_that_resumes(quick):
+    root, outcomes, told = quick
+    outcomes["test_c.py::two"] = "interrupts"
+    request = TriageRequest((), Path("my suite!"), chunks=3)
+    folder, verdict = triage_run.run(request, Execution(stamp="20260111T080000Z"), lambda *what: told.append(what))
+    assert (verdict.code, verdict.remedy) == ("interrupted", "nanobrag-workbook triage resume 20260111T080000Z")
+    assert verify(folder) == []
+    with pytest.raises(InputError, match="20260111T080000Z"):
+        triage_run.resume("20200101T000000Z", root / "my suite!", Execution(), lambda *_: None)
+    del outcomes["test_c.py::two"]
+    outcomes["test_a.py::one"] = "failed"  # of a chunk that was finished: it is not run again
+    folder, verdict = triage_run.resume(
+        None, root / "my suite!", Execution(stamp="20260112T080000Z"), lambda *what: told.append(what)
+    )
+    assert verdict.code == "suite_passes" and conclusion.read(folder).suite.resumed == "20260111T080000Z"
+    assert ("resuming", "20260111T080000Z: 2 of 3 chunks are done") in told
+    with pytest.raises(InputError, match="a suite with an interrupted run"):
+        triage_run.resume(None, root / "elsewhere", Execution(), lambda *_: None)
