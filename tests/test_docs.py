@@ -243,12 +243,30 @@ def test_every_relative_link_of_the_readme_leads_somewhere():
             assert (ROOT / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize(
+    "package", ["nanobrag_torch", "nanobrag_torch.io", "nanobrag_torch.doctor", "nanobrag_torch.workbook"]
+)
+def test_every_public_name_has_its_place_in_the_reference(package):
+    written = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
+    documented = {name.rpartition(".")[2] for name in re.findall(r"^::: ([\w.]+)", written, re.MULTILINE)}
+    # Version and tables of codes are on pages of their own.
+    public = set(importlib.import_module(package).__all__) - {"__version__", "CODES", "RULES"}
+    assert public <= documented, f"{package}: no entry for {sorted(public - documented)}"
+
+
 def test_pages_are_made_from_the_tables_of_the_program():
     pytest.importorskip("mkdocs")
     generated = loaded(DOCS / "hooks" / "generated.py")
     for name, make in generated.PAGES.items():
         assert not (DOCS / name).exists(), f"{name} is generated: what is written there would be hidden"
         assert make().startswith("# "), name
+
+
+def test_roles_in_docstrings_become_code():
+    griffe = pytest.importorskip("griffe")
+    thing = griffe.Function("f", docstring=griffe.Docstring("As :func:`~a.b` has it::\n\n    f()\n\nThe end."))
+    loaded(DOCS / "hooks" / "roles.py").Roles().on_instance(obj=thing)
+    assert thing.docstring.value == "As `a.b` has it:\n\n    f()\n\nThe end."
 
 
 def test_formulas_become_mathml():
