@@ -1,7 +1,8 @@
 """Start-up times of the commands that compute nothing: ``python -m benchmarks.startup``.
 
 Every command is run as a process of its own, in turns, so that a change of the machine's load meets all of them; the
-median of the rounds is printed beside the limit. The first round fills the caches of the file system and is not counted.
+median of the rounds is printed beside the limit. The first round fills the caches of the file system and does not
+count.
 """
 
 import argparse
