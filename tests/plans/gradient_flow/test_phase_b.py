@@ -15,7 +15,7 @@ import torch
 def leaf():
     return torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
 
-def test_hollow():
+def test_vacuous():
     assert torch.autograd.gradcheck(lambda x: 0 * x, leaf())
 
 def test_sound():
@@ -27,7 +27,7 @@ def test_that_fails():
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch) -> Path:
+def project(tmp_path: Path, monkeypatch) -> Path:
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     (tmp_path / "test_suite.py").write_text(SUITE)
@@ -36,29 +36,29 @@ def checkout(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_hollow_checks_are_counted_beside_those_that_pass(checkout: Path):
-    found = audit.suite(Report(checkout / "report"), "as_found", "test_suite.py", 120)
+def test_vacuous_checks_are_counted_beside_those_that_pass(project: Path):
+    found = audit.suite(Report(project / "report"), "as_found", "test_suite.py", 120)
     assert (found.ran, found.passed, found.hollow) == (3, 2, 1)
     (finding,) = found.findings
-    assert finding.test.endswith("::test_hollow") and finding.kind == "zero with zero"
-    assert audit.findings(found).rows[0][:2] == ("test_hollow", "gradcheck")
-    assert {path.name for path in (checkout / "report").iterdir()} == {
+    assert finding.test.endswith("::test_vacuous") and finding.kind == "zero with zero"
+    assert audit.findings(found).rows[0][:2] == ("test_vacuous", "gradcheck")
+    assert {path.name for path in (project / "report").iterdir()} == {
         "as_found.log", "as_found.xml", "as_found.findings.json",
     }  # fmt: skip
 
 
-def test_a_suite_that_cannot_run_blocks(checkout: Path):
+def test_a_suite_that_cannot_run_blocks(project: Path):
     with pytest.raises(Blocked, match=r"exit code 4.*see repaired\.log"):
-        audit.suite(Report(checkout / "report"), "repaired", "test_missing.py", 120)
+        audit.suite(Report(project / "report"), "repaired", "test_missing.py", 120)
     with pytest.raises(InputError, match="a test id"):
-        audit.suite(Report(checkout / "report"), "repaired", "../test_suite.py", 120)
+        audit.suite(Report(project / "report"), "repaired", "../test_suite.py", 120)
 
 
-def suite(ran: int, passed: int, hollow: int) -> AuditedSuite:
+def suite(ran: int, passed: int, vacuous: int) -> AuditedSuite:
     findings = tuple(
-        AuditFinding(test=f"t{i}", check="gradcheck", kind="all zero", message="zero") for i in range(hollow)
+        AuditFinding(test=f"t{i}", check="gradcheck", kind="all zero", message="zero") for i in range(vacuous)
     )
-    return AuditedSuite(tests="t.py", ran=ran, passed=passed, hollow=hollow, findings=findings)
+    return AuditedSuite(tests="t.py", ran=ran, passed=passed, hollow=vacuous, findings=findings)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def suite(ran: int, passed: int, hollow: int) -> AuditedSuite:
         (suite(3, 3, 3), suite(0, 0, 0), "audit_open"),
     ],
 )
-def test_the_audit_passes_where_hollow_checks_were_found_and_repaired(before, after, code):
+def test_the_audit_passes_where_vacuous_checks_were_found_and_repaired(before, after, code):
     found = Audit(as_found=before, repaired=after)
     assert audit.conclude(found).code == code
     assert found.key_numbers()["as_found.hollow"].value == before.hollow
     assert audit.table(found).rows[1] == ("repaired", str(after.ran), str(after.passed), str(after.hollow))
 
 
-def test_the_checks_kept_as_they_were_found_are_hollow_and_pass(tmp_path: Path, monkeypatch):
+def test_the_checks_kept_as_they_were_found_are_vacuous_and_pass(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(PROJECT)
     found = audit.suite(Report(tmp_path), "as_found", "plans/gradient-flow/suite_as_found.py", 120)
     assert (found.ran, found.passed, found.hollow) == (3, 3, 3)

@@ -45,6 +45,6 @@ def test_other_options_do_not(options: str) -> None:
 @pytest.mark.parametrize(
     "node", ["--co", "tests/../../x.py", "/x.py", "tests/x.txt", "x.py::a b", "-x.py", "tests//x.py"]
 )
-def test_a_test_id_stays_within_the_checkout(node: str) -> None:
+def test_a_test_id_stays_within_the_project(node: str) -> None:
     with pytest.raises(InputError, match="a test id such as"):
         commands.check_test(node)

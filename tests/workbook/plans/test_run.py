@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from checkouts import make_checkout, start, write_notebook
 from finished import finished
+from in_process import run_here
 
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.plans import header as plan_header
@@ -59,20 +60,20 @@ class Telling(list):
         self.append(f"{what}: {text}")
 
 
-def git(checkout: Path, *words: str) -> None:
+def git(project: Path, *words: str) -> None:
     identity = {
         "GIT_AUTHOR_NAME": "a",
         "GIT_AUTHOR_EMAIL": "a@b",
         "GIT_COMMITTER_NAME": "a",
         "GIT_COMMITTER_EMAIL": "a@b",
     }
-    subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True, env=os.environ | identity)
+    subprocess.run(["git", *words], cwd=project, check=True, capture_output=True, env=os.environ | identity)
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch) -> Path:
-    """A committed checkout with a notebook of one second and a plan of three phases; it is the working folder."""
-    folder = make_checkout(tmp_path / "checkout")
+def project(tmp_path: Path, monkeypatch) -> Path:
+    """A committed project with a notebook of one second and a plan of three phases; it is the working folder."""
+    folder = make_checkout(tmp_path / "project")
     write_notebook(folder, CELL, parameters=PARAMETERS)
     (folder / "plans" / "trial.md").write_text(HEADER)
     (folder / ".gitignore").write_text("reports/\n")
@@ -83,32 +84,32 @@ def checkout(tmp_path: Path, monkeypatch) -> Path:
     return folder
 
 
-def run(checkout: Path, phase: str = "", **changes) -> tuple[int, str, Telling]:
-    chosen = plan_header.read("trial", checkout)
-    session = plan.Session(chosen, chosen.phases(phase), checkout, checkout / "reports", **changes)
+def run(project: Path, phase: str = "", **changes) -> tuple[int, str, Telling]:
+    chosen = plan_header.read("trial", project)
+    session = plan.Session(chosen, chosen.phases(phase), project, project / "reports", **changes)
     told = Telling()
     code, action = plan.run_plan(session, told)
     return code, action, told
 
 
-def rewrite(checkout: Path, *pairs: tuple[str, str]) -> None:
-    path = checkout / "plans" / "trial.md"
+def rewrite(project: Path, *pairs: tuple[str, str]) -> None:
+    path = project / "plans" / "trial.md"
     for old, new in pairs:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
 
 
-def stamps(checkout: Path) -> dict[str, list[str]]:
+def stamps(project: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for each in scan(checkout / "reports"):
+    for each in scan(project / "reports"):
         found.setdefault(each.phase, []).append(each.stamp)
     return found
 
 
-def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(checkout: Path):
-    code, action, told = run(checkout)
+def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(project: Path):
+    code, action, told = run(project)
     assert code == 0 and 'set state = "closed"' in action
-    first = stamps(checkout)
+    first = stamps(project)
     assert list(first) == ["phase_a", "phase_b1", "phase_b2"]
     assert len({tuple(each) for each in first.values()}) == 1
     assert any(line == "holds: result.answer == 2   [result.answer = 2]" for line in told)
@@ -117,90 +118,90 @@ def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(checkout: Path
     ]
     taken = [tuple(map(float, each.groups())) for each in shares if each]
     assert len(taken) == 3 and all(own > 0 and in_cells >= 0 for own, in_cells in taken)
-    for each in scan(checkout / "reports"):
+    for each in scan(project / "reports"):
         assert verify(each.folder) == []
         assert each.manifest.plan == "plans/trial.md" and each.manifest.initiative == "trial"
-    assert [run.manifest.parameters["answer"].source for run in scan(checkout / "reports")] == [
+    assert [run.manifest.parameters["answer"].source for run in scan(project / "reports")] == [
         "notebook", "plan", "plan",
     ]  # fmt: skip
 
-    code, _, told = run(checkout)
-    assert code == 0 and stamps(checkout) == first
+    code, _, told = run(project)
+    assert code == 0 and stamps(project) == first
     assert sum("done already" in line for line in told) == 3
 
 
 @pytest.mark.parametrize("change", ["source", "commit", "parameters", "notebook", "again"])
-def test_a_phase_is_repeated_when_what_it_rests_on_has_changed(checkout: Path, change: str):
-    run(checkout, "a")
+def test_a_phase_is_repeated_when_what_it_rests_on_has_changed(project: Path, change: str):
+    run(project, "a")
     if change == "source":
-        (checkout / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+        (project / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     elif change == "commit":
-        git(checkout, "commit", "-q", "--allow-empty", "-m", "Go on")
+        git(project, "commit", "-q", "--allow-empty", "-m", "Go on")
     elif change == "parameters":
         rewrite(
-            checkout, ('exit = ["result.answer == 1"]', 'parameters = { answer = 9 }\nexit = ["result.answer == 9"]')
+            project, ('exit = ["result.answer == 1"]', 'parameters = { answer = 9 }\nexit = ["result.answer == 9"]')
         )
-        git(checkout, "commit", "-q", "-a", "--amend", "--no-edit")
+        git(project, "commit", "-q", "-a", "--amend", "--no-edit")
     elif change == "notebook":
-        write_notebook(checkout, CELL + "\n1 + 1", parameters=PARAMETERS)
-    run(checkout, "a", again=change == "again")
-    assert len(stamps(checkout)["phase_a"]) == 2
+        write_notebook(project, CELL + "\n1 + 1", parameters=PARAMETERS)
+    run(project, "a", again=change == "again")
+    assert len(stamps(project)["phase_a"]) == 2
 
 
-def test_a_run_stops_at_a_criterion_that_does_not_hold_and_goes_on_there(checkout: Path):
-    rewrite(checkout, ("result.answer == 2", "result.answer == 20"))
-    code, action, told = run(checkout)
-    assert code == 1 and list(stamps(checkout)) == ["phase_a", "phase_b1"]
+def test_a_run_stops_at_a_criterion_that_does_not_hold_and_goes_on_there(project: Path):
+    rewrite(project, ("result.answer == 2", "result.answer == 20"))
+    code, action, told = run(project)
+    assert code == 1 and list(stamps(project)) == ["phase_a", "phase_b1"]
     assert "DOES NOT HOLD: result.answer == 20   [result.answer = 2]" in told
     assert "phase b1 (Second) failed (result.answer == 20 does not hold: result.answer = 2)" in action
-    rewrite(checkout, ("answer = 2 }", "answer = 20 }"))
-    code, _, _ = run(checkout, "b")
+    rewrite(project, ("answer = 2 }", "answer = 20 }"))
+    code, _, _ = run(project, "b")
     assert code == 0
-    found = stamps(checkout)
+    found = stamps(project)
     assert [len(found[name]) for name in ("phase_a", "phase_b1", "phase_b2")] == [1, 2, 1]
 
 
-def test_evidence_that_is_missing_does_not_pass(checkout: Path):
-    rewrite(checkout, ("result.answer == 1", "outcome.answer != 1"))
-    code, action, _ = run(checkout)
+def test_evidence_that_is_missing_does_not_pass(project: Path):
+    rewrite(project, ("result.answer == 1", "outcome.answer != 1"))
+    code, action, _ = run(project)
     assert code == 1 and "there is no record 'outcome'; there are: result" in action
 
 
-def test_a_blocked_phase_ends_the_run_before_it_starts(checkout: Path):
-    rewrite(checkout, ('title = "Second"', 'title = "Second"\nstate = "blocked"\nblocked_by = "no beam time"'))
-    code, action, _ = run(checkout)
-    assert code == 3 and list(stamps(checkout)) == ["phase_a"]
+def test_a_blocked_phase_ends_the_run_before_it_starts(project: Path):
+    rewrite(project, ('title = "Second"', 'title = "Second"\nstate = "blocked"\nblocked_by = "no beam time"'))
+    code, action, _ = run(project)
+    assert code == 3 and list(stamps(project)) == ["phase_a"]
     assert action == "Clear the way for phase b1 (Second), which is blocked: no beam time"
 
 
-def test_nothing_starts_where_a_later_phase_cannot_be_run_as_written(checkout: Path):
-    rewrite(checkout, ("answer = 3 }", "answer = 300 }"))
+def test_nothing_starts_where_a_later_phase_cannot_be_run_as_written(project: Path):
+    rewrite(project, ("answer = 3 }", "answer = 300 }"))
     with pytest.raises(InputError, match=r"answer: got 300; allowed: an integer from 0 to 100"):
-        run(checkout)
-    assert stamps(checkout) == {}
+        run(project)
+    assert stamps(project) == {}
 
 
-def test_a_plan_cannot_say_where_its_notebook_writes(checkout: Path):
-    rewrite(checkout, ("answer = 3 }", 'report_folder = "/elsewhere" }'))
+def test_a_plan_cannot_say_where_its_notebook_writes(project: Path):
+    rewrite(project, ("answer = 3 }", 'report_folder = "/elsewhere" }'))
     with pytest.raises(InputError, match="report_folder"):
-        run(checkout)
+        run(project)
 
 
-def test_two_runs_of_one_plan_exclude_each_other(checkout: Path):
-    chosen = plan_header.read("trial", checkout)
-    session = plan.Session(chosen, chosen.phases("a"), checkout, checkout / "reports")
+def test_two_runs_of_one_plan_exclude_each_other(project: Path):
+    chosen = plan_header.read("trial", project)
+    session = plan.Session(chosen, chosen.phases("a"), project, project / "reports")
     with plan._alone(session), pytest.raises(Blocked, match="is being run by another process"):
-        run(checkout)
+        run(project)
 
 
-def test_a_stamp_that_is_asked_for_is_used_by_every_phase(checkout: Path):
-    run(checkout, stamp="20260115T080000Z")
-    assert stamps(checkout) == {name: ["20260115T080000Z"] for name in ("phase_a", "phase_b1", "phase_b2")}
+def test_a_stamp_that_is_asked_for_is_used_by_every_phase(project: Path):
+    run(project, stamp="20260115T080000Z")
+    assert stamps(project) == {name: ["20260115T080000Z"] for name in ("phase_a", "phase_b1", "phase_b2")}
 
 
-def test_the_state_of_a_phase_follows_its_latest_run(checkout: Path):
-    reports = checkout / "reports"
-    chosen = plan_header.read("trial", checkout)
+def test_the_state_of_a_phase_follows_its_latest_run(project: Path):
+    reports = project / "reports"
+    chosen = plan_header.read("trial", project)
     assert [step.state for step in phase_states(chosen, scan(reports))] == ["open"] * 3
     folder = finished(reports, initiative="trial", phase="phase_a")
     (folder / "result.json").write_text('{"answer": 1}')
@@ -211,48 +212,45 @@ def test_the_state_of_a_phase_follows_its_latest_run(checkout: Path):
     assert phase_states(chosen, scan(reports))[0].state == "failed"
 
 
-def test_the_command_runs_a_plan_and_ends_with_the_index(checkout: Path):
-    process = start(checkout, "plan", "run", "trial")
+def test_the_command_runs_a_plan_and_ends_with_the_index(project: Path):
+    process = start(project, "plan", "run", "trial")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out.splitlines()[-1] == "reports/index.html"
-    page = (checkout / "reports" / "index.html").read_text()
+    page = (project / "reports" / "index.html").read_text()
     assert len(re.findall(r'<tr data-status="passed">', page)) == 3
     assert "next" in err and "notebook" in err
-    shown = start(checkout, "plan", "status", "trial")
-    out, _ = shown.communicate(timeout=60)
-    assert shown.returncode == 0 and out.count("done") >= 3 and "1 of 1 hold" in out
+    shown = run_here(project, "plan", "status", "trial")
+    assert shown.returncode == 0 and shown.stdout.count("done") >= 3 and "1 of 1 hold" in shown.stdout
 
 
-def test_an_interrupted_plan_is_continued_without_repeating_what_is_done(checkout: Path):
-    rewrite(checkout, ("answer = 2 }", "answer = 77 }"), ("result.answer == 2", "result.answer == 77"))
-    write_notebook(checkout, CELL, "import time\ntime.sleep(600 if answer == 77 and not Path('go').exists() else 0)",
+def test_an_interrupted_plan_is_continued_without_repeating_what_is_done(project: Path):
+    rewrite(project, ("answer = 2 }", "answer = 77 }"), ("result.answer == 2", "result.answer == 77"))
+    write_notebook(project, CELL, "import time\ntime.sleep(600 if answer == 77 and not Path('go').exists() else 0)",
                    parameters=PARAMETERS)  # fmt: skip
-    git(checkout, "commit", "-q", "-a", "-m", "Slow")
-    process = start(checkout, "plan", "run", "trial")
+    git(project, "commit", "-q", "-a", "-m", "Slow")
+    process = start(project, "plan", "run", "trial")
     for line in process.stderr:
-        if "cell 3" in line and any((checkout / "reports/trial/phase_b1").glob(".*.running")):
+        if "cell 3" in line and any((project / "reports/trial/phase_b1").glob(".*.running")):
             break
     process.kill()
-    process.wait()
-    (checkout / ".git" / "info" / "exclude").write_text("go\n")
-    (checkout / "go").write_text("")
-    again = start(checkout, "plan", "run", "trial")
+    process.communicate(timeout=60)
+    (project / ".git" / "info" / "exclude").write_text("go\n")
+    (project / "go").write_text("")
+    again = start(project, "plan", "run", "trial")
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert "done already" in err and "killed run" in err
-    found = {each: len(names) for each, names in stamps(checkout).items()}
+    found = {each: len(names) for each, names in stamps(project).items()}
     assert found == {"phase_a": 1, "phase_b1": 2, "phase_b2": 1}
-    assert not list((checkout / "reports").rglob("*.running"))
+    assert not list((project / "reports").rglob("*.running"))
 
 
-def test_a_new_plan_is_written_and_can_be_read(checkout: Path):
+def test_a_new_plan_is_written_and_can_be_read(project: Path):
     words = ("plan", "new", "dark-image", "--question", 'Why "dark"?', "--notebook", "notebooks/trial/trial.ipynb")
-    process = start(checkout, *words)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and out.strip() == "plans/dark-image.md", err
-    begun = plan_header.read("dark-image", checkout)
+    new = run_here(project, *words)
+    assert new.returncode == 0 and new.stdout.strip() == "plans/dark-image.md", new.stderr
+    begun = plan_header.read("dark-image", project)
     assert begun.header.question == 'Why "dark"?' and begun.header.phases[0].notebook == "notebooks/trial/trial.ipynb"
-    again = start(checkout, *words)
-    _, err = again.communicate(timeout=60)
-    assert again.returncode == 2 and "got 'dark-image'; allowed: a name that no plan has yet" in err
+    again = run_here(project, *words)
+    assert again.returncode == 2 and "got 'dark-image'; allowed: a name that no plan has yet" in again.stderr

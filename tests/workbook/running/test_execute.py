@@ -14,16 +14,16 @@ class Executed:
     """One execution of a notebook with these cells, and what it left."""
 
     def __init__(self, folder: Path, *cells: str, timeout: int = 60, guards: dict[str, str] | None = None) -> None:
-        checkout = make_checkout(folder / "checkout")
+        project = make_checkout(folder / "project")
         self.output = folder / "result {of} it" / "notebook.ipynb"
         self.output.parent.mkdir()
         self.told: list[tuple[int, int, str]] = []
         self.outcome: Outcome = execute(
-            write_notebook(checkout, *cells),
+            write_notebook(project, *cells),
             self.output,
             {"report_folder": "somewhere"},
             environment=environment.of_kernel(guards or {}),
-            cwd=checkout,
+            cwd=project,
             timeout=timeout,
             on_cell=lambda *what: self.told.append(what),
         )
@@ -44,7 +44,7 @@ def test_a_notebook_runs_with_its_parameters_in_its_folder_under_its_guards(tmp_
         guards={"CUDA_VISIBLE_DEVICES": "-1"},
     )
     assert run.outcome == Outcome("completed")
-    assert run.texts[2:] == ["somewhere checkout\n", "-1 False\n"]
+    assert run.texts[2:] == ["somewhere project\n", "-1 False\n"]
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert [what[:2] for what in run.told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
@@ -84,27 +84,27 @@ def test_a_cell_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 def test_progress_tells_the_nearest_heading(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "checkout")
-    notebook = write_notebook(checkout, "x = 1")
+    project = make_checkout(tmp_path / "project")
+    notebook = write_notebook(project, "x = 1")
     content = nbformat.read(notebook, as_version=4)
     content.cells.insert(1, nbformat.v4.new_markdown_cell("# Title\n\nText\n\n## The cell"))
     nbformat.write(content, notebook)
     told: list[tuple[int, int, str]] = []
     execute(
-        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
+        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=project, timeout=60,
         on_cell=lambda *what: told.append(what),
     )  # fmt: skip
     assert told[-1] == (3, 3, "The cell")
 
 
 def test_a_kernel_that_does_not_exist_is_reported(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "checkout")
-    notebook = write_notebook(checkout, "x = 1")
+    project = make_checkout(tmp_path / "project")
+    notebook = write_notebook(project, "x = 1")
     content = nbformat.read(notebook, as_version=4)
     content.metadata.kernelspec.name = "no-such-kernel"
     nbformat.write(content, notebook)
     outcome = execute(
-        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=checkout, timeout=60,
+        notebook, tmp_path / "n.ipynb", {}, environment=dict(os.environ), cwd=project, timeout=60,
         on_cell=pytest.fail,
     )  # fmt: skip
     assert outcome.end == "no kernel" and "no-such-kernel" in outcome.detail

@@ -13,6 +13,7 @@ import nbformat
 import psutil
 import pytest
 from checkouts import AS_FOUND, BRIEF, make_checkout, only_report, run, start, write_notebook
+from in_process import run_here
 
 from nanobrag_torch.workbook.records.catalogue import kinds
 from nanobrag_torch.workbook.records.evidence import Evidence
@@ -24,20 +25,20 @@ SLEEPS = "import time\nprint('asleep', flush=True)\ntime.sleep(600)"
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkout(tmp_path_factory.mktemp("checkout"))
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkout(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")
-def done(checkout: Path) -> subprocess.CompletedProcess[str]:
+def done(project: Path) -> subprocess.CompletedProcess[str]:
     words = ["--stamp", "20260115T080000Z", "-p", "detector_pixels", "48", "-p", "distance_mm", "20"]
-    return run(checkout, "run", "--brief", str(BRIEF), *words)
+    return run(project, "run", "--brief", str(BRIEF), *words)
 
 
 @pytest.fixture(scope="module")
-def report(checkout: Path, done: subprocess.CompletedProcess[str]) -> Path:
+def report(project: Path, done: subprocess.CompletedProcess[str]) -> Path:
     assert done.returncode == 0, done.stderr
-    return only_report(checkout)
+    return only_report(project)
 
 
 def status(report: Path) -> str:
@@ -112,8 +113,8 @@ def test_the_page_has_the_finding_the_figures_and_no_address(report: Path) -> No
     assert not re.search(r'(?:src|href)="(?!data:|#)', text)
 
 
-def test_the_notebook_of_the_project_is_stored_without_outputs(checkout: Path) -> None:
-    notebook = nbformat.read(next((checkout / "notebooks").rglob("phase_a*.ipynb")), as_version=4)
+def test_the_notebook_of_the_project_is_stored_without_outputs(project: Path) -> None:
+    notebook = nbformat.read(next((project / "notebooks").rglob("phase_a*.ipynb")), as_version=4)
     assert [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")] == []
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert not re.search(r"^\s*(def|class) ", "\n".join(code), re.MULTILINE)
@@ -121,26 +122,26 @@ def test_the_notebook_of_the_project_is_stored_without_outputs(checkout: Path) -
     assert set(imports) == {"nanobrag_torch"}
 
 
-def test_the_same_stamp_is_not_used_twice(checkout: Path, report: Path) -> None:
-    again = run(checkout, "run", "--brief", str(BRIEF), "--stamp", report.name)
+def test_the_same_stamp_is_not_used_twice(project: Path, report: Path) -> None:
+    again = run_here(project, "run", "--brief", str(BRIEF), "--stamp", report.name)
     assert again.returncode == 2 and "stamp: got '20260115T080000Z'" in again.stderr
 
 
 def test_a_brief_of_a_passing_test_with_a_zero_snapshot_gets_exactly_that_said(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path)
+    project = make_checkout(tmp_path)
     brief = tmp_path / "brief.txt"
     brief.write_text(BRIEF.read_text().replace("::test_gradient_flow_simulation", "::test_that_passes"))
-    done = run(checkout, "run", "--brief", "brief.txt", "-p", "detector_pixels", "48", "-p", "distance_mm", "20")
+    done = run_here(project, "run", "--brief", "brief.txt", "-p", "detector_pixels", "48", "-p", "distance_mm", "20")
     assert done.returncode == 0, done.stderr
-    summary = (only_report(checkout) / "summary.md").read_text()
+    summary = (only_report(project) / "summary.md").read_text()
     assert "The mapped test passes although this brief's own snapshot is zero" in summary
 
 
 def test_a_mapped_test_that_is_not_found_blocks_the_run_and_nothing_is_concluded(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path)
-    (checkout / AS_FOUND.partition("::")[0]).unlink()
-    done = run(checkout, "run", "--brief", str(BRIEF), "-p", "detector_pixels", "16")
-    report = only_report(checkout)
+    project = make_checkout(tmp_path)
+    (project / AS_FOUND.partition("::")[0]).unlink()
+    done = run_here(project, "run", "--brief", str(BRIEF), "-p", "detector_pixels", "16")
+    report = only_report(project)
     assert done.returncode == 3 and status(report) == "blocked" and "Traceback" not in done.stderr
     assert "the test was not found" in (report / "summary.md").read_text()
     assert "file or directory not found" in (report / "pytest.log").read_text()
@@ -162,10 +163,10 @@ def test_a_mapped_test_that_is_not_found_blocks_the_run_and_nothing_is_concluded
 def test_however_a_notebook_ends_there_is_a_whole_report(
     tmp_path: Path, cell: str, code: int, ends: str, said: str
 ) -> None:
-    checkout = make_checkout(tmp_path)
-    write_notebook(checkout, "print('before')", cell)
-    done = run(checkout, "run", "notebooks/trial/trial.ipynb", "--timeout", "2")
-    report = only_report(checkout)
+    project = make_checkout(tmp_path)
+    write_notebook(project, "print('before')", cell)
+    done = run_here(project, "run", "notebooks/trial/trial.ipynb", "--timeout", "2")
+    report = only_report(project)
     assert (done.returncode, status(report)) == (code, ends), done.stderr
     assert verify(report) == [] and "Traceback" not in done.stderr
     page = html.unescape((report / "report.html").read_text())
@@ -181,39 +182,39 @@ def wait_until(happens: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def started_and_asleep(checkout: Path) -> tuple[subprocess.Popen[str], int]:
+def started_and_asleep(project: Path) -> tuple[subprocess.Popen[str], int]:
     """A run whose notebook sleeps, and the process of its kernel."""
-    mark = checkout / "kernel.pid"
-    write_notebook(checkout, f"import os\nopen({str(mark)!r}, 'w').write(f'{{os.getpid()}}\\n')", SLEEPS)
-    process = start(checkout, "run", "notebooks/trial/trial.ipynb")
+    mark = project / "kernel.pid"
+    write_notebook(project, f"import os\nopen({str(mark)!r}, 'w').write(f'{{os.getpid()}}\\n')", SLEEPS)
+    process = start(project, "run", "notebooks/trial/trial.ipynb")
     wait_until(lambda: mark.is_file() and mark.read_text().endswith("\n"))
     return process, int(mark.read_text())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_report_that_says_interrupted_and_no_kernel(tmp_path: Path, number: signal.Signals) -> None:
-    checkout = make_checkout(tmp_path)
-    process, kernel = started_and_asleep(checkout)
+    project = make_checkout(tmp_path)
+    process, kernel = started_and_asleep(project)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    report = only_report(checkout)
+    report = only_report(project)
     assert process.returncode == 130, err
     assert status(report) == "interrupted" and verify(report) == [] and out.strip().endswith("report.html")
     assert not psutil.pid_exists(kernel) or psutil.Process(kernel).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_killed_run_is_finished_as_interrupted_by_a_later_command(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path)
-    process, kernel = started_and_asleep(checkout)
+    project = make_checkout(tmp_path)
+    process, kernel = started_and_asleep(project)
     process.kill()
-    process.wait()
+    process.communicate(timeout=60)
     wait_until(lambda: not psutil.pid_exists(kernel))
-    (working,) = checkout.glob("reports/trial/trial/.*.running")
-    assert status(working) == "running" and not list(checkout.glob("reports/trial/trial/2*"))
-    write_notebook(checkout, "x = 1")
-    later = run(checkout, "run", "notebooks/trial/trial.ipynb")
+    (working,) = project.glob("reports/trial/trial/.*.running")
+    assert status(working) == "running" and not list(project.glob("reports/trial/trial/2*"))
+    write_notebook(project, "x = 1")
+    later = run(project, "run", "notebooks/trial/trial.ipynb")
     assert later.returncode == 0 and "killed run" in later.stderr
-    killed, finished = sorted(checkout.glob("reports/trial/trial/2*"))
+    killed, finished = sorted(project.glob("reports/trial/trial/2*"))
     assert (status(killed), status(finished)) == ("interrupted", "passed")
     assert verify(killed) == [] and not working.exists()
     assert "was killed before it could finish" in (killed / "summary.md").read_text()
@@ -235,37 +236,37 @@ def test_a_killed_run_is_finished_as_interrupted_by_a_later_command(tmp_path: Pa
     ],
 )
 def test_wrong_input_is_one_line_with_exit_code_2_and_nothing_is_started(
-    checkout: Path, words: list[str], said: str
+    project: Path, words: list[str], said: str
 ) -> None:
     declared = 'report_folder: str = ""  # where it goes\nsize: int = 8  # [pixels] 1 .. 64: the size'
-    write_notebook(checkout, "x = 1", parameters=declared)
-    done = run(checkout, *words)
+    write_notebook(project, "x = 1", parameters=declared)
+    done = run_here(project, *words)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert not (checkout / "reports" / "trial").exists()
+    assert not (project / "reports" / "trial").exists()
 
 
 def test_reports_can_go_elsewhere_and_a_parameter_may_be_negative(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "checkout")
+    project = make_checkout(tmp_path / "project")
     declared = 'report_folder: str = ""  # where it goes\nshift: float = 0.0  # [mm] -9 .. 9: a shift'
-    write_notebook(checkout, "print(shift)", parameters=declared)
+    write_notebook(project, "print(shift)", parameters=declared)
     elsewhere = tmp_path / "else where"
-    done = run(checkout, "run", "notebooks/trial/trial.ipynb", "--reports", str(elsewhere), "-p", "shift", "-2.5")
+    done = run_here(project, "run", "notebooks/trial/trial.ipynb", "--reports", str(elsewhere), "-p", "shift", "-2.5")
     assert done.returncode == 0, done.stderr
     (report,) = elsewhere.glob("trial/trial/2*")
     assert manifest(report).parameters["shift"].value == -2.5
-    assert not (checkout / "reports").exists()
+    assert not (project / "reports").exists()
 
 
-def test_verify_names_what_was_changed(checkout: Path, report: Path, tmp_path: Path) -> None:
-    assert run(checkout, "verify", str(report)).returncode == 0
+def test_verify_names_what_was_changed(project: Path, report: Path, tmp_path: Path) -> None:
+    assert run_here(project, "verify", str(report)).returncode == 0
     copy = tmp_path / "copy"
     subprocess.run(["cp", "-r", str(report), str(copy)], check=True)
     (copy / "pytest.log").write_text("1 passed\n")
-    done = run(checkout, "verify", str(copy))
+    done = run_here(project, "verify", str(copy))
     assert done.returncode == 1 and "pytest.log was changed" in done.stderr
 
 
-def test_a_schema_is_printed_as_json(checkout: Path) -> None:
-    done = run(checkout, "schema", "gradients.json")
+def test_a_schema_is_printed_as_json(project: Path) -> None:
+    done = run_here(project, "schema", "gradients.json")
     assert json.loads(done.stdout)["required"] == ["loss", "gradients"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import checkouts
 import pytest
+from in_process import run_here
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.triage import ChunkResult, Failure, TestResult
@@ -28,35 +29,35 @@ _SUITE = {
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory) -> Path:
-    folder = checkouts.make_checkout(tmp_path_factory.mktemp("triage") / "checkout")
+def project(tmp_path_factory) -> Path:
+    folder = checkouts.make_checkout(tmp_path_factory.mktemp("triage") / "project")
     shutil.copytree(checkouts.PROJECT / "notebooks" / "triage", folder / "notebooks" / "triage")
     write_suite(folder, value=0)
     return folder
 
 
-def write_suite(checkout: Path, value: int, last: str = "pass") -> None:
-    suite = checkout / "suite"
+def write_suite(project: Path, value: int, last: str = "pass") -> None:
+    suite = project / "suite"
     suite.mkdir(exist_ok=True)
     for name, text in _SUITE.items():
         (suite / name).write_text(text.replace("{value}", str(value)).replace("(): pass", f"(): {last}"))
 
 
-def triage(checkout: Path, *words: str):
-    return checkouts.run(checkout, "triage", *words)
+def triage(project: Path, *words: str):
+    return checkouts.run(project, "triage", *words)
 
 
-def reports(checkout: Path) -> list[Path]:
-    return sorted((checkout / "reports" / "triage" / "suite").glob("2*Z"))
+def reports(project: Path) -> list[Path]:
+    return sorted((project / "reports" / "triage" / "suite").glob("2*Z"))
 
 
 @pytest.fixture(scope="module")
-def first(checkout) -> Path:
+def first(project) -> Path:
     done = triage(
-        checkout, "run", "--chunks", "2", "--jobs", "2", "--no-guard", "--project", "suite", "--", "-p", "no:randomly"
+        project, "run", "--chunks", "2", "--jobs", "2", "--no-guard", "--project", "suite", "--", "-p", "no:randomly"
     )
     assert done.returncode == 1, done.stderr
-    (report,) = reports(checkout)
+    (report,) = reports(project)
     assert done.stdout.strip() == f"reports/triage/suite/{report.name}/report.html"
     return report
 
@@ -92,15 +93,15 @@ def without_kernel(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[tuple[st
     return []
 
 
-def test_a_later_run_says_what_changed(checkout, first, monkeypatch):
-    write_suite(checkout, value=1, last="assert 'lost' == 'found'")
-    told = without_kernel(monkeypatch, checkout)
+def test_a_later_run_says_what_changed(project, first, monkeypatch):
+    write_suite(project, value=1, last="assert 'lost' == 'found'")
+    told = without_kernel(monkeypatch, project)
     request = TriageRequest((), Path("suite"), chunks=2, gradient_guard=False)
     folder, verdict = triage_run.run(request, Execution(), lambda *what: told.append(what))
-    assert verdict.status == "failed" and folder == reports(checkout)[-1] and verify(folder) == []
+    assert verdict.status == "failed" and folder == reports(project)[-1] and verify(folder) == []
     assert told[1] == ("collecting", "6 tests in 3 files, 2 chunks")
     assert sum(label == "chunk" for label, _ in told) == 2
-    run = conclusion.read(reports(checkout)[-1])
+    run = conclusion.read(reports(project)[-1])
     assert run is not None and run.triage is not None and run.triage.difference is not None
     changed = run.triage.difference
     assert (changed.earlier, changed.new, changed.fixed) == (
@@ -114,22 +115,22 @@ def test_a_later_run_says_what_changed(checkout, first, monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(checkout, first, number, status):
-    write_suite(checkout, value=1, last="import pathlib, time; time.sleep(0 if pathlib.Path('go').exists() else 600)")
+def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(project, first, number, status):
+    write_suite(project, value=1, last="import pathlib, time; time.sleep(0 if pathlib.Path('go').exists() else 600)")
     process = checkouts.start(
-        checkout, "triage", "run", "--chunks", "3", "--jobs", "2", "--no-guard", "--project", "suite"
+        project, "triage", "run", "--chunks", "3", "--jobs", "2", "--no-guard", "--project", "suite"
     )
-    working = checkout / "reports" / "triage" / "suite"
+    working = project / "reports" / "triage" / "suite"
     _until(lambda: len(list(working.glob(".*.running/chunks/*/chunk.json"))) == 2)
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == status
-    (checkout / "suite" / "go").touch()
-    done = triage(checkout, "resume", "--project", "suite")
-    (checkout / "suite" / "go").unlink()
+    (project / "suite" / "go").touch()
+    done = triage(project, "resume", "--project", "suite")
+    (project / "suite" / "go").unlink()
     assert done.returncode == 1 and "2 of 3 chunks are done" in done.stderr, done.stderr
     assert done.stderr.count(" of 3: ") == 1
-    interrupted, resumed = reports(checkout)[-2:]
+    interrupted, resumed = reports(project)[-2:]
     assert [(path / "status").read_text() for path in (interrupted, resumed)] == ["interrupted\n", "failed\n"]
     assert verify(interrupted) == verify(resumed) == []
     run = conclusion.read(resumed)
@@ -145,12 +146,12 @@ def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(checkou
         (("resume", "20200101T000000Z", "--project", "suite"), "resume: got "),
     ],
 )
-def test_wrong_input_is_refused_in_words_and_leaves_no_report(checkout, first, words, said):
-    before = reports(checkout)
-    refused = triage(checkout, *words)
+def test_wrong_input_is_refused_in_words_and_leaves_no_report(project, first, words, said):
+    before = reports(project)
+    refused = run_here(project, "triage", *words)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert said in refused.stderr
-    assert reports(checkout) == before
+    assert reports(project) == before
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,11 @@ def test_wrong_input_is_refused_in_words_and_leaves_no_report(checkout, first, w
         (TriageRequest(("-k", "no_such_test"), Path("suite")), "at least one test"),
     ],
 )
-def test_a_request_that_cannot_be_carried_out_is_refused_before_a_report(checkout, first, request_, said):
-    before = reports(checkout)
-    with contextlib.chdir(checkout), pytest.raises(InputError) as refused:
+def test_a_request_that_cannot_be_carried_out_is_refused_before_a_report(project, first, request_, said):
+    before = reports(project)
+    with contextlib.chdir(project), pytest.raises(InputError) as refused:
         triage_run.run(request_, Execution(), lambda *_: None)
-    assert said in str(refused.value) and reports(checkout) == before
+    assert said in str(refused.value) and reports(project) == before
 
 
 def _until(condition) -> None:
