@@ -1,6 +1,7 @@
 """Installation: metadata, conda environment and Makefile say the same; importing costs little."""
 
 import ast
+import ast
 import re
 import subprocess
 import sys
@@ -93,3 +94,15 @@ def test_notebooks_are_stored_without_outputs_and_define_nothing():
             if cell.cell_type == "code":
                 assert not cell.outputs and cell.execution_count is None, path
                 assert not re.search(r"^\s*(def|class) ", cell.source, re.M), path
+
+
+def test_docstrings_open_with_a_noun_or_a_verb_that_a_search_would_find():
+    openers = {"What", "Which", "Whether", "How", "Where", "Why", "When", "That"}
+    found = []
+    for path in sorted((ROOT / "nanobrag_torch").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                words = (ast.get_docstring(node) or "").split(maxsplit=1)
+                if words and words[0] in openers:
+                    found.append(f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'module')}")
+    assert not found

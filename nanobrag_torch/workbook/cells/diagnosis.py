@@ -62,7 +62,7 @@ def verdicts(report: GradientReport, digits: int = 10) -> Table:
 
 
 def evidence(report: GradientReport) -> Table:
-    """What speaks for every verdict: place, numbers, and what to do."""
+    """Evidence of every verdict: place, numbers, and remedy."""
     rows = []
     for p in report.parameters:
         v = p.verdict
@@ -86,7 +86,7 @@ def stages(**reports: GradientReport) -> Table:
 
 
 def revivals(report: GradientReport) -> Table:
-    """What makes the image dark, and the smallest change that lights it up."""
+    """Factors that make the image dark, and the smallest change that lights it up."""
     rows = tuple((revival.factor, revival.stage, revival.change) for revival in report.revivals)
     columns = ("factor", "stage", "change")
     return Table(caption="What is zero, and what revives the image", columns=columns, rows=rows)

@@ -163,7 +163,7 @@ def scan(measured: Scan) -> Drawing:
 
 
 def correlations(report: GradientReport) -> Drawing:
-    """Which parameters the image tells apart: correlations of estimates, or, without an inverse, of effects."""
+    """Parameters that the image tells apart: correlations of estimates, or, without an inverse, of effects."""
     fisher = report.fisher
     with rc_context(STYLE):
         figure = Figure(figsize=(6.2, 5.4), layout="constrained")

@@ -32,11 +32,17 @@ LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
 
 
 def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
-    """Run the pytest ids in ``tests`` (separated by blanks) with ``options`` from the fixed list.
+    """Run pytest, and leave its log, JUnit XML, exit code and record in a report.
 
-    It is ended after ``timeout_s`` seconds. Leaves the log, the JUnit XML, the exit code and the record in ``report``.
-    Raises ``Blocked``, after all of that, where the outcome says nothing about the test, and ``InputError`` for an
-    option or id that is not allowed.
+    Args:
+        report: where the files go.
+        tests: pytest ids, separated by blanks.
+        options: options for pytest, from the fixed list.
+        timeout_s: seconds after which the test is ended.
+
+    Raises:
+        Blocked: the outcome says nothing about the test; the files have been written.
+        InputError: an option or id is not allowed.
     """
     nodes = node_ids(tests)
     given = pytest_command.check_options(options)
@@ -77,7 +83,17 @@ def _place(node: str) -> str:
 
 
 def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
-    """Run pytest, copying its output to ``log`` and to standard output: its exit code, and whether it was late."""
+    """Run pytest as a process of its own, copying its output to a log and to standard output.
+
+    Args:
+        words: "pytest", its options and ids.
+        xml: where the JUnit report goes.
+        log: where the output goes.
+        timeout_s: seconds after which the process is ended.
+
+    Returns:
+        Exit code, and True where the process was ended for being late.
+    """
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
     process = subprocess.Popen(
         command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

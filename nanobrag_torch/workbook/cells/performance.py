@@ -32,7 +32,7 @@ def read(file: str | Path) -> Benchmark:
 
 
 def machine(benchmark: Benchmark) -> Table:
-    """What the times belong to."""
+    """Machine on which the times were taken."""
     rows = tuple((name.replace("_", " "), str(value) or "–") for name, value in benchmark.machine.items())
     return Table(caption="The machine", columns=("", ""), rows=rows)
 
@@ -82,7 +82,7 @@ def bars(benchmark: Benchmark) -> Drawing:
 
 
 def conclude(benchmark: Benchmark) -> Verdict:
-    """Whether a gradient costs no more than it should, on the median of the workloads."""
+    """Verdict on the cost of a gradient, on the median of the workloads."""
     by_load = benchmark.ratios.get(GRADIENT_RATIO, {})
     found = sorted(by_load.values())
     if not found:

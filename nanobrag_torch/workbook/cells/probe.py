@@ -1,4 +1,4 @@
-"""What a notebook measures: the image of a case, its cell gradients, and finite differences that check them.
+"""Probe of a case: its image, its cell gradients, and finite differences that check them.
 
 The gradient is taken by the engine that the environment guards leave. The finite differences are those of
 :mod:`nanobrag_torch.doctor.finite_difference`, of the loss in double precision, by the fastest engine there is: where
@@ -58,8 +58,24 @@ def scenario(
 ) -> Scenario:
     """A crystal in a monochromatic beam before a square flat detector, and the loss on its image.
 
-    ``cell`` is a, b, c in Angstrom and α, β, γ in degrees; ``loss`` a name of :data:`LOSSES`.
-    Raises ``ValueError`` for values from which nothing can be simulated.
+    Args:
+        cell: a, b, c in Angstrom and α, β, γ in degrees.
+        N_cells: unit cells along a, b and c.
+        default_F: every structure factor, electrons.
+        mosaic_spread_deg: spread of the mosaic domains, degrees.
+        mosaic_domains: number of mosaic domains.
+        detector_pixels: pixels along each edge of the detector.
+        pixel_size_mm: edge of a pixel, mm.
+        distance_mm: from the sample to the detector, mm.
+        wavelength_A: wavelength of the beam, Angstrom.
+        loss: name of a row of :data:`~nanobrag_torch.workbook.cells.losses.LOSSES`.
+        compat: preset of deviations of C: "physical", "c" or "legacy_torch".
+        dtype: "float64" or "float32".
+        device: "cpu" or "cuda".
+        engine: "auto", or "torch" for torch operations.
+
+    Raises:
+        ValueError: nothing can be simulated from these values.
     """
     return Scenario(
         crystal=CrystalConfig(

@@ -22,8 +22,14 @@ class Scan:
 
 
 def scan(scenario: Scenario, name: str, width: float | None = None, points: int = 41) -> Scan:
-    """The loss at ``points`` values of a quantity within ``width`` (its unit) to both sides; a change that matters,
-    unless a width is given, and never beyond the quantity's bounds."""
+    """Scan of a loss along one quantity, never beyond the bounds of the quantity.
+
+    Args:
+        scenario: scenario whose loss is taken.
+        name: quantity, such as "crystal.cell_a".
+        width: distance to both sides, in the unit of the quantity (default: a change that matters).
+        points: number of values, the ends included.
+    """
     row, at = quantity(name), scenario.value(name)
     width = width or row.far_at(at)
     low, high = max(row.low, at - width), min(row.high, at + width)

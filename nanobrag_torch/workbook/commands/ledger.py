@@ -18,7 +18,7 @@ _SHOWN = 2
 
 
 class Form(StrEnum):
-    """How the ledger is given out."""
+    """Form in which the ledger is given out."""
 
     TABLE = "table"
     JSON = "json"

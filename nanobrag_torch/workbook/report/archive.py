@@ -42,7 +42,7 @@ class Run:
 
     @property
     def stamped(self) -> bool:
-        """Whether its name is a stamp."""
+        """True where its name is a stamp."""
         try:
             check_stamp(self.stamp)
         except InputError:

@@ -15,7 +15,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def name(folder: Path, suffix: str) -> str:
-    """What the exported file of a report is called."""
+    """Name of the exported file of a report."""
     run = read(folder.resolve())
     return f"{run.initiative}_{run.phase}_{run.stamp}{suffix}"
 

@@ -106,7 +106,7 @@ class Report:
 
     @property
     def final(self) -> Path:
-        """Where the report will stand when it is finished."""
+        """Place of the report when it is finished."""
         return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
 
     def write(self, artefact: A, name: str = "") -> A:
@@ -253,7 +253,7 @@ def records(folder: Path) -> dict[str, Record]:
 
 
 def verify(folder: Path) -> list[str]:
-    """What is wrong with a report: changed, missing or foreign files, unreadable records. Empty if nothing is."""
+    """Faults of a report: changed, missing or foreign files, unreadable records; empty where there is none."""
     try:
         manifest = Manifest.model_validate_json((folder / Manifest.file).read_text())
     except FileNotFoundError:

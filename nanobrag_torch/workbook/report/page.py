@@ -55,7 +55,7 @@ class Output:
 
     @property
     def long(self) -> bool:
-        """Whether the text is folded."""
+        """True where the text is folded."""
         return self.text.count("\n") > SHORT_OUTPUT
 
 
@@ -189,5 +189,5 @@ def _links(brief: Brief | None, root: Path, folder: Path) -> Iterator[tuple[str,
 
 
 def missing(names: Iterable[str], folder: Path) -> list[str]:
-    """Which of the artefacts that a brief asks for are not there; the summary comes last and is not asked for."""
+    """Artefacts that a brief asks for and that are not there; the summary comes last and is left out."""
     return [name for name in names if name != SUMMARY and not (folder / name).is_file()]

@@ -21,7 +21,7 @@ def folders(path: Path) -> list[Path]:
 
 
 def verify(folder: Path) -> list[str]:
-    """What is wrong with the report in ``folder``, file by file; empty if nothing is."""
+    """Faults of the report in ``folder``, file by file; empty where there is none."""
     problems = report.verify(folder)
     if any(each.startswith(Manifest.file) for each in problems):
         return problems
