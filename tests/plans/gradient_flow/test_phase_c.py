@@ -12,7 +12,7 @@ verified = investigation("gradient-flow", "phase_d")
 
 @dataclass(frozen=True)
 class Case:
-    """What an examined case has that options look at."""
+    """The part of an examined case that options look at."""
 
     evidence: Evidence
 

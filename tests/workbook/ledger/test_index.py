@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.ledger import index
 
 
 class Links(HTMLParser):
-    """What a page refers to, and its images."""
+    """Targets of the links of a page, and its images."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ exit = ["result.answer == 3"]
 
 
 class Telling(list):
-    """What was told, as lines."""
+    """Messages that a run tells, as lines."""
 
     def __call__(self, what: str, text: str) -> None:
         self.append(f"{what}: {text}")

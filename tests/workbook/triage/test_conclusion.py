@@ -1,4 +1,4 @@
-"""What a triage comes to, and what changed since an earlier one."""
+"""Conclusion of a triage, and its changes since an earlier one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the plugin wrote becomes one result for each test, whatever became of its process."""
+"""Events of the plugin become one result for each test, however its process ended."""
 
 from nanobrag_torch.workbook.records.triage import Chunk
 from nanobrag_torch.workbook.triage.events import read_events, results
