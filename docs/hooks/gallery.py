@@ -62,7 +62,7 @@ class Shown:
 GALLERY = (
     Shown(
         "gradient_flow/phase_a_baseline",
-        {"detector_pixels": 64, "pixel_size_mm": 1.6},
+        {"detector_pixels": 64, "pixel_size_mm": 0.8},
         ("plans/gradient-flow/*.py",),
     ),
     Shown("doctor/scenario", beside=("notebooks/doctor/example.json",)),
