@@ -27,7 +27,7 @@ test: $(STAMP) lint
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(FLOOR) --skip-covered
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python docs/check_links.py site
 
 tour: $(STAMP)
