@@ -5,7 +5,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import websocket
@@ -19,6 +19,10 @@ class Connection:
         self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
         self.number = 0
         self.requested: list[str] = []
+
+    def close(self) -> None:
+        """End the connection."""
+        self.socket.close()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """The result of a command."""
@@ -88,9 +92,12 @@ def tab() -> Iterator[Tab]:
         try:
             lines = (re.search(r"(ws://[\d.:]+/devtools)/browser/\S+", line) for line in browser.stderr)
             address = next(found for found in lines if found)
-            targets = Connection(address[0]).call("Target.getTargets")["targetInfos"]
+            with closing(Connection(address[0])) as connection:
+                targets = connection.call("Target.getTargets")["targetInfos"]
             target = next(each for each in targets if each["type"] == "page")
-            yield Tab(f"{address[1]}/page/{target['targetId']}")
+            with closing(Tab(f"{address[1]}/page/{target['targetId']}")) as page:
+                yield page
         finally:
             browser.terminate()
             browser.wait(timeout=30)
+            browser.stderr.close()

@@ -1,7 +1,6 @@
 """Installation: metadata, conda environment and Makefile say the same; importing costs little."""
 
 import ast
-import ast
 import re
 import subprocess
 import sys

@@ -134,7 +134,8 @@ def test_the_page_fits_a_narrow_screen(tmp_path: Path) -> None:
     file.write_text(page.html(page.gather(report, VERDICT, tmp_path)))
     picture = tmp_path / "page.png"
     open_page(file, f"--screenshot={picture}", "--window-size=500,900")
-    pixels = Image.open(picture).convert("L")
+    with Image.open(picture) as image:
+        pixels = image.convert("L")
     assert pixels.width == 500
     margin = pixels.crop((494, 0, 500, 900)).getextrema()
     assert margin == (255, 255), "nothing is cut off at the right"

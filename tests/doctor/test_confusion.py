@@ -11,6 +11,12 @@ from doctor.healthy import draw
 
 from nanobrag_torch.doctor import CODES, RULES, diagnose
 
+#: Words of torch about models that are wrong on purpose.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:To copy construct from a tensor"),
+    pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True"),
+]
+
 DRAWN = 60
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
 

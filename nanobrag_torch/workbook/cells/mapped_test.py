@@ -117,7 +117,7 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
 def _copy(stream: IO[bytes], log: Path) -> None:
     """Copy to the log all that comes, and to standard output as much as a page can show."""
     shown = 0
-    with log.open("wb") as copy:
+    with stream, log.open("wb") as copy:
         for line in stream:
             copy.write(line)
             copy.flush()

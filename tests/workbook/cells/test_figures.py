@@ -40,7 +40,8 @@ DRAWINGS = {
 def test_a_figure_is_saved_as_png_and_svg_with_its_words(name: str, tmp_path: Path) -> None:
     DRAWINGS[name]().save(tmp_path)
     folder = tmp_path / "figures"
-    assert Image.open(folder / f"{name}.png").width > 1000
+    with Image.open(folder / f"{name}.png") as image:
+        assert image.width > 1000
     assert "<svg" in (folder / f"{name}.svg").read_text()
     words = json.loads((folder / f"{name}.json").read_text())
     assert words["name"] == name and len(words["alt"]) > 60 and len(words["caption"]) > 60

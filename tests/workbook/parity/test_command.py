@@ -44,7 +44,8 @@ def test_a_plot_appears_whole_beside_the_text(name, tmp_path, monkeypatch, capsy
     content = Path(name).read_bytes()
     assert content.startswith({"p.png": b"\x89PNG", "p.svg": b"<?xml", "p.pdf": b"%PDF"}[name])
     if name == "p.png":
-        assert (np.asarray(Image.open(name).convert("L")) < 128).mean() > 0.1
+        with Image.open(name) as image:
+            assert (np.asarray(image.convert("L")) < 128).mean() > 0.1
 
 
 def test_without_a_plot_nothing_that_draws_is_imported(tmp_path):
