@@ -13,8 +13,9 @@ Example:
     ```
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nanobrag_torch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nanobrag_torch.compat import Compat
@@ -52,32 +53,22 @@ __all__ = [
     "diagnose",
 ]
 
-#: Module of each public name.
-_HOMES = {
-    "Compat": "compat",
-    "BeamConfig": "config",
-    "CrystalConfig": "config",
-    "CrystalShape": "config",
-    "DetectorConfig": "config",
-    "DetectorConvention": "config",
-    "DetectorPivot": "config",
-    "NoiseConfig": "config",
-    "GradientReport": "doctor",
-    "diagnose": "doctor",
-    "Crystal": "models",
-    "Detector": "models",
-    "Scenario": "scenario",
-    "Simulator": "simulator",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(__all__)}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Compat": "nanobrag_torch.compat:Compat",
+        "BeamConfig": "nanobrag_torch.config:BeamConfig",
+        "CrystalConfig": "nanobrag_torch.config:CrystalConfig",
+        "CrystalShape": "nanobrag_torch.config:CrystalShape",
+        "DetectorConfig": "nanobrag_torch.config:DetectorConfig",
+        "DetectorConvention": "nanobrag_torch.config:DetectorConvention",
+        "DetectorPivot": "nanobrag_torch.config:DetectorPivot",
+        "NoiseConfig": "nanobrag_torch.config:NoiseConfig",
+        "GradientReport": "nanobrag_torch.doctor:GradientReport",
+        "diagnose": "nanobrag_torch.doctor:diagnose",
+        "Crystal": "nanobrag_torch.models:Crystal",
+        "Detector": "nanobrag_torch.models:Detector",
+        "Scenario": "nanobrag_torch.scenario:Scenario",
+        "Simulator": "nanobrag_torch.simulator:Simulator",
+    },
+)

@@ -3,8 +3,9 @@
 Names are imported when they are first used: reading a report (:mod:`nanobrag_torch.doctor.report`) needs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nanobrag_torch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nanobrag_torch.doctor.diagnosis import diagnose
@@ -28,28 +29,18 @@ __all__ = [
     "sensitivities",
 ]
 
-#: Module of each public name.
-_HOMES = {
-    "CODES": "doctor.rules",
-    "RULES": "doctor.rules",
-    "DoctorError": "doctor.subject",
-    "GradientReport": "doctor.report",
-    "GradientVerdict": "doctor.records",
-    "ParameterReport": "doctor.records",
-    "Scenario": "scenario",
-    "diagnose": "doctor.diagnosis",
-    "report_schema": "doctor.report",
-    "sensitivities": "doctor.measure",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"nanobrag_torch.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CODES": "nanobrag_torch.doctor.rules:CODES",
+        "RULES": "nanobrag_torch.doctor.rules:RULES",
+        "DoctorError": "nanobrag_torch.doctor.subject:DoctorError",
+        "GradientReport": "nanobrag_torch.doctor.report:GradientReport",
+        "GradientVerdict": "nanobrag_torch.doctor.records:GradientVerdict",
+        "ParameterReport": "nanobrag_torch.doctor.records:ParameterReport",
+        "Scenario": "nanobrag_torch.scenario:Scenario",
+        "diagnose": "nanobrag_torch.doctor.diagnosis:diagnose",
+        "report_schema": "nanobrag_torch.doctor.report:report_schema",
+        "sensitivities": "nanobrag_torch.doctor.measure:sensitivities",
+    },
+)

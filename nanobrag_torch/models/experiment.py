@@ -1,16 +1,7 @@
 """Established name of :mod:`nanobrag_torch.experiment`, which stands above the simulator; loaded when asked for."""
 
-from importlib import import_module
-from typing import Any
+from nanobrag_torch.lazy import lazy_names
 
 __all__ = ["BeamStageAParams", "CrystalStageAParams", "DetectorStageAParams", "ExperimentModel"]  # noqa: F822
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("nanobrag_torch.experiment"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, {name: f"nanobrag_torch.experiment:{name}" for name in __all__})

@@ -19,8 +19,9 @@ names                                                  what they are for
 =====================================================  =============================================================
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nanobrag_torch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells import diagnosis as diagnosis
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
     from nanobrag_torch.workbook.show.tables import Table as Table
 
-#: Public name -> where it lives, as "module" or "module:attribute" below this package.
+#: Public name to its home, below this package.
 _HOMES = {
     "Blocked": "errors:Blocked",
     "Caption": "records.run:Caption",
@@ -89,17 +90,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its home."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; public names: {', '.join(_HOMES)}")
-    module, _, attribute = _HOMES[name].partition(":")
-    found = import_module(f"{__name__}.{module}")
-    return getattr(found, attribute) if attribute else found
-
-
-def __dir__() -> list[str]:
-    """Names of this module, public ones included."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, {name: f"{__name__}.{home}" for name, home in _HOMES.items()})
