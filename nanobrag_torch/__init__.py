@@ -53,22 +53,24 @@ __all__ = [
     "diagnose",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "Compat": "nanobrag_torch.compat:Compat",
-        "BeamConfig": "nanobrag_torch.config:BeamConfig",
-        "CrystalConfig": "nanobrag_torch.config:CrystalConfig",
-        "CrystalShape": "nanobrag_torch.config:CrystalShape",
-        "DetectorConfig": "nanobrag_torch.config:DetectorConfig",
-        "DetectorConvention": "nanobrag_torch.config:DetectorConvention",
-        "DetectorPivot": "nanobrag_torch.config:DetectorPivot",
-        "NoiseConfig": "nanobrag_torch.config:NoiseConfig",
-        "GradientReport": "nanobrag_torch.doctor:GradientReport",
-        "diagnose": "nanobrag_torch.doctor:diagnose",
-        "Crystal": "nanobrag_torch.models:Crystal",
-        "Detector": "nanobrag_torch.models:Detector",
-        "Scenario": "nanobrag_torch.scenario:Scenario",
-        "Simulator": "nanobrag_torch.simulator:Simulator",
-    },
-)
+# A type checker sees the imports above, and tells of a name that is not among them.
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Compat": "nanobrag_torch.compat:Compat",
+            "BeamConfig": "nanobrag_torch.config:BeamConfig",
+            "CrystalConfig": "nanobrag_torch.config:CrystalConfig",
+            "CrystalShape": "nanobrag_torch.config:CrystalShape",
+            "DetectorConfig": "nanobrag_torch.config:DetectorConfig",
+            "DetectorConvention": "nanobrag_torch.config:DetectorConvention",
+            "DetectorPivot": "nanobrag_torch.config:DetectorPivot",
+            "NoiseConfig": "nanobrag_torch.config:NoiseConfig",
+            "GradientReport": "nanobrag_torch.doctor:GradientReport",
+            "diagnose": "nanobrag_torch.doctor:diagnose",
+            "Crystal": "nanobrag_torch.models:Crystal",
+            "Detector": "nanobrag_torch.models:Detector",
+            "Scenario": "nanobrag_torch.scenario:Scenario",
+            "Simulator": "nanobrag_torch.simulator:Simulator",
+        },
+    )

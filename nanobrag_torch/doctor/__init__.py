@@ -29,18 +29,20 @@ __all__ = [
     "sensitivities",
 ]
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "CODES": "nanobrag_torch.doctor.rules:CODES",
-        "RULES": "nanobrag_torch.doctor.rules:RULES",
-        "DoctorError": "nanobrag_torch.doctor.subject:DoctorError",
-        "GradientReport": "nanobrag_torch.doctor.report:GradientReport",
-        "GradientVerdict": "nanobrag_torch.doctor.records:GradientVerdict",
-        "ParameterReport": "nanobrag_torch.doctor.records:ParameterReport",
-        "Scenario": "nanobrag_torch.scenario:Scenario",
-        "diagnose": "nanobrag_torch.doctor.diagnosis:diagnose",
-        "report_schema": "nanobrag_torch.doctor.report:report_schema",
-        "sensitivities": "nanobrag_torch.doctor.measure:sensitivities",
-    },
-)
+# A type checker sees the imports above, and tells of a name that is not among them.
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "CODES": "nanobrag_torch.doctor.rules:CODES",
+            "RULES": "nanobrag_torch.doctor.rules:RULES",
+            "DoctorError": "nanobrag_torch.doctor.subject:DoctorError",
+            "GradientReport": "nanobrag_torch.doctor.report:GradientReport",
+            "GradientVerdict": "nanobrag_torch.doctor.records:GradientVerdict",
+            "ParameterReport": "nanobrag_torch.doctor.records:ParameterReport",
+            "Scenario": "nanobrag_torch.scenario:Scenario",
+            "diagnose": "nanobrag_torch.doctor.diagnosis:diagnose",
+            "report_schema": "nanobrag_torch.doctor.report:report_schema",
+            "sensitivities": "nanobrag_torch.doctor.measure:sensitivities",
+        },
+    )

@@ -9,6 +9,8 @@ import importlib
 import re
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -33,32 +35,38 @@ def investigation(name: str, module: str) -> ModuleType:
     folder = _folder(name, module)
     package = _package(name, folder)
     try:
-        return importlib.import_module(f"{package}.{module}")
-    except Exception as error:
+        # What is printed on the way must not end up in the output of a command that writes JSON.
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(f"{package}.{module}")
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{project.PLANS}/{name}/{module}.py cannot be imported: {import_failure(error, folder / module)}"
         ) from None
 
 
-def load_records(root: Path) -> list[str]:
+def load_records(root: Path, guard: Callable[[], AbstractContextManager[None]]) -> list[str]:
     """Register the records of every investigation of a project and of the package.
+
+    Args:
+        root: root of the project.
+        guard: context within which each is loaded; it takes back what was registered where that fails.
 
     Returns:
         What is wrong with those that cannot be loaded, one line each.
     """
     problems = []
-    folders = {folder.parent.name: folder for folder in _with_records(project.shipped())}
-    folders |= {folder.parent.name: folder for folder in _with_records(root)}
-    for name in sorted(folders):
+    for name in sorted({path.parent.name for base in (project.shipped(), root) for path in _with_records(base)}):
         try:
-            investigation(name, RECORDS)
+            with guard():
+                investigation(name, RECORDS)
         except InputError as error:
             problems.append(str(error))
     return problems
 
 
 def _with_records(base: Path) -> list[Path]:
-    return list((base / project.PLANS).glob(f"*/{RECORDS}.py"))
+    found = (base / project.PLANS).glob(f"*/{RECORDS}.py")
+    return [path for path in found if not path.parent.name.startswith(".")]
 
 
 def _folder(name: str, module: str) -> Path:
@@ -74,7 +82,7 @@ def _package(name: str, folder: Path) -> str:
     """Name of the package that stands for a folder; a folder of the same name elsewhere takes its place."""
     top = sys.modules.setdefault(_PACKAGE, ModuleType(_PACKAGE))
     top.__path__ = []
-    identifier = re.sub(r"\W", "_", name)
+    identifier = re.sub(r"[^A-Za-z0-9-]", lambda other: f"_{ord(other[0]):x}_", name).replace("-", "_")
     full = f"{_PACKAGE}.{identifier}"
     known = sys.modules.get(full)
     if known is None or list(known.__path__) != [str(folder)]:
@@ -86,7 +94,7 @@ def _package(name: str, folder: Path) -> str:
     return full
 
 
-def import_failure(error: Exception, file: Path | None = None) -> str:
+def import_failure(error: BaseException, file: Path | None = None) -> str:
     """Last line of the traceback of an import that failed, with the innermost place beside ``file`` in front."""
     if isinstance(error, SyntaxError) and error.filename:
         place: tuple[int | None, str] | None = (error.lineno, error.filename)

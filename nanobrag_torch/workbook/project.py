@@ -13,6 +13,8 @@ NOTEBOOKS, PLANS, REPORTS = "notebooks", "plans", "reports"
 FOLDERS = (NOTEBOOKS, PLANS, REPORTS)
 #: Where the results of notebooks go that a person runs; no reports, so neither ledger nor index reads them.
 LAB = "lab"
+#: Makes a folder a report.
+_MANIFEST = "manifest.json"
 #: The remedy wherever a project is needed.
 OFFER = "Change into a project, or make one here: nanobrag-workbook init"
 
@@ -20,17 +22,20 @@ OFFER = "Change into a project, or make one here: nanobrag-workbook init"
 def root(start: Path | None = None) -> Path:
     """Folder of the project at or above ``start`` (default: the working folder).
 
-    It is the nearest folder that has two of ``notebooks``, ``plans`` and ``reports``, or ``notebooks`` beside a
-    ``pyproject.toml``; else the one that holds the ``notebooks``, ``plans`` or ``reports`` in which ``start`` lies;
-    else ``start`` itself, which becomes a project with its first report.
+    It is the nearest folder that has two of ``notebooks``, ``reports`` and ``plans`` (with a plan in it), or
+    ``notebooks`` beside a ``pyproject.toml``; else the one that holds the ``notebooks``, ``plans`` or ``reports`` in
+    which ``start`` lies; else ``start`` itself, which becomes a project with its first report. What lies within a
+    report is no project: a report that somebody sent brings no code along.
     """
     start = (start or Path.cwd()).resolve()
-    above = (start, *start.parents)
+    above = [start, *start.parents]
+    reports = [place for place, folder in enumerate(above) if (folder / _MANIFEST).is_file()]
+    above = above[reports[-1] + 1 :] if reports else above
     for folder in above:
-        found = sum((folder / name).is_dir() for name in FOLDERS)
-        if found >= 2 or (found and (folder / "pyproject.toml").is_file() and (folder / NOTEBOOKS).is_dir()):
+        has = [(folder / NOTEBOOKS).is_dir(), (folder / REPORTS).is_dir(), any((folder / PLANS).glob("*.md"))]
+        if sum(has) >= 2 or (has[0] and (folder / "pyproject.toml").is_file()):
             return folder
-    return next((folder.parent for folder in above if folder.name in FOLDERS), start)
+    return next((folder.parent for folder in above if folder.name in FOLDERS), above[0] if reports else start)
 
 
 def shipped() -> Path:

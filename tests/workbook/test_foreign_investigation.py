@@ -145,3 +145,35 @@ def test_a_record_that_breaks_a_rule_is_named_with_file_and_rule(project: Path, 
         assert done.returncode == code, done.stderr
         assert "plans/pendulum/records.py cannot be imported" in done.stderr and "names no file" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("method", ["key_numbers", "headline"])
+def test_a_record_whose_method_fails_costs_neither_the_run_nor_the_next_command(
+    project: Path, tmp_path: Path, method: str
+) -> None:
+    for folder in ("plans", "notebooks"):
+        shutil.copytree(project / folder, tmp_path / folder)
+    failing = f"class Swing(Record):\n    def {method}(self):\n        raise KeyError('late')\n"
+    text = RECORDS.replace(f"def {method}", f"def other_{method}").replace("class Swing(Record):", failing)
+    (tmp_path / "plans" / "pendulum" / "records.py").write_text(text)
+    done = run(tmp_path, "run", "notebooks/trial/trial.ipynb")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    verified = run(tmp_path, "verify", "reports")
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_report_is_judged_by_the_records_that_can_read_it(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "plans" / "other").mkdir(parents=True)
+    other = RECORDS.replace("period: float", "length: float").replace("self.period", "self.length")
+    (tmp_path / "plans" / "other" / "records.py").write_text(other)
+    verified = run(tmp_path, "verify", str(reports(project)[0]))
+    assert verified.returncode == 0 and "swing.json: no record of that name is known here" in verified.stdout
+
+
+def test_nothing_is_exported_or_compared_into_a_report(project: Path) -> None:
+    report = reports(project)[0]
+    before = {path.name for path in report.iterdir()}
+    for words in (("export", "."), ("compare", ".", ".")):
+        done = run(report, *words)
+        assert done.returncode == 2 and "a file outside of reports" in done.stderr
+    assert {path.name for path in report.iterdir()} == before

@@ -61,6 +61,7 @@ def test_an_investigation_of_the_package_is_there_without_a_project(
         ("x = (\n", r"line 1 of model\.py: SyntaxError: "),
         ("from .helper import gone\n", r"line 1 of model\.py: ImportError: "),
         ("import json\njson.loads('{')\n", r"line 2 of model\.py: json\.decoder\.JSONDecodeError: "),
+        ("import sys\nsys.exit(0)\n", r"line 2 of model\.py: SystemExit: 0"),
         ("import no_such_package\n", r"ModuleNotFoundError: No module named 'no_such_package'"),
     ],
 )
@@ -100,3 +101,46 @@ def test_records_that_fail_are_told_and_the_others_are_loaded(plans: Path) -> No
 
 def test_an_error_from_elsewhere_has_no_place() -> None:
     assert import_failure(ValueError("late")) == "ValueError: late"
+
+
+def test_what_a_module_prints_does_not_spoil_the_output_of_a_command(
+    plans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(plans, "talking", records="print('hello')\n")
+    assert catalogue.problems(plans.parent) == ()
+    said = capsys.readouterr()
+    assert said.out == "" and "hello" in said.err
+
+
+def test_a_module_that_fails_halfway_leaves_no_record_behind(plans: Path) -> None:
+    text = "from nanobrag_torch.workbook import Record\n\n\nclass Half(Record):\n    file = 'half_way.json'\n\n\n"
+    write(plans, "half-way", records=text + "raise ValueError\n")
+    (problem,) = catalogue.problems(plans.parent)
+    assert "line 8 of records.py: ValueError" in problem and "half_way.json" not in catalogue.kinds()
+
+
+def test_a_hidden_folder_is_no_investigation(plans: Path) -> None:
+    write(plans, ".hidden", records="raise ValueError\n")
+    assert catalogue.problems(plans.parent) == ()
+
+
+def test_names_that_differ_in_punctuation_are_different_investigations(plans: Path) -> None:
+    names = ["same-name", "same_name", "same.name"]
+    for name in names:
+        write(plans, name, model=f"name = {name!r}\n")
+    modules = [investigation(name, "model") for name in names]
+    assert [module.name for module in modules] == names
+
+
+def test_investigations_may_share_a_file_name_and_each_file_is_of_the_kind_that_reads_it(plans: Path) -> None:
+    record = "from nanobrag_torch.workbook import Record\n\n\nclass Fit(Record):\n    file = 'shared_fit.json'\n\n"
+    for name, field in (("one-fit", "width"), ("two-fit", "height")):
+        write(plans, name, records=f"{record}    {field}: float\n")
+    assert catalogue.problems(plans.parent) == ()
+    file = plans / "shared_fit.json"
+    for text, field in (('{"width": 1}', "width"), ('{"height": 1}', "height")):
+        file.write_text(text)
+        kind = catalogue.kind_of(file)
+        assert kind is not None and set(kind.model_fields) == {field}
+    file.write_text('{"depth": 1}')
+    assert catalogue.kind_of(file) is None

@@ -9,19 +9,23 @@ from nanobrag_torch.workbook.errors import InputError
 
 
 def folders(base: Path, *names: str) -> Path:
+    """Folders below ``base``; each that is called plans holds one."""
     for name in names:
         (base / name).mkdir(parents=True, exist_ok=True)
+        if name.endswith("plans"):
+            (base / name / "one.md").touch()
     return base
 
 
 @pytest.mark.parametrize(
     ("there", "start", "expected"),
     [
-        (("p/notebooks", "p/plans/x"), "p/plans/x", "p"),
+        (("p/notebooks", "p/plans", "p/plans/x"), "p/plans/x", "p"),
         (("p/reports", "p/plans"), "p", "p"),
         (("p/notebooks/deep",), "p/notebooks/deep", "p"),
         (("p/reports/a/b",), "p/reports/a", "p"),
         (("p/elsewhere",), "p/elsewhere", "p/elsewhere"),
+        (("home/reports", "home/plans/x", "home/work"), "home/work", "home/work"),
         (("reports", "p/sub"), "p/sub", "p/sub"),
         (("p/plans", "p/reports", "p/sub/notebooks/a", "p/sub/plans"), "p/sub/notebooks/a", "p/sub"),
     ],
@@ -89,3 +93,12 @@ def test_a_path_is_shown_from_where_it_is_kept(tmp_path: Path) -> None:
     assert project.shown(tmp_path / "notebooks" / "a.ipynb", tmp_path) == "notebooks/a.ipynb"
     assert project.shown(project.shipped() / "plans" / "gradient-flow.md", tmp_path) == "plans/gradient-flow.md"
     assert project.shown(Path("/elsewhere/a.ipynb"), tmp_path) == "a.ipynb"
+
+
+def test_what_lies_within_a_report_is_no_project(tmp_path: Path) -> None:
+    report = folders(tmp_path, "notebooks", "reports/x/stamp/notebooks", "reports/x/stamp/plans") / "reports/x/stamp"
+    (report / "manifest.json").write_text("{}")
+    assert project.root(report) == project.root(report / "plans") == tmp_path
+    alone = folders(tmp_path / "mail", "sent/notebooks", "sent/plans") / "sent"
+    (alone / "manifest.json").write_text("{}")
+    assert project.root(alone) == tmp_path

@@ -42,5 +42,10 @@ def entry(function: Callable[..., None]) -> Callable[..., None]:
     part of the function's name, hence of the names of its files, so that no version meets those of another.
     """
     function.__qualname__ += "-" + FINGERPRINT
-    compiled: Callable[..., None] = njit(nogil=True, error_model="numpy", cache=True)(function)
+    compiled: Callable[..., None]
+    try:
+        compiled = njit(nogil=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:
+        # No folder that numba could write to, as in a container that is read-only: compiled anew in each process.
+        compiled = njit(nogil=True, error_model="numpy")(function)
     return compiled

@@ -1,6 +1,7 @@
 """The gradient doctor in a notebook: tables of what was found, and the verdict of the run."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -106,7 +107,10 @@ def conclude(report: GradientReport) -> Verdict:
     """The verdict of a run on one report."""
     verdict = report.verdict
     concerned = [p.label for p in report.parameters if p.verdict.title == verdict.title]
+    counts = Counter(p.verdict.code for p in report.parameters)
     counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}"
+    if len(counts) > 1:
+        counted += f". All: {', '.join(f'{count} {code}' for code, count in counts.most_common())}"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)
     return Verdict(
         code=verdict.code,

@@ -37,7 +37,7 @@ def _module(name: str, place: str, allowed: str) -> Any:
         raise InputError.of("doctor", "model", name, allowed, f"There is no file {place}.")
     try:
         return importlib.import_module(place) if file is None else _loaded(file)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError.of("doctor", "model", name, allowed, f"{place}: {import_failure(error, file)}.") from None
 
 

@@ -14,8 +14,18 @@ from nanobrag_torch.workbook.errors import Blocked, InputError
 
 BAD_INPUT = 2
 BLOCKED = 3
+_KEPT = (
+    "Nothing is concluded; what was taken so far is kept, and a later run finishes it as interrupted. Make room, or "
+    "give another place with --reports."
+)
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.command()(init.init)
 app.command()(run.run)
 app.command()(doctor.doctor)
@@ -46,8 +56,6 @@ def run_command(arguments: list[str]) -> None:
         raise SystemExit(BLOCKED) from None
     except OSError as error:
         what = f"{error.strerror or error}" + (f" ({Path(str(error.filename)).name})" if error.filename else "")
-        complain(
-            f"nanobrag-workbook: {what}. Nothing is concluded; what was taken so far is kept, and a later run finishes "
-            "it as interrupted. Make room, or give another place with --reports."
-        )
+        took = {"run", "triage", "doctor"} & set(arguments)
+        complain(f"nanobrag-workbook: {what}. {_KEPT if took else 'Check that place, and try again.'}")
         raise SystemExit(BLOCKED) from None

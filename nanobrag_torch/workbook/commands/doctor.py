@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.commands.options import Reports
+from nanobrag_torch.workbook.errors import InputError
 
 NOTEBOOK = "doctor/scenario"
+#: Columns of a terminal that take the whole table.
+WIDE = 110
 #: Colours of a terminal by how much a verdict matters.
 COLOURS = {"healthy": "green", "explained": "blue", "warning": "yellow", "fault": "red", "unexamined": "dim"}
 
@@ -24,9 +28,13 @@ def doctor(
     from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.running.run import RunRequest, run
 
-    read_scenario(scenario.resolve())
+    given = scenario if scenario.exists() else project.find(scenario.as_posix())
+    if not given.is_file():
+        remedy = "One to start from: nanobrag-workbook notebooks copy doctor/scenario"
+        raise InputError.of("doctor", "file", str(scenario), "a JSON file of a scenario", remedy)
+    read_scenario(given.resolve())
     where, tell = begin(reports)
-    place = Path(os.path.relpath(scenario.resolve(), where.root)).as_posix()
+    place = scenario.as_posix() if given != scenario else Path(os.path.relpath(given.resolve(), where.root)).as_posix()
     parameters = (("scenario_file", place), ("seconds", str(seconds)))
     folder, verdict = run(RunRequest(notebook=NOTEBOOK, parameters=parameters, reports=reports), tell)
     found = folder / FILE
@@ -47,8 +55,11 @@ def print_report(text: str) -> None:
     report = GradientReport.from_json(text)
     shown = verdicts(report, digits=6)
     table = Table(title=shown.caption, title_justify="left")
-    for column in shown.columns:
-        table.add_column(column, no_wrap=column != shown.columns[-1])
+    console = Console(stderr=True)
+    # On a narrow terminal the verdict in words is worth more than the value and the cancellation.
+    kept = [i for i, column in enumerate(shown.columns) if console.width >= WIDE or column not in ("value", "κ")]
+    for i in kept:
+        table.add_column(shown.columns[i], no_wrap=i != len(shown.columns) - 1)
     for row, parameter in zip(shown.rows, report.parameters, strict=True):
-        table.add_row(*(Text(cell) for cell in row), style=COLOURS[parameter.verdict.severity])
-    Console(stderr=True).print(table)
+        table.add_row(*(Text(row[i]) for i in kept), style=COLOURS[parameter.verdict.severity])
+    console.print(table)

@@ -1,5 +1,7 @@
 """``nanobrag-workbook init``: a project with an investigation of the user's own, which runs as it stands."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +16,20 @@ PLACEHOLDER = "first-look"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where the project goes; it is made where it is not there.")] = Path(),
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where the project goes (default: this project, or else this folder).")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the investigation, such as spot-width.")] = PLACEHOLDER,
 ) -> None:
     """Begin a project: plan, brief, notebook, records, a small model and its test, to be replaced by one's own."""
-    from nanobrag_torch.workbook.commands.plan import check_name
+    from nanobrag_torch.workbook.commands.plan import check_folders, check_name
     from nanobrag_torch.workbook.commands.terminal import from_here
 
     check_name("init", name)
-    target = folder.absolute()
+    target = folder.absolute() if folder else project.root()
     content = {target / _named(path.relative_to(SCAFFOLD).as_posix(), name): path for path in _scaffold()}
-    there = sorted(path.relative_to(target).as_posix() for path in content if path.exists())
+    there = sorted(path.relative_to(target).as_posix() for path in content if os.path.lexists(path))
+    check_folders("init", target, content)
     if there:
         allowed = f"a name whose files are not there yet; these are: {', '.join(there)}"
         raise InputError.of(
@@ -35,7 +40,7 @@ def init(
         files.write(path, _named(source.read_text(encoding="utf-8"), name))
         typer.echo(from_here(path))
     (target / project.REPORTS).mkdir(exist_ok=True)
-    where = "" if target == Path.cwd() else f"cd {from_here(target)} && "
+    where = "" if target == Path.cwd().resolve() or folder is None else f"cd {shlex.quote(from_here(target))} && "
     typer.echo(f"\nRun it:  {where}nanobrag-workbook plan run {name}")
 
 

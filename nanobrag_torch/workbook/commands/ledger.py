@@ -40,7 +40,8 @@ def ledger(
     given = {Form.TABLE: _print, Form.JSON: _json, Form.CSV: _csv}
     given[form](found)
     for contradiction in found.contradictions:
-        complain(f"contradiction ({contradiction.kind}) {', '.join(contradiction.places)}: {contradiction.what}")
+        where_it_is = f" {', '.join(contradiction.places)}" if contradiction.places else ""
+        complain(f"contradiction ({contradiction.kind}){where_it_is}: {contradiction.what}")
     raise typer.Exit(1 if found.contradictions else 0)
 
 
@@ -79,7 +80,8 @@ def _print(found: "Ledger") -> None:
 
     table = Table()
     for column in ("initiative", "phase", "stamp", "status", "what was found", "key numbers"):
-        table.add_column(column, overflow="fold")
+        # A stamp is what people copy, so it is not broken.
+        table.add_column(column, overflow="fold", no_wrap=column == "stamp")
     for row in found.rows:
         numbers = [f"{name} {number(value, 6)}" for name, value in list(row.numbers.items())[:_SHOWN]]
         cells = (row.initiative, row.phase, row.stamp, row.status, row.title, "\n".join(numbers))

@@ -45,6 +45,8 @@ def copy(
 
     root = project.root()
     source = project.notebook(name, root)
+    if target is not None and (target.is_dir() or target.suffix != ".ipynb"):
+        target = target / source.name
     own = target or root / project.NOTEBOOKS / f"{source.parent.name}/{source.name}"
     beside = [path for path in sorted(source.parent.iterdir()) if path.suffix in (".py", ".json")] if not target else []
     for path, place in [(source, own), *((path, own.parent / path.name) for path in beside)]:
@@ -72,9 +74,11 @@ def _described(path: Path) -> dict[str, Any]:
         prose = next(_source(cell) for cell in cells if cell["cell_type"] == "markdown")
         tagged = (cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", ()))
         lines = [line for line in _source(next(tagged)).splitlines() if line.strip() and not line.startswith("#")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        question = next(line for line in prose.splitlines() if line.strip()).lstrip("# ")
+        json.dumps([question, lines], ensure_ascii=False).encode()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
         return {"question": "cannot be read as a notebook with a title and a parameters cell", "parameters": []}
-    return {"question": prose.strip().splitlines()[0].lstrip("# "), "parameters": lines}
+    return {"question": question, "parameters": lines}
 
 
 def _source(cell: dict[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """``nanobrag-workbook plan``: run a plan, show how far it is, begin a new one, take one that comes with the package."""
 
+import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,8 @@ from nanobrag_torch.workbook.commands.options import Reports, Stamp, places
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
+
+_LONGEST_NAME = 60
 
 Name = Annotated[str, typer.Argument(help="The name of a plan: plans/NAME.md.")]
 
@@ -115,7 +119,8 @@ def copy(name: Name) -> None:
     if name not in known:
         raise InputError.of("plan copy", "name", name, ", ".join(known), "Name one of them.")
     parts = (f"{project.PLANS}/{name}.md", f"{project.PLANS}/{name}", f"{project.NOTEBOOKS}/{name.replace('-', '_')}")
-    there = [part for part in parts if (root / part).exists()]
+    there = [part for part in parts if os.path.lexists(root / part)]
+    check_folders("plan copy", root, [root / part for part in parts])
     if there:
         raise InputError.of("plan copy", "name", name, f"a project without {', '.join(there)}", "Nothing was copied.")
     for part in parts:
@@ -129,6 +134,17 @@ def copy(name: Name) -> None:
 
 
 def check_name(owner: str, name: str) -> None:
-    """Raise ``InputError`` unless ``name`` can be that of a plan: small letters, digits and hyphens."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+    """Raise ``InputError`` unless ``name`` can be that of a plan: small letters, digits and hyphens, and not "lab"."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > _LONGEST_NAME or name == project.LAB:
         raise InputError.of(owner, "name", name, "a new name such as gradient-flow", "Choose another name.")
+
+
+def check_folders(owner: str, base: Path, paths: Iterable[Path]) -> None:
+    """Raise ``InputError`` where something else than a folder stands in the way of a file that is to be written."""
+    for path in paths:
+        for folder in path.parents:
+            if not folder.is_relative_to(base):
+                break
+            if os.path.lexists(folder) and not folder.is_dir():
+                remedy = "It is a file, or a link that leads nowhere; nothing was written."
+                raise InputError.of(owner, "folder", str(folder), "a folder, or nothing yet", remedy)

@@ -1,11 +1,13 @@
 """``nanobrag-workbook run``: a brief or a notebook becomes a report."""
 
+import os
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.commands.options import Reports, Stamp
 from nanobrag_torch.workbook.errors import InputError
 
@@ -43,7 +45,8 @@ def run(
     from nanobrag_torch.workbook.running.run import run as run_request
 
     allowed = limits.of_user(notebook_timeout, memory)
-    request = RunRequest(brief, notebook, pairs(parameter or []), reports, stamp, timeout, allowed)
+    given = tuple((name, from_root(value)) for name, value in pairs(parameter or []))
+    request = RunRequest(brief, notebook, given, reports, stamp, timeout, allowed)
     _, tell = begin(reports)
     folder, verdict = run_request(request, tell)
     if open_page:
@@ -67,6 +70,18 @@ def joined(arguments: list[str]) -> list[str]:
             value = None if "=" in name else next(rest, None)
             words.append(name if value is None else f"{name}={value}")
     return words
+
+
+def from_root(value: str) -> str:
+    """Value of a parameter that names a file of the working folder, as it is named from the root of the project.
+
+    Notebooks run at the root; "model.py:loss" typed in a folder below it means the file that is there.
+    """
+    root, here = project.root(), Path.cwd().resolve()
+    path, colon, rest = value.partition(":")
+    if here == root or not path or not (here / path).is_file():
+        return value
+    return Path(os.path.relpath(here / path, root)).as_posix() + colon + rest
 
 
 def pairs(parameters: list[str]) -> tuple[tuple[str, str], ...]:

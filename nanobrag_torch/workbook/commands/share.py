@@ -18,7 +18,7 @@ def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or
 
     failed = False
     for problem in catalogue.problems(project.root()):
-        complain(f"{problem}. Records of that investigation are not read.")
+        complain(f"{problem.rstrip('.')}. Records of that investigation are not read.")
     for folder in verification.folders(path):
         problems = verification.verify(folder)
         failed = failed or bool(problems)
@@ -56,8 +56,7 @@ def compare(
     for other in (*found.parameters, *found.environment):
         if not other.same:
             typer.echo(f"{other.name}: {other.first} | {other.second}")
-    if not output.absolute().parent.is_dir():
-        raise InputError.of("compare", "output", str(output), "a file in a folder that exists", "Make the folder.")
+    _check_output("compare", output)
     files.write(output, comparison.html(found))
     typer.echo(from_here(output.absolute()))
     raise typer.Exit(1 if found.different_numbers else 0)
@@ -74,4 +73,15 @@ def export(
 
     verification.folders(run)
     target = (output or Path(exports.name(run, ".zip"))).absolute()
+    _check_output("export", target)
     typer.echo(from_here(exports.export(run, target)))
+
+
+def _check_output(command: str, output: Path) -> None:
+    """Raise ``InputError`` where a file cannot go: in a folder that is not there, or within a report."""
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise InputError.of(command, "output", str(output), "a file in a folder that exists", "Make the folder.")
+    if any((each / "manifest.json").is_file() for each in (folder, *folder.parents)):
+        allowed = "a file outside of reports, which hold what their manifest lists and nothing else"
+        raise InputError.of(command, "output", str(output), allowed, "Give another place with --output.")

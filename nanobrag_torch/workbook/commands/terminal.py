@@ -56,6 +56,8 @@ def begin(reports: Path | None) -> tuple[Places, Tell]:
     from nanobrag_torch.workbook.running.publish import finish_orphans
 
     where, tell = places(reports), teller()
+    if where.root != Path.cwd().resolve():
+        tell("project", str(where.root))
     for name, outcome in finish_orphans(where.reports, where.root):
         tell("killed run", f"{name} {outcome}")
     return where, tell

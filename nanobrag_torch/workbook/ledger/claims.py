@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
 from nanobrag_torch.workbook.records import catalogue
@@ -13,6 +14,8 @@ from nanobrag_torch.workbook.report.archive import nested
 from nanobrag_torch.workbook.report.folder import SUMMARY
 
 _HEADLINE = re.compile(r"^\*\*.*\*\* \(status `(\w+)`, finding `(\w+)`\)$", re.MULTILINE)
+#: Codes of the doctor, which any investigation may conclude with.
+_OF_THE_DOCTOR = re.compile(r"[A-Z]\d{1,2}|healthy")
 _NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
 
 
@@ -37,14 +40,23 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
     """Fault of a finding that the key numbers, nested by record, do not bear out."""
-    claims = [Expression.parse(claim, f"finding {code}") for claim in catalogue.claims(code)]
-    if not claims:
+    claims = []
+    for text in catalogue.claims(code):
+        try:
+            claims.append(Expression.parse(text, f"finding {code}"))
+        except InputError as error:
+            yield str(error)
+    # Another investigation may have a finding of that name, about records that this run does not have.
+    concerned = [claim for claim in claims if claim.records & numbers.keys()]
+    if not concerned and not _OF_THE_DOCTOR.fullmatch(code):
+        concerned = claims
+    if not concerned:
         return
-    claim = next((claim for claim in claims if claim.records <= numbers.keys()), claims[0])
+    claim = next((claim for claim in concerned if claim.records <= numbers.keys()), concerned[0])
     try:
         borne_out = claim.evaluate(numbers)
     except CannotEvaluate as error:
-        yield f"the finding {code} needs {claim.text}: {error}"
+        yield f"the finding {code} needs {claim.text}, of key numbers: {error}"
         return
     if not borne_out.holds:
         seen = ", ".join(f"{name} = {number(value)}" for name, value in borne_out.seen.items())

@@ -79,7 +79,7 @@ class Books:
     def __init__(self, reports: Path, root: Path) -> None:
         self.root = root
         self.runs = scan(reports)
-        self.plans, self.problems = plan_header.read_all(root)
+        self.plans, self.problems = plan_header.read_all(root, reports)
         by_initiative: dict[str, list[Run]] = {}
         for run in self.runs:
             by_initiative.setdefault(run.initiative, []).append(run)

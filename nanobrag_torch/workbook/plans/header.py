@@ -111,6 +111,8 @@ class Header(_HeaderPart):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Header":
+        if self.initiative == project.LAB:
+            raise ValueError(f"another name than {project.LAB!r}, where notebooks that people run leave results")
         ids = [phase.id for phase in self.phases]
         if ids != sorted(set(ids)):
             raise ValueError(f"phases in the order of their ids, each once; got {', '.join(ids)}")
@@ -180,16 +182,30 @@ def read(name: str, root: Path) -> Plan:
         return parse(known[name].read_text(encoding="utf-8"), f"{project.PLANS}/{name}.md")
     except UnicodeDecodeError:
         raise InputError.of("plan", "file", f"{name}.md", "UTF-8 text", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise InputError.of("plan", "file", f"{name}.md", "a readable text file", f"{error.strerror}.") from None
 
 
-def read_all(root: Path) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """Read the plans of the project, without those of the package: the plans, and the faults of unreadable ones."""
+def read_all(root: Path, reports: Path | None = None) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """Read the plans of the project, and those of the package that have run here.
+
+    Args:
+        root: root of the project.
+        reports: folder of the reports; a plan of the package counts where its initiative has a folder there.
+
+    Returns:
+        The plans, and the faults of those that cannot be read.
+    """
     plans, problems = [], []
-    for path in sorted((root / project.PLANS).glob("*.md")):
+    for name, path in project.plans(root).items():
         try:
-            plans.append(read(path.stem, root))
+            plan = read(name, root)
         except InputError as error:
             problems.append(str(error))
+            continue
+        own = path.is_relative_to(root / project.PLANS)
+        if own or (reports is not None and (reports / plan.header.initiative).is_dir()):
+            plans.append(plan)
     return tuple(plans), tuple(problems)
 
 

@@ -83,7 +83,7 @@ def records(folder: Path) -> dict[str, Any]:
             continue
         try:
             found[path.stem] = json.loads(path.read_bytes())
-        except ValueError:
+        except (OSError, ValueError, RecursionError):
             continue
     return found
 

@@ -6,6 +6,9 @@ numbers, ledger, schemas. A new kind of record therefore touches no table.
 
 import json
 import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +23,7 @@ GRADIENT = ".gradient."
 #: Key in the JSON of a record that was saved under another name than its own: the kind of record that it is.
 KIND = "record"
 
-_BY_FILE: dict[str, type["Record"]] = {}
+_BY_FILE: dict[str, list[type["Record"]]] = {}
 _BORNE_OUT_BY: dict[str, list[str]] = {}
 
 
@@ -82,6 +85,8 @@ class Record(Part):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if KIND in cls.model_fields:
+            raise RegistrationError(f"{cls.__name__}: {KIND!r} names the kind of a record, and can be no field")
         if "file" not in cls.__dict__:
             raise RegistrationError(f"{cls.__name__} names no file: add file = 'name.json' to the class")
         cls.register_as(cls.file, borne_out_by=cls.__dict__.get("borne_out_by", {}))
@@ -97,17 +102,28 @@ class Record(Part):
         Raises:
             RegistrationError: a name belongs to another record, or does not end in .json.
         """
+        claims = borne_out_by or {}
+        for code, expression in claims.items():
+            if not isinstance(expression, str):
+                raise RegistrationError(f"{cls.__name__}: what bears {code} out is no expression: {expression!r}")
         for name in names:
-            known = _BY_FILE.get(name)
-            if known is not None and _home(known) != _home(cls):
-                raise RegistrationError(f"{cls.__name__}: the file {name!r} belongs to {_home(known)} already")
-            if not name.endswith(".json") or "/" in name:
-                raise RegistrationError(f"{cls.__name__}: the file {name!r} is not a name that ends in .json")
-        _BY_FILE.update(dict.fromkeys(names, cls))
-        for code, expression in (borne_out_by or {}).items():
-            known_claims = _BORNE_OUT_BY.setdefault(code, [])
-            if expression not in known_claims:
-                known_claims.append(expression)
+            cls._check_name(name)
+        for name in names:
+            # Investigations may share a name: a file is of the kind that can read it.
+            _BY_FILE[name] = [*(kind for kind in _BY_FILE.get(name, []) if _home(kind) != _home(cls)), cls]
+        for code, expression in claims.items():
+            known = _BORNE_OUT_BY.setdefault(code, [])
+            if expression not in known:
+                known.append(expression)
+
+    @classmethod
+    def _check_name(cls, name: Any) -> None:
+        """Raise ``RegistrationError`` where files of that name cannot be of this kind."""
+        if not isinstance(name, str) or not re.fullmatch(r"\.?[A-Za-z_]\w*\.json", name):
+            raise RegistrationError(f"{cls.__name__}: the file {name!r} is not a word that ends in .json")
+        others = [kind for kind in _BY_FILE.get(name, []) if _home(kind) != _home(cls)]
+        if any(_owner(kind) in (_OURS, _owner(cls)) for kind in others):
+            raise RegistrationError(f"{cls.__name__}: the file {name!r} belongs to {_home(others[0])} already")
 
     @model_validator(mode="before")
     @classmethod
@@ -120,7 +136,7 @@ class Record(Part):
     def save(self, folder: Path, name: str = "") -> None:
         """Write the record into ``folder``, under its own file name unless another is given."""
         text = self.to_json()
-        if name and name != self.file and _BY_FILE.get(name) is not type(self):
+        if name and name != self.file and type(self) not in _BY_FILE.get(name, ()):
             text = labelled(text, self.file)
         files.write(folder / (name or self.file), text)
 
@@ -143,14 +159,44 @@ def labelled(text: str, file: str) -> str:
     return json.dumps({KIND: file.removesuffix(".json"), **json.loads(text)}, indent=2, ensure_ascii=False)
 
 
-def registered() -> dict[str, type[Record]]:
-    """Every kind of record that has been imported, by the names of its files."""
-    return dict(_BY_FILE)
+def registered() -> dict[str, tuple[type[Record], ...]]:
+    """Kinds of record that have been imported, by the names of their files."""
+    return {name: tuple(kinds) for name, kinds in _BY_FILE.items()}
+
+
+def is_ours(kind: type[Record]) -> bool:
+    """True for a kind of record that the package declares, and no investigation."""
+    return _owner(kind) == _OURS
+
+
+@contextmanager
+def registering() -> Iterator[None]:
+    """Take back what was registered within, where it ends in an error."""
+    files_before = {name: list(kinds) for name, kinds in _BY_FILE.items()}
+    claims_before = {code: list(found) for code, found in _BORNE_OUT_BY.items()}
+    try:
+        yield
+    except BaseException:
+        _BY_FILE.clear()
+        _BY_FILE.update(files_before)
+        _BORNE_OUT_BY.clear()
+        _BORNE_OUT_BY.update(claims_before)
+        raise
 
 
 def claims(code: str) -> tuple[str, ...]:
     """Expressions over key numbers that a verdict with this code needs, of every record that has been imported."""
     return tuple(_BORNE_OUT_BY.get(code, ()))
+
+
+#: Package of the records that are not those of an investigation.
+_OURS = __name__.partition(".")[0]
+
+
+def _owner(kind: type[Record]) -> str:
+    """Package of a record, or the investigation that it belongs to."""
+    top, *rest = kind.__module__.split(".")
+    return top if top == _OURS or not rest else f"{top}.{rest[0]}"
 
 
 def _home(kind: type[Record]) -> str:

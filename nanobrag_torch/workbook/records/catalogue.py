@@ -13,9 +13,8 @@ _OURS = (benchmark, diagnosis, evidence, parity, run, triage)
 
 
 def kinds() -> dict[str, type[Record]]:
-    """Every kind of record by the names of its files."""
-    problems(project.root())
-    return base.registered()
+    """Kind of record by the name of its file; where investigations share a name, the first that was loaded."""
+    return {name: found[0] for name, found in _registered().items()}
 
 
 def claims(code: str) -> tuple[str, ...]:
@@ -27,17 +26,38 @@ def claims(code: str) -> tuple[str, ...]:
 @cache
 def problems(root: Path) -> tuple[str, ...]:
     """Register the records of the investigations of a project; faults of those that cannot be are returned in words."""
-    return tuple(investigations.load_records(root))
+    return tuple(investigations.load_records(root, base.registering))
 
 
 def kind_of(file: Path) -> type[Record] | None:
-    """Kind of record in a file of a report, by its name or the kind that it states; None for any other JSON."""
-    known = kinds()
-    if file.name in known or file.suffix != ".json":
-        return known.get(file.name)
+    """Kind of record that a file of a report holds, by its name or by what it says itself; None for any other JSON.
+
+    Of the kinds that investigations have declared under one name, it is the one that can read the file: a report that
+    came from elsewhere may have records that are not declared here.
+    """
+    known = _registered()
+    candidates = known.get(file.name, ())
+    if not candidates and file.suffix == ".json":
+        try:
+            data = json.loads(file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        kind = data.get(KIND) if isinstance(data, dict) else None
+        candidates = known.get(f"{kind}.json", ()) if isinstance(kind, str) else ()
+    if not candidates or base.is_ours(candidates[0]):
+        return candidates[0] if candidates else None
+    return next((kind for kind in candidates if _reads(kind, file)), None)
+
+
+def _reads(kind: type[Record], file: Path) -> bool:
     try:
-        data = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    kind = data.get(KIND) if isinstance(data, dict) else None
-    return known.get(f"{kind}.json") if isinstance(kind, str) else None
+        kind.model_validate_json(file.read_bytes())
+    except Exception:
+        # A validator of an investigation may raise anything.
+        return False
+    return True
+
+
+def _registered() -> dict[str, tuple[type[Record], ...]]:
+    problems(project.root())
+    return base.registered()

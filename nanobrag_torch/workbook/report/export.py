@@ -17,7 +17,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def name(folder: Path, suffix: str) -> str:
     """Name of the exported file of a report."""
     run = read(folder.resolve())
-    return f"{run.initiative}_{run.phase}_{run.stamp}{suffix}"
+    said = run.manifest or run
+    return f"{said.initiative}_{said.phase}_{said.stamp}{suffix}"
 
 
 def export(folder: Path, target: Path) -> Path:

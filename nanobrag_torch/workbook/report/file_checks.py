@@ -48,7 +48,7 @@ def _text(content: bytes) -> None:
 
 
 #: Errors of the readers over a file that is not what its name says; Pillow's and fastjsonschema's are among them.
-_UNREADABLE = (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError)
+_UNREADABLE = (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError, ArithmeticError)
 
 #: Reader of a file by its suffix; what has another may hold anything, as a log holds whatever was printed.
 READERS: dict[str, Callable[[bytes], None]] = {

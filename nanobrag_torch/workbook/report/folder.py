@@ -122,7 +122,7 @@ class Report:
         """A record back from its file; None where it is not there or was left damaged by a killed run."""
         try:
             return kind.model_validate_json((self.folder / (name or kind.file)).read_text())
-        except (FileNotFoundError, ValidationError):
+        except (OSError, ValidationError, UnicodeDecodeError):
             return None
 
     def set_aside_damaged(self) -> None:
@@ -177,11 +177,16 @@ def _new_lab_folder(lab: Path) -> Path:
     # JupyterLab names the session after the notebook; papermill and nbconvert have it among their words.
     known = (os.environ.get("JPY_SESSION_NAME", ""), *words_of_parent())
     name = next((Path(path).stem for path in known if path.endswith(".ipynb")), "notebook")
-    name, stamp = re.sub(r"[^\w.-]", "_", name).strip(".") or "notebook", new_stamp()
+    name, stamp = re.sub(r"[^\w.-]", "_", name).strip(".")[:100] or "notebook", new_stamp()
+    try:
+        (lab / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = f"{error.strerror}: check the folder, which may be a link that leads nowhere."
+        raise InputError.of("report", "folder", str(lab / name), "a folder that can be written", remedy) from None
     for number in itertools.count(1):
         folder = lab / name / (stamp if number == 1 else f"{stamp}-{number}")
         with suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir()
             break
     return folder
 
@@ -233,9 +238,18 @@ def key_numbers(folder: Path) -> dict[str, KeyNumber]:
     """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
     numbers = {}
     for name, record in records(folder).items():
-        for number, value in record.key_numbers().items():
+        for number, value in numbers_of(record).items():
             numbers[f"{Path(name).stem}.{number}"] = value
     return numbers
+
+
+def numbers_of(record: Record) -> dict[str, KeyNumber]:
+    """Key numbers of a record; none where the record of an investigation fails to give them."""
+    try:
+        found = dict(record.key_numbers())
+    except Exception:
+        return {}
+    return found if all(isinstance(value, KeyNumber) for value in found.values()) else {}
 
 
 def records(folder: Path) -> dict[str, Record]:
@@ -246,7 +260,11 @@ def records(folder: Path) -> dict[str, Record]:
     found = {}
     for path in sorted(folder.glob("*.json")):
         kind = None if path.name in (Manifest.file, Owner.file) else kind_of(path)
-        record = Report(folder).read(kind, path.name) if kind else None
+        try:
+            record = Report(folder).read(kind, path.name) if kind else None
+        except Exception:
+            # A validator of an investigation may raise anything; its record is then as good as damaged.
+            record = None
         if record is not None:
             found[path.name] = record
     return found
@@ -258,7 +276,7 @@ def verify(folder: Path) -> list[str]:
         manifest = Manifest.model_validate_json((folder / Manifest.file).read_text())
     except FileNotFoundError:
         return [f"{Manifest.file} is missing"]
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
         return [f"{Manifest.file} cannot be read: {str(error).splitlines()[0]}"]
     found = files.checksums(folder, without=(Manifest.file,))
     problems = [f"{name} is missing" for name in manifest.files if name not in found]
@@ -280,6 +298,6 @@ def _readable(folder: Path, name: str) -> bool:
             json.loads(text)
         else:
             kind.model_validate_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

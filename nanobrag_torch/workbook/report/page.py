@@ -104,7 +104,7 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
         test=next((record for record in written if isinstance(record, TestRecord)), None),
         evidence=tuple(record for record in written if isinstance(record, Evidence)),
         environment=report.read(EnvironmentRecord),
-        key_numbers=tuple(line for record in written for line in record.headline()),
+        key_numbers=tuple(line for record in written for line in _headline(record)),
         numbers=key_numbers(report.folder),
         cells=cells,
         figures=tuple(output for cell in cells for output in cell.outputs if output.kind == "figure"),
@@ -121,6 +121,14 @@ def html(content: Content) -> str:
 def markdown(content: Content) -> str:
     """The summary of a report."""
     return render_markdown("summary.md.j2", c=content)
+
+
+def _headline(record: Record) -> tuple[tuple[str, str], ...]:
+    """Large numbers of a record; none where the record of an investigation fails to give them."""
+    try:
+        return tuple((str(name), str(value)) for name, value in record.headline())
+    except Exception:
+        return ()
 
 
 def _in_order(folder: Path) -> list[Record]:

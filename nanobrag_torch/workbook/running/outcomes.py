@@ -59,6 +59,10 @@ OBSTACLES = (
         "Remove the obstacle and run again.",
     ),
     Obstacle(
+        "raised", "InputError", "", "input_wrong", "blocked", "A parameter cannot be used as it stands",
+        "Correct it and run again.",
+    ),
+    Obstacle(
         "raised", "", "", "cell_raised", "failed", "A cell of the notebook raised an error",
         "The error stands below its cell; correct the cause and run again.",
     ),

@@ -35,7 +35,8 @@ _COMMENT = re.compile(
 )
 #: Errors that reading a file that is no notebook ends in, depending on how far it looks like one.
 _UNREADABLE = (
-    ValueError, TypeError, LookupError, AttributeError, OSError, nbformat.ValidationError, PapermillException,
+    ValueError, TypeError, LookupError, AttributeError, OSError, NameError, RecursionError, nbformat.ValidationError,
+    PapermillException,
 )  # fmt: skip
 _FORM = "name: type = value  # [unit] low .. high: what it is"
 

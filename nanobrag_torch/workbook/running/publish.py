@@ -37,7 +37,7 @@ def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
                 try:
                     end_noted(report.folder)
                     yield report.final.name, f"finished as {publish(report, verdict, root)}"
-                except (OSError, RuntimeError, ValueError) as error:
+                except Exception as error:
                     yield report.final.name, f"cannot be finished: {error}"
     except (Timeout, OSError):
         # Another process does it, or nothing can be written there; the run itself then complains of that.

@@ -164,7 +164,7 @@ def check_request(request: RunRequest) -> CheckedRun:
         owner=Owner(
             process=this_process(),
             started=now(),
-            initiative=place.initiative if place else notebook.resolve().parent.name,
+            initiative=place.initiative if place else _initiative_of(notebook),
             phase=place.phase if place else notebook.stem,
             stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
             title=planned.title if planned else _title(brief, notebook),
@@ -177,6 +177,15 @@ def check_request(request: RunRequest) -> CheckedRun:
             repository=repository.state(root),
         ),
     )
+
+
+def _initiative_of(notebook: Path) -> str:
+    """Initiative of a notebook that no plan or brief names: its folder."""
+    name = notebook.resolve().parent.name
+    if name == project.LAB:
+        allowed = f"another name than {project.LAB!r}, where notebooks that people run leave their results"
+        raise InputError.of("run", "folder of the notebook", name, allowed, "Move the notebook to another folder.")
+    return name
 
 
 def _notebook_of(brief: Brief, root: Path) -> Path:

@@ -46,8 +46,25 @@ def test_a_second_investigation_goes_beside_the_first_and_nothing_is_replaced(
     assert "plans/second.md" in capsys.readouterr().err and (tmp_path / "plans" / "second.md").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["../up", "Two Words", "", "a_b", "3d"])
+@pytest.mark.parametrize("name", ["../up", "Two Words", "", "a_b", "3d", "lab", "a" * 61])
 def test_a_name_that_no_plan_can_have_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert ended("init", "--name", name) == 2
     assert written(tmp_path) == set()
+
+
+def test_where_a_file_stands_in_the_way_of_a_folder_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plans").write_text("mine")
+    assert ended("init") == 2 and ended("plan", "copy", "gradient-flow") == 2
+    assert written(tmp_path) == {"plans"} and "nothing was written" in capsys.readouterr().err
+
+
+def test_within_a_project_a_new_investigation_goes_to_its_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ended("init") == 0
+    monkeypatch.chdir(tmp_path / "plans")
+    assert ended("init", "--name", "second") == 0
+    assert (tmp_path / "plans" / "second.md").is_file() and not (tmp_path / "plans" / "plans").exists()

@@ -30,11 +30,17 @@ def test_a_file_that_is_no_notebook_is_told_among_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notebooks").mkdir()
-    for name, text in (("broken", "{"), ("empty", '{"cells": []}'), ("list", "[]")):
+    for name, text in (
+        ("broken", "{"),
+        ("empty", '{"cells": []}'),
+        ("list", "[]"),
+        ("deep", "[" * 100_000),
+        ("blank", '{"cells": [{"cell_type": "markdown", "source": ""}]}'),
+    ):
         (tmp_path / "notebooks" / f"{name}.ipynb").write_text(text)
     assert ended("notebooks", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [listed[name]["parameters"] for name in ("broken", "empty", "list")] == [[], [], []]
+    assert [listed[name]["parameters"] for name in ("broken", "empty", "list", "deep", "blank")] == [[]] * 5
     assert listed["broken"]["path"] == "notebooks/broken.ipynb" and "cannot be read" in listed["broken"]["question"]
 
 
@@ -53,3 +59,6 @@ def test_a_copy_replaces_nothing_and_goes_where_it_is_sent(tmp_path: Path, capsy
     assert ended("notebooks", "copy", "doctor/scenario", str(target)) == 2
     assert target.read_text() == "mine" and "own.ipynb" in capsys.readouterr().err
     assert ended("notebooks", "copy", "no_such") == 2
+    for folder in ("deep", "new/"):
+        assert ended("notebooks", "copy", "doctor/scenario", folder) == 0
+        assert (tmp_path / folder / "scenario.ipynb").is_file()

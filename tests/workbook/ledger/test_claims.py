@@ -59,4 +59,6 @@ def test_a_finding_that_its_numbers_do_not_bear_out_is_told_with_the_numbers(tmp
 def test_a_finding_without_the_records_that_it_needs_is_told(tmp_path: Path) -> None:
     folder = finished(tmp_path / "reports", VERDICT.model_copy(update={"code": "option_accepted"}))
     (said,) = claims(folder)
-    assert said.startswith("the finding option_accepted needs options.accepted > 0: there is no record 'options'")
+    assert said.startswith(
+        "the finding option_accepted needs options.accepted > 0, of key numbers: there is no record 'options'"
+    )

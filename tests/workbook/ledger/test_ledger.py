@@ -170,10 +170,17 @@ def test_the_next_action_follows_the_plan(reports: Path, tmp_path: Path):
 
 
 def test_an_initiative_without_a_plan_has_the_remedy_of_its_last_run(reports: Path, tmp_path: Path):
-    finished(reports, VERDICT.model_copy(update={"remedy": "Old."}))
-    finished(reports, VERDICT.model_copy(update={"remedy": "Give it structure factors."}), stamp="20260115T090000Z")
+    finished(reports, VERDICT.model_copy(update={"remedy": "Old."}), initiative="unplanned")
+    later = VERDICT.model_copy(update={"remedy": "Give it structure factors."})
+    finished(reports, later, stamp="20260115T090000Z", initiative="unplanned")
     (only,) = ledger_of(tmp_path).next_actions
     assert (only.plan, only.action) == (None, "Give it structure factors.")
+
+
+def test_a_plan_of_the_package_that_ran_here_is_what_its_initiative_follows(reports: Path, tmp_path: Path):
+    finished(reports)
+    (only,) = ledger_of(tmp_path).next_actions
+    assert only.plan == "plans/gradient-flow.md" and "phase b1" in only.action
 
 
 def test_csv_has_a_column_for_every_number_and_no_formula(reports: Path, tmp_path: Path):
@@ -192,7 +199,7 @@ def test_json_has_rows_actions_and_contradictions(reports: Path, tmp_path: Path)
 
 def test_the_work_grows_with_the_number_of_runs_and_reads_two_files_of_each(reports: Path, tmp_path: Path, monkeypatch):
     for hour in range(12):
-        finished(reports, stamp=f"20260115T{hour:02d}0000Z")
+        finished(reports, stamp=f"20260115T{hour:02d}0000Z", initiative="unplanned")
     asked: list[str] = []
     for method in ("read_bytes", "read_text"):
         original = getattr(Path, method)
@@ -200,7 +207,8 @@ def test_the_work_grows_with_the_number_of_runs_and_reads_two_files_of_each(repo
             Path, method, lambda self, *a, original=original, **k: asked.append(self.name) or original(self, *a, **k)
         )
     assert len(ledger_of(tmp_path).rows) == 12
-    assert sorted(asked) == ["manifest.json"] * 12 + ["summary.md"] * 12
+    of_runs = sorted(name for name in asked if name != "gradient-flow.md")
+    assert of_runs == ["manifest.json"] * 12 + ["summary.md"] * 12
 
 
 def test_a_number_changed_behind_the_manifest_changes_nothing_in_the_ledger(reports: Path, tmp_path: Path):

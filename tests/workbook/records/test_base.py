@@ -65,10 +65,10 @@ def test_a_record_is_found_under_the_name_of_its_file() -> None:
 
         residual: float
 
-    assert base.registered()["fit_of_a_test.json"] is Fit
+    assert base.registered()["fit_of_a_test.json"] == (Fit,)
     assert base.claims("fitted") == ("fit_of_a_test.residual < 1",)
     Fit.register_as("fit_again.json")
-    assert base.registered()["fit_again.json"] is Fit
+    assert base.registered()["fit_again.json"] == (Fit,)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,11 @@ def test_a_record_is_found_under_the_name_of_its_file() -> None:
     [
         ({}, "names no file"),
         ({"file": "verdict.json"}, r"'verdict\.json' belongs to nanobrag_torch\.workbook\.records\.run\.Verdict"),
-        ({"file": "fit.txt"}, r"'fit\.txt' is not a name that ends in \.json"),
-        ({"file": "figures/fit.json"}, "is not a name"),
+        ({"file": "fit.txt"}, r"'fit\.txt' is not a word that ends in \.json"),
+        ({"file": "figures/fit.json"}, "is not a word"),
+        ({"file": "fit.one.json"}, "is not a word"),
+        ({"file": "own.json", "borne_out_by": {"found": 3}}, "is no expression"),
+        ({"file": "own.json", "record": "x", "__annotations__": {"record": str}}, "can be no field"),
     ],
 )
 def test_a_record_that_cannot_be_registered_is_refused(fields: dict[str, str], complaint: str) -> None:

@@ -128,6 +128,13 @@ def test_a_notebook_that_a_person_runs_gets_a_folder_of_its_own_each_time(
     assert folders == [lab / "20260115T080000Z", lab / "20260115T080000Z-2", lab / "20260115T080000Z-3"]
 
 
+def test_a_lab_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "reports").symlink_to("/nowhere/at/all")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="link that leads nowhere"):
+        Report.attach("")
+
+
 def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:
     report = working_report(tmp_path)
     assert report.read(EnvironmentRecord) is not None
