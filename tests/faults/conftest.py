@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from faults import trials
+from faults import tally, trials
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +23,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("attempt", [(number, dose) for number in range(dose)], ids=str)
         else:
             metafunc.parametrize("amount", [dose])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if len(table := tally.table()) > 1:
+        terminalreporter.section("faults")
+        for line in table:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture
