@@ -2,11 +2,15 @@
 
 ``"%d %d %d %d %d %d\\n\\f"`` with the bounds of h, k and l, then native doubles in C order. Each axis has one extra
 plane at its end, filled with zeros; it is written for the C program's sake and removed on reading.
+
+The C program reads any white space, or none, where newline and form feed stand, and other writers make use of that.
 """
 
 import math
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +18,22 @@ import torch
 from nanobrag_torch.io.files import read_bytes, replacing
 from nanobrag_torch.io.reflections import LARGEST_GRID, Metadata, box_metadata, checked_grid
 
-_HEADER = re.compile(rb"(-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10}) (-?\d{1,10})\n\f")
+_HEADER = re.compile(rb"\s*" + rb"\s+".join([rb"(-?\d{1,10})"] * 6) + rb"(?:[^\S\f]*\f|\s*)")
+#: What a dump begins with: zero bytes, which no text holds, come soon after its header.
+SIGN = re.compile(rb"\A\s*+-?\d++(?:\s++-?\d++){5}(?:\n\f|[^\0]*+\0)")
 _REMEDY = "Delete the dump and read the text file again."
 
 
-def write_fdump(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike[str]) -> None:
+def write_fdump(F_grid: torch.Tensor, metadata: Mapping[str, Any], filepath: str | os.PathLike[str]) -> None:
     """Write a grid (h_range, k_range, l_range) of amplitudes as the C program does.
 
+    ``metadata`` needs the bounds ``h_min`` ... ``l_max``, integers of any type; they come back as they were given.
     Raises ``ValueError`` where grid and metadata disagree, ``OSError`` where the file cannot be written.
     """
-    grid = checked_grid(F_grid, metadata, filepath)
+    grid, whole = checked_grid(F_grid, metadata, filepath)
     padded = np.zeros([length + 1 for length in grid.shape])
     padded[:-1, :-1, :-1] = grid
-    bounds = " ".join(str(metadata[f"{axis}_{end}"]) for axis in "hkl" for end in ("min", "max"))
+    bounds = " ".join(str(whole[f"{axis}_{end}"]) for axis in "hkl" for end in ("min", "max"))
     with replacing(filepath) as part, part.open("wb") as file:
         file.write(f"{bounds}\n\f".encode())
         padded.tofile(file)
@@ -37,8 +44,8 @@ def read_fdump(
 ) -> tuple[torch.Tensor, Metadata]:
     """Read the dump of an earlier run, of the C program or of this one.
 
-    The data begin right after one newline and one form feed: the C program would also skip leading data bytes that look
-    like white space and misread the table [B40].
+    The data begin right after the form feed: the C program would also skip leading data bytes that look like white
+    space and misread the table [B40]. A header without a form feed ends where C ends it. The length is checked.
 
     Args:
         filepath: File to read.

@@ -3,9 +3,10 @@
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,17 +93,17 @@ def parse_hkl(
     return grid, metadata
 
 
-def write_hkl_file(F_grid: torch.Tensor, metadata: Metadata, filepath: str | os.PathLike[str]) -> None:
+def write_hkl_file(F_grid: torch.Tensor, metadata: Mapping[str, Any], filepath: str | os.PathLike[str]) -> None:
     """Write the entries of a grid (h_range, k_range, l_range) that are not zero as ``h k l F``, as the C program reads.
 
     Amplitudes keep every digit of their precision. Raises ``ValueError`` where grid and metadata disagree or nothing
     is left to write, ``OSError`` where the file cannot be written.
     """
-    grid = checked_grid(F_grid, metadata, filepath)
+    grid, whole = checked_grid(F_grid, metadata, filepath)
     places = np.argwhere(grid != 0)
     if len(places) == 0:
         raise ValueError(f"{filepath}: every amplitude is zero. Give a grid with reflections.")
-    low = [metadata[key] for key in ("h_min", "k_min", "l_min")]
+    low = [whole[key] for key in ("h_min", "k_min", "l_min")]
     digits = np.finfo(grid.dtype).precision + 3
     table = np.column_stack([places + low, grid[tuple(places.T)].astype(np.float64)])
     with replacing(filepath) as part:

@@ -12,14 +12,16 @@ Stars = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def read_mosflm_matrix(filepath: str | os.PathLike[str], wavelength_A: float) -> Stars:
-    """Reciprocal vectors a*, b*, c*, each (3,), in 1/Angstrom; what follows the nine numbers is ignored.
+    """Reciprocal vectors a*, b*, c*, each (3,), in 1/Angstrom.
 
+    Comments, from ``#`` to the end of the line, and what follows the nine numbers do not count.
     Raises ``OSError`` where there is no such file, ``ValueError`` where it does not begin with nine numbers that span
     a cell, or where the wavelength is not positive.
     """
     if not wavelength_A > 0:
         raise ValueError(f"read_mosflm_matrix.wavelength_A = {wavelength_A}: must be positive. Give it in Angstrom.")
-    words = read_bytes(filepath, "orientation matrix").decode("utf-8-sig", errors="replace").split()[:9]
+    text = read_bytes(filepath, "orientation matrix").decode("utf-8-sig", errors="replace")
+    words = [word for line in text.splitlines() for word in line.split("#", 1)[0].split()][:9]
     try:
         matrix = np.array([float(word) for word in words]).reshape(3, 3)
     except ValueError:

@@ -6,7 +6,10 @@ the number of reflections that were read.
 """
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,14 +65,39 @@ def grid_shape(metadata: Metadata) -> tuple[int, int, int]:
     return metadata["h_range"], metadata["k_range"], metadata["l_range"]
 
 
-def checked_grid(F_grid: torch.Tensor, metadata: Metadata, destination: str | os.PathLike[str]) -> np.ndarray:
-    """The grid as an array to be written to ``destination``; raises ``ValueError`` unless it fits its metadata."""
-    if tuple(F_grid.shape) != grid_shape(metadata):
+def checked_grid(
+    F_grid: torch.Tensor, metadata: Mapping[str, Any], destination: str | os.PathLike[str]
+) -> tuple[np.ndarray, Metadata]:
+    """The grid as an array to be written to ``destination``, and its metadata as integers.
+
+    The bounds ``h_min`` ... ``l_max`` may be integers of any type; ranges may stand for the upper ones. Raises
+    ``ValueError`` where one is missing or no integer, or the grid does not fit them.
+    """
+
+    def whole_number(name: str) -> int:
+        value: Any = metadata.get(name)
+        with suppress(TypeError, ValueError, OverflowError):
+            if int(value) == value:
+                return int(value)
         raise ValueError(
-            f"{destination}: the grid has shape {tuple(F_grid.shape)}, its metadata {grid_shape(metadata)}. "
+            f"{destination}: metadata[{name!r}] = {value!r}: must be an integer. "
+            "Give h_min, h_max, k_min, k_max, l_min and l_max of the grid."
+        )
+
+    low = [whole_number(f"{axis}_min") for axis in "hkl"]
+    high = [
+        first + whole_number(f"{axis}_range") - 1
+        if f"{axis}_range" in metadata and f"{axis}_max" not in metadata
+        else whole_number(f"{axis}_max")
+        for axis, first in zip("hkl", low, strict=True)
+    ]
+    whole = box_metadata(tuple(low), tuple(high), F_grid.numel())
+    if tuple(F_grid.shape) != grid_shape(whole):
+        raise ValueError(
+            f"{destination}: the grid has shape {tuple(F_grid.shape)}, its metadata {grid_shape(whole)}. "
             "Give those of one reader."
         )
-    return F_grid.detach().cpu().numpy()
+    return F_grid.detach().cpu().numpy(), whole
 
 
 def box_around(indices: np.ndarray, source: str) -> Metadata:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nanobrag_torch.io.fdump import parse_fdump
+from nanobrag_torch.io.fdump import SIGN, parse_fdump
 from nanobrag_torch.io.files import read_bytes
 from nanobrag_torch.io.hkl import parse_hkl
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
@@ -106,7 +106,7 @@ def _by_gemmi(read: Callable[..., StructureFactors]) -> Callable[..., StructureF
 #: Kinds of file with the options that make sense for each; the first whose sign the content shows is meant.
 _KINDS = (
     Kind("MTZ file", re.compile(rb"\AMTZ "), _by_gemmi(read_mtz), ("dmin", "columns", "default_F")),
-    Kind("dump of structure factors", re.compile(rb"\A-?\d+(?: -?\d+){5}\n\f"), _dump, ()),
+    Kind("dump of structure factors", SIGN, _dump, ()),
     Kind(
         "coordinate file",
         re.compile(rb"^(?:[ \t]*_atom_site\.|CRYST1|ATOM  |HETATM)", re.MULTILINE | re.IGNORECASE),

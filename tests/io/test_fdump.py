@@ -2,11 +2,13 @@
 
 import struct
 
+import numpy as np
 import pytest
 import torch
 
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.hkl import read_hkl_file
+from nanobrag_torch.io.structure_factors import load_structure_factors
 
 C_TEXT = "0 0 0 10\n1 -1 0 2.5\n0 0 1 7\n"
 C_DUMP = b"0 1 -1 0 0 1\n\f" + struct.pack(
@@ -32,6 +34,39 @@ def test_a_dump_of_the_c_program_is_read_without_its_padding(tmp_path, grid_and_
     assert metadata == grid_and_metadata[1] | {"hkls": 8}
 
 
+#: Ends of headers that the C program reads as it reads its own (tried with the program).
+ENDINGS = (b"\f", b"\n", b"", b" \f", b"\r\n\f")
+
+
+@pytest.mark.parametrize("header", [b"0 1 -1 0 0 1" + end for end in ENDINGS] + [b" 0 1\n-1 0\t0   1\f"])
+def test_a_dump_is_read_whatever_white_space_or_none_its_header_has(tmp_path, header):
+    (tmp_path / "standard.bin").write_bytes(C_DUMP)
+    (tmp_path / "other.bin").write_bytes(header + C_DUMP[14:])
+    wanted, place = read_fdump(tmp_path / "standard.bin", dtype=torch.float64)
+    found = load_structure_factors(tmp_path / "other.bin", dtype=torch.float64)
+    assert torch.equal(found.grid, wanted) and wanted.abs().sum().item() > 0
+    assert found.metadata == place
+
+
+@pytest.mark.parametrize("number", [int, float, np.int64, np.float32, torch.tensor])
+def test_the_bounds_of_a_dump_come_back_as_written_whatever_numbers_they_were(tmp_path, grid_and_metadata, number):
+    grid, metadata = grid_and_metadata
+    bounds = {name: number(value) for name, value in metadata.items() if name.endswith(("min", "max"))}
+    write_fdump(grid, bounds, tmp_path / "Fdump.bin")
+    assert (tmp_path / "Fdump.bin").read_bytes() == C_DUMP
+    assert read_fdump(tmp_path / "Fdump.bin")[1] == metadata | {"hkls": 8}
+
+
+@pytest.mark.parametrize("value", [0.5, None, "0", float("nan"), float("inf")])
+def test_bounds_that_are_no_integers_are_refused_by_name(tmp_path, grid_and_metadata, value):
+    grid, metadata = grid_and_metadata
+    with pytest.raises(ValueError, match=r"Fdump\.bin: metadata\['k_max'\].*must be an integer"):
+        write_fdump(grid, metadata | {"k_max": value}, tmp_path / "Fdump.bin")
+    with pytest.raises(ValueError, match=r"metadata\['h_min'\] = None"):
+        write_fdump(grid, {}, tmp_path / "Fdump.bin")
+    assert not (tmp_path / "Fdump.bin").exists()
+
+
 def test_a_first_amplitude_that_begins_with_a_blank_byte_is_read_exactly(tmp_path):
     """The C program would skip the byte as white space and misread everything after it."""
     first = struct.unpack("=d", b"\x20\x0a\x00\x00\x00\x00\x59\x40")[0]
@@ -48,7 +83,8 @@ def test_a_first_amplitude_that_begins_with_a_blank_byte_is_read_exactly(tmp_pat
     ("content", "message"),
     [
         (b"", "must begin with six integers"),
-        (b"0 1 -1 0 0 1\n" + C_DUMP[14:], "must begin with six integers"),
+        (b"0 1 -1 0 0" + C_DUMP[12:], "must begin with six integers"),
+        (b"0 1 -1 0 0 1\n\fx" + C_DUMP[14:], "217 bytes follow its header"),
         (C_DUMP[:-1], "215 bytes follow its header"),
         (C_DUMP + b"\0", "217 bytes follow its header"),
         (b"1 0 0 0 0 0\n\f", r"bounds h, k, l = \[1, 0, 0, 0, 0, 0\]"),

@@ -18,6 +18,14 @@ def test_columns_of_the_matrix_are_the_reciprocal_vectors_times_the_wavelength(t
     np.testing.assert_allclose(c_star, [-0.0015, 0.002, 0.0055])
 
 
+def test_comments_of_a_matrix_are_no_numbers(tmp_path):
+    (tmp_path / "A.mat").write_text(MATRIX)
+    commented = "# MOSFLM 7.3 of 2 crystals\n" + MATRIX.replace("-0.003\n", "-0.003  # x of 3 axes\n") + "# 0 0 0\n"
+    (tmp_path / "commented.mat").write_text(commented)
+    plain, again = (read_mosflm_matrix(tmp_path / name, 2.0) for name in ("A.mat", "commented.mat"))
+    np.testing.assert_array_equal(again, plain)
+
+
 def test_a_written_matrix_is_read_back(tmp_path):
     stars = np.array([[0.01, 0.001, 0.0], [0.0, 0.012, 0.002], [0.001, 0.0, 0.009]])
     write_mosflm_matrix(tmp_path / "A.mat", *stars, wavelength_A=1.3)
