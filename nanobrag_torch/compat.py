@@ -66,6 +66,10 @@ class Compat:
     """Precision of a mosaic domain's rotation angle; C's single precision moves an image by some 1e-9."""
     source_weights: Literal["ignore", "use"] = "use"
     """[B25] the weights of a source list count (normalised to mean 1), or all sources alike."""
+    negative_seeds: Literal["continue", "restart"] = "restart"
+    """[B31] a negative seed goes on with the stream before it, or starts that of its magnitude."""
+    mask_layout: Literal["c", "exact"] = "exact"
+    """[B46] a mask of another size than the detector is one long row of pixels, or an error."""
     strict_c_cli: bool = False
     """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
     strict_c_files: bool = False
@@ -122,6 +126,8 @@ C = Compat(
     normalise_twotheta_axis=False,
     mosaic_angle="single",
     source_weights="ignore",
+    negative_seeds="continue",
+    mask_layout="c",
 )
 
 #: The sampling of the earlier PyTorch port: solid angle of the last sub-pixel, C's cell, source weights ignored.

@@ -6,13 +6,16 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 """
 
 import math
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.conventions import CONVENTIONS, CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
 
@@ -37,8 +40,26 @@ CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
 MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
 
 
+class _Config:
+    """What configs make of a value, whether given or assigned: a name is its member, None is "off" where that has one.
+
+    What is no member's name stays as it is: ``validate()`` says what is allowed.
+    """
+
+    _choices: ClassVar[Mapping[str, type[Choice]]] = {}
+    _off: ClassVar[Mapping[str, Any]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, str) and name in self._choices:
+            with suppress(ValueError):
+                value = self._choices[name](value)
+        elif value is None:
+            value = self._off.get(name)
+        super().__setattr__(name, value)
+
+
 @dataclass
-class CrystalConfig:
+class CrystalConfig(_Config):
     """Unit cell, orientation, size and structure-factor default of one crystal.
 
     Attributes:
@@ -49,7 +70,8 @@ class CrystalConfig:
         cell_beta: Cell angle between a and c, degrees.
         cell_gamma: Cell angle between a and b, degrees.
         misset_deg: Rotations of the reciprocal vectors about the laboratory x, y and z axes, in that order, degrees.
-        misset_random: Draw the misset from the random stream of ``misset_seed`` instead.
+        misset_random: Draw the misset from the random stream of ``misset_seed`` instead; a crystal then writes the
+            angles into ``misset_deg``, to be read.
         misset_seed: Seed of a random misset; needed where ``misset_random`` is set.
         mosflm_a_star: Reciprocal vector a* (3,), 1/Angstrom: where all three are given they replace the cell.
         mosflm_b_star: Reciprocal vector b* (3,), 1/Angstrom.
@@ -58,16 +80,17 @@ class CrystalConfig:
         osc_range_deg: Range of the sweep, degrees.
         phi_steps: Orientations in the sweep, each at the start of its interval.
         spindle_axis: Direction of the rotation axis; None is that of the detector convention.
-        mosaic_spread_deg: Largest rotation of a mosaic domain, degrees.
+        mosaic_spread_deg: Largest rotation of a mosaic domain, degrees; with a minus sign all turn the other way, so
+            that a difference may reach across 0.
         mosaic_domains: Number of mosaic domains; the first is not rotated.
-        mosaic_seed: Seed of the mosaic domains; None is 12345678.
+        mosaic_seed: Seed of the mosaic domains, of either sign [B31]; None is 12345678.
         N_cells: Unit cells along a, b and c, at least 1; real numbers may carry a gradient.
         default_F: Amplitude of every reflection that no table lists, electrons.
-        shape: Shape of the crystal, or of its spots.
+        shape: Shape of the crystal, or of its spots; its name will do, in any case.
         fudge: Scale of the spot size of ROUND, GAUSS and TOPHAT.
         sample_x: Crystal size along a, metres; filled from ``N_cells``, without effect.
-        sample_y: Crystal size along b, metres; filled from ``N_cells``, without effect.
-        sample_z: Crystal size along c, metres; filled from ``N_cells``, without effect.
+        sample_y: Crystal size along b, metres; filled from ``N_cells``, at most the beam's, without effect.
+        sample_z: Crystal size along c, metres, likewise.
         phi_step_deg: Step of the sweep, degrees; None is ``osc_range_deg / phi_steps``.
         interpolate: Tricubic interpolation of structure factors; None turns it on where an axis has at most two cells.
         rescale_matrix_to_cell: Take only the directions from ``mosflm_*``, lengths and volume from the cell, as C does
@@ -82,6 +105,8 @@ class CrystalConfig:
         config = CrystalConfig(a, 80.0, 90.0, 75.0, 85.0, 95.0, N_cells=(5, 5, 5), default_F=100.0)
         ```
     """
+
+    _choices: ClassVar[Mapping[str, type[Choice]]] = {"shape": CrystalShape}
 
     cell_a: Scalar = 100.0
     cell_b: Scalar = 100.0
@@ -158,23 +183,27 @@ class CrystalConfig:
             check_range(me, name, getattr(self, name), unit="degrees")
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
-        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, 0, unit="degrees")
+        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
         if len(self.N_cells) != 3:
             raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
             check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
         check_range(me, "default_F", self.default_F, unit="electrons")
-        check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape.")
+        check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
         check_range(me, "fudge", self.fudge, 0, low_open=True)
 
 
+#: Fields of a detector that are filled where nobody gives them, and then follow the fields that they depend on.
+FILLED = ("twotheta_axis", "beam_center_s", "beam_center_f", "roi_xmin", "roi_xmax", "roi_ymin", "roi_ymax")
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
 
 
 @dataclass
-class DetectorConfig:
+class DetectorConfig(_Config):
     """A flat or curved pixel detector: size, place, orientation, sampling and sensor.
+
+    A beam centre, region of interest or two-theta axis that nobody gave follows size, pixel and convention.
 
     Attributes:
         distance_mm: Distance from the sample along the beam, mm.
@@ -191,9 +220,9 @@ class DetectorConfig:
         detector_rotz_deg: Rotation about the laboratory z axis, degrees.
         detector_twotheta_deg: Rotation about ``twotheta_axis`` after those, degrees.
         twotheta_axis: Direction (3,); None is that of the convention.
-        detector_convention: Laboratory frame and meaning of the beam centre.
-        detector_pivot: Point that stays put in rotations; None: SAMPLE where a close distance or a basis vector is
-            given, else BEAM.
+        detector_convention: Laboratory frame and meaning of the beam centre; its name will do, in any case.
+        detector_pivot: Point that stays put in rotations, or its name; None: SAMPLE where a close distance or a basis
+            vector is given, else BEAM.
         oversample: Sub-pixels per axis; -1 resolves the fringes of the crystal.
         oversample_omega: Solid angle for every sub-pixel.
         oversample_polar: Polarization factor for every sub-pixel.
@@ -205,7 +234,7 @@ class DetectorConfig:
         custom_sdet_vector: Direction (3,) of slow, in the CUSTOM convention.
         custom_odet_vector: Direction (3,) of the normal, in the CUSTOM convention.
         custom_beam_vector: Direction (3,) of the beam, in the CUSTOM convention.
-        detector_abs_um: Attenuation depth of the sensor, micrometres; None is its thickness.
+        detector_abs_um: Attenuation depth of the sensor, micrometres; None is its thickness, 0 is no sensor.
         detector_thick_um: Thickness of the sensor, micrometres; 0 is no sensor.
         detector_thicksteps: Layers of the sensor; -1 leaves the number to C's rule.
         roi_xmin: First rendered pixel along fast; None is the edge, here and below.
@@ -224,6 +253,13 @@ class DetectorConfig:
         config = DetectorConfig(spixels=256, fpixels=256, pixel_size_mm=0.4, distance_mm=100.0)
         ```
     """
+
+    _choices: ClassVar[Mapping[str, type[Choice]]] = {
+        "detector_convention": DetectorConvention,
+        "detector_pivot": DetectorPivot,
+    }
+    _off: ClassVar[Mapping[str, Any]] = {"detector_thick_um": 0.0}
+    _filled: ClassVar[frozenset[str]] = frozenset()
 
     distance_mm: Scalar = 100.0
     pixel_size_mm: Scalar = 0.1
@@ -263,29 +299,38 @@ class DetectorConfig:
     near_point_f_mm: Scalar | None = None
 
     def __post_init__(self) -> None:
-        check_count("DetectorConfig", "spixels", self.spixels)
-        check_count("DetectorConfig", "fpixels", self.fpixels)
-        row = CONVENTIONS.get(self.detector_convention)
-        check_choice("DetectorConfig", "detector_convention", self.detector_convention, DetectorConvention)
-        assert row is not None
-        if self.twotheta_axis is None:
-            self.twotheta_axis = torch.tensor(row.twotheta_axis, dtype=torch.float64)
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
             if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
                 self.distance_mm = self.close_distance_mm
-        (self.roi_ymin, self.roi_ymax), (self.roi_xmin, self.roi_xmax) = self.roi()
-        # The default centre follows a pixel size that is a tensor, so it is derived at every evaluation (beam_centre).
-        self._filled_centre: dict[str, Any] = {}
-        check_range("DetectorConfig", "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
-        for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
-            if getattr(self, name) is None:
-                pixel = number_of(self.pixel_size_mm)
-                assert pixel is not None
-                self._filled_centre[name] = row.default_centre(pixel * count, pixel)
-                setattr(self, name, self._filled_centre[name])
         self.validate()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in self._filled:  # it is somebody's now
+            self._remember_filled(self._filled - {name})
+
+    def _fill(self) -> None:
+        """Give what nobody gave its default, anew where that has changed."""
+        filled = self._filled | {name for name in FILLED if getattr(self, name) is None}
+        for name, default in self._defaults().items():
+            if name in filled:
+                setattr(self, name, default)
+        self._remember_filled(frozenset(filled))
+
+    def _remember_filled(self, names: frozenset[str]) -> None:
+        self.__dict__["_filled"] = names
+
+    def _defaults(self) -> dict[str, Any]:
+        """Defaults of the fields that depend on others."""
+        row, pixel = CONVENTIONS[self.detector_convention], number_of(self.pixel_size_mm)
+        centre = {}
+        if pixel is not None:
+            counts = {"beam_center_s": self.spixels, "beam_center_f": self.fpixels}
+            centre = {name: row.default_centre(pixel * count, pixel) for name, count in counts.items()}
+        edges = {"roi_xmin": 0, "roi_xmax": self.fpixels - 1, "roi_ymin": 0, "roi_ymax": self.spixels - 1}
+        return {"twotheta_axis": torch.tensor(row.twotheta_axis), **centre, **edges}
 
     @property
     def has_custom_vectors(self) -> bool:
@@ -298,17 +343,17 @@ class DetectorConfig:
         pixel: Any = self.pixel_size_mm
         centre = []
         for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
-            value = getattr(self, name)
-            if name in self._filled_centre and value is self._filled_centre[name]:
-                value = row.default_centre(pixel * count, pixel)
-            centre.append(value)
+            filled = getattr(self, name) is None or name in self._filled
+            centre.append(row.default_centre(pixel * count, pixel) if filled else getattr(self, name))
         return centre[0], centre[1]
 
     def roi(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """((ymin, ymax), (xmin, xmax)): inclusive pixel indices along slow and fast; missing bounds are the edges."""
-        bounds = (self.roi_ymin, self.roi_ymax, self.roi_xmin, self.roi_xmax)
-        edges = (0, self.spixels - 1, 0, self.fpixels - 1)
-        ymin, ymax, xmin, xmax = (edge if bound is None else bound for bound, edge in zip(bounds, edges, strict=True))
+        edges = {"roi_ymin": 0, "roi_ymax": self.spixels - 1, "roi_xmin": 0, "roi_xmax": self.fpixels - 1}
+        ymin, ymax, xmin, xmax = (
+            edge if getattr(self, name) is None or name in self._filled else getattr(self, name)
+            for name, edge in edges.items()
+        )
         return (ymin, ymax), (xmin, xmax)
 
     def should_use_custom_convention(self) -> bool:
@@ -330,15 +375,15 @@ class DetectorConfig:
         Args:
             distance_mm: Distance along the beam, mm; alone it pivots about the beam centre.
             close_distance_mm: Distance along the detector's normal, mm.
-            pivot: "beam" or "sample", which then decides.
+            pivot: "beam" or "sample", in any case, which then decides.
             **kwargs: Other fields of the config.
 
         Raises:
             ValueError: ``pivot`` is neither, or another field is impossible.
         """
         if pivot is not None:
-            check_choice("DetectorConfig", "pivot", pivot, [p.value for p in DetectorPivot])
-            kwargs["detector_pivot"] = DetectorPivot(pivot)
+            check_choice("DetectorConfig", "pivot", pivot.lower(), [p.value for p in DetectorPivot])
+            kwargs["detector_pivot"] = pivot
         elif close_distance_mm is not None and distance_mm is None:
             kwargs["detector_pivot"] = DetectorPivot.SAMPLE
         elif distance_mm is not None and close_distance_mm is None:
@@ -354,6 +399,9 @@ class DetectorConfig:
         me = "DetectorConfig"
         check_count(me, "spixels", self.spixels)
         check_count(me, "fpixels", self.fpixels)
+        check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
+        check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
+        self._fill()
         check_range(
             me,
             "distance_mm",
@@ -363,11 +411,8 @@ class DetectorConfig:
             unit="mm",
             remedy="Give the sample-detector distance.",
         )
-        check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
         check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
-        for name in ("beam_center_s", "beam_center_f"):
-            check_range(me, name, getattr(self, name), unit="mm")
-        for name in ("near_point_s_mm", "near_point_f_mm"):
+        for name in ("beam_center_s", "beam_center_f", "near_point_s_mm", "near_point_f_mm"):
             check_range(me, name, getattr(self, name), unit="mm", optional=True)
         for name in ("detector_rotx_deg", "detector_roty_deg", "detector_rotz_deg", "detector_twotheta_deg"):
             check_range(me, name, getattr(self, name), unit="degrees")
@@ -377,12 +422,11 @@ class DetectorConfig:
                 check_axis(me, name, getattr(self, name))
         if self.pix0_override_m is not None:
             check_finite(me, "pix0_override_m", self.pix0_override_m, 3, "Give the origin in metres.")
-        check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
         check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
         check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
         if not isinstance(self.oversample, int) or self.oversample < -1 or self.oversample == 0:
             raise fail(me, "oversample", self.oversample, "-1 (automatic) or an integer of at least 1", "")
-        check_range(me, "detector_abs_um", self.detector_abs_um, 0, low_open=True, unit="um", optional=True)
+        check_range(me, "detector_abs_um", self.detector_abs_um, 0, unit="um", optional=True)
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
         if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
             raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
@@ -400,8 +444,12 @@ class DetectorConfig:
             )  # fmt: skip
 
 
+#: Fields of a beam that list its sources, one entry each.
+SOURCE_LISTS = ("source_directions", "source_weights", "source_wavelengths")
+
+
 @dataclass
-class BeamConfig:
+class BeamConfig(_Config):
     """The incident beam: wavelength, sources, polarization and fluence.
 
     Sources are listed, or generated from divergence and dispersion: of count, range and step those that are None follow
@@ -412,7 +460,8 @@ class BeamConfig:
         N_source_points: Number of sources: accepted, without effect.
         source_distance_mm: Distance of the sources, mm: accepted, without effect, since directions alone decide.
         source_size_mm: Size of the source, mm: accepted, without effect; give divergence instead.
-        source_directions: Unit vectors (n, 3) from the sample to each source; None generates the sources.
+        source_directions: Unit vectors (n, 3) from the sample to each source; None generates the sources, or puts all
+            on the beam where there are weights or wavelengths.
         source_weights: Relative intensities (n,), used where ``Compat.source_weights`` says so [B25].
         source_wavelengths: Wavelengths (n,) in metres; None is the central one.
         polarization_factor: Kahn's K, -1 to 1: 0 unpolarised, 1 polarised along the axis.
@@ -422,7 +471,7 @@ class BeamConfig:
         exposure: Seconds.
         beamsize_mm: Edge of the beam, mm.
         fluence: Photons per square metre.
-        dmin: Resolution in Angstrom beyond which samples do not count; 0 is none.
+        dmin: Resolution in Angstrom beyond which samples do not count; 0 or None is none.
         water_size_um: Edge of the water drop around the crystal, micrometres.
         hdiv_range_mrad: Full range of horizontal directions, milliradians.
         vdiv_range_mrad: Full range of vertical directions, milliradians.
@@ -437,6 +486,10 @@ class BeamConfig:
     Raises:
         ValueError: A value from which no beam can be built, named with what is allowed.
     """
+
+    _off: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        ("flux", "exposure", "beamsize_mm", "dmin", "water_size_um", "dispersion_pct"), 0.0
+    )
 
     wavelength_A: Scalar = 1.0
     N_source_points: int = 1
@@ -470,6 +523,12 @@ class BeamConfig:
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
             self.flux = (number_of(self.fluence) or 0) / self.exposure * (self.beamsize_mm / 1000.0) ** 2
         self.validate()
+        if self.source_weights is not None and self.source_directions is None:
+            warnings.warn(
+                f"BeamConfig.source_weights without source_directions: {len(self.source_weights)} sources, all on the "
+                "beam. The weights are normalised to a mean of 1; in C they do not count.",
+                stacklevel=3,
+            )
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no beam can be built."""
@@ -494,27 +553,31 @@ class BeamConfig:
         for name in ("hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad"):
             check_range(me, name, getattr(self, name), unit="mrad", optional=True)
         check_range(me, "dispersion_pct", self.dispersion_pct, unit="percent")
-        directions = self.source_directions
-        if directions is None:
-            if self.source_wavelengths is not None or self.source_weights is not None:
-                raise fail(
-                    me, "source_directions", None, "given where source_wavelengths or source_weights are",
-                    "Give one unit vector (sample to source) for each wavelength.",
-                )  # fmt: skip
-            return
-        if directions.ndim != 2 or directions.shape[1] != 3 or directions.shape[0] == 0:
-            raise fail(me, "source_directions", f"shape {tuple(directions.shape)}", "of shape (n, 3), n at least 1", "")
-        check_tensor(me, "source_directions", directions)
-        for name in ("source_weights", "source_wavelengths"):
-            values = getattr(self, name)
-            if values is not None:
-                if tuple(values.shape) != (directions.shape[0],):
-                    raise fail(me, name, f"shape {tuple(values.shape)}", f"of shape ({directions.shape[0]},)", "")
-                check_tensor(me, name, values)
-        if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
+        lists = {name: getattr(self, name) for name in SOURCE_LISTS if getattr(self, name) is not None}
+        count = 0
+        for name, values in lists.items():
+            shape: tuple[int, ...] = tuple(torch.as_tensor(values).shape)
+            tail = (3,) if name == "source_directions" else ()
+            count = count or (shape[0] if shape else 0)
+            if not count or shape != (count, *tail):
+                wanted = f"({count or 'n'}, 3)" if tail else f"({count or 'n'},)"
+                raise fail(me, name, f"shape {shape}", f"of shape {wanted}", "Give one entry for each source.")
+            check_tensor(me, name, torch.as_tensor(values))
+        if lists and self.source_directions is None:
+            self._check_no_grid(next(iter(lists)))
+        if self.source_wavelengths is not None and bool((torch.as_tensor(self.source_wavelengths).detach() <= 0).any()):
             raise fail(
                 me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
             )
+
+    def _check_no_grid(self, listed: str) -> None:
+        """Refuse ``listed`` without directions where divergence or dispersion generate other sources."""
+        grid = (self.hdiv_range_mrad, self.vdiv_range_mrad, self.hdiv_steps, self.vdiv_steps, self.dispersion_steps)
+        if any(value is not None for value in grid) or number_of(self.dispersion_pct) != 0:
+            raise fail(
+                "BeamConfig", "source_directions", None, f"given where {listed} and divergence or dispersion are",
+                "Give one unit vector (sample to source) for each, or leave divergence and dispersion out.",
+            )  # fmt: skip
 
 
 @dataclass
@@ -556,6 +619,25 @@ def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:
     if bool(bad.any()):
         where = tuple(bad.nonzero()[0].tolist())
         raise fail(owner, field, f"{values[where].item()} at index {where}", "finite everywhere", "")
+
+
+def clip_to_beam(crystal: CrystalConfig, beam: BeamConfig) -> None:
+    """Clip the sizes of a crystal across the beam to the beam's, and warn; the image stays that of ``N_cells``.
+
+    A last cell that is only half within does not count.
+    """
+    size = beam.beamsize_mm / 1000.0
+    if not size > 0:
+        return
+    for name, cells in zip(("sample_y", "sample_z"), crystal.N_cells[1:], strict=True):
+        length, count = getattr(crystal, name), number_of(cells)
+        if length is not None and count is not None and length - length / count > size:
+            setattr(crystal, name, size)
+            warnings.warn(
+                f"CrystalConfig.{name} = {length:g} m is larger than the beam (BeamConfig.beamsize_mm, {size:g} m) and "
+                "was clipped to it. The image is that of all N_cells: give fewer to leave out what the beam misses.",
+                stacklevel=3,
+            )
 
 
 def copy_fields(source: Any, target: Any, names: tuple[str, ...]) -> None:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 Length = TypeVar("Length", float, "Tensor")
 
 
-class CrystalShape(Enum):
+class Choice(Enum):
+    """A choice by name: ``DetectorPivot("BEAM")`` finds its member in any case."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Choice | None":
+        return next((member for member in cls if isinstance(value, str) and member.value == value.lower()), None)
+
+
+class CrystalShape(Choice):
     """The lattice factor: interference of a parallelepiped, a sphere, a Gaussian, or a top-hat spot."""
 
     SQUARE = "square"
@@ -25,7 +33,7 @@ class CrystalShape(Enum):
     TOPHAT = "tophat"
 
 
-class DetectorConvention(Enum):
+class DetectorConvention(Choice):
     """The program whose laboratory frame and beam-centre coordinates are meant."""
 
     MOSFLM = "mosflm"
@@ -36,7 +44,7 @@ class DetectorConvention(Enum):
     CUSTOM = "custom"
 
 
-class DetectorPivot(Enum):
+class DetectorPivot(Choice):
     """The point that stays put when the detector is rotated."""
 
     BEAM = "beam"

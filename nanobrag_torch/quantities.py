@@ -103,7 +103,7 @@ _ROWS = (
     _angle("crystal.misset_deg[2]", "misset z"),
     _angle("crystal.phi_start_deg", "φ₀"),
     _angle("crystal.osc_range_deg", "oscillation"),
-    _angle("crystal.mosaic_spread_deg", "mosaic spread", low=0.0),
+    _angle("crystal.mosaic_spread_deg", "mosaic spread"),
     Quantity("crystal.N_cells[0]", "Na", "cells", 1e-3, 1.0, low=1.0),
     Quantity("crystal.N_cells[1]", "Nb", "cells", 1e-3, 1.0, low=1.0),
     Quantity("crystal.N_cells[2]", "Nc", "cells", 1e-3, 1.0, low=1.0),

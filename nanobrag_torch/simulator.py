@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import BeamConfig, CrystalConfig, copy_fields
+from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
@@ -36,16 +36,27 @@ ROTATION_FIELDS = (
 )
 
 
+def _beam_scalar(name: str, doc: str) -> property:
+    def value(self: "Simulator") -> Tensor:
+        return scalar(getattr(self.beam_config, name), self.device).to(self.dtype)
+
+    def assign(self: "Simulator", given: Any) -> None:
+        setattr(self.beam_config, name, given)
+
+    return property(value, assign, doc=doc)
+
+
 class Simulator:
     """Diffraction of a crystal onto a detector.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
+    What is assigned to ``wavelength``, ``fluence``, ``kahn_factor`` or ``polarization_axis`` goes into the beam's.
 
     Args:
         crystal: The crystal; it is moved to ``device``.
         detector: The detector; it is moved to ``device``.
         crystal_config: Config that lends its rotation fields (phi, spindle, mosaic) to the crystal.
-        beam_config: The beam; None is the crystal's, then the default beam.
+        beam_config: The beam; None is the crystal's, then the default beam. The two configs may change places.
         device: Device of the evaluation; None is the crystal's.
         dtype: torch.float64 is exact; torch.float32 keeps positions and Miller indices in float64, and rounds the rest.
         debug_config: Dict that may hold ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast].
@@ -58,7 +69,7 @@ class Simulator:
         r_e_sqr: Square of the classical electron radius, m^2.
 
     Raises:
-        ValueError: Another ``dtype``, ``engine``, ``compat`` or device than there is.
+        ValueError: Another ``dtype``, ``engine``, ``compat`` or device than there is, or a config of another kind.
 
     Example:
         ```python
@@ -76,8 +87,8 @@ class Simulator:
         self,
         crystal: Crystal,
         detector: Detector,
-        crystal_config: CrystalConfig | None = None,
-        beam_config: BeamConfig | None = None,
+        crystal_config: CrystalConfig | BeamConfig | None = None,
+        beam_config: BeamConfig | CrystalConfig | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
         debug_config: dict[str, Any] | None = None,
@@ -93,10 +104,11 @@ class Simulator:
         self.dtype = dtype
         self.crystal = crystal.to(device=self.device)
         self.detector = detector.to(device=self.device)
-        if crystal_config is not None and crystal_config is not crystal.config:
-            copy_fields(crystal_config, crystal.config, ROTATION_FIELDS)
-        self.beam_config = beam_config or crystal.beam_config or BeamConfig()
-        self.beam = Beam(self.beam_config, self.device)
+        rotation, beam = _sorted_configs(crystal_config, beam_config)
+        if rotation is not None and rotation is not crystal.config:
+            copy_fields(rotation, crystal.config, ROTATION_FIELDS)
+        self.beam = Beam(beam or crystal.beam_config or BeamConfig(), self.device)
+        clip_to_beam(crystal.config, self.beam_config)
         self.debug_config = debug_config or {}
         self.compat = Compat.of(compat)
         self.engine = engine
@@ -104,24 +116,26 @@ class Simulator:
         self._remembered = Memo()
 
     @property
-    def wavelength(self) -> Tensor:
-        """Wavelength in Angstrom, 0-d."""
-        return scalar(self.beam_config.wavelength_A, self.device).to(self.dtype)
+    def beam_config(self) -> BeamConfig:
+        """The beam."""
+        return self.beam.config
 
-    @property
-    def fluence(self) -> Tensor:
-        """Photons per square metre, 0-d."""
-        return self.beam.fluence.to(self.dtype)
+    @beam_config.setter
+    def beam_config(self, config: BeamConfig) -> None:
+        self.beam = Beam(config, self.device)
 
-    @property
-    def kahn_factor(self) -> Tensor:
-        """Polarization factor K, 0-d."""
-        return scalar(self.beam_config.polarization_factor, self.device).to(self.dtype)
+    wavelength = _beam_scalar("wavelength_A", "Wavelength in Angstrom, 0-d.")
+    fluence = _beam_scalar("fluence", "Photons per square metre, 0-d.")
+    kahn_factor = _beam_scalar("polarization_factor", "Polarization factor K, 0-d.")
 
     @property
     def polarization_axis(self) -> Tensor:
         """Unit direction (3,) of the E vector."""
         return self.beam.polarization(self.geometry().polarization).axis.to(self.dtype)
+
+    @polarization_axis.setter
+    def polarization_axis(self, axis: Any) -> None:
+        self.beam_config.polarization_axis = axis
 
     @property
     def incident_beam_direction(self) -> Tensor:
@@ -219,9 +233,8 @@ class Simulator:
     def pixels(self) -> Pixels:
         """The pixels in the ROI whose mask is not zero, row by row."""
         config = self.detector.config
-        x, y = config.roi_xmin, config.roi_ymin
-        width, height = config.roi_xmax - x + 1, config.roi_ymax - y + 1  # type: ignore[operator]
-        window = Pixels((self.detector.spixels, self.detector.fpixels), (y, x), (height, width))  # type: ignore[arg-type]
+        (ymin, ymax), (xmin, xmax) = config.roi()
+        window = Pixels((config.spixels, config.fpixels), (ymin, xmin), (ymax - ymin + 1, xmax - xmin + 1))
         return window if config.mask_array is None else window.kept(config.mask_array)
 
     def rendered_pixels(self) -> tuple[Tensor, Tensor]:
@@ -324,17 +337,18 @@ class Simulator:
         )  # fmt: skip
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
-        """Statistics of an image of this simulator.
+        """Statistics of an image.
 
         Args:
-            float_image: Image (spixels, fpixels).
+            float_image: Image (spixels, fpixels), of which the rendered pixels count; or any other image or list of
+                pixels, all of which count.
 
         Returns:
             A dict of ``max_I`` with its pixel ``max_I_fast``, ``max_I_slow`` and its place ``max_I_subpixel_fast``,
-            ``max_I_subpixel_slow`` (metres), ``mean``, ``RMS``, ``RMSD`` and the number ``N`` of rendered pixels.
+            ``max_I_subpixel_slow`` (metres), ``mean``, ``RMS``, ``RMSD`` and the number ``N`` of pixels that count.
 
         Raises:
-            ValueError: The image does not have the detector's shape.
+            ValueError: The image has more than two dimensions.
         """
         return compute_statistics(float_image, self.detector.config, self.oversample()).as_dict()
 
@@ -358,6 +372,21 @@ class Simulator:
             "recommended_chunk_size": chunk,
             "full_vectorization_ok": chunk == pixels,
         }
+
+
+def _sorted_configs(*given: CrystalConfig | BeamConfig | None) -> tuple[CrystalConfig | None, BeamConfig | None]:
+    """The configs of crystal and beam, in whichever order they were given."""
+    found: dict[type, Any] = {CrystalConfig: None, BeamConfig: None}
+    for config in given:
+        kind = next((kind for kind in found if isinstance(config, kind)), None)
+        if config is not None and (kind is None or found[kind] is not None):
+            raise ValueError(
+                f"Simulator: a {type(config).__name__} {'was given twice' if kind else 'is no config for it'}. After "
+                "crystal and detector it takes one CrystalConfig and one BeamConfig, or either."
+            )
+        if kind is not None:
+            found[kind] = config
+    return found[CrystalConfig], found[BeamConfig]
 
 
 def _weighing(compat: Compat, flags: dict[str, bool]) -> Weighing:

@@ -55,36 +55,41 @@ def compute_statistics(image: Tensor, config: DetectorConfig, oversample: int = 
     """Compute the statistics of an image, outside any graph (docs/physics.md, Statistics).
 
     Args:
-        image: photons or any other unit (spixels, fpixels), on any device.
+        image: photons or any other unit (spixels, fpixels), on any device. In an image of another shape (slow, fast),
+            or a list of pixels (n,), all pixels count: region of interest and mask belong to the detector.
         config: detector, with region of interest and mask.
         oversample: sub-pixels per axis of the image, for the place of the brightest one.
 
     Raises:
-        ValueError: the image has another shape than the detector.
+        ValueError: the image has more than two dimensions.
 
     Example:
         ```python
         compute_statistics(image, detector.config).mean  # photons
         ```
     """
-    if tuple(image.shape) != (config.spixels, config.fpixels):
+    whole = torch.as_tensor(image).detach().to("cpu", torch.float64)
+    whole = whole if whole.ndim > 1 else whole.reshape(1, -1)
+    if whole.ndim != 2:
         raise ValueError(
-            f"image of shape {tuple(image.shape)}: must be (spixels, fpixels) = ({config.spixels}, {config.fpixels}). "
-            "Pass an image of this detector."
+            f"image of shape {tuple(image.shape)}: must be (slow, fast), or a list of pixels (n,). "
+            f"This detector's images are ({config.spixels}, {config.fpixels})."
         )
-    (ymin, ymax), (xmin, xmax) = config.roi()
+    own = tuple(image.shape) == (config.spixels, config.fpixels)
+    (ymin, ymax), (xmin, xmax) = config.roi() if own else ((0, whole.shape[0] - 1), (0, whole.shape[1] - 1))
     window = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
-    values = image.detach().to("cpu", torch.float64)[window]
+    values = whole[window]
     rendered = torch.ones_like(values, dtype=torch.bool)
-    if config.mask_array is not None:
+    if own and config.mask_array is not None:
         rendered = config.mask_array.to("cpu")[window] != 0
     counted = values[rendered]
     mean = float(counted.sum()) / max(1, len(counted))
-    brightest = torch.where(rendered, values, torch.zeros_like(values)).flatten()
-    top = int(brightest.argmax())
-    slow, fast, peak = ymin + top // values.shape[1], xmin + top % values.shape[1], float(brightest[top])
-    if not peak > 0:
-        slow = fast = 0
+    slow = fast = 0
+    peak = float(counted.max()) if len(counted) else 0.0
+    if peak > 0:
+        top = int(torch.where(rendered, values, torch.zeros_like(values)).flatten().argmax())
+        slow, fast = ymin + top // values.shape[1], xmin + top % values.shape[1]
+    else:
         peak = 0.0
     return ImageStatistics(
         max_I=peak,

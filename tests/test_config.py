@@ -1,11 +1,20 @@
 """Configs: values that are refused before any work, with the field, the value and a remedy; and derived fields."""
 
+import copy
 import math
 
 import pytest
 import torch
 
-from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, DetectorPivot
+from nanobrag_torch.config import (
+    BeamConfig,
+    CrystalConfig,
+    CrystalShape,
+    DetectorConfig,
+    DetectorConvention,
+    DetectorPivot,
+    clip_to_beam,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,12 +30,12 @@ from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, Det
         (lambda: CrystalConfig(N_cells=(5, 0, 5)), r"N_cells\[1\] = 0: .*at least 1"),
         (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be three"),
         (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
-        (lambda: CrystalConfig(mosaic_spread_deg=-1.0), r"mosaic_spread_deg = -1.0"),
+        (lambda: CrystalConfig(mosaic_spread_deg=math.nan), r"mosaic_spread_deg = nan"),
         (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),
         (lambda: CrystalConfig(spindle_axis=(0.0, 0.0, 0.0)), r"spindle_axis.*non-zero length"),
         (lambda: CrystalConfig(mosflm_a_star=[1.0, 0.0, 0.0]), r"mosflm_a_star.*together"),
         (lambda: CrystalConfig(default_F=math.nan), r"default_F = nan"),
-        (lambda: CrystalConfig(shape="square"), r"shape = 'square': must be one of"),
+        (lambda: CrystalConfig(shape="cube"), r"shape = 'cube': must be one of"),
         (lambda: DetectorConfig(distance_mm=-5.0), r"distance_mm = -5.0"),
         (lambda: DetectorConfig(pixel_size_mm=0.0), r"pixel_size_mm = 0.0"),
         (lambda: DetectorConfig(spixels=0), r"spixels = 0: must be an integer of at least 1"),
@@ -35,7 +44,11 @@ from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, Det
         (lambda: DetectorConfig(roi_ymin=9, roi_ymax=4), r"roi_ymin, roi_ymax = \(9, 4\)"),
         (lambda: DetectorConfig(spixels=4, fpixels=5, mask_array=torch.ones(5, 4)), r"shape \(5, 4\).*\(4, 5\)"),
         (lambda: DetectorConfig(detector_thick_um=-1.0), r"detector_thick_um = -1.0"),
-        (lambda: DetectorConfig(detector_convention="mosflm"), r"detector_convention = 'mosflm'"),
+        (lambda: DetectorConfig(detector_convention="mosfilm"), r"detector_convention = 'mosfilm'"),
+        (lambda: DetectorConfig(detector_pivot="corner"), r"detector_pivot = 'corner'"),
+        (lambda: DetectorConfig(detector_abs_um=-1.0), r"detector_abs_um = -1.0"),
+        (lambda: BeamConfig(source_weights=torch.ones(2), hdiv_steps=2), r"source_directions.*source_weights and div"),
+        (lambda: BeamConfig(source_weights=torch.tensor(1.0)), r"source_weights = 'shape \(\)'.*\(n,\)"),
         (lambda: BeamConfig(wavelength_A=0.0), r"wavelength_A = 0.0"),
         (lambda: BeamConfig(fluence=-1.0), r"fluence = -1.0"),
         (lambda: BeamConfig(source_directions=torch.ones(3)), r"source_directions = 'shape \(3,\)'"),
@@ -66,6 +79,58 @@ def test_an_impossible_value_is_refused_with_its_name_and_what_is_allowed(build,
 def test_a_default_beam_centre_is_that_of_the_convention(convention, slow, fast):
     config = DetectorConfig(detector_convention=convention, fpixels=512)
     assert (config.beam_center_s, config.beam_center_f) == pytest.approx((slow, fast))
+
+
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_a_name_will_do_for_every_choice_in_any_case_given_or_assigned(case):
+    for convention in DetectorConvention:
+        assert DetectorConfig(detector_convention=case(convention.value)).detector_convention is convention
+    detector, crystal = DetectorConfig(), CrystalConfig()
+    for pivot in DetectorPivot:
+        assert DetectorConfig(detector_pivot=case(pivot.value)).detector_pivot is pivot
+        assert DetectorConfig.from_cli_args(pivot=case(pivot.value)).detector_pivot is pivot
+        detector.detector_pivot = case(pivot.name)
+        assert detector.detector_pivot is pivot
+    for shape in CrystalShape:
+        assert CrystalConfig(shape=case(shape.value)).shape is shape
+        crystal.shape = case(shape.name)
+        assert crystal.shape is shape
+
+
+def test_none_is_off_where_a_quantity_can_be_off():
+    beam = BeamConfig(dmin=None, water_size_um=None, flux=None, exposure=None, beamsize_mm=None, dispersion_pct=None)
+    assert beam == BeamConfig()
+    beam.dmin = None
+    assert beam.dmin == 0.0
+    assert DetectorConfig(detector_thick_um=None).detector_thick_um == 0.0
+
+
+def test_the_two_theta_axis_comes_in_the_default_dtype():
+    assert torch.equal(DetectorConfig().twotheta_axis, torch.tensor([0.0, 0.0, -1.0]))
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert DetectorConfig().twotheta_axis.dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_what_nobody_gave_follows_size_pixel_and_convention_and_what_somebody_gave_stays():
+    free, kept = DetectorConfig(), DetectorConfig(beam_center_f=9.0, roi_xmin=3, roi_xmax=99, twotheta_axis=(0, 1, 0))
+    copied = copy.copy(free)
+    for config in (free, kept):
+        config.spixels, config.fpixels, config.pixel_size_mm = 512, 100, 0.2
+        config.detector_convention = "xds"
+        config.validate()
+    assert (free.beam_center_s, free.beam_center_f) == pytest.approx((51.2, 10.0))
+    assert free.roi() == ((0, 511), (0, 99)) == ((free.roi_ymin, free.roi_ymax), (free.roi_xmin, free.roi_xmax))
+    assert free.twotheta_axis.tolist() == [1.0, 0.0, 0.0]
+    assert (kept.beam_center_s, kept.beam_center_f) == pytest.approx((51.2, 9.0))
+    assert kept.roi() == ((0, 511), (3, 99)) and kept.twotheta_axis == (0, 1, 0)
+    copied.validate()
+    assert copied.roi() == ((0, 1023), (0, 1023)) and copied.beam_center_f == pytest.approx(51.25)
+    free.roi_xmax = 40
+    free.fpixels = 300
+    assert free.roi() == ((0, 511), (0, 40))
 
 
 def test_the_pivot_follows_what_was_given():
@@ -100,3 +165,19 @@ def test_flux_exposure_and_beam_size_make_the_fluence():
 def test_a_crystal_knows_its_size():
     config = CrystalConfig(70.0, 80.0, 90.0, N_cells=(5, 6, 7))
     assert (config.sample_x, config.sample_y, config.sample_z) == pytest.approx((350e-10, 480e-10, 630e-10))
+
+
+def test_a_crystal_larger_than_the_beam_says_that_it_was_clipped():
+    config = CrystalConfig(N_cells=(20000, 20000, 5000))
+    with pytest.warns(UserWarning, match=r"sample_y = 0\.0002 m is larger than the beam .*0\.0001 m.*clipped") as found:
+        clip_to_beam(config, BeamConfig(beamsize_mm=0.1))
+    assert len(found) == 1
+    assert (config.sample_x, config.sample_y, config.sample_z) == pytest.approx((2e-4, 1e-4, 5e-5))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_crystal_that_is_a_part_of_a_cell_larger_than_the_beam_or_of_no_known_beam_is_whole():
+    config = CrystalConfig(cell_a=70.0, cell_b=70.0, cell_c=70.0, N_cells=(14286, 14286, 14286))
+    clip_to_beam(config, BeamConfig(beamsize_mm=0.1))
+    clip_to_beam(config, BeamConfig())
+    assert config.sample_y == config.sample_z == pytest.approx(14286 * 70e-10)

@@ -99,6 +99,122 @@ def test_public_attributes_have_the_units_of_the_interface():
     assert s.polarization_axis.tolist() == [0, 0, 1] and s.incident_beam_direction.tolist() == [1, 0, 0]
 
 
+#: Assignments of a fit: what is assigned to, its attribute, a value, the config's field, and that field for the value.
+ASSIGNMENTS = [
+    *(
+        ("crystal", f"cell_{name}", v, f"cell_{name}", lambda v: v)
+        for name, v in zip("abc", (71.0, 81.0, 92.0), strict=True)
+    ),
+    *(("crystal", f"cell_{name}", 88.0, f"cell_{name}", lambda v: v) for name in ("alpha", "beta", "gamma")),
+    ("crystal", "N_cells_a", 5.5, "N_cells", lambda v: (v, 4, 3)),
+    ("crystal", "N_cells_b", 5.5, "N_cells", lambda v: (5, v, 3)),
+    ("crystal", "N_cells_c", 5.5, "N_cells", lambda v: (5, 4, v)),
+    ("crystal", "misset_deg", [3.0, 4.0, 5.0], "misset_deg", lambda v: v),
+    ("detector", "distance", 0.093, "distance_mm", lambda v: 1000 * v),
+    ("detector", "close_distance", 0.094, "close_distance_mm", lambda v: 1000 * v),
+    ("detector", "pixel_size", 1.1e-3, "pixel_size_mm", lambda v: 1000 * v),
+    ("detector", "beam_center_s", 5.25, "beam_center_s", lambda v: v - 0.5),
+    ("detector", "beam_center_f", 7.25, "beam_center_f", lambda v: v - 0.5),
+    ("beam", "wavelength", 1.3, "wavelength_A", lambda v: v),
+    ("beam", "fluence", 1e28, "fluence", lambda v: v),
+    ("beam", "kahn_factor", 0.7, "polarization_factor", lambda v: v),
+    ("beam", "polarization_axis", [0.3, 0.1, 0.9], "polarization_axis", lambda v: v),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "field", "in_config"), ASSIGNMENTS, ids=[row[1] for row in ASSIGNMENTS]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_what_is_assigned_in_a_fit_reaches_the_config_and_stays_connected(owner, name, value, field, in_config, dtype):
+    def image_of(leaf):
+        fresh = simulator(beam_config=BeamConfig(polarization_factor=0.5))
+        config = {"crystal": fresh.crystal.config, "detector": fresh.detector.config, "beam": fresh.beam_config}[owner]
+        setattr(config, field, in_config(leaf))
+        return fresh.run()
+
+    s = simulator(beam_config=BeamConfig(polarization_factor=0.5))
+    owned = {"crystal": s.crystal, "detector": s.detector, "beam": s}[owner]
+    before = s.run()
+    leaf = torch.tensor(value, dtype=dtype, requires_grad=True)
+    setattr(owned, name, leaf)
+    assert getattr(owned, name).detach().tolist() == pytest.approx(
+        (leaf / leaf.norm() if name == "polarization_axis" else leaf).tolist(), rel=1e-6
+    )
+    for factor in (1.0, 1.01):  # a fit: the same tensor, changed in place
+        with torch.no_grad():
+            leaf.reshape(-1)[-1].mul_(factor)
+        given = torch.tensor(leaf.tolist(), dtype=F64, requires_grad=True)
+        expected = image_of(given)
+        image = s.run()
+        assert torch.allclose(image, expected, rtol=1e-9, atol=0)
+        assert not torch.allclose(image, before, rtol=1e-7, atol=0)
+        weights = torch.linspace(0.5, 1.5, image.numel(), dtype=F64).reshape(image.shape)
+        (slope,) = torch.autograd.grad((weights * image).sum(), leaf)
+        (wanted,) = torch.autograd.grad((weights * expected).sum(), given)
+        assert slope.abs().sum().item() > 0 and torch.allclose(slope.to(F64), wanted, rtol=1e-5)
+        before = image
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "field", "in_config"), ASSIGNMENTS, ids=[row[1] for row in ASSIGNMENTS]
+)
+def test_an_image_is_remembered_for_no_number_but_that_assigned_last(owner, name, value, field, in_config):
+    s = simulator(beam_config=BeamConfig(polarization_factor=0.5))
+    owned = {"crystal": s.crystal, "detector": s.detector, "beam": s}[owner]
+    images = [s.run()]
+    held = torch.tensor(value, dtype=F64)
+    for given in (value, held):
+        setattr(owned, name, given)
+        images.append(s.run())
+    held.reshape(-1)[-1].mul_(1.01)
+    images.append(s.run())
+    assert torch.allclose(images[1], images[2], rtol=1e-12, atol=0)
+    for one, other in ((0, 1), (2, 3)):
+        assert not torch.allclose(images[one], images[other], rtol=1e-7, atol=0)
+
+
+def test_an_assigned_beam_config_is_the_beam_of_the_next_image(whole):
+    s = simulator()
+    assert torch.equal(s.run(), whole)
+    s.beam_config = BeamConfig(wavelength_A=1.3)
+    assert s.wavelength.item() == 1.3
+    assert torch.equal(s.run(), simulator(beam_config=BeamConfig(wavelength_A=1.3)).run())
+
+
+def test_an_assigned_size_is_the_shape_of_the_next_image(whole):
+    s = simulator()
+    assert torch.equal(s.run(), whole)
+    s.detector.spixels, s.detector.fpixels = 5, 14
+    image = s.run()
+    assert torch.equal(image, simulator({"spixels": 5, "fpixels": 14}).run()) and image.min().item() > 0
+
+
+def test_the_beam_may_be_the_third_argument_and_each_kind_of_config_be_given_once():
+    beam, lent = BeamConfig(wavelength_A=1.7), CrystalConfig(phi_start_deg=5.0)
+    crystal, detector = Crystal(), Detector()
+    assert Simulator(crystal, detector, beam).beam_config is beam
+    swapped = Simulator(crystal, detector, beam, lent)
+    assert swapped.beam_config is beam and swapped.crystal.config.phi_start_deg == 5.0
+    with pytest.raises(ValueError, match="BeamConfig was given twice"):
+        Simulator(crystal, detector, beam, beam)
+    with pytest.raises(ValueError, match="DetectorConfig is no config for it"):
+        Simulator(crystal, detector, DetectorConfig())
+
+
+def test_a_crystal_larger_than_the_beam_is_announced_once_whoever_brings_the_beam():
+    beam, large = BeamConfig(beamsize_mm=0.1), {"N_cells": (5, 5, 20000)}
+    with pytest.warns(UserWarning, match="sample_z .*clipped") as found:
+        Simulator(Crystal(CrystalConfig(**large), beam), Detector(), beam_config=beam)
+    assert len(found) == 1
+    with pytest.warns(UserWarning, match="sample_z .*clipped"):
+        Simulator(Crystal(CrystalConfig(**large)), Detector(), beam_config=beam)
+
+
+def test_an_image_knows_no_resolution_limit_where_dmin_is_none(whole):
+    assert torch.equal(simulator(beam_config=BeamConfig(dmin=None)).run(), whole)
+
+
 def test_a_replaced_reciprocal_vector_moves_the_pattern(whole):
     s = simulator()
     same = s.run(override_a_star=s.crystal.a_star)

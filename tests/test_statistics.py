@@ -57,9 +57,20 @@ def test_a_single_pixel_is_divided_by_one():
     assert (found.N, found.mean, found.RMS) == (1, 9.0, 9.0)
 
 
-def test_an_image_of_another_detector_is_refused_with_both_shapes():
-    with pytest.raises(ValueError, match=r"\(2, 3\).*\(3, 3\)"):
-        compute_statistics(torch.zeros(2, 3), detector())
+def test_any_image_has_statistics_and_those_of_another_shape_know_no_roi_or_mask():
+    narrow = detector(roi_xmin=1, roi_xmax=1, roi_ymin=1, roi_ymax=1, mask_array=torch.zeros(3, 3))
+    other = IMAGE[:2]
+    found = compute_statistics(other, narrow)
+    assert (found.N, found.mean, found.max_I) == (6, pytest.approx(25 / 6), 9.0)
+    assert (found.max_I_slow, found.max_I_fast) == (1, 1)
+    assert pytest.approx(float(other.std())) == found.RMSD
+    pixels = compute_statistics(other.flatten(), narrow)
+    assert (pixels.N, pixels.mean, pixels.RMS, pixels.RMSD) == (found.N, found.mean, found.RMS, found.RMSD)
+    assert (pixels.max_I_slow, pixels.max_I_fast) == (0, 4)
+    assert compute_statistics(other.numpy().astype("int16"), narrow).mean == found.mean
+    assert compute_statistics(torch.zeros(0), narrow).N == compute_statistics(torch.zeros(0, 4), narrow).max_I == 0
+    with pytest.raises(ValueError, match=r"\(1, 3, 3\).*\(3, 3\)"):
+        compute_statistics(IMAGE[None], narrow)
 
 
 def test_all_fields_are_found_in_the_dict():

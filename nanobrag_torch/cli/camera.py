@@ -7,6 +7,7 @@ import torch
 
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, DetectorConvention
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import read_smv_mask
@@ -73,17 +74,36 @@ def _given_or(given: tuple[float | None, float | None], default: tuple[float, ..
     return x, y
 
 
-def detector_config(settings: Settings, camera: Camera, native_masks: bool = False) -> DetectorConfig:
-    """The detector's config; reads the mask, in this machine's byte order where ``native_masks`` says so [B29].
+def read_mask(settings: Settings, camera: Camera, compat: Compat) -> tuple[torch.Tensor | None, str | None]:
+    """The mask (slow, fast) in the byte order that ``compat`` takes [B29], and a notice where its size was not fitting.
 
-    Raises ``ValueError`` or ``OSError`` for an impossible detector or mask.
+    C takes the pixels of a mask of another size as they come, row by row, and reads on past their end [B46]. Raises
+    ``ValueError`` or ``OSError`` for what is no mask.
     """
+    if settings.mask_file is None:
+        return None, None
+    mask = read_smv_mask(settings.mask_file, native=compat.strict_c_files)[0]
+    (rows, columns), (fast, slow) = mask.shape, camera.pixels(settings.pixel_size_mm)
+    if (rows, columns) == (slow, fast) or compat.mask_layout == "exact":
+        return mask, None
+    laid = torch.zeros(slow * fast)
+    count = min(mask.numel(), laid.numel())
+    laid[:count] = mask.flatten()[:count]
+    rest = f"; the last {laid.numel() - count} stay dark" if count < laid.numel() else ""
+    notice = (
+        f"-mask {settings.mask_file} has {columns} x {rows} pixels (fast x slow), the detector {fast} x {slow}. "
+        f"They are laid out on it row by row, as in C{rest}. -compat physical refuses this."
+    )
+    return laid.reshape(slow, fast), notice
+
+
+def detector_config(settings: Settings, camera: Camera, mask: torch.Tensor | None = None) -> DetectorConfig:
+    """The detector's config, with a ``mask`` (slow, fast). Raises ``ValueError`` for an impossible detector."""
     s, custom = settings, settings.convention is DetectorConvention.CUSTOM
     fpixels, spixels = camera.pixels(s.pixel_size_mm)
     fast, slow = CONVENTIONS[s.convention].fast_slow(*camera.beam_center, camera.size[1])
     xmin, xmax, ymin, ymax = s.roi
     axis = s.twotheta_axis if custom else None
-    mask = read_smv_mask(s.mask_file, native=native_masks)[0] if s.mask_file is not None else None
     return DetectorConfig(
         distance_mm=s.distance_mm,
         pixel_size_mm=s.pixel_size_mm,

@@ -173,11 +173,11 @@ def image_shape(command: Sequence[str]) -> tuple[int, int]:
 
     Raises ``CommandError``, ``ValueError`` or ``OSError`` for options or a detector that cannot be.
     """
-    from nanobrag_torch.cli.camera import camera_of, detector_config
+    from nanobrag_torch.cli.camera import camera_of
 
     settings = settings_of(parse(command))
-    detector = detector_config(settings, camera_of(settings))
-    return detector.spixels, detector.fpixels
+    fast, slow = camera_of(settings).pixels(settings.pixel_size_mm)
+    return slow, fast
 
 
 def run_ours(command: Sequence[str], folder: Path) -> np.ndarray:

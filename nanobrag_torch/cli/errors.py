@@ -30,7 +30,7 @@ class CommandError(Exception):
 
 
 class MissingInputError(CommandError):
-    """Too few inputs: the usage text is the answer."""
+    """Too few inputs: the usage text is a part of the answer."""
 
 
 def describe(error: BaseException) -> str:

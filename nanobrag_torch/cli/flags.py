@@ -25,7 +25,7 @@ class Flag:
     ``kind`` and ``count`` are the sort and the number of tokens that follow ("real", "whole", "text"; "cell" takes one
     to six numbers, "misset" three or a word). One value goes to every setting in ``sets``, several go to one as a
     tuple, after ``convert``. ``also`` are settings that take a fixed value. ``action`` replaces both where a rule needs
-    more.
+    more. ``instead_of`` is an option that says the same in another way: not both may be given.
     """
 
     group: str
@@ -40,6 +40,7 @@ class Flag:
     convert: Callable[[Any], Any] | None = None
     action: Callable[[Settings, Values], None] | None = None
     extension: bool = False
+    instead_of: str = ""
 
     @property
     def name(self) -> str:
@@ -298,7 +299,7 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-nodump",), "neither read nor write the dump of structure factors", count=0, also={"use_dump": False}),
     _ours(("-show_config", "-echo_config"), "print what was resolved", count=0, also={"show_config": True}),
     _ours(("-pix0_vector_mm",), "-pix0_vector in mm", ("pix0_vector_m",), "real", count=3, unit="mm", also=_CUSTOM,
-          convert=lambda mm: tuple(value / 1000 for value in mm)),
+          convert=lambda mm: tuple(value / 1000 for value in mm), instead_of="-pix0_vector"),
     _ours(("-trace_pixel",), "print every step for one pixel: slow fast", ("trace_pixel",), "whole", count=2,
           unit="pixels"),
     _ours(("-h", "-help", "--help"), "print this text and stop", count=0),

@@ -121,7 +121,8 @@ def _noise_stream(conf: Configuration) -> "CRandom":
     from nanobrag_torch.physics.random import CRandom
 
     assert conf.noise.seed is not None
-    return CRandom.of_option(conf.noise.seed, random_draws(conf.crystal, torch.device("cpu")).state)
+    state = random_draws(conf.crystal, conf.compat, torch.device("cpu")).state
+    return CRandom.of_option(conf.noise.seed, state, conf.compat.negative_seeds == "continue")
 
 
 def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:

@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from nanobrag_torch.cli.camera import Camera, camera_of, detector_config
+from nanobrag_torch.cli.camera import Camera, camera_of, detector_config, read_mask
 from nanobrag_torch.cli.errors import CommandError, MissingInputError
 from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
@@ -34,8 +35,12 @@ SOURCE_DISTANCE = 10.0
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """Inputs of one run, resolved and read; the notices are C's lines about what it changed."""
+class Configuration(Mapping[str, Any]):
+    """Inputs of one run, resolved and read; the notices are C's lines about what it changed.
+
+    It answers to the names of the configs' fields, of its own and of the settings: ``configuration["distance_mm"]``,
+    ``"hkl_file" in configuration``, ``configuration.get("roi")``. The first that has the name counts.
+    """
 
     settings: Settings
     crystal: CrystalConfig
@@ -48,6 +53,22 @@ class Configuration:
     structure: Structure | None
     notices: tuple[str, ...]
     mosaic_notice: str | None
+    mask_notice: str | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._owners[name], name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._owners)
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    @cached_property
+    def _owners(self) -> dict[str, Any]:
+        """For every name the record that has it."""
+        records = (self.crystal, self.detector, self.beam, self.noise, self, self.settings)
+        return {field.name: record for record in reversed(records) for field in fields(record)}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -80,7 +101,8 @@ def configure(settings: Settings) -> Configuration:
     camera = camera_of(settings)
     sources = _sources(settings)
     beam = _beam(settings, sources)
-    detector = detector_config(settings, camera, native_masks=compat.strict_c_files)
+    mask, mask_notice = read_mask(settings, camera, compat)
+    detector = detector_config(settings, camera, mask)
     structure = load_structure(settings, detector, beam, compat)
     samples, notices = _clipped_sample(settings)
     crystal, mosaic_notice = _crystal(settings, structure, samples, compat)
@@ -96,6 +118,7 @@ def configure(settings: Settings) -> Configuration:
         structure=structure,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
+        mask_notice=mask_notice,
     )
 
 
@@ -162,8 +185,12 @@ def _crystal(
 ) -> tuple[CrystalConfig, str | None]:
     factors = structure.factors if structure is not None and structure.has_cell else None
     if s.cell is None and s.matrix_file is None and factors is None:
+        file = (
+            "" if structure is None or s.hkl_file is None else f", and {s.hkl_file} is a {structure.kind}, without one"
+        )
         raise MissingInputError(
-            "neither -cell nor -mat was given. Give the unit cell, an orientation matrix, or an -hkl file with a cell."
+            f"no unit cell: neither -cell nor -mat was given{file}. "
+            "Give the unit cell, an orientation matrix, or an -hkl file with a cell."
         )
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
@@ -201,6 +228,9 @@ def _crystal(
     if any(size > 0 for size in samples):
         cells = _cells(config, cells, samples, compat)
         config = replace(config, N_cells=cells, sample_x=None, sample_y=None, sample_z=None)  # filled from the cells
+    for name in ("sample_y", "sample_z"):  # as C does, before sizes became cells and with its notice
+        size = getattr(config, name)
+        setattr(config, name, min(size, mm_to_m(s.beamsize_mm)) if s.beamsize_mm > 0 else size)
     config.interpolate = s.interpolate
     if s.interpolate is None:
         by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]

@@ -25,6 +25,8 @@ def remarks(run: Prepared) -> Iterator[str]:
     if s.misset_random and s.misset_seed is None:
         seed = run.conf.crystal.misset_seed
         yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
+    if run.conf.mask_notice is not None:
+        yield run.conf.mask_notice
     yield from _foreign_cell(run)
     found = [rule(run) for rule in DEVIATIONS]
     yield from (f"{text}. -compat physical does not do this." for text in found if text is not None)

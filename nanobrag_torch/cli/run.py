@@ -56,7 +56,8 @@ def _main(words: Sequence[str]) -> int:
     try:
         simulate(settings)
     except MissingInputError:
-        return _usage()
+        _usage()
+        raise
     return 0
 
 

@@ -39,7 +39,7 @@ class Factor:
 
 def _has_roi(s: Scenario) -> bool:
     d = s.detector
-    return (d.roi_xmin, d.roi_xmax, d.roi_ymin, d.roi_ymax) != (0, d.fpixels - 1, 0, d.spixels - 1)
+    return d.roi() != ((0, d.spixels - 1), (0, d.fpixels - 1))
 
 
 FACTORS = (

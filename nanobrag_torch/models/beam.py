@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import BeamConfig
+from nanobrag_torch.config import SOURCE_LISTS, BeamConfig
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.background import water_intensity, water_intensity_c
 from nanobrag_torch.physics.safe import unit
@@ -63,10 +63,13 @@ class Beam:
         )
 
     def sources(self, beam: Tensor, polarization: Tensor, compat: Compat) -> scene.Sources:
-        """All sources: those of the list, or the grid around ``beam`` (3,), wavelengths innermost."""
+        """All sources: those of the list, on ``beam`` (3,) where it has no directions, or the grid around it.
+
+        Wavelengths run innermost.
+        """
         self.config.validate()
-        if self.config.source_directions is not None:
-            return self._listed(self.config.source_directions, compat)
+        if any(getattr(self.config, name) is not None for name in SOURCE_LISTS):
+            return self._listed(beam, compat)
         return self._generated(beam, polarization)
 
     def polarization(self, convention_axis: Tensor, overridden: bool = False) -> scene.Polarization:
@@ -85,10 +88,13 @@ class Beam:
             return water_intensity_c(size, self.fluence)
         return water_intensity(size)
 
-    def _listed(self, towards_source: Tensor, compat: Compat) -> scene.Sources:
+    def _listed(self, beam: Tensor, compat: Compat) -> scene.Sources:
         config = self.config
-        directions = -unit(towards_source.to(self.device, torch.float64))
-        count = len(directions)
+        count = next(len(values) for name in SOURCE_LISTS if (values := getattr(config, name)) is not None)
+        if config.source_directions is None:
+            directions = beam.expand(count, 3)
+        else:
+            directions = -unit(torch.as_tensor(config.source_directions).to(self.device, torch.float64))
         wavelengths = (
             self.wavelength.expand(count)
             if config.source_wavelengths is None

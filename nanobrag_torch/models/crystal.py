@@ -9,7 +9,15 @@ from torch import Tensor
 
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
+from nanobrag_torch.config import (
+    CELL_ANGLES,
+    CELL_LENGTHS,
+    MOSFLM_STARS,
+    BeamConfig,
+    CrystalConfig,
+    check_tensor,
+    clip_to_beam,
+)
 from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
@@ -29,14 +37,26 @@ def _config_scalar(name: str) -> property:
     def value(self: "Crystal") -> Tensor:
         return scalar(getattr(self.config, name), self.device).to(self.dtype)
 
-    return property(value, doc=f"``config.{name}`` as a 0-d tensor, connected to it.")
+    def assign(self: "Crystal", given: Any) -> None:
+        if self.config.has_matrix and not self.config.rescale_matrix_to_cell:
+            raise ValueError(
+                f"Crystal.{name} cannot be assigned: {', '.join(MOSFLM_STARS)} take the place of the cell. "
+                "Set those three to None in the config first."
+            )
+        setattr(self.config, name, given)
+
+    return property(value, assign, doc=f"``config.{name}`` as a 0-d tensor, connected to it; may be assigned.")
 
 
 def _cell_count(index: int) -> property:
     def value(self: "Crystal") -> Tensor:
         return scalar(self.config.N_cells[index], self.device).to(self.dtype)
 
-    return property(value, doc=f"``config.N_cells[{index}]`` as a 0-d tensor, connected to it.")
+    def assign(self: "Crystal", given: Any) -> None:
+        a, b, c = (given if i == index else held for i, held in enumerate(self.config.N_cells))
+        self.config.N_cells = (a, b, c)
+
+    return property(value, assign, doc=f"``config.N_cells[{index}]`` as a 0-d tensor, likewise.")
 
 
 def _cell_tensor(key: str, doc: str) -> property:
@@ -50,11 +70,12 @@ class Crystal:
     """A crystal: unit cell, orientation, size and structure factors.
 
     Everything is derived anew at each evaluation, so that config tensors may change in between and no graph is kept.
+    What is assigned to cell, numbers of cells or ``misset_deg`` goes into the config as it is.
     Public vectors come in ``dtype``; the arithmetic is float64 throughout.
 
     Args:
         config: Cell, orientation and size; None is the default crystal.
-        beam_config: Beam for a simulator that is given none.
+        beam_config: Beam for a simulator that is given none; a crystal that is larger is clipped to it, with a warning.
         device: Device of the tensors; None is the CPU.
         dtype: Precision of public tensors.
         compat: Deviations of C for this object's own properties; a simulator uses its own.
@@ -95,6 +116,8 @@ class Crystal:
         self.config = config if config is not None else CrystalConfig()
         self.config.validate()
         self.beam_config = beam_config
+        if beam_config is not None:
+            clip_to_beam(self.config, beam_config)
         self.device = device_of(device)
         self.dtype = dtype
         self.compat = Compat.of(compat)
@@ -103,6 +126,18 @@ class Crystal:
         self._finite: tuple[Tensor, int] | None = None
         self.hkl_metadata: dict[str, Any] | None = None
         self._interpolate: bool | None = self.config.interpolate
+
+    @property
+    def misset_deg(self) -> Tensor:
+        """Misset angles (3,) in degrees about the laboratory x, y and z axes; those drawn where the misset is random.
+
+        Assigning sets ``config.misset_deg``, and then they are not random.
+        """
+        return torch.rad2deg(self.unit_cell().misset).to(self.dtype)
+
+    @misset_deg.setter
+    def misset_deg(self, angles: Any) -> None:
+        self.config.misset_deg, self.config.misset_random = angles, False
 
     @property
     def interpolate(self) -> bool:
@@ -193,9 +228,14 @@ class Crystal:
     def unit_cell(self, compat: Compat | None = None, a_star: Tensor | None = None) -> UnitCell:
         """The lattice of the config, with misset, by the construction that ``compat`` asks for.
 
-        ``a_star`` (3,) in 1/Angstrom replaces that reciprocal vector, misset not applied to it.
+        ``a_star`` (3,) in 1/Angstrom replaces that reciprocal vector, misset not applied to it. The angles of a random
+        misset are written into ``config.misset_deg``.
         """
-        return unit_cell_of(self.config, compat or self.compat, self.device, a_star)
+        cell = unit_cell_of(self.config, compat or self.compat, self.device, a_star)
+        if self.config.misset_random:
+            x, y, z = torch.rad2deg(cell.misset).tolist()
+            self.config.misset_deg = (x, y, z)
+        return cell
 
     def lattice(
         self,

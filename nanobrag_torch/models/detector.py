@@ -1,14 +1,15 @@
 """Detector: a config made into vectors, once per evaluation (docs/physics.md, Detector)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import DetectorConfig
+from nanobrag_torch.config import DetectorConfig, Scalar
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
@@ -16,7 +17,8 @@ from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.sampling import thickness_layers
-from nanobrag_torch.units import DBL_MIN, degrees_to_radians, mm_to_m, um_to_m
+from nanobrag_torch.units import DBL_MIN, degrees_to_radians, m_to_mm, mm_to_m, um_to_m
+from nanobrag_torch.validation import check_range, number_of
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,52 @@ class Geometry:
     spindle: Tensor
 
 
+def _pixels_to_mm(config: DetectorConfig, pixels: Scalar) -> Scalar:
+    """A beam centre in pixels, MOSFLM's half pixel included, as the config counts it."""
+    half = CONVENTIONS[config.detector_convention].half_pixel
+    return (pixels - half) * config.pixel_size_mm
+
+
+def _metres_to_mm(_: DetectorConfig, metres: Any) -> Scalar:
+    mm: Scalar = m_to_mm(metres)
+    return mm
+
+
+class _Assignable(NamedTuple):
+    """A quantity that may be assigned in a unit other than its config's: the config's field, how it is made of the
+    quantity, and fields that take its place where they are given."""
+
+    field: str
+    in_config: Callable[[DetectorConfig, Scalar], Scalar]
+    overrides: tuple[str, ...] = ()
+
+
+#: The pixel size comes first, since beam centres are made with it.
+_ASSIGNABLE = {
+    "pixel_size": _Assignable("pixel_size_mm", _metres_to_mm),
+    "distance": _Assignable("distance_mm", _metres_to_mm, ("close_distance_mm", "pix0_override_m")),
+    "close_distance": _Assignable("close_distance_mm", _metres_to_mm, ("pix0_override_m",)),
+    "beam_center_s": _Assignable("beam_center_s", _pixels_to_mm, ("pix0_override_m",)),
+    "beam_center_f": _Assignable("beam_center_f", _pixels_to_mm, ("pix0_override_m",)),
+}
+
+
+def _config_field(name: str, doc: str) -> property:
+    def value(self: "Detector") -> Any:
+        return getattr(self.config, name)
+
+    def assign(self: "Detector", given: Any) -> None:
+        setattr(self.config, name, given)
+
+    return property(value, assign, doc=doc)
+
+
 class Detector:
     """A detector: pixels, place and sensor. Geometry is derived anew at each evaluation.
+
+    What is assigned to ``spixels``, ``fpixels``, ``distance``, ``close_distance``, ``pixel_size``, ``beam_center_s`` or
+    ``beam_center_f`` goes into the config in the config's unit, with its gradient, and follows a tensor that changes in
+    place.
 
     Args:
         config: Size, place and sensor; None is the default detector.
@@ -85,9 +131,9 @@ class Detector:
         dtype: torch.dtype = torch.float32,
         compat: str | Compat = "physical",
     ) -> None:
+        self.device = device_of(device)
         self.config = config if config is not None else DetectorConfig()
         self.config.validate()
-        self.device = device_of(device)
         self.dtype = dtype
         self.compat = Compat.of(compat)
 
@@ -100,15 +146,42 @@ class Detector:
     def invalidate_cache(self) -> None:
         """Established method without effect: nothing is cached."""
 
-    @property
-    def spixels(self) -> int:
-        """Pixels along slow: rows of the image."""
-        return self.config.spixels
+    spixels = _config_field("spixels", "Pixels along slow: rows of the image.")
+    fpixels = _config_field("fpixels", "Pixels along fast: columns of the image.")
 
     @property
-    def fpixels(self) -> int:
-        """Pixels along fast: columns of the image."""
-        return self.config.fpixels
+    def config(self) -> DetectorConfig:
+        """Size, place and sensor, with what was assigned to this detector as it is now."""
+        for name in [name for name in _ASSIGNABLE if name in self._assigned]:
+            given, made = self._assigned[name]
+            if getattr(self._config, _ASSIGNABLE[name].field) is made:
+                self._put(name, given)
+            else:  # the config was assigned to since
+                del self._assigned[name]
+        return self._config
+
+    @config.setter
+    def config(self, config: DetectorConfig) -> None:
+        self._config = config
+        self._assigned: dict[str, tuple[Any, Any]] = {}
+
+    def _put(self, name: str, given: Scalar) -> None:
+        row = _ASSIGNABLE[name]
+        number = scalar(given, self.device) if isinstance(given, Tensor) else float(given)
+        made = row.in_config(self._config, number)
+        self._assigned[name] = given, made
+        setattr(self._config, row.field, made)
+
+    def _assign(self, name: str, given: Any) -> None:
+        config = self.config
+        check_range("Detector", name, given, remedy="Assign a number or a 0-d tensor.")
+        for field in _ASSIGNABLE[name].overrides:
+            if getattr(config, field) is not None and (field != "pix0_override_m" or self.compat.pix0_override):
+                raise ValueError(
+                    f"Detector.{name} cannot be assigned: DetectorConfig.{field} is given and takes its place. "
+                    "Set that to None first."
+                )
+        self._put(name, given)
 
     def beam_centre(self) -> tuple[Tensor, Tensor]:
         """(Fbeam, Sbeam) in metres: what the config says plus MOSFLM's half pixel, before any rotation."""
@@ -189,12 +262,12 @@ class Detector:
         """The detector as the kernel reads it."""
         compat = compat or self.compat
         config = self.config
-        thickness = um_to_m(scalar(config.detector_thick_um, self.device))
+        depth = config.detector_abs_um
+        off = depth is not None and number_of(depth) == 0
+        thickness = um_to_m(scalar(0.0 if off else config.detector_thick_um, self.device))
         layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
         sensor = bool(thickness.detach() > 0)
-        attenuation = 1 / (
-            thickness if config.detector_abs_um is None else um_to_m(scalar(config.detector_abs_um, self.device))
-        )
+        attenuation = 1 / (thickness if depth is None else um_to_m(scalar(depth, self.device)))
         return scene.Panel(
             origin=geometry.origin,
             fast=geometry.fast,
@@ -265,10 +338,18 @@ class Detector:
         """``config.distance_mm`` in metres."""
         return self._metres(self.config.distance_mm).to(self.dtype)
 
+    @distance.setter
+    def distance(self, metres: Any) -> None:
+        self._assign("distance", metres)
+
     @property
     def pixel_size(self) -> Tensor:
         """``config.pixel_size_mm`` in metres."""
         return self._metres(self.config.pixel_size_mm).to(self.dtype)
+
+    @pixel_size.setter
+    def pixel_size(self, metres: Any) -> None:
+        self._assign("pixel_size", metres)
 
     @property
     def close_distance(self) -> Tensor:
@@ -277,17 +358,25 @@ class Detector:
 
     @close_distance.setter
     def close_distance(self, metres: Any) -> None:
-        self.config.close_distance_mm = metres * 1000.0
+        self._assign("close_distance", metres)
 
     @property
     def beam_center_f(self) -> Tensor:
         """Beam centre along fast in pixels, MOSFLM's half pixel included."""
         return (self.beam_centre()[0] / self._metres(self.config.pixel_size_mm)).to(self.dtype)
 
+    @beam_center_f.setter
+    def beam_center_f(self, pixels: Any) -> None:
+        self._assign("beam_center_f", pixels)
+
     @property
     def beam_center_s(self) -> Tensor:
         """Beam centre along slow in pixels, MOSFLM's half pixel included."""
         return (self.beam_centre()[1] / self._metres(self.config.pixel_size_mm)).to(self.dtype)
+
+    @beam_center_s.setter
+    def beam_center_s(self, pixels: Any) -> None:
+        self._assign("beam_center_s", pixels)
 
     @property
     def fdet_vec(self) -> Tensor:

@@ -32,17 +32,18 @@ class Draws:
     state: "GeneratorState"
 
 
-def random_draws(config: CrystalConfig, device: torch.device) -> Draws:
+def random_draws(config: CrystalConfig, compat: Compat, device: torch.device) -> Draws:
     """Draw as the C program does: the misset first, if it is random, then every mosaic domain, a single one too.
 
-    Raises ``ValueError`` where a random misset has no seed.
+    ``compat`` says what a negative seed is [B31]. Raises ``ValueError`` where a random misset has no seed.
     """
     from nanobrag_torch.physics.random import CRandom, GeneratorState, rotation_draws  # brings numba: only when drawn
 
     state = GeneratorState()
 
     def draw(seed: int, count: int) -> Tensor:
-        return torch.from_numpy(rotation_draws(CRandom.of_option(seed, state), count)).to(device)
+        stream = CRandom.of_option(seed, state, compat.negative_seeds == "continue")
+        return torch.from_numpy(rotation_draws(stream, count)).to(device)
 
     misset = None
     if config.misset_random:
@@ -56,17 +57,17 @@ def random_draws(config: CrystalConfig, device: torch.device) -> Draws:
     return Draws(misset, draw(seed, config.mosaic_domains), state)
 
 
-def misset_angles(config: CrystalConfig, largest_angle: float, device: torch.device) -> Tensor:
-    """Misset angles (3,) in radians: as given, or drawn with rotations of up to ``largest_angle`` radians.
+def misset_angles(config: CrystalConfig, compat: Compat, device: torch.device) -> Tensor:
+    """Misset angles (3,) in radians: as given, or drawn with rotations of up to ``compat.misset_random_cap`` [B20].
 
     A drawn angle is rounded as in the C program in every mode: it wraps around many times, so that single precision
     decides its fourth digit and a seed would name another orientation.
     """
     if not config.misset_random:
         return degrees_to_radians(vector(config.misset_deg, device))
-    draws = random_draws(config, device).misset
+    draws = random_draws(config, compat, device).misset
     assert draws is not None
-    return mosaic.misset_angles(mosaic.rotations(draws, scalar(largest_angle, device), single=True)[0])
+    return mosaic.misset_angles(mosaic.rotations(draws, scalar(compat.misset_random_cap, device), single=True)[0])
 
 
 def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
@@ -81,7 +82,7 @@ def mosaic_rotations(config: CrystalConfig, compat: Compat, device: torch.device
     if config.mosaic_domains == 1:
         return torch.eye(3, dtype=torch.float64, device=device)[None]
     spread = degrees_to_radians(scalar(config.mosaic_spread_deg, device))
-    return mosaic.domain_rotations(random_draws(config, device).mosaic, spread, compat.mosaic_angle == "single")
+    return mosaic.domain_rotations(random_draws(config, compat, device).mosaic, spread, compat.mosaic_angle == "single")
 
 
 def orientations(

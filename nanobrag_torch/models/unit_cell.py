@@ -53,7 +53,7 @@ def unit_cell_of(
     """
     device = device_of(device)
     stars, lengths, volume = _reciprocal_vectors(config, compat, device)
-    misset = misset_angles(config, compat.misset_random_cap, device)
+    misset = misset_angles(config, compat, device)
     stars = about_x_y_z(stars, misset)
     if a_star is not None:
         stars, lengths, volume = torch.stack([a_star.to(stars), stars[1], stars[2]]), None, None

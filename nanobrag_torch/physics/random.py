@@ -163,9 +163,12 @@ class CRandom:
         self._seed = np.array([seed], np.int64)
 
     @classmethod
-    def of_option(cls, value: int, state: GeneratorState | None = None) -> "CRandom":
-        """The stream of a seed as users give it, which is stored negated."""
-        return cls(-int(value), state)
+    def of_option(cls, value: int, state: GeneratorState | None = None, continues: bool = False) -> "CRandom":
+        """The stream of a seed as users give it, which is stored negated.
+
+        A negative seed starts the stream of its magnitude; where it ``continues`` it is C's and goes on with ``state``.
+        """
+        return cls(-int(value) if continues else -abs(int(value)), state)
 
     @property
     def seed(self) -> int:

@@ -17,7 +17,7 @@ class CLCG:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.stream = CRandom.of_option(abs(DEFAULT_MOSAIC_SEED if seed is None else seed))
+        self.stream = CRandom.of_option(DEFAULT_MOSAIC_SEED if seed is None else seed)
 
     def ran1(self) -> float:
         """The next uniform deviate in (0, 1), a float32 value."""

@@ -7,6 +7,7 @@ import pytest
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
+from nanobrag_torch.cli.prepare import prepare
 from nanobrag_torch.config import DetectorPivot
 
 CELL = "-cell 70 80 90 75 85 95 -default_F 1"
@@ -106,6 +107,14 @@ def test_missing_cell_parameters_are_filled(words, cell):
 )
 def test_sizes_override_numbers_of_cells_within_the_beam(words, cells):
     assert configured(f"{CELL} {words}").crystal.N_cells == cells
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_of_cells_beyond_the_beam_is_taken_as_it_is_as_in_c():
+    conf = configured("-cell 100 -N 20000 -beamsize 0.1 -default_F 1 -oversample 1")
+    prepared = prepare(conf)
+    assert conf.crystal.N_cells == (20000, 20000, 20000) and not conf.notices
+    assert prepared.scene.lattice.cells.tolist() == [20000.0] * 3
 
 
 def test_clipping_by_the_beam_is_announced():

@@ -1,15 +1,17 @@
 """Runs of the command: what succeeds, what fails, and what is left behind."""
 
 import os
+import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nanobrag_torch.__main__ import create_parser, parse_and_validate_args
+from nanobrag_torch.config import DetectorPivot
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, write_smv_pixels
 from nanobrag_torch.models import Detector
 from nanobrag_torch.simulator import Simulator
@@ -62,6 +64,9 @@ def test_a_switched_off_image_is_not_written(command):
         ("-device nowhere", "nowhere"),
         ("-compat other", "physical"),
         ("-pixel_batch_size 0", "pixel_batch_size"),
+        ("-pix0_vector 0.1 0 0 -pix0_vector_mm 100 0 0", "-pix0_vector_mm and -pix0_vector"),
+        ("-pix0_vector_mm 100 0 0 -pix0_vector 0.1 0 0", "-pix0_vector_mm and -pix0_vector"),
+        ("-strict_c -pix0_vector 0.1 0 0 -pix0_vector_mm 100 0 0", "-pix0_vector_mm and -pix0_vector"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(change, named, command):
@@ -92,6 +97,21 @@ def test_too_few_inputs_show_the_usage(words, command):
     run = command(words)
     assert run.exit_code == 9
     assert "usage: nanoBragg" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "in.pdb: no reflection"),
+        (b"HEADER    HYDROLASE\nEND\n", "in.pdb, line 1: 'HEADER HYDROLASE' is not four numbers"),
+        (b"CRYST1   20.000   24.000   28.000  90.00  90.00  90.00 P 21 21 21    4\nEND\n", "in.pdb: holds no atom"),
+        (b"1 2 3 20\n", "no unit cell: .* and in.pdb is a text file of structure factors, without one"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_where_no_cell_is_given_either(content, complaint, command):
+    run = command(QUIET.replace("-cell 70 80 90 75 85 95 ", "") + " -hkl in.pdb", {"in.pdb": content})
+    assert run.exit_code == 9
+    assert re.match(f"ERROR: {complaint}", run.stderr.splitlines()[-1])
 
 
 def test_help_and_version_succeed(command):
@@ -233,11 +253,32 @@ def test_the_header_of_an_image_overrides_that_of_a_mask(command):
     assert "WAVELENGTH=1.1;" in run.header()
 
 
-def test_a_mask_of_another_size_is_refused(command):
-    files = {"mask.img": image_with_header(GEOMETRY, np.ones(SHAPE, np.uint16))}
-    run = command(f"{BASE} -mask mask.img -detpixels 8", files)
-    assert run.exit_code == 9
-    assert "-mask" in run.stderr
+def mask_with_holes(spixels, fpixels, *holes):
+    pixels = np.ones((spixels, fpixels), np.uint16)
+    pixels[tuple(zip(*holes, strict=True))] = 0
+    geometry = replace(GEOMETRY, fpixels=fpixels, spixels=spixels, slow_size=float(spixels))
+    return image_with_header(geometry, pixels)
+
+
+@pytest.mark.parametrize("words", ["-img in.img -mask mask.img", "-mask mask.img -detpixels_f 6 -detpixels_s 5"])
+@pytest.mark.parametrize(
+    ("shape", "holes", "dark"),
+    [
+        ((4, 8), ((0, 0), (1, 0), (2, 3), (3, 7)), [0, 8, 19]),
+        ((10, 12), ((0, 1), (1, 0), (2, 3)), [1, 12, 27]),
+        ((3, 4), ((0, 1), (1, 0), (2, 3)), [1, 4, 11, *range(12, 30)]),
+    ],
+)
+def test_a_mask_of_another_size_is_one_row_of_pixels_as_in_c_with_a_warning(command, words, shape, holes, dark):
+    """The dark pixels are those of the C program; past the end of a small mask it reads whatever lies there."""
+    image = image_with_header(GEOMETRY, np.ones(SHAPE, np.uint16))
+    files = {"in.img": image, "mask.img": mask_with_holes(*shape, *holes)}
+    run = command(f"{BASE} {words}", files)
+    assert run.exit_code == 0
+    assert np.flatnonzero(run.float_image(SHAPE) == 0).tolist() == dark
+    assert f"WARNING: -mask mask.img has {shape[1]} x {shape[0]} pixels (fast x slow), the detector 6 x 5" in run.stderr
+    physical = command(f"{BASE} {words} -compat physical", files)
+    assert physical.exit_code == 9 and "-mask = 'tensor of shape" in physical.stderr
 
 
 def test_the_byte_order_of_a_mask_is_honoured_unless_c_is_followed_strictly(command, tmp_path):
@@ -255,6 +296,20 @@ def test_the_parser_can_be_called_from_python():
     assert (conf.detector.fpixels, conf.detector.spixels) == (6, 5)
     assert conf.crystal.N_cells == (5, 5, 5)
     assert "-distance" in create_parser().format_help()
+
+
+def test_what_the_parser_returns_answers_to_the_names_of_the_interface(command):
+    parsed = create_parser().parse_args(f"{QUIET} -distance 80 -dmin 3 -lambda 1.5 -pivot sample".split())
+    conf = parse_and_validate_args(parsed)
+    for config in (conf.crystal, conf.detector, conf.beam, conf.noise):
+        for field in fields(config):
+            assert field.name in conf and conf[field.name] is getattr(config, field.name)
+    assert conf["distance_mm"] == conf.get("distance_mm", 1.0) == 80.0
+    assert conf["crystal"] is conf.crystal and conf["pivot"] is DetectorPivot.SAMPLE
+    assert "no_such_name" not in conf and conf.get("no_such_name") is None and conf.get("no_such_name", 7) == 7
+    with pytest.raises(KeyError, match="no_such_name"):
+        conf["no_such_name"]
+    assert dict(conf)["wavelength_A"] == 1.5 and set(conf) >= {"cell_a", "spixels", "dmin", "hkl_file"}
 
 
 def run_process(words, folder, **more):

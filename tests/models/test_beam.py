@@ -39,6 +39,23 @@ def test_source_weights_count_except_in_c():
         Beam(config).sources(X, Z, PHYSICAL)
 
 
+def test_weights_without_directions_lie_on_the_beam_and_are_normalised_with_a_warning():
+    with pytest.warns(UserWarning, match=r"source_weights without source_directions: 3 sources.*normalised"):
+        config = BeamConfig(wavelength_A=1.5, source_weights=torch.tensor([2.0, 3.0, 5.0]))
+    sources = Beam(config).sources(Y, Z, PHYSICAL)
+    assert sources.directions.tolist() == [[0.0, 1.0, 0.0]] * 3
+    assert sources.weights.tolist() == pytest.approx([0.6, 0.9, 1.5])
+    assert sources.wavelengths.tolist() == pytest.approx([1.5e-10] * 3)
+    assert Beam(config).sources(Y, Z, C).weights.tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_wavelengths_without_directions_are_a_spectrum_on_the_beam():
+    sources = Beam(BeamConfig(source_wavelengths=torch.tensor([1e-10, 2e-10]))).sources(X, Z, PHYSICAL)
+    assert sources.wavelengths.tolist() == pytest.approx([1e-10, 2e-10])
+    assert sources.directions.tolist() == [[1.0, 0.0, 0.0]] * 2
+
+
 def test_the_polarization_axis_is_the_conventions_unless_given():
     assert torch.equal(Beam(BeamConfig()).polarization(Y).axis, Y)
     assert torch.equal(Beam(BeamConfig(polarization_axis=(0.0, 0.0, 2.0))).polarization(Y).axis, Z)

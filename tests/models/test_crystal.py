@@ -1,11 +1,13 @@
 import pytest
 import torch
 
+from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CrystalConfig
 from nanobrag_torch.models import Crystal
-from nanobrag_torch.models.orientation import phi_angles, random_draws, stale_order
+from nanobrag_torch.models.orientation import DEFAULT_MOSAIC_SEED, phi_angles, random_draws, stale_order
 
 TRICLINIC = (70.0, 80.0, 90.0, 75.0, 85.0, 95.0)
+C, PHYSICAL, CPU = Compat.of("c"), Compat.of("physical"), torch.device("cpu")
 
 
 def test_public_vectors_are_dual_and_span_the_volume():
@@ -71,13 +73,57 @@ def test_a_random_misset_needs_a_seed_and_is_found_again_by_it():
 
 
 def test_the_misset_draws_before_the_mosaic_domains_and_a_negative_seed_goes_on():
-    device = torch.device("cpu")
-    fixed = random_draws(CrystalConfig(mosaic_seed=-5), device)
-    after_misset = random_draws(CrystalConfig(mosaic_seed=-5, misset_random=True, misset_seed=3), device)
+    fixed = random_draws(CrystalConfig(mosaic_seed=-5), C, CPU)
+    after_misset = random_draws(CrystalConfig(mosaic_seed=-5, misset_random=True, misset_seed=3), C, CPU)
     assert after_misset.misset is not None and fixed.misset is None
     assert not torch.equal(fixed.mosaic, after_misset.mosaic)
-    independent = random_draws(CrystalConfig(mosaic_seed=5, misset_random=True, misset_seed=3), device)
-    assert torch.equal(independent.mosaic, random_draws(CrystalConfig(mosaic_seed=5), device).mosaic)
+    independent = random_draws(CrystalConfig(mosaic_seed=5, misset_random=True, misset_seed=3), C, CPU)
+    assert torch.equal(independent.mosaic, random_draws(CrystalConfig(mosaic_seed=5), C, CPU).mosaic)
+
+
+def test_a_negative_seed_has_the_domains_of_its_magnitude_and_in_c_those_of_all_others():
+    def domains(seed, compat):
+        return random_draws(CrystalConfig(mosaic_seed=seed, mosaic_domains=4), compat, CPU).mosaic
+
+    physical = [domains(seed, PHYSICAL) for seed in (-42, -41, -DEFAULT_MOSAIC_SEED)]
+    assert not torch.equal(physical[0], physical[1]) and not torch.equal(physical[0], physical[2])
+    assert torch.equal(physical[0], domains(42, PHYSICAL)) and torch.equal(physical[2], domains(None, PHYSICAL))
+    assert torch.equal(domains(-42, C), domains(-41, C)) and not torch.equal(domains(-42, C), domains(42, C))
+    cells = [Crystal(CrystalConfig(misset_random=True, misset_seed=seed)).misset_deg.tolist() for seed in (-7, -8, 7)]
+    assert cells[0] == cells[2] != cells[1]
+
+
+def test_domains_turn_the_other_way_for_a_negative_spread_so_that_a_difference_may_reach_across_zero():
+    def sum_of_squares(spread):
+        config = CrystalConfig(mosaic_spread_deg=spread, mosaic_domains=6)
+        (a, _, _), _ = Crystal(config, dtype=torch.float64).get_rotated_real_vectors(config)
+        return (a[0, :, 1] * torch.arange(6.0)).sum()
+
+    zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(sum_of_squares(zero), zero)
+    assert abs(slope.item()) > 1.0
+    assert slope.item() == pytest.approx((sum_of_squares(1e-3) - sum_of_squares(-1e-3)).item() / 2e-3, rel=1e-6)
+
+
+def test_the_angles_of_a_random_misset_can_be_read_and_given():
+    drawn = Crystal(CrystalConfig(misset_random=True, misset_seed=7), dtype=torch.float64)
+    angles = drawn.misset_deg
+    assert angles.shape == (3,) and angles.abs().min().item() > 0
+    assert list(drawn.config.misset_deg) == pytest.approx(angles.tolist())
+    given = Crystal(CrystalConfig(misset_deg=drawn.config.misset_deg), dtype=torch.float64)
+    assert torch.allclose(given.a, drawn.a, rtol=1e-12)
+    drawn.misset_deg = (1.0, 2.0, 3.0)
+    assert drawn.misset_deg.tolist() == pytest.approx([1.0, 2.0, 3.0]) and not drawn.config.misset_random
+
+
+def test_a_cell_that_a_matrix_replaces_cannot_be_assigned():
+    rows = Crystal(dtype=torch.float64)
+    stars = {f"mosflm_{name}_star": getattr(rows, f"{name}_star") for name in "abc"}
+    with pytest.raises(ValueError, match=r"Crystal\.cell_a cannot be assigned: mosflm_a_star"):
+        Crystal(CrystalConfig(**stars)).cell_a = 50.0
+    rescaled = Crystal(CrystalConfig(**stars, rescale_matrix_to_cell=True))
+    rescaled.cell_a = 50.0
+    assert rescaled.a.norm().item() == pytest.approx(50.0)
 
 
 def test_an_orientation_matrix_defines_the_lattice():

@@ -91,6 +91,54 @@ def test_an_assigned_close_distance_takes_over():
     assert detector.get_corrected_distance().item() == pytest.approx(0.05 / math.cos(math.radians(12.0)))
 
 
+def test_an_assigned_size_takes_roi_and_default_centre_with_it():
+    detector = Detector()
+    detector.spixels, detector.fpixels = 20, 3000
+    assert (detector.config.spixels, detector.config.fpixels) == (20, 3000)
+    assert detector.get_pixel_coords().shape == (20, 3000, 3)
+    assert (detector.beam_center_s.item(), detector.beam_center_f.item()) == pytest.approx((11.0, 1501.0))
+    assert detector.config.roi() == ((0, 19), (0, 2999))
+
+
+def test_assigned_numbers_are_those_of_the_config_in_its_unit_until_the_config_is_assigned_to():
+    detector = Detector(DetectorConfig(), dtype=torch.float64)
+    detector.beam_center_s, detector.beam_center_f = 400.5, 300.5
+    detector.distance, detector.pixel_size = 0.25, 2e-4
+    config = detector.config
+    assert (config.distance_mm, config.pixel_size_mm) == pytest.approx((250.0, 0.2))
+    assert (config.beam_center_s, config.beam_center_f) == pytest.approx((400 * 0.2, 300 * 0.2))
+    assert (detector.beam_center_s.item(), detector.beam_center_f.item()) == pytest.approx((400.5, 300.5))
+    config.distance_mm = 80.0
+    assert detector.distance.item() == detector.config.distance_mm / 1000 == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "field"),
+    [
+        ("distance", {"close_distance_mm": 90.0}, "close_distance_mm"),
+        ("distance", {"pix0_override_m": (0.1, 0.0, 0.0)}, "pix0_override_m"),
+        ("beam_center_f", {"pix0_override_m": (0.1, 0.0, 0.0)}, "pix0_override_m"),
+    ],
+)
+def test_what_another_field_takes_the_place_of_cannot_be_assigned(name, given, field):
+    with pytest.raises(ValueError, match=rf"Detector\.{name} cannot be assigned: DetectorConfig\.{field}"):
+        setattr(Detector(DetectorConfig(**given)), name, 0.1)
+
+
+def test_a_word_or_nan_cannot_be_assigned():
+    for value in ("0.1", float("nan"), torch.ones(2)):
+        with pytest.raises(ValueError, match=r"Detector\.distance = "):
+            Detector().distance = value
+
+
+def test_an_attenuation_depth_of_zero_is_no_sensor():
+    off = DetectorConfig(detector_thick_um=450.0, detector_thicksteps=4, detector_abs_um=0.0)
+    panel = Detector(off).panel(Detector(off).geometry(), 1)
+    assert not panel.has_sensor and panel.layers == 1 and panel.attenuation.item() == 0
+    on = DetectorConfig(detector_thick_um=450.0, detector_thicksteps=4, detector_abs_um=300.0)
+    assert Detector(on).panel(Detector(on).geometry(), 1).layers == 4
+
+
 def test_solid_angles_shrink_with_obliquity_and_a_point_pixel_ignores_it():
     config = DetectorConfig(spixels=64, fpixels=64, pixel_size_mm=2.0)
     flat = Detector(config, dtype=torch.float64).get_solid_angle()
