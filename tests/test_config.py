@@ -106,7 +106,8 @@ def test_none_is_off_where_a_quantity_can_be_off():
 
 
 def test_the_two_theta_axis_comes_in_the_default_dtype():
-    assert torch.equal(DetectorConfig().twotheta_axis, torch.tensor([0.0, 0.0, -1.0]))
+    axis = DetectorConfig().twotheta_axis
+    assert axis.dtype == torch.float32 and torch.equal(axis, torch.tensor([0.0, 0.0, -1.0]))
     torch.set_default_dtype(torch.float64)
     try:
         assert DetectorConfig().twotheta_axis.dtype == torch.float64

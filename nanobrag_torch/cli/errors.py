@@ -29,8 +29,16 @@ class CommandError(Exception):
     """A mistake that the user has to put right before the command can run."""
 
 
+#: What is said where there is no unit cell.
+NO_CELL = "no unit cell. Give -cell, -mat, or -hkl with a file that has one."
+
+
 class MissingInputError(CommandError):
-    """Too few inputs: the usage text is a part of the answer."""
+    """Too few inputs: the usage text, which begins as C's does, is a part of the answer."""
+
+    def __init__(self, message: str, usage_begins: str = "") -> None:
+        super().__init__(message)
+        self.usage_begins = usage_begins
 
 
 def describe(error: BaseException) -> str:

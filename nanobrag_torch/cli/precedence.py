@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.cli.camera import Camera, camera_of, detector_config, read_mask
-from nanobrag_torch.cli.errors import CommandError, MissingInputError
+from nanobrag_torch.cli.errors import NO_CELL, CommandError, MissingInputError
 from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.structure import Structure, load_structure
@@ -185,13 +185,8 @@ def _crystal(
 ) -> tuple[CrystalConfig, str | None]:
     factors = structure.factors if structure is not None and structure.has_cell else None
     if s.cell is None and s.matrix_file is None and factors is None:
-        file = (
-            "" if structure is None or s.hkl_file is None else f", and {s.hkl_file} is a {structure.kind}, without one"
-        )
-        raise MissingInputError(
-            f"no unit cell: neither -cell nor -mat was given{file}. "
-            "Give the unit cell, an orientation matrix, or an -hkl file with a cell."
-        )
+        file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
+        raise MissingInputError(f"{file}{NO_CELL}")
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)

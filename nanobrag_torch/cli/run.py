@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_torch import __version__
-from nanobrag_torch.cli.errors import CommandError, MissingInputError, describe
+from nanobrag_torch.cli.errors import NO_CELL, CommandError, MissingInputError, describe
 from nanobrag_torch.cli.flags import BANNER, format_help
 from nanobrag_torch.cli.parse import Parsed, parse, settings_of
 from nanobrag_torch.cli.settings import Settings
@@ -48,36 +48,31 @@ def _main(words: Sequence[str]) -> int:
     for remark in parsed.remarks:
         warn(remark)
     settings = settings_of(parsed)
-    missing = _missing_input(settings)
-    if missing is not None:
-        return _usage(missing)
-    from nanobrag_torch.cli.simulate import simulate
-
     try:
+        _check_inputs(settings)
+        from nanobrag_torch.cli.simulate import simulate
+
         simulate(settings)
-    except MissingInputError:
-        _usage()
+    except MissingInputError as error:
+        print(BANNER)
+        print(error.usage_begins + format_help(), end="")
         raise
     return 0
 
 
-def _usage(error: str = "") -> int:
-    print(BANNER)
-    print(error + format_help(), end="")
-    return FAILURE
-
-
-def _missing_input(s: Settings) -> str | None:
-    """The beginning of the usage text where the inputs cannot suffice, else None.
+def _check_inputs(s: Settings) -> None:
+    """Raise ``MissingInputError`` where the inputs cannot suffice.
 
     A cell may also come with the structure factors: ``simulate`` finds out when it reads them.
     """
     has_dump = s.use_dump and Path(s.dump_file).is_file()
     if s.hkl_file is None and not has_dump and s.default_F == 0:
-        return "ERROR: no hkl file and no dump file to read."
-    if s.matrix_file is not None or (s.cell is not None and s.cell[0] > 0):
-        return None
-    return None if s.cell is None and s.hkl_file is not None else ""
+        raise MissingInputError(
+            "no structure factors. Give -hkl or -default_F, or run where a dump of an earlier run lies.",
+            usage_begins="ERROR: no hkl file and no dump file to read.",
+        )
+    if s.matrix_file is None and (s.cell is None or s.cell[0] <= 0) and not (s.cell is None and s.hkl_file is not None):
+        raise MissingInputError(NO_CELL)
 
 
 def warn(text: str) -> None:

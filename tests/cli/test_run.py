@@ -92,11 +92,20 @@ def test_an_empty_stol_table_is_refused(command):
     assert command(f"{QUIET} -stol t.stol", {"t.stol": b"0.1 3\n"}).exit_code == 0
 
 
-@pytest.mark.parametrize("words", ["-default_F 100", "-cell 60", "-cell 0 -default_F 1"])
-def test_too_few_inputs_show_the_usage(words, command):
-    run = command(words)
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        ("-default_F 100", "no unit cell"),
+        ("-cell 60", "no structure factors"),
+        ("-cell 0 -default_F 1", "no unit cell"),
+        ("-dump t.hkl", "no unit cell"),
+    ],
+)
+def test_too_few_inputs_show_the_usage_and_what_is_missing(words, missing, command):
+    run = command(words, {"t.hkl": b"1 2 3 20\n"})
     assert run.exit_code == 9
     assert "usage: nanoBragg" in run.stdout
+    assert run.stderr.splitlines()[-1].startswith(f"ERROR: {missing}")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_too_few_inputs_show_the_usage(words, command):
         (b"", "in.pdb: no reflection"),
         (b"HEADER    HYDROLASE\nEND\n", "in.pdb, line 1: 'HEADER HYDROLASE' is not four numbers"),
         (b"CRYST1   20.000   24.000   28.000  90.00  90.00  90.00 P 21 21 21    4\nEND\n", "in.pdb: holds no atom"),
-        (b"1 2 3 20\n", "no unit cell: .* and in.pdb is a text file of structure factors, without one"),
+        (b"1 2 3 20\n", "in.pdb is a text file of structure factors: no unit cell"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_where_no_cell_is_given_either(content, complaint, command):
