@@ -68,7 +68,18 @@ class Configuration(Mapping[str, Any]):
     def _owners(self) -> dict[str, Any]:
         """For every name the record that has it."""
         records = (self.crystal, self.detector, self.beam, self.noise, self, self.settings)
-        return {field.name: record for record in reversed(records) for field in fields(record)}
+        named = {field.name: record for record in reversed(records) for field in fields(record)}
+        return named | dict.fromkeys(("hkl_data", "hkl_metadata"), self)
+
+    @property
+    def hkl_data(self) -> torch.Tensor | None:
+        """Amplitudes (h_range, k_range, l_range) in electrons, as ``Crystal.hkl_data``; None where none were read."""
+        return None if self.structure is None else self.structure.factors.grid
+
+    @property
+    def hkl_metadata(self) -> dict[str, int] | None:
+        """Place of the amplitudes, as for ``Crystal.hkl_metadata``."""
+        return None if self.structure is None else self.structure.factors.metadata
 
     @property
     def dtype(self) -> torch.dtype:

@@ -318,6 +318,10 @@ def test_what_the_parser_returns_answers_to_the_names_of_the_interface(command):
     assert "no_such_name" not in conf and conf.get("no_such_name") is None and conf.get("no_such_name", 7) == 7
     with pytest.raises(KeyError, match="no_such_name"):
         conf["no_such_name"]
+    assert conf["hkl_data"] is conf["hkl_metadata"] is None
+    Path("t.hkl").write_text("0 0 0 10\n0 0 1 20\n")
+    conf = parse_and_validate_args(create_parser().parse_args(f"{QUIET} -hkl t.hkl -lambda 1.5".split()))
+    assert conf["hkl_data"].tolist() == [[[10.0, 20.0]]] and conf["hkl_metadata"]["l_max"] == 1
     assert dict(conf)["wavelength_A"] == 1.5 and set(conf) >= {"cell_a", "spixels", "dmin", "hkl_file"}
 
 
