@@ -315,7 +315,8 @@ class DetectorConfig(_Config):
         """Give what nobody gave its default, anew where that has changed."""
         filled = self._filled | {name for name in FILLED if getattr(self, name) is None}
         for name, default in self._defaults().items():
-            if name in filled:
+            held = getattr(self, name)
+            if name in filled and (held is None or not torch.as_tensor(held == default).all()):
                 setattr(self, name, default)
         self._remember_filled(frozenset(filled))
 

@@ -127,6 +127,9 @@ def test_what_nobody_gave_follows_size_pixel_and_convention_and_what_somebody_ga
     assert free.twotheta_axis.tolist() == [1.0, 0.0, 0.0]
     assert (kept.beam_center_s, kept.beam_center_f) == pytest.approx((51.2, 9.0))
     assert kept.roi() == ((0, 511), (3, 99)) and kept.twotheta_axis == (0, 1, 0)
+    axis = free.twotheta_axis
+    free.validate()
+    assert free.twotheta_axis is axis and free == copy.copy(free)
     copied.validate()
     assert copied.roi() == ((0, 1023), (0, 1023)) and copied.beam_center_f == pytest.approx(51.25)
     free.roi_xmax = 40
