@@ -1,24 +1,21 @@
 """One chunk of a suite: pytest in a process of its own, with a time limit, leaving a folder that says how it went."""
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 from threading import Event
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.machine import environment, processes
 from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkEnd, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.triage import events
-from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command
+from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command, run_pytest
 
 LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
     "pytest.log", "pytest.xml", "exit_code.txt", "events.jsonl", "files.json", "summary.md",
 )  # fmt: skip
 FOLDER = "chunks"
-_LOOK_S = 0.1
 #: Exit code of a pytest that ended by itself (docs of pytest, "Exit codes") -> end of the chunk, and words for it.
 _ENDS: dict[int, tuple[ChunkEnd, str]] = {
     0: ("completed", "every test passed"),
@@ -54,7 +51,7 @@ def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) ->
     words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
     words += [f"--triage-chunk={folder / FILES}", f"--junitxml={folder / XML}", "--continue-on-collection-errors"]
     started = time.monotonic()
-    code, late = _wait(words, project, folder / LOG, started + suite.time_limit_s, stop)
+    code, late = run_pytest(words, project, folder / LOG, started + suite.time_limit_s, stop)
     if stop.is_set():
         return None
     found = list(events.read_events(folder / EVENTS))
@@ -83,32 +80,6 @@ def summary(chunk: Chunk, result: ChunkResult) -> str:
     """Summary of a chunk in Markdown: its end, its files, and the tests that need somebody to look at them."""
     remarkable = [f"{test.outcome}: {test.id}" for test in result.tests if test.outcome in (*FAILING, "not run")]
     return render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
-
-
-def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:
-    """Run a process until it ends, is late, or is to stop.
-
-    Args:
-        words: command line.
-        project: folder in which it starts.
-        log: file that takes its output.
-        deadline: time of :func:`time.monotonic` at which it is ended.
-        stop: ends it when it is set.
-
-    Returns:
-        The exit code, negative for a signal, and True where the deadline came first.
-    """
-    late = False
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            words, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=stream,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        with processes.noted(process.pid, log.parent):
-            while process.poll() is None and not stop.is_set() and not late:
-                stop.wait(_LOOK_S)
-                late = time.monotonic() > deadline
-        return process.wait(), late
 
 
 def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[ChunkEnd, str]:

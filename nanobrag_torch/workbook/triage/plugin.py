@@ -6,8 +6,6 @@ test that was running. The plugin needs pytest alone, so that it can be loaded i
 
 import json
 import os
-import signal
-import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -20,14 +18,12 @@ import pytest
 GUARD_PROPERTY = "gradient_guard"
 #: Characters of a message that are kept.
 LONGEST_MESSAGE = 2000
-_PARENT_CHECK_S = 0.5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the plugin."""
     group = parser.getgroup("triage")
     group.addoption("--triage-events", metavar="PATH", help="append an event a line to this file")
-    group.addoption("--triage-parent", metavar="PID", type=int, help="end when this process has ended")
     group.addoption("--triage-chunk", metavar="PATH", help="run only the files and tests that this JSON file lists")
 
 
@@ -41,15 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Failures(config.rootpath))
     if events and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config, Path(events)))
-        parent = config.getoption("--triage-parent")
-        threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process group once ``parent`` is no longer its parent: nobody would read the results."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_CHECK_S)
-    os.killpg(0, signal.SIGKILL)
 
 
 class Selection:

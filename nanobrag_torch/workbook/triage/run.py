@@ -11,6 +11,7 @@ from threading import Event
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.family import carrying, new_mark
 from nanobrag_torch.workbook.machine.signals import answering
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult, Suite
@@ -135,13 +136,14 @@ def _carry_out(
     Returns:
         The folder of the report, and its verdict.
     """
-    report = Report.create(folder.parents[1], _owner(asked, folder, execution, root), wait=execution.stamp is None)
+    owner = _owner(asked, folder, execution, root)
+    report = Report.create(folder.parents[1], owner, wait=execution.stamp is None)
     report.write(asked)
     for chunk in asked.chunks:
         if chunk.number in finished:
             source = finished[chunk.number]
             shutil.copytree(chunks.folder_of(source, chunk), chunks.folder_of(report.folder, chunk))
-    with answering(signal.default_int_handler):
+    with carrying(owner.mark), answering(signal.default_int_handler):
         try:
             _run_chunks(
                 [c for c in asked.chunks if c.number not in finished], asked, execution.jobs, report, root, tell
@@ -239,6 +241,7 @@ def _owner(asked: Suite, folder: Path, execution: Execution, root: Path) -> Owne
     limit = ParameterValue(value=asked.time_limit_s, unit="s", source="command line")
     return Owner(
         process=this_process(),
+        mark=new_mark(),
         started=now(),
         initiative=INITIATIVE,
         phase=folder.name,
