@@ -96,18 +96,13 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
         Exit code, and True where the process was ended for being late.
     """
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
-    late = False
     with family(os.environ) as own:
-        process = subprocess.Popen(
-            command, cwd=project.root(), env=own.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        process = own.start(
+            command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
         copying.start()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            late = True
+        late = not own.wait(process, time.monotonic() + timeout_s)
     # What a process that could not be ended still says is not waited for.
     copying.join(_LAST_WORDS_S)
     return process.wait(), late

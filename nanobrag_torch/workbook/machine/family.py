@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 
@@ -32,18 +33,47 @@ _PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Family:
-    """Processes that carry ``mark``, with the environment that gives it to them."""
+    """Processes that carry ``mark``, with the environment that gives it to them.
+
+    ``leaders`` are the first of them, each in a session of its own, in which its children are known without the mark.
+    """
 
     mark: str
     environment: dict[str, str]
+    leaders: list[int] = field(default_factory=list)
+
+    def start(self, words: list[str], **how: Any) -> "subprocess.Popen[bytes]":
+        """Start a process of the family; ``how`` goes to :class:`subprocess.Popen`."""
+        process = subprocess.Popen(words, env=self.environment, start_new_session=True, **how)
+        self.leaders.append(process.pid)
+        return process
+
+    def wait(self, process: "subprocess.Popen[bytes]", deadline: float, stop: Callable[[], bool] = bool) -> bool:
+        """Wait for a process of the family, and leave its exit code to be asked for.
+
+        As long as nobody has asked, its number is that of its session, even for those that end it from outside.
+
+        Args:
+            process: the process.
+            deadline: time of :func:`time.monotonic` at which it is late.
+            stop: is asked whether to wait no longer.
+
+        Returns:
+            False where it was late.
+        """
+        while _runs(process.pid) and not stop():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     def members(self) -> list[psutil.Process]:
         """The living processes of the family."""
-        return members(self.mark)
+        return members(self.mark, self.leaders)
 
     def end(self) -> None:
         """End them all."""
-        end(self.mark)
+        end(self.mark, leaders=self.leaders)
 
 
 def new_mark() -> str:
@@ -96,26 +126,32 @@ def family(environment: Mapping[str, str]) -> Iterator[Family]:
             warden.wait()
 
 
-def members(mark: str) -> list[psutil.Process]:
+def members(mark: str, leaders: Iterable[int] = ()) -> list[psutil.Process]:
     """Living processes, other than this one, that carry ``mark``, and those that these started without it.
 
     A process that was given an empty environment is known by its parent, or by the leader of its session.
+
+    Args:
+        mark: mark of the family.
+        leaders: processes of the family that this one started in sessions of their own; they may have ended.
     """
-    others = [process for process in psutil.process_iter() if process.pid != os.getpid()]
-    fresh = {process.pid: process for process in others if _carries(process, mark)}
-    found = dict(fresh)
-    while fresh:
-        fresh = {each.pid: each for each in others if each.pid not in found and _started_by(each, found)}
-        found |= fresh
-    return list(found.values())
+    others = {process.pid: process for process in psutil.process_iter() if process.pid != os.getpid()}
+    found = {pid for pid, process in others.items() if _carries(process, mark)}
+    # A living process with the number of a leader and without its mark is a later one.
+    known = found | {pid for pid in leaders if pid not in others or not _lives(others[pid])}
+    while fresh := {pid for pid, process in others.items() if pid not in known and _started_by(process, known)}:
+        known |= fresh
+    # One that is dead and not yet buried still tells whose its children are.
+    return [others[pid] for pid in sorted(known) if pid in others and _lives(others[pid])]
 
 
-def end(mark: str, quiet_s: float = _QUIET_S) -> list[int]:
+def end(mark: str, quiet_s: float = _QUIET_S, leaders: Iterable[int] = ()) -> list[int]:
     """End every process of a family, and wait until none is left that could still write.
 
     Args:
         mark: mark of the family; a text that is no mark names no process.
         quiet_s: seconds without a member after which it has ended.
+        leaders: as :func:`members` takes them.
 
     Returns:
         Process ids of those that the system could not end within ten seconds; usually none.
@@ -123,24 +159,31 @@ def end(mark: str, quiet_s: float = _QUIET_S) -> list[int]:
     if not re.fullmatch(MARK, mark):
         return []
     started = last_seen = time.monotonic()
-    dying: set[psutil.Process] = set()
+    halted: set[psutil.Process] = set()
     while time.monotonic() - last_seen < quiet_s:
-        found = members(mark)
-        for process in found:
-            with suppress(psutil.Error):
-                process.kill()
-        dying = {process for process in dying.union(found) if _lives(process)}
-        if found or dying:
+        # What one starts just before it is killed is known by it alone: all are halted first, and looked for again.
+        while (found := set(members(mark, leaders)) - halted) and time.monotonic() - started < _PATIENCE_S:
+            _each(psutil.Process.suspend, found)
+            halted |= found
+        _each(psutil.Process.kill, halted)
+        if halted:
             last_seen = time.monotonic()
+            halted = {process for process in halted if _lives(process)}
         if last_seen - started > _PATIENCE_S:
             break
         time.sleep(_LOOK_S)
-    return sorted(process.pid for process in dying)
+    return sorted(process.pid for process in halted)
 
 
 def end_after_death(mark: str) -> list[int]:
     """End a family whose watching process was killed, perhaps while it was starting another; see :func:`end`."""
     return end(mark, _QUIET_AFTER_DEATH_S)
+
+
+def _each(send: Callable[[psutil.Process], None], processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            send(process)
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:
@@ -151,7 +194,13 @@ def _carries(process: psutil.Process, mark: str) -> bool:
 
 def _started_by(process: psutil.Process, known: Container[int]) -> bool:
     with suppress(psutil.Error, ProcessLookupError):
-        return (process.ppid() in known or os.getsid(process.pid) in known) and _lives(process)
+        return process.ppid() in known or os.getsid(process.pid) in known
+    return False
+
+
+def _runs(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return _lives(psutil.Process(pid))
     return False
 
 

@@ -19,7 +19,6 @@ from nanobrag_torch.workbook.triage.events import read_events
 _PLUGIN = "nanobrag_torch.workbook.triage.plugin"
 _GUARD = "nanobrag_torch.doctor.pytest_plugin"
 _LAST_LINES = 5
-_LOOK_S = 0.1
 #: Exit codes of a pytest that only collects: 2 is a file that cannot be collected, which is a finding.
 _COLLECTED = (0, 2)
 _USAGE, _NOTHING = 4, 5
@@ -45,15 +44,9 @@ def run_pytest(words: list[str], project: Path, log: Path, deadline: float, stop
     Returns:
         The exit code, negative for a signal, and True where the deadline came first.
     """
-    late = False
     with log.open("ab") as stream, family(environment.of_tests()) as own:
-        process = subprocess.Popen(
-            words, cwd=project, env=own.environment, stdin=subprocess.DEVNULL, stdout=stream,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        while process.poll() is None and not stop.is_set() and not late:
-            stop.wait(_LOOK_S)
-            late = time.monotonic() > deadline
+        process = own.start(words, cwd=project, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+        late = not own.wait(process, deadline, stop.is_set)
     return process.wait(), late
 
 

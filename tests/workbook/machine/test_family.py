@@ -70,6 +70,40 @@ def test_what_a_member_starts_is_found_and_ended_however_it_was_started(way: str
     assert process.wait(10) == -9 and not lives(started)
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["not yet buried", "buried"])
+def test_what_was_started_without_the_environment_is_found_after_its_parent_ended(asked: bool) -> None:
+    with family(os.environ) as own:
+        words = [sys.executable, "-c", f"import subprocess, sys\n{WAYS['without the environment']}"]
+        process = own.start(words, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            started = int(process.stdout.readline())
+        assert own.wait(process, time.monotonic() + 10)
+        if asked:
+            assert process.wait() == 0
+        assert [member.pid for member in own.members()] == [started]
+    assert process.wait() == 0 and not lives(started)
+
+
+def test_a_later_process_with_the_number_of_a_leader_is_no_member() -> None:
+    stranger = subprocess.Popen(["sleep", "120"], start_new_session=True)
+    try:
+        assert members(new_mark(), [stranger.pid]) == []
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_process_is_waited_for_until_it_ends_or_is_late_or_is_to_stop() -> None:
+    with family(os.environ) as own:
+        process = own.start(["sleep", "120"])
+        assert not own.wait(process, time.monotonic() + 0.05)
+        assert own.wait(process, time.monotonic() + 60, lambda: True) and process.poll() is None
+        process.kill()
+        process.wait()
+        assert own.wait(process, time.monotonic() + 60)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_family_ends_when_the_process_that_watches_over_it_is_killed(way: str) -> None:
     watching = subprocess.Popen([sys.executable, "-c", _WATCHES, starting(way)], stdout=subprocess.PIPE, text=True)
@@ -116,6 +150,26 @@ def test_the_end_of_a_family_waits_until_none_can_write_any_more(tmp_path: Path)
         time.sleep(0.1)
         assert grows.stat().st_size == size > 0
     process.wait()
+
+
+def test_a_process_that_starts_others_all_the_time_is_ended_with_the_last_of_them() -> None:
+    popen = f"subprocess.Popen({_SLEEPER}, env={{'OF': sys.argv[1]}}, start_new_session=True)"
+    starts = f"import subprocess, sys\nwhile True:\n    {popen}"
+    for _ in range(3):
+        with family(os.environ) as own:
+            process = own.start([sys.executable, "-c", starts, own.mark])
+            deadline = time.monotonic() + 20
+            while len(own.members()) < 5:
+                assert time.monotonic() < deadline
+        process.wait()
+        assert [each for each in psutil.process_iter() if own.mark in _environment_of(each) and lives(each.pid)] == []
+
+
+def _environment_of(process: psutil.Process) -> str:
+    try:
+        return str(process.environ())
+    except psutil.Error:
+        return ""
 
 
 def test_a_process_that_cannot_be_ended_is_told_by_its_number(monkeypatch) -> None:
