@@ -1,7 +1,10 @@
 """One chunk of a suite: pytest in a process of its own, with a time limit, leaving a folder that says how it went."""
 
+import json
 import signal
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -9,8 +12,8 @@ from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkEnd, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show.markdown import render_markdown
-from nanobrag_torch.workbook.triage import events
-from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command, run_pytest
+from nanobrag_torch.workbook.triage import events, journal
+from nanobrag_torch.workbook.triage.suite import MOST_RESTARTS, chunk_file, pytest_command, run_pytest
 
 LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
     "pytest.log", "pytest.xml", "exit_code.txt", "events.jsonl", "files.json", "summary.md",
@@ -25,6 +28,15 @@ _ENDS: dict[int, tuple[ChunkEnd, str]] = {
     4: ("stopped", "pytest refused its arguments"),
     5: ("completed", "no test was left to run"),
 }
+
+
+@dataclass(frozen=True)
+class Session:
+    """End of one session of pytest: its kind, the exit code of the process, and the end in words."""
+
+    end: ChunkEnd
+    code: int
+    meaning: str
 
 
 def folder_of(report: Path, chunk: Chunk) -> Path:
@@ -46,29 +58,65 @@ def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) ->
         The result; None where ``stop`` was set, and then no record is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / EVENTS).write_text("")
+    for name in (EVENTS, LOG):
+        (folder / name).write_text("")
     files.write(folder / FILES, chunk_file(chunk))
-    words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
-    words += [f"--triage-chunk={folder / FILES}", f"--junitxml={folder / XML}", "--continue-on-collection-errors"]
     started = time.monotonic()
-    code, late = run_pytest(words, project, folder / LOG, started + suite.time_limit_s, stop)
+    sessions = list(_sessions(suite, project, folder, started + suite.time_limit_s, stop))
     if stop.is_set():
         return None
-    found = list(events.read_events(folder / EVENTS))
-    end, meaning = _end(code, late, events.ended(found), suite.time_limit_s)
+    decisive = next((session for session in reversed(sessions) if session.end != "completed"), sessions[-1])
+    restarts = len(sessions) - 1
+    again = f"; the tests after that ran in {restarts} more session{'s' * (restarts > 1)}" if restarts else ""
     result = ChunkResult(
         number=chunk.number,
-        end=end,
-        exit_code=code,
-        meaning=meaning,
+        end=decisive.end,
+        exit_code=decisive.code,
+        meaning=decisive.meaning + again,
         elapsed_s=round(time.monotonic() - started, 3),
         command=("pytest", *suite.pytest_arguments),
-        tests=events.results(chunk, found, end, meaning, time.time()),
+        tests=events.results(chunk, journal.read(folder / EVENTS)),
     )
-    files.write(folder / EXIT_CODE, f"{code}\n")
+    files.write(folder / EXIT_CODE, f"{decisive.code}\n")
     files.write(folder / SUMMARY, summary(chunk, result))
     result.save(folder)
     return result
+
+
+def _sessions(suite: Suite, project: Path, folder: Path, deadline: float, stop: Event) -> Iterator[Session]:
+    """Run sessions of pytest until one comes to its end, each without the tests that ended those before.
+
+    Args:
+        suite: the suite.
+        project: its folder.
+        folder: folder of the results.
+        deadline: time of :func:`time.monotonic` at which the chunk is ended.
+        stop: ends the chunk when it is set.
+    """
+    words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
+    words += [f"--triage-chunk={folder / FILES}", "--continue-on-collection-errors"]
+    seen = 0
+    for number in range(1 + MOST_RESTARTS):
+        xml = folder / (f"pytest-{number + 1}.xml" if number else XML)
+        code, late = run_pytest([*words, f"--junitxml={xml}"], project, folder / LOG, deadline, stop)
+        found = list(journal.read(folder / EVENTS))
+        end, meaning = _end(code, late, events.ended(found[seen:]), suite.time_limit_s)
+        yield Session(end, code, meaning)
+        ended_by = journal.open_at_end(found) if end in events.BROKEN_OFF else {}
+        for name, begun in ended_by.items():
+            journal.break_off(folder / EVENTS, [name], end=end, meaning=meaning, seconds=time.time() - begun)
+        seen = len(found) + len(ended_by)
+        if not ended_by or late or stop.is_set() or number == MOST_RESTARTS or not _left(folder):
+            return
+        with (folder / LOG).open("a") as log:
+            log.write(f"\n[started again without {', '.join(ended_by)}]\n")
+
+
+def _left(folder: Path) -> bool:
+    """Tell whether something of a chunk is left to do."""
+    done = journal.done(journal.read(folder / EVENTS))
+    chunk = json.loads((folder / FILES).read_text())
+    return not done.issuperset(test for file, tests in chunk.items() if file not in done for test in tests or (file,))
 
 
 def read(folder: Path) -> ChunkResult | None:

@@ -14,11 +14,13 @@ from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult
-from nanobrag_torch.workbook.triage.events import read_events
+from nanobrag_torch.workbook.triage import journal
 
 _PLUGIN = "nanobrag_torch.workbook.triage.plugin"
 _GUARD = "nanobrag_torch.doctor.pytest_plugin"
 _LAST_LINES = 5
+#: Times that pytest is started again without the test, or the file, that ended it.
+MOST_RESTARTS = 20
 #: Exit codes of a pytest that only collects: 2 is a file that cannot be collected, which is a finding.
 _COLLECTED = (0, 2)
 _USAGE, _NOTHING = 4, 5
@@ -27,6 +29,7 @@ _USAGE, _NOTHING = 4, 5
 def pytest_command(arguments: Iterable[str], events: Path, *, guard: bool = False) -> list[str]:
     """Command line that runs pytest with ``arguments`` and leaves its events in the file ``events``."""
     plugins = ["-p", _PLUGIN, *(["-p", _GUARD] if guard else [])]
+    arguments = map(journal.raw, arguments)
     recording = [f"--triage-events={events}", "-p", "no:cacheprovider"]
     return [sys.executable, "-m", "pytest", *plugins, *arguments, *recording]
 
@@ -54,7 +57,7 @@ def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dic
     """Collect the tests of a suite.
 
     Returns:
-        File -> pytest ids, in pytest's order; a file that cannot be collected has none.
+        File -> pytest ids, in pytest's order; a file that cannot be collected has none, nor one that ends pytest.
 
     Raises:
         InputError: pytest refuses the arguments, or they select no test.
@@ -65,24 +68,30 @@ def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dic
         events.touch()
         command = [*pytest_command(arguments, events), "--collect-only", "-q"]
         log = Path(scratch) / "pytest.log"
-        code, late = run_pytest(command, project, log, time.monotonic() + time_limit_s, Event())
-        if late:
-            raise Blocked(
-                f"pytest was still collecting after {time_limit_s} s and was ended. Give it more time (--time-limit), "
-                "or fewer files."
-            )
-        found = list(read_events(events))
+        deadline = time.monotonic() + time_limit_s
+        for _ in range(1 + MOST_RESTARTS):
+            code, late = run_pytest(command, project, log, deadline, Event())
+            found = list(journal.read(events))
+            if late:
+                raise Blocked(
+                    f"pytest was still collecting after {time_limit_s} s and was ended. Give it more time "
+                    "(--time-limit), or fewer files."
+                )
+            ended_by = journal.open_at_end(found)
+            if not ended_by:
+                break
+            journal.break_off(events, ended_by)
         said = log.read_text(errors="replace")
     if code == _USAGE:
         raise _refused(arguments, "arguments that pytest understands", said)
     files: dict[str, list[str]] = {}
     for event in found:
-        if event["event"] in ("collected", "uncollected"):
+        if event["event"] in ("collected", "uncollected", "broken off"):
             ids = files.setdefault(event["id"].split("::", maxsplit=1)[0], [])
             ids += [event["id"]] if event["event"] == "collected" else []
-    if code == _NOTHING or (code in _COLLECTED and not files):
+    if not files and code in (*_COLLECTED, _NOTHING):
         raise _refused(arguments, "arguments that select at least one test", said)
-    if code not in _COLLECTED:
+    if code not in (*_COLLECTED, _NOTHING):
         raise Blocked(f"pytest could not collect the suite (exit code {code}): {_tail(said)}")
     return {file: tuple(ids) for file, ids in files.items()}
 
