@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import checkouts
+import psutil
 import pytest
 from in_process import run_here
 
@@ -126,6 +127,7 @@ def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(project
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == status
+    _until(lambda: not [each.info for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(project)])
     (project / "suite" / "go").touch()
     done = triage(project, "resume", "--project", "suite")
     (project / "suite" / "go").unlink()
