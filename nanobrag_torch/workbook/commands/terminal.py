@@ -59,5 +59,5 @@ def begin(reports: Path | None) -> tuple[Places, Tell]:
     if where.root != Path.cwd().resolve():
         tell("project", str(where.root))
     for name, outcome in finish_orphans(where.reports, where.root):
-        tell("killed run", f"{name} {outcome}")
+        tell("earlier run", f"{name} {outcome}")
     return where, tell

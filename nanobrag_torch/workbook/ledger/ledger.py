@@ -15,7 +15,7 @@ from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phas
 from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.base import GRADIENT
 from nanobrag_torch.workbook.records.run import Manifest
-from nanobrag_torch.workbook.report.archive import Run, scan
+from nanobrag_torch.workbook.report.archive import Run, nobodys, scan
 
 #: A spreadsheet takes a text that starts with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -79,6 +79,7 @@ class Books:
     def __init__(self, reports: Path, root: Path) -> None:
         self.root = root
         self.runs = scan(reports)
+        self.nobodys = [folder.relative_to(reports).as_posix() for folder in nobodys(reports)]
         self.plans, self.problems = plan_header.read_all(root, reports)
         by_initiative: dict[str, list[Run]] = {}
         for run in self.runs:
@@ -114,6 +115,9 @@ class Books:
 
     def _broken_promises(self) -> Iterator[Contradiction]:
         """Contradictions of plans that say more than their runs, or cannot be read."""
+        for folder in self.nobodys:
+            what = f"{folder} holds no record of the run that wrote it, and is left out. Look at it, and delete it."
+            yield Contradiction(kind="unreadable", places=(), what=what)
         for problem in self.problems:
             yield Contradiction(kind="plan", places=(), what=problem)
         for problem in catalogue.problems(self.root):

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from nanobrag_torch.workbook.records.base import SCHEMA_VERSION, KeyNumber, Part, Record
 
 Source = Literal["notebook", "brief", "plan", "command line"]
@@ -71,21 +73,39 @@ class ParameterValue(Part):
 
 
 class Process(Record):
-    """Identity of a process, by which a later one sees if it still lives; ``started`` in seconds since 1970."""
+    """Identity of a process, by which a later one sees if it still lives.
+
+    Attributes:
+        pid: its number; 1 is the first process of a container.
+        started: time of its start, in seconds since 1970.
+        host: name of its machine.
+        boot: name of the machine's start, where the system gives one.
+        uid: user that it belongs to.
+        session: number of its session.
+    """
 
     file = "process.json"
 
-    pid: int
-    started: float
+    pid: int = Field(strict=True, gt=0, lt=2**31)
+    started: float = Field(allow_inf_nan=False)
     host: str
+    boot: str = ""
+    uid: int | None = None
+    session: int | None = None
 
 
 class Owner(Record):
-    """The run that is writing a report folder: its process, and the request that it carries out."""
+    """The run that is writing a report folder: its process, and the request that it carries out.
+
+    Attributes:
+        process: process of the runner.
+        mark: mark of all processes that it starts; empty where it starts none.
+    """
 
     file = ".run.json"
 
     process: Process
+    mark: str = ""
     started: str
     initiative: str
     phase: str

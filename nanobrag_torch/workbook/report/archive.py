@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.machine.processes import lives
+from nanobrag_torch.workbook.machine.processes import Whereabouts, whereabouts
 from nanobrag_torch.workbook.project import LAB
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import Manifest, Owner
-from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp
+from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp, unfinished
 
 #: What a folder can be beside the statuses of a finished run: its process was killed, or it cannot be read.
 RunStatus = Literal["running", "passed", "failed", "blocked", "interrupted", "killed", "unreadable"]
@@ -62,8 +62,14 @@ def scan(reports: Path) -> list[Run]:
 
 
 def in_phase(phase: Path) -> list[Run]:
-    """The runs in the folder of a phase, by stamp."""
-    return sorted((read(folder) for folder in _folders(phase, unfinished=True)), key=lambda run: run.stamp)
+    """The runs in the folder of a phase, by stamp; a working folder without the record of its run is none."""
+    found = (read(folder) for folder in _folders(phase, unfinished=True))
+    return sorted((run for run in found if not _is_nobodys(run)), key=lambda run: run.stamp)
+
+
+def nobodys(reports: Path) -> list[Path]:
+    """Working folders below ``reports`` without the record of a run, which are no runs."""
+    return [report.folder for report, owner in unfinished(reports) if owner is None]
 
 
 def read(folder: Path) -> Run:
@@ -71,14 +77,30 @@ def read(folder: Path) -> Run:
     initiative, phase = folder.parent.parent.name, folder.parent.name
     if folder.name.startswith("."):
         owner = Report(folder).read(Owner)
-        status: RunStatus = "running" if owner is not None and lives(owner.process) else "killed"
-        return Run(folder, initiative, phase, Report(folder).final.name, status, None)
+        status, problem = _of_owner(owner)
+        return Run(folder, initiative, phase, Report(folder).final.name, status, None, problem)
     try:
         manifest = Manifest.model_validate_json((folder / Manifest.file).read_bytes())
     except (OSError, ValidationError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         return Run(folder, initiative, phase, folder.name, "unreadable", None, f"{Manifest.file}: {reason}")
     return Run(folder, initiative, phase, folder.name, manifest.status, manifest)
+
+
+def _of_owner(owner: Owner | None) -> tuple[RunStatus, str]:
+    """Status of the run that has not ended, and what there is to say about it."""
+    if owner is None:
+        return "unreadable", f"no record of its run ({Owner.file})"
+    words: dict[Whereabouts, tuple[RunStatus, str]] = {
+        "here": ("running", ""),
+        "elsewhere": ("running", f"running on {owner.process.host}"),
+        "gone": ("killed", ""),
+    }
+    return words[whereabouts(owner.process)]
+
+
+def _is_nobodys(run: Run) -> bool:
+    return run.status == "unreadable" and run.folder.name.startswith(".")
 
 
 def nested(numbers: dict[str, KeyNumber]) -> dict[str, Any]:

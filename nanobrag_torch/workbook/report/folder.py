@@ -2,14 +2,13 @@
 
 While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running`` and its ``status`` says ``running``.
 :meth:`Report.finish` checks it and renames it to ``<stamp>``. A run that was killed leaves its working folder behind;
-:func:`orphans` finds those whose process is dead.
+:func:`unfinished` finds it.
 """
 
 import errno
 import itertools
 import json
 import os
-import platform
 import re
 import shutil
 import time
@@ -23,7 +22,7 @@ from pydantic import ValidationError
 
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.machine.processes import describe, lives, words_of_parent
+from nanobrag_torch.workbook.machine.processes import describe, words_of_parent
 from nanobrag_torch.workbook.records.base import KeyNumber, Record
 from nanobrag_torch.workbook.records.catalogue import kind_of
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Manifest, Owner, Process, Verdict
@@ -217,13 +216,15 @@ def this_process() -> Process:
     return describe(os.getpid())
 
 
-def orphans(reports: Path) -> Iterator[Report]:
-    """The working folders below ``reports`` whose process, on this host, is dead."""
-    for record in sorted(reports.glob(f"*/*/.*{RUNNING}/{Owner.file}")):
-        report = Report(record.parent)
-        owner = report.read(Owner)
-        if owner is not None and owner.process.host == platform.node() and not lives(owner.process):
-            yield report
+def unfinished(reports: Path) -> Iterator[tuple[Report, Owner | None]]:
+    """The working folders below ``reports`` with the run that each belongs to; None where no record names it."""
+    for folder in sorted(reports.glob(f"*/*/.*{RUNNING}")):
+        if folder.is_dir() and not folder.is_symlink():
+            report = Report(folder)
+            owner = report.read(Owner)
+            # A run that ends at this moment has taken the folder with it.
+            if owner is not None or folder.is_dir():
+                yield report, owner
 
 
 def clear_starts(reports: Path) -> None:

@@ -15,7 +15,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
 from nanobrag_torch.workbook.running.outcomes import Outcome
 
@@ -44,12 +44,12 @@ class _Client(PapermillNotebookClient):
         """
         self._printed: dict[int, int] = {}
         self.km = self.create_kernel_manager()
-        with log.open("ab") as stream:
-            self.start_new_kernel(env=dict(environment), stdout=stream, stderr=stream)
-        # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
-        group = self.km.provisioner.pid
-        with processes.noted(group, log.parent), watching(group, limits):
-            self.execute()
+        with family(environment) as own:
+            with log.open("ab") as stream:
+                self.start_new_kernel(env=own.environment, stdout=stream, stderr=stream)
+            own.leaders.append(self.km.provisioner.pid)
+            with watching(own, limits):
+                self.execute()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Take the text that a cell prints, up to a length that a notebook can carry."""

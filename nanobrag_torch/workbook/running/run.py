@@ -14,6 +14,7 @@ from nanobrag_torch.workbook.brief import document as briefs
 from nanobrag_torch.workbook.brief.document import Brief
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.family import carrying, new_mark
 from nanobrag_torch.workbook.machine.limits import Limits, usual
 from nanobrag_torch.workbook.machine.signals import answering
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
@@ -113,7 +114,7 @@ def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
     report = _create(checked, wait=request.stamp is None)
     for name in ("brief", "parameters"):
         tell(name, _described(checked)[name])
-    with answering(signal.default_int_handler):
+    with carrying(checked.owner.mark), answering(signal.default_int_handler):
         try:
             outcome = _execute(checked, report, request, tell)
         except KeyboardInterrupt:
@@ -163,6 +164,7 @@ def check_request(request: RunRequest) -> CheckedRun:
         guards=guards,
         owner=Owner(
             process=this_process(),
+            mark=new_mark(),
             started=now(),
             initiative=place.initiative if place else _initiative_of(notebook),
             phase=place.phase if place else notebook.stem,

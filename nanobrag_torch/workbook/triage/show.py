@@ -16,6 +16,7 @@ from nanobrag_torch.workbook.show import tables
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 from nanobrag_torch.workbook.show.tables import Table
 from nanobrag_torch.workbook.triage import conclusion
+from nanobrag_torch.workbook.triage.clusters import first_line
 
 #: Okabe and Ito's palette: an outcome keeps its colour in every figure.
 COLOURS: dict[TestOutcome, str] = {
@@ -91,14 +92,14 @@ def clusters(view: View) -> Table:
             "–"
             if cluster.failure.frame is None
             else f"{cluster.failure.frame.path}:{cluster.failure.frame.line} in {cluster.failure.frame.function}",
-            cluster.tests[0],
+            f"{cluster.tests[0]}: {first_line(cluster.failure.message)}",
             cluster.remedy,
         )
         for cluster in view.triage.clusters
     ]
     return Table(
         caption="Clusters of failures",
-        columns=("", "tests", "what", "where", "first test", "what usually helps"),
+        columns=("", "tests", "what", "where", "for example", "what usually helps"),
         rows=tuple(rows),
     )
 

@@ -240,7 +240,7 @@ def test_an_interrupted_plan_is_continued_without_repeating_what_is_done(project
     again = start(project, "plan", "run", "trial")
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    assert "done already" in err and "killed run" in err
+    assert "done already" in err and "finished as" in err
     found = {each: len(names) for each, names in stamps(project).items()}
     assert found == {"phase_a": 1, "phase_b1": 2, "phase_b2": 1}
     assert not list((project / "reports").rglob("*.running"))

@@ -213,7 +213,7 @@ def test_a_killed_run_is_finished_as_interrupted_by_a_later_command(tmp_path: Pa
     assert status(working) == "running" and not list(project.glob("reports/trial/trial/2*"))
     write_notebook(project, "x = 1")
     later = run(project, "run", "notebooks/trial/trial.ipynb")
-    assert later.returncode == 0 and "killed run" in later.stderr
+    assert later.returncode == 0 and "finished as" in later.stderr
     killed, finished = sorted(project.glob("reports/trial/trial/2*"))
     assert (status(killed), status(finished)) == ("interrupted", "passed")
     assert verify(killed) == [] and not working.exists()
