@@ -14,7 +14,7 @@ import torch
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
+from nanobrag_torch.validation import LEAST, check_choice, check_count, check_finite, check_range, fail, number_of
 
 __all__ = [
     "BeamConfig",
@@ -380,12 +380,10 @@ class DetectorConfig:
         check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
         check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
         check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
-        if not isinstance(self.oversample, int) or self.oversample < -1 or self.oversample == 0:
-            raise fail(me, "oversample", self.oversample, "-1 (automatic) or an integer of at least 1", "")
+        check_count(me, "oversample", self.oversample, automatic=(-1,))
         check_range(me, "detector_abs_um", self.detector_abs_um, 0, low_open=True, unit="um", optional=True)
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
-        if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
-            raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
+        check_count(me, "detector_thicksteps", self.detector_thicksteps, automatic=(-1, 0))
         names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
         for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
             if not 0 <= first <= last <= count - 1:
@@ -393,6 +391,8 @@ class DetectorConfig:
                     me, f"{low}, {high}", (first, last), f"inclusive indices with 0 <= {low} <= {high} <= {count - 1}",
                     "x is the fast axis, y the slow one.",
                 )  # fmt: skip
+        if self.mask_array is not None:
+            check_tensor(me, "mask_array", self.mask_array)
         if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
             raise fail(
                 me, "mask_array", f"tensor of shape {tuple(self.mask_array.shape)}",
@@ -465,11 +465,17 @@ class BeamConfig:
     round_div: bool = True
 
     def __post_init__(self) -> None:
+        self._check_light()
+        area = (self.beamsize_mm / 1000.0) ** 2
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
-            self.fluence = self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2
+            self.fluence = self.flux * self.exposure / area
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
-            self.flux = (number_of(self.fluence) or 0) / self.exposure * (self.beamsize_mm / 1000.0) ** 2
+            self.flux = (number_of(self.fluence) or 0) / self.exposure * area
         self.validate()
+
+    def _check_light(self) -> None:
+        for name in ("flux", "exposure", "beamsize_mm"):
+            check_range("BeamConfig", name, getattr(self, name), 0)
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no beam can be built."""
@@ -489,11 +495,12 @@ class BeamConfig:
         check_range(me, "fluence", self.fluence, 0, unit="photons/m^2")
         check_range(me, "dmin", self.dmin, 0, unit="Angstrom")
         check_range(me, "water_size_um", self.water_size_um, 0, unit="um")
-        for name in ("flux", "exposure", "beamsize_mm"):
-            check_range(me, name, getattr(self, name), 0)
+        self._check_light()
         for name in ("hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad"):
-            check_range(me, name, getattr(self, name), unit="mrad", optional=True)
-        check_range(me, "dispersion_pct", self.dispersion_pct, unit="percent")
+            check_range(me, name, getattr(self, name), 0, unit="mrad", optional=True, remedy="None is automatic.")
+        for name in ("hdiv_steps", "vdiv_steps", "dispersion_steps"):
+            check_count(me, name, getattr(self, name), automatic=(0,), optional=True)
+        check_range(me, "dispersion_pct", self.dispersion_pct, 0, unit="percent")
         directions = self.source_directions
         if directions is None:
             if self.source_wavelengths is not None or self.source_weights is not None:
@@ -505,6 +512,10 @@ class BeamConfig:
         if directions.ndim != 2 or directions.shape[1] != 3 or directions.shape[0] == 0:
             raise fail(me, "source_directions", f"shape {tuple(directions.shape)}", "of shape (n, 3), n at least 1", "")
         check_tensor(me, "source_directions", directions)
+        lengths = directions.detach().abs().amax(1)
+        if bool((lengths <= LEAST).any()):
+            index = int((lengths <= LEAST).nonzero()[0])
+            raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
         for name in ("source_weights", "source_wavelengths"):
             values = getattr(self, name)
             if values is not None:
@@ -538,13 +549,25 @@ class NoiseConfig:
     generate_noise_image: bool = False
     intfile_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no noise can be made."""
+        me = "NoiseConfig"
+        check_range(me, "adc_offset", self.adc_offset)
+        check_range(me, "readout_noise", self.readout_noise, 0)
+        check_range(me, "overload_value", self.overload_value, 0, low_open=True)
+        check_range(me, "intfile_scale", self.intfile_scale)
+
 
 def check_axis(owner: str, field: str, axis: Any) -> None:
-    """Raise ``ValueError`` unless ``axis`` has three finite components that are not all zero."""
-    check_finite(owner, field, axis, 3, "Give a direction of three components.")
+    """Raise ``ValueError`` unless ``axis`` has three finite components and a length to divide by."""
+    remedy = "Give a direction of three components."
+    check_finite(owner, field, axis, 3, remedy)
     values = [number_of(component) for component in axis]
-    if None not in values and all(value == 0 for value in values):
-        raise fail(owner, field, axis, "a direction of non-zero length", "Give a direction of three components.")
+    if None not in values and not math.hypot(*(value or 0.0 for value in values)) > LEAST:
+        raise fail(owner, field, axis, "a direction of non-zero length", remedy)
 
 
 def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:

@@ -10,6 +10,8 @@ from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.config import DetectorConfig, DetectorConvention
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import read_smv_mask
+from nanobrag_torch.memory import check_memory
+from nanobrag_torch.sampling import whole
 
 #: Conventions whose default beam centre is the near point rather than the middle of the detector.
 CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
@@ -27,7 +29,7 @@ class Camera:
 
     def pixels(self, pixel_size: float) -> tuple[int, int]:
         """(fast, slow) numbers of pixels."""
-        fast, slow = (math.ceil(length / pixel_size - 0.5) for length in self.size)
+        fast, slow = (whole(length / pixel_size - 0.5, "the number of pixels along an axis") for length in self.size)
         return fast, slow
 
 
@@ -73,6 +75,14 @@ def _given_or(given: tuple[float | None, float | None], default: tuple[float, ..
     return x, y
 
 
+def _roi(s: Settings, fpixels: int, spixels: int) -> tuple[int, int, int, int]:
+    """xmin, xmax, ymin, ymax on a detector of that size; a bound below zero is not given."""
+    xmin, xmax, ymin, ymax = s.roi
+    last = fpixels - 1, spixels - 1
+    xmax, ymax = (end if given < 0 else min(given, end) for given, end in zip((xmax, ymax), last, strict=True))
+    return max(xmin, 0), xmax, max(ymin, 0), ymax
+
+
 def detector_config(settings: Settings, camera: Camera, native_masks: bool = False) -> DetectorConfig:
     """The detector's config; reads the mask, in this machine's byte order where ``native_masks`` says so [B29].
 
@@ -80,8 +90,11 @@ def detector_config(settings: Settings, camera: Camera, native_masks: bool = Fal
     """
     s, custom = settings, settings.convention is DetectorConvention.CUSTOM
     fpixels, spixels = camera.pixels(s.pixel_size_mm)
+    xmin, xmax, ymin, ymax = _roi(s, fpixels, spixels)
+    inside = max(0, xmax - xmin + 1) * max(0, ymax - ymin + 1)
+    for thing, count in (("pixel with its files", inside), ("pixel outside the region of interest", fpixels * spixels)):
+        check_memory(thing, count, "DetectorConfig", "fpixels, spixels", (fpixels, spixels), "Take fewer pixels.")
     fast, slow = CONVENTIONS[s.convention].fast_slow(*camera.beam_center, camera.size[1])
-    xmin, xmax, ymin, ymax = s.roi
     axis = s.twotheta_axis if custom else None
     mask = read_smv_mask(s.mask_file, native=native_masks)[0] if s.mask_file is not None else None
     return DetectorConfig(
@@ -118,9 +131,9 @@ def detector_config(settings: Settings, camera: Camera, native_masks: bool = Fal
         detector_thicksteps=-1
         if s.detector_thicksteps is None or s.detector_thicksteps <= 0
         else s.detector_thicksteps,
-        roi_xmin=max(xmin, 0),
-        roi_xmax=fpixels - 1 if xmax < 0 else min(xmax, fpixels - 1),
-        roi_ymin=max(ymin, 0),
-        roi_ymax=spixels - 1 if ymax < 0 else min(ymax, spixels - 1),
+        roi_xmin=xmin,
+        roi_xmax=xmax,
+        roi_ymin=ymin,
+        roi_ymax=ymax,
         mask_array=mask,
     )

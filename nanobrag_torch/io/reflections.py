@@ -5,12 +5,14 @@ and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max 
 the number of reflections that were read.
 """
 
+import math
 import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_finite
 
 Metadata = dict[str, int]
@@ -111,10 +113,12 @@ def fill_grid(
         Amplitudes (h_range, k_range, l_range).
 
     Raises:
-        ValueError: ``default_F`` is not a finite number.
+        ValueError: ``default_F`` is not a finite number, or no memory holds the grid.
     """
     check_finite("structure factors", "default_F", [default_F], remedy="Give an amplitude in electrons.")
     shape = grid_shape(metadata)
+    remedy = "Leave out the highest resolution."
+    check_memory("amplitude", math.prod(shape), "structure factors", "h_range, k_range, l_range", shape, remedy)
     low = np.array([metadata["h_min"], metadata["k_min"], metadata["l_min"]])
     place = np.ravel_multi_index(tuple((indices.astype(np.int64) - low).T), shape)
     place, last = np.unique(place[::-1], return_index=True)

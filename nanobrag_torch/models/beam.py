@@ -1,5 +1,6 @@
 """Beam: a config made into sources, polarization and fluence, once per evaluation."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,14 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.background import water_intensity, water_intensity_c
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.physics.sources import incident_directions, is_within_round_divergence
 from nanobrag_torch.sampling import Steps, angular_range
 from nanobrag_torch.units import angstrom_to_m, mrad_to_radians, um_to_m
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import divisor, number_of
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ class Beam:
 
     def _listed(self, towards_source: Tensor, compat: Compat) -> scene.Sources:
         config = self.config
+        count = len(towards_source)
+        check_memory(
+            "source", count, "BeamConfig", "source_directions", f"{count} sources", "List fewer sources.", self.device
+        )
         directions = -unit(towards_source.to(self.device, torch.float64))
-        count = len(directions)
         wavelengths = (
             self.wavelength.expand(count)
             if config.source_wavelengths is None
@@ -106,9 +111,16 @@ class Beam:
         return scene.Sources(directions, wavelengths, weights)
 
     def divergence_angles(self, grid: Divergence | None = None) -> tuple[Tensor, Tensor]:
-        """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost."""
+        """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost.
+
+        Raises ``ValueError`` for more sources, wavelengths included, than memory holds.
+        """
         grid = grid or self.divergence()
         h, v = grid.horizontal, grid.vertical
+        counts = (h.count, v.count, grid.dispersion.count)
+        names = "hdiv_steps, vdiv_steps, dispersion_steps"
+        remedy = "Take fewer of any: every direction shines at every wavelength."
+        check_memory("source", math.prod(counts), "BeamConfig", names, counts, remedy, self.device)
         horizontal, vertical = self._centred(h), self._centred(v)
         horizontal, vertical = (x.reshape(-1) for x in torch.meshgrid(horizontal, vertical, indexing="ij"))
         if self.config.round_div:
@@ -125,6 +137,10 @@ class Beam:
         grid = self.divergence()
         horizontal, vertical = self.divergence_angles(grid)
         dispersion = grid.dispersion
+        across = torch.linalg.cross(beam, polarization).norm()
+        if grid.horizontal.count > 1:
+            words = "the polarization lies along the beam, so that there is no horizontal: the sine of their angle is 0"
+            divisor(across, words, "Give another polarization axis, or no horizontal divergence.", 1e-12)
         directions = incident_directions(beam, polarization, horizontal, vertical)
         wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))
         return scene.Sources(
