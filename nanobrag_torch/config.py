@@ -14,7 +14,16 @@ import torch
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import LEAST, check_choice, check_count, check_finite, check_range, fail, number_of
+from nanobrag_torch.validation import (
+    LARGEST_COUNT,
+    LEAST,
+    check_choice,
+    check_count,
+    check_finite,
+    check_range,
+    fail,
+    number_of,
+)
 
 __all__ = [
     "BeamConfig",
@@ -31,6 +40,11 @@ __all__ = [
 Scalar = float | torch.Tensor
 Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
 
+
+#: Largest mosaic spread in degrees: single precision, in which C keeps the angle, still tells its turns apart.
+MOST_TURNED = 1e6
+#: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
+LARGEST_FUDGE = 1e6
 
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
 CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
@@ -158,15 +172,16 @@ class CrystalConfig:
             check_range(me, name, getattr(self, name), unit="degrees")
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
-        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, 0, unit="degrees")
+        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, 0, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
         if len(self.N_cells) != 3:
             raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
-            check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
+            remedy = "A crystal has at least one cell."
+            check_range(me, f"N_cells[{index}]", count, 1, LARGEST_COUNT, unit="cells", remedy=remedy)
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape.")
-        check_range(me, "fudge", self.fudge, 0, low_open=True)
+        check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
 
 
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
@@ -273,8 +288,9 @@ class DetectorConfig:
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
-            if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
-                self.distance_mm = self.close_distance_mm
+            near = self.close_distance_mm
+            if near is not None and (number_of(near) or 0) > 0 and number_of(self.distance_mm) == 100.0:
+                self.distance_mm = near
         (self.roi_ymin, self.roi_ymax), (self.roi_xmin, self.roi_xmax) = self.roi()
         # The default centre follows a pixel size that is a tensor, so it is derived at every evaluation (beam_centre).
         self._filled_centre: dict[str, Any] = {}
@@ -500,7 +516,8 @@ class BeamConfig:
             check_range(me, name, getattr(self, name), 0, unit="mrad", optional=True, remedy="None is automatic.")
         for name in ("hdiv_steps", "vdiv_steps", "dispersion_steps"):
             check_count(me, name, getattr(self, name), automatic=(0,), optional=True)
-        check_range(me, "dispersion_pct", self.dispersion_pct, 0, unit="percent")
+        remedy = "At 200 percent the shortest wavelength is 0."
+        check_range(me, "dispersion_pct", self.dispersion_pct, 0, 200, high_open=True, unit="percent", remedy=remedy)
         directions = self.source_directions
         if directions is None:
             if self.source_wavelengths is not None or self.source_weights is not None:

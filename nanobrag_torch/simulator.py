@@ -291,6 +291,7 @@ class Simulator:
         """
         compat, config = self.compat, self.detector.config
         check_count("run", "oversample", oversample, automatic=(-1,), optional=True)
+        self._check_peak()
         flags = {
             "capture": config.oversample_thick if oversample_thick is None else oversample_thick,
             "polar": config.oversample_polar if oversample_polar is None else oversample_polar,
@@ -332,6 +333,19 @@ class Simulator:
             dtype=self.dtype,
             first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
         )  # fmt: skip
+
+    def _check_peak(self) -> None:
+        """Raise ``ValueError`` where the square of F times the number of cells overflows single precision."""
+        if self.dtype is not torch.float32:
+            return
+        config = self.crystal.config
+        cells = math.prod(number_of(count) or 1.0 for count in config.N_cells)
+        peak = (abs(number_of(config.default_F) or 1.0) * cells) ** 2
+        if peak > torch.finfo(torch.float32).max:
+            raise ValueError(
+                f"dtype = torch.float32: default_F and N_cells make a peak of (F Na Nb Nc)^2 = {peak:.3g}, more than "
+                "single precision holds. Use torch.float64, or smaller values."
+            )
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
         """Statistics of an image of this simulator.

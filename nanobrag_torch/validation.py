@@ -30,7 +30,7 @@ def number_of(value: Any) -> float | None:
     try:
         return float(value)
     except OverflowError:  # an integer that no double holds
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def fail(owner: str, field: str, given: Any, allowed: str, remedy: str) -> ValueError:

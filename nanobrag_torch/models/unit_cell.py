@@ -14,6 +14,9 @@ from nanobrag_torch.physics.rotation import about_x_y_z
 from nanobrag_torch.units import degrees_to_radians
 from nanobrag_torch.validation import divisor
 
+#: Part of a box that rounding may leave of nothing.
+FLAT = 1e-12
+
 
 @dataclass(frozen=True)
 class UnitCell:
@@ -62,8 +65,8 @@ def unit_cell_of(
     if volume is None:
         volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
     remedy = "Check the unit cell, or the orientation matrix."
-    divisor(volume, "the vectors of the unit cell do not span a volume", remedy)
-    divisor((direct * direct).sum(), "the unit cell has no edges", remedy)
+    box = torch.sqrt((direct * direct).sum(-1)).prod()
+    divisor(volume / box, "the vectors of the unit cell do not span a volume: its part of their box is 0", remedy, FLAT)
     return UnitCell(direct, stars, volume, misset)
 
 
