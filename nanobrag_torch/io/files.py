@@ -81,6 +81,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_ordinary(path: str | os.PathLike[str], what: str) -> None:
+    """Raise ``ValueError`` where ``path`` is a device, a pipe or a folder: ``what`` is not written in one go."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path}: a {what} must be an ordinary file. Give another name.")
+
+
 @contextmanager
 def reading(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[str]:
     """The path, as text, for a library that reads ``what`` from it, and one kind of error for all that it may raise.

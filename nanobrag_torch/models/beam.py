@@ -17,7 +17,7 @@ from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.physics.sources import incident_directions, is_within_round_divergence
 from nanobrag_torch.sampling import Steps, angular_range
 from nanobrag_torch.units import angstrom_to_m, mrad_to_radians, um_to_m
-from nanobrag_torch.validation import divisor, number_of
+from nanobrag_torch.validation import divisor, fail, number_of
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Beam:
     def divergence_angles(self, grid: Divergence | None = None) -> tuple[Tensor, Tensor]:
         """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost.
 
-        Raises ``ValueError`` for more sources, wavelengths included, than memory holds.
+        Raises ``ValueError`` for more sources, wavelengths included, than memory holds, and where none is left.
         """
         grid = grid or self.divergence()
         h, v = grid.horizontal, grid.vertical
@@ -130,6 +130,11 @@ class Beam:
                 (number_of(h.step) or 0.0, number_of(v.step) or 0.0),
                 (h.count, v.count),
             )  # fmt: skip
+            if not bool(kept.any()):
+                raise fail(
+                    "BeamConfig", names, counts, "a grid with directions inside the circle that round_div keeps",
+                    "Take more steps, or keep the corners of the grid.",
+                )  # fmt: skip
             horizontal, vertical = horizontal[kept], vertical[kept]
         return horizontal, vertical
 
