@@ -13,6 +13,7 @@ _BEGINNINGS = {
     "roi_": "-roi",
     "phi_start": "-phi",
     "phi_steps": "-phisteps",
+    "phi_step_": "-phistep",
     "osc_range": "-osc",
     "polarization_axis": "-polar_vector",
     "custom_fdet": "-fdet_vector",
@@ -21,6 +22,8 @@ _BEGINNINGS = {
     "custom_beam": "-beam_vector",
     "pix0_override": "-pix0_vector",
     "mask_array": "-mask",
+    "beam_center_": "-Xbeam, -Ybeam",
+    "near_point_": "-ORGX, -ORGY",
     "source_": "-sourcefile",
     "mosflm_": "-mat",
 }

@@ -73,7 +73,11 @@ def settings_of(parsed: Parsed) -> Settings:
         if path is not None:
             from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header  # brings torch
 
-            apply_smv_header_to_config(parse_smv_header(path), vars(settings), is_mask=name == "mask_file")
+            header = parse_smv_header(path)
+            try:
+                apply_smv_header_to_config(header, vars(settings), is_mask=name == "mask_file")
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
     parsed.apply(settings)
     return settings
 

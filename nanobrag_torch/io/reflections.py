@@ -82,12 +82,15 @@ def box_around(indices: np.ndarray, source: str) -> Metadata:
     if len(indices) == 0:
         raise ValueError(f"{source}: no reflection. At least one is needed; check that this is the file meant.")
     low, high = indices.min(axis=0), indices.max(axis=0)
-    entries = float(np.prod(high.astype(float) - low.astype(float) + 1))
+    shape = [int(last) - int(first) + 1 for first, last in zip(low, high, strict=True)]
+    entries = math.prod(shape)
     if entries > LARGEST_GRID or max(np.abs(low).max(), np.abs(high).max()) > LARGEST_INDEX:
         raise ValueError(
-            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span {entries:.3g} amplitudes; at "
+            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span {min(entries, 10**300):.3g} amplitudes; at "
             f"most {LARGEST_GRID:.3g} are possible. Check the columns of the file, or leave out its highest resolution."
         )
+    remedy = "Check its columns, or leave out its highest resolution."
+    check_memory("amplitude", entries, source, "indices", f"a box of {shape}", remedy)
     return box_metadata(tuple(int(x) for x in low), tuple(int(x) for x in high), len(indices))
 
 
@@ -113,12 +116,10 @@ def fill_grid(
         Amplitudes (h_range, k_range, l_range).
 
     Raises:
-        ValueError: ``default_F`` is not a finite number, or no memory holds the grid.
+        ValueError: ``default_F`` is not a finite number.
     """
     check_finite("structure factors", "default_F", [default_F], remedy="Give an amplitude in electrons.")
     shape = grid_shape(metadata)
-    remedy = "Leave out the highest resolution."
-    check_memory("amplitude", math.prod(shape), "structure factors", "h_range, k_range, l_range", shape, remedy)
     low = np.array([metadata["h_min"], metadata["k_min"], metadata["l_min"]])
     place = np.ravel_multi_index(tuple((indices.astype(np.int64) - low).T), shape)
     place, last = np.unique(place[::-1], return_index=True)

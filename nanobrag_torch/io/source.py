@@ -1,5 +1,6 @@
 """Source lists: X Y Z weight wavelength on each line, in metres."""
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import torch
 
 from nanobrag_torch.io.files import read_bytes
 from nanobrag_torch.memory import check_memory
-from nanobrag_torch.validation import LEAST
+from nanobrag_torch.validation import LARGEST, LEAST
 
 _DELIMITERS = re.compile(r"[ \t,;:!]+")
 _REMEDY = (
@@ -104,7 +105,9 @@ def _check(row: list[float], where: str) -> None:
     """Raise ``ValueError`` for a source that cannot shine."""
     if not np.isfinite(row).all():
         raise ValueError(f"{where}: a value is not finite. {_REMEDY}")
-    if not np.hypot(np.hypot(row[0], row[1]), row[2]) > LEAST:
+    if max(map(abs, row)) > LARGEST:
+        raise ValueError(f"{where}: a value is larger than {LARGEST:g}. {_REMEDY}")
+    if not math.hypot(*row[:3]) > LEAST:
         raise ValueError(f"{where}: the source lies on the sample. {_REMEDY}")
-    if row[4] <= 0:
+    if not row[4] > LEAST:
         raise ValueError(f"{where}: wavelength {row[4]:g} m: must be positive. {_REMEDY}")

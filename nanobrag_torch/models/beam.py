@@ -102,10 +102,10 @@ class Beam:
         weights = torch.ones(count, dtype=torch.float64, device=self.device)
         if config.source_weights is not None and compat.source_weights == "use":
             given = vector(config.source_weights, self.device)
-            if not bool(given.detach().sum() > 0):
+            if not bool(given.detach().sum() > 0) or bool((given.detach() < 0).any()):
                 raise ValueError(
-                    f"BeamConfig.source_weights sum to {float(given.detach().sum())}: must be positive. "
-                    "Give relative intensities."
+                    f"BeamConfig.source_weights sum to {float(given.detach().sum())}, the least is "
+                    f"{float(given.detach().min())}: must be at least 0, and not all 0. Give relative intensities."
                 )
             weights = given / given.mean()
         return scene.Sources(directions, wavelengths, weights)

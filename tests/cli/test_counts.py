@@ -38,7 +38,7 @@ BEYOND = r".* at most 2147483647"
         ("-detpixels 0 -detsize 1e9", f"-detpixels{NEEDS}"),
         ("-detpixels 0 -detsize 1e300", f"pixels along an axis{BEYOND}"),
         ("-sourcefile list", f"lines{NEEDS}"),
-        ("-hkl sparse", f"h_range{NEEDS}"),
+        ("-hkl sparse", f"sparse{NEEDS}"),
         ("-hkl /dev/zero", "/dev/zero"),
         ("-sourcefile /dev/zero", "/dev/zero"),
         ("-mat /dev/zero", "/dev/zero"),
