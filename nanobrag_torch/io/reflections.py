@@ -86,8 +86,9 @@ def box_around(indices: np.ndarray, source: str) -> Metadata:
     entries = math.prod(shape)
     if entries > LARGEST_GRID or max(np.abs(low).max(), np.abs(high).max()) > LARGEST_INDEX:
         raise ValueError(
-            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span {min(entries, 10**300):.3g} amplitudes; at "
-            f"most {LARGEST_GRID:.3g} are possible. Check the columns of the file, or leave out its highest resolution."
+            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span "
+            f"{min(entries, 10**300):.3g} amplitudes; at most {LARGEST_GRID:.3g} are possible. Check the columns, "
+            "or leave out its highest resolution."
         )
     remedy = "Check its columns, or leave out its highest resolution."
     check_memory("amplitude", entries, source, "indices", f"a box of {shape}", remedy)
