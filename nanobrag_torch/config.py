@@ -17,7 +17,16 @@ import torch
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
+from nanobrag_torch.validation import (
+    LARGEST_COUNT,
+    LEAST,
+    check_choice,
+    check_count,
+    check_finite,
+    check_range,
+    fail,
+    number_of,
+)
 
 __all__ = [
     "BeamConfig",
@@ -34,6 +43,11 @@ __all__ = [
 Scalar = float | torch.Tensor
 Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
 
+
+#: Largest mosaic spread in degrees: single precision, in which C keeps the angle, still tells its turns apart.
+MOST_TURNED = 1e6
+#: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
+LARGEST_FUDGE = 1e6
 
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
 CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
@@ -183,15 +197,16 @@ class CrystalConfig(_Config):
             check_range(me, name, getattr(self, name), unit="degrees")
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
-        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, unit="degrees")
+        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, -MOST_TURNED, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
         if len(self.N_cells) != 3:
             raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
-            check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
+            remedy = "A crystal has at least one cell."
+            check_range(me, f"N_cells[{index}]", count, 1, LARGEST_COUNT, unit="cells", remedy=remedy)
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
-        check_range(me, "fudge", self.fudge, 0, low_open=True)
+        check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
 
 
 #: Fields of a detector that are filled where nobody gives them, and then follow the fields that they depend on.
@@ -302,8 +317,9 @@ class DetectorConfig(_Config):
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
-            if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
-                self.distance_mm = self.close_distance_mm
+            near = self.close_distance_mm
+            if near is not None and (number_of(near) or 0) > 0 and number_of(self.distance_mm) == 100.0:
+                self.distance_mm = near
         self.validate()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -425,12 +441,11 @@ class DetectorConfig(_Config):
             check_finite(me, "pix0_override_m", self.pix0_override_m, 3, "Give the origin in metres.")
         check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
         check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
-        if not isinstance(self.oversample, int) or self.oversample < -1 or self.oversample == 0:
-            raise fail(me, "oversample", self.oversample, "-1 (automatic) or an integer of at least 1", "")
-        check_range(me, "detector_abs_um", self.detector_abs_um, 0, unit="um", optional=True)
+        check_count(me, "oversample", self.oversample, automatic=(-1,))
+        if number_of(self.detector_abs_um) != 0:  # a depth of 0 is no sensor
+            check_range(me, "detector_abs_um", self.detector_abs_um, 0, low_open=True, unit="um", optional=True)
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
-        if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
-            raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
+        check_count(me, "detector_thicksteps", self.detector_thicksteps, automatic=(-1, 0))
         names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
         for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
             if not 0 <= first <= last <= count - 1:
@@ -438,6 +453,8 @@ class DetectorConfig(_Config):
                     me, f"{low}, {high}", (first, last), f"inclusive indices with 0 <= {low} <= {high} <= {count - 1}",
                     "x is the fast axis, y the slow one.",
                 )  # fmt: skip
+        if self.mask_array is not None:
+            check_tensor(me, "mask_array", self.mask_array)
         if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
             raise fail(
                 me, "mask_array", f"tensor of shape {tuple(self.mask_array.shape)}",
@@ -519,10 +536,12 @@ class BeamConfig(_Config):
     round_div: bool = True
 
     def __post_init__(self) -> None:
+        self._check_light()
+        area = (self.beamsize_mm / 1000.0) ** 2
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
-            self.fluence = self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2
+            self.fluence = self.flux * self.exposure / area
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
-            self.flux = (number_of(self.fluence) or 0) / self.exposure * (self.beamsize_mm / 1000.0) ** 2
+            self.flux = (number_of(self.fluence) or 0) / self.exposure * area
         self.validate()
         if self.source_weights is not None and self.source_directions is None:
             warnings.warn(
@@ -530,6 +549,10 @@ class BeamConfig(_Config):
                 "beam. The weights are normalised to a mean of 1; in C they do not count.",
                 stacklevel=3,
             )
+
+    def _check_light(self) -> None:
+        for name in ("flux", "exposure", "beamsize_mm"):
+            check_range("BeamConfig", name, getattr(self, name), 0)
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no beam can be built."""
@@ -549,11 +572,13 @@ class BeamConfig(_Config):
         check_range(me, "fluence", self.fluence, 0, unit="photons/m^2")
         check_range(me, "dmin", self.dmin, 0, unit="Angstrom")
         check_range(me, "water_size_um", self.water_size_um, 0, unit="um")
-        for name in ("flux", "exposure", "beamsize_mm"):
-            check_range(me, name, getattr(self, name), 0)
+        self._check_light()
         for name in ("hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad"):
-            check_range(me, name, getattr(self, name), unit="mrad", optional=True)
-        check_range(me, "dispersion_pct", self.dispersion_pct, unit="percent")
+            check_range(me, name, getattr(self, name), 0, unit="mrad", optional=True, remedy="None is automatic.")
+        for name in ("hdiv_steps", "vdiv_steps", "dispersion_steps"):
+            check_count(me, name, getattr(self, name), automatic=(0,), optional=True)
+        remedy = "At 200 percent the shortest wavelength is 0."
+        check_range(me, "dispersion_pct", self.dispersion_pct, 0, 200, high_open=True, unit="percent", remedy=remedy)
         lists = {name: getattr(self, name) for name in SOURCE_LISTS if getattr(self, name) is not None}
         count = 0
         for name, values in lists.items():
@@ -564,6 +589,10 @@ class BeamConfig(_Config):
                 wanted = f"({count or 'n'}, 3)" if tail else f"({count or 'n'},)"
                 raise fail(me, name, f"shape {shape}", f"of shape {wanted}", "Give one entry for each source.")
             check_tensor(me, name, torch.as_tensor(values))
+        directions = None if self.source_directions is None else torch.as_tensor(self.source_directions).detach()
+        if directions is not None and bool((null := directions.abs().amax(1) <= LEAST).any()):
+            index = int(null.nonzero()[0])
+            raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
         if self.source_wavelengths is not None and bool((torch.as_tensor(self.source_wavelengths).detach() <= 0).any()):
@@ -602,13 +631,25 @@ class NoiseConfig:
     generate_noise_image: bool = False
     intfile_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no noise can be made."""
+        me = "NoiseConfig"
+        check_range(me, "adc_offset", self.adc_offset)
+        check_range(me, "readout_noise", self.readout_noise, 0)
+        check_range(me, "overload_value", self.overload_value, 0, low_open=True)
+        check_range(me, "intfile_scale", self.intfile_scale)
+
 
 def check_axis(owner: str, field: str, axis: Any) -> None:
-    """Raise ``ValueError`` unless ``axis`` has three finite components that are not all zero."""
-    check_finite(owner, field, axis, 3, "Give a direction of three components.")
+    """Raise ``ValueError`` unless ``axis`` has three finite components and a length to divide by."""
+    remedy = "Give a direction of three components."
+    check_finite(owner, field, axis, 3, remedy)
     values = [number_of(component) for component in axis]
-    if None not in values and all(value == 0 for value in values):
-        raise fail(owner, field, axis, "a direction of non-zero length", "Give a direction of three components.")
+    if None not in values and not math.hypot(*(value or 0.0 for value in values)) > LEAST:
+        raise fail(owner, field, axis, "a direction of non-zero length", remedy)
 
 
 def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:

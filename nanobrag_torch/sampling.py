@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import LARGEST_COUNT, number_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ def _given(value: Any, least: float) -> bool:
     return value is not None and (number is None or number >= least)
 
 
+def whole(ratio: float, what: str) -> int:
+    """The least integer that is not below a ratio; ``what`` says in the error what was to be counted.
+
+    Raises ``ValueError`` where the ratio is no number, or beyond the largest count.
+    """
+    if not ratio <= LARGEST_COUNT:
+        raise ValueError(f"{what} would be {ratio:g}: at most {LARGEST_COUNT} can be counted. Check lengths and steps.")
+    return math.ceil(ratio)
+
+
 def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> Steps:
     """Phi steps: an oscillation alone means two steps, a count alone one degree."""
     has_osc = _given(oscillation, 0)
@@ -34,7 +44,7 @@ def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> S
             return Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)
         if not positive_step:
             return Steps(2, oscillation, oscillation / 2)
-        return Steps(max(1, math.ceil(_number(oscillation) / _number(step))), oscillation, step)
+        return Steps(max(1, whole(_number(oscillation) / _number(step), "the number of phi steps")), oscillation, step)
     count = max(count, 1)
     if not has_osc:
         return Steps(2, step, step) if positive_step else Steps(count, 1.0, 1.0 / count)
@@ -56,7 +66,7 @@ def angular_range(count: int | None, full: Any = None, step: Any = None, default
     has_range, positive_step = _given(full, 0), step is not None and (number_of(step) or 0) > 0
     if count is None or count <= 0:
         if has_range:
-            points = math.ceil(_number(full) / _number(step)) if positive_step else 2
+            points = whole(_number(full) / _number(step), "the number of steps in a range") if positive_step else 2
             result = Steps(points, full, step if positive_step else full)
         else:
             result = Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)

@@ -144,7 +144,7 @@ class Scene:
     @property
     def photons_per_intensity(self) -> Tensor:
         """r_e^2 * fluence / steps, formed in double precision: near 1, where its factors are 1e-30 and 1e29."""
-        return R_E_SQUARED * self.fluence / self.steps
+        return R_E_SQUARED * self.fluence / float(self.steps)
 
 
 @cache

@@ -1,5 +1,6 @@
 """Simulator: pixels chosen, a scene made of the models, the kernel asked for photons, the image assembled."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
@@ -96,7 +98,7 @@ class Simulator:
         engine: str = "auto",
         memory_budget: int = MEMORY_BUDGET,
     ) -> None:
-        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.")
+        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
@@ -202,6 +204,10 @@ class Simulator:
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
         pixels = self.pixels()
+        check_memory(
+            "pixel outside the region of interest", math.prod(pixels.shape), "DetectorConfig", "spixels, fpixels",
+            pixels.shape, "Simulate a smaller detector.", self.device,
+        )  # fmt: skip
         return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
 
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -215,7 +221,7 @@ class Simulator:
             For each name a tensor (*shape of the parameter, slow, fast).
 
         Raises:
-            ValueError: A tensor does not require a gradient.
+            ValueError: A tensor does not require a gradient, or no memory holds so many images.
         """
         for name, parameter in parameters.items():
             if not parameter.requires_grad:
@@ -223,6 +229,11 @@ class Simulator:
                 remedy = "Call requires_grad_() on it before it goes into the config."
                 raise fail("sensitivities", f"parameters[{name!r}]", "a tensor without gradient", allowed, remedy)
         pixels = self.pixels()
+        elements, count = sum(parameter.numel() for parameter in parameters.values()), len(pixels)
+        check_memory(
+            "pixel", elements * count, "sensitivities", "parameters", f"{elements} elements in {count} pixels",
+            "Each element costs an image: take fewer, or a region of interest.", self.device,
+        )  # fmt: skip
         moved = sensitivities(self.scene(), pixels, list(parameters.values()), self.engine)
         sizes = [parameter.numel() for parameter in parameters.values()]
         return {
@@ -292,8 +303,8 @@ class Simulator:
             ValueError: Configs or arguments from which no image can be computed.
         """
         compat, config = self.compat, self.detector.config
-        if oversample is not None and (not isinstance(oversample, int) or oversample == 0 or oversample < -1):
-            raise fail("run", "oversample", oversample, "-1 (automatic) or an integer of at least 1", "")
+        check_count("run", "oversample", oversample, automatic=(-1,), optional=True)
+        self._check_peak()
         flags = {
             "capture": config.oversample_thick if oversample_thick is None else oversample_thick,
             "polar": config.oversample_polar if oversample_polar is None else oversample_polar,
@@ -335,6 +346,19 @@ class Simulator:
             dtype=self.dtype,
             first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
         )  # fmt: skip
+
+    def _check_peak(self) -> None:
+        """Raise ``ValueError`` where the square of F times the number of cells overflows single precision."""
+        if self.dtype is not torch.float32:
+            return
+        config = self.crystal.config
+        cells = math.prod(number_of(count) or 1.0 for count in config.N_cells)
+        peak = (abs(number_of(config.default_F) or 1.0) * cells) ** 2
+        if peak > torch.finfo(torch.float32).max:
+            raise ValueError(
+                f"dtype = torch.float32: default_F and N_cells make a peak of (F Na Nb Nc)^2 = {peak:.3g}, more than "
+                "single precision holds. Use torch.float64, or smaller values."
+            )
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
         """Statistics of an image.

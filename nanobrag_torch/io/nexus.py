@@ -13,7 +13,7 @@ import numpy as np
 
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.exposure import Exposure
-from nanobrag_torch.io.files import reading, replacing, require
+from nanobrag_torch.io.files import check_ordinary, reading, replacing, require
 from nanobrag_torch.io.nexus_chain import ANGSTROM, DEGREES, METRES, chain, kind, number, pose, scale, text, vector
 
 _PURPOSE = "NXmx files"
@@ -32,6 +32,7 @@ def write_nexus(filepath: str | os.PathLike[str], exposure: Exposure, *, sample:
     """
     h5py = require("h5py", _PURPOSE)
     axes = mcstas_axes(exposure)
+    check_ordinary(filepath, "NXmx file")
     with replacing(filepath) as part, h5py.File(part, "w", libver=_CHECKSUMMED) as file:
         _group(file, "/entry", "NXentry", default="data")
         _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 
 from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
-from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_pixels
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.sequential import Find, render_in_order
 from nanobrag_torch.kernel.torch_engine.engine import TorchTiles
@@ -107,7 +107,7 @@ def render(
         ValueError: The engine is unknown, no memory holds the image, or "numba" cannot render the scene.
     """
     check_choice("Simulator", "engine", engine, ENGINES)
-    check_memory(scene, len(pixels))
+    check_pixels(scene, len(pixels))
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")

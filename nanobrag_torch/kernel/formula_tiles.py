@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nanobrag_torch.kernel.formula import photons, samples
 from nanobrag_torch.kernel.geometry import sample_positions
-from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET, check_positions
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
 from nanobrag_torch.physics.structure_factor import in_range
@@ -121,6 +121,7 @@ def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tup
     assert fresh is not None
     for start in range(0, len(slow), tile):
         stop = min(start + tile, len(slow))
+        check_positions(scene.panel, stop - start, scene.sources.count)
         position = sample_positions(scene.panel, slow[start:stop], fast[start:stop])
         diffracted = position / torch.sqrt((position * position).sum(-1, keepdim=True))
         q = scattering_vector(diffracted, scene.sources.directions, scene.sources.wavelengths)

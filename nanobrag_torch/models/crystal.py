@@ -19,6 +19,7 @@ from nanobrag_torch.config import (
     clip_to_beam,
 )
 from nanobrag_torch.kernel.formula import structure_factor
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
@@ -284,6 +285,10 @@ class Crystal:
                 f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range). "
                 "Assign a three-dimensional table."
             )
+        check_memory(
+            "amplitude", table.numel(), "Crystal", "hkl_data", f"a table of shape {tuple(table.shape)}",
+            "Leave out its highest resolution.", self.device,
+        )  # fmt: skip
         self._check_amplitudes()
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(

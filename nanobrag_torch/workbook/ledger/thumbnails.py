@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-from pydantic import ValidationError
-
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
 from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.show import pictures
 
 #: Edge of a thumbnail in pixels, and how many an index carries at most.
 EDGE, MOST = 360, 24
@@ -48,16 +46,15 @@ def _of_run(run: Run) -> Iterator[Thumbnail]:
         try:
             words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
             image = small(path)
-        except (OSError, ValidationError, UnidentifiedImageError, Image.DecompressionBombError):
+        except (OSError, ValueError):
             continue
         yield Thumbnail(run, words.title, words.alt, image, path.name)
 
 
 def small(path: Path) -> str:
-    """Shrink the image in a file to at most ``EDGE`` pixels high and wide: base64 of a JPEG."""
+    """Shrink a picture to at most ``EDGE`` pixels high and wide: base64 of a JPEG. Raises as ``pictures.load``."""
     stream = io.BytesIO()
-    with Image.open(path) as image:
-        copy = image.convert("RGB")
+    copy = pictures.load(path)
     copy.thumbnail((EDGE, EDGE))
     copy.save(stream, "JPEG", quality=82)
     return base64.b64encode(stream.getvalue()).decode()

@@ -1,6 +1,5 @@
 """Checks that a file of a report, other than its records, can still be read as what its name says."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import cache
@@ -31,12 +30,9 @@ def _notebook_schema(major: int, minor: int) -> Callable[[Any], Any]:
 
 
 def _png(content: bytes) -> None:
-    from PIL import Image
+    from nanobrag_torch.workbook.show import pictures  # brings Pillow: only where there is a picture
 
-    try:
-        Image.open(io.BytesIO(content)).verify()
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
+    pictures.check(content)
 
 
 def _xml(content: bytes) -> None:
@@ -47,7 +43,7 @@ def _text(content: bytes) -> None:
     content.decode()
 
 
-#: Errors of the readers over a file that is not what its name says; Pillow's and fastjsonschema's are among them.
+#: Errors of the readers over a file that is not what its name says; fastjsonschema's are among them.
 _UNREADABLE = (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError, ArithmeticError)
 
 #: Reader of a file by its suffix; what has another may hold anything, as a log holds whatever was printed.
