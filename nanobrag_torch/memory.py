@@ -26,6 +26,7 @@ BYTES_PER: dict[str, int] = {
     "amplitude": 40,
     "point of a density": 32,
     "byte of a file": 8,
+    "byte of an array in a file": 3,
 }
 #: So much is always there: less is not worth a look.
 SURELY_THERE = 64 << 20

@@ -157,7 +157,7 @@ def divisor(value: Any, degenerate: str, remedy: str, least: float = 0.0) -> Any
     """
     number = number_of(value)
     if number is not None and not least < abs(number) < math.inf:
-        raise ValueError(f"degenerate geometry: {degenerate} ({number:.3g}). {remedy}")
+        raise ValueError(f"degenerate geometry: {degenerate}, so that something is divided by {number:.3g}. {remedy}")
     return value
 
 

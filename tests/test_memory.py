@@ -4,11 +4,16 @@ import gzip
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 import torch
+from exposures import exposure_of
 
 from nanobrag_torch import BeamConfig, Crystal, CrystalConfig, Detector, DetectorConfig, Simulator, memory
+from nanobrag_torch.conventions import DetectorConvention
 from nanobrag_torch.io.mask import create_circular_mask, create_rectangle_mask
+from nanobrag_torch.io.nexus import read_nexus, write_nexus
 from nanobrag_torch.io.source import read_sourcefile
 from nanobrag_torch.io.structure_factors import load_structure_factors
 from nanobrag_torch.trace import trace_pixel
@@ -145,6 +150,17 @@ def test_a_sparse_list_of_reflections_does_not_fill_the_memory(little, tmp_path)
     path.write_text("-300 -300 -300 1\n300 300 300 1\n")
     with pytest.raises(ValueError, match=r"F\.hkl\.indices = .*601, 601, 601.*: .* GiB, and 0.25 GiB are free"):
         load_structure_factors(path)
+
+
+def test_a_small_file_that_claims_vast_images_is_refused(little, tmp_path):
+    exposure = exposure_of(DetectorConvention.MOSFLM).single(0)
+    write_nexus(tmp_path / "image.nxs", exposure)
+    with h5py.File(tmp_path / "image.nxs", "a") as file:
+        del file["/entry/data/data"], file["/entry/instrument/detector/data"]
+        file.create_dataset("/entry/data/data", (1, 20_000, 20_000), np.int32, chunks=(1, 1000, 1000))
+    assert (tmp_path / "image.nxs").stat().st_size < 1 << 20
+    with pytest.raises(ValueError, match=r"image\.nxs: .*\(1, 20000, 20000\).* fits into memory"):
+        read_nexus(tmp_path / "image.nxs")
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])

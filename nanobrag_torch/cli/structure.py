@@ -116,5 +116,5 @@ def finest_resolution(detector: DetectorConfig, beam: BeamConfig, compat: Compat
     outgoing = corners / corners.norm(dim=-1, keepdim=True)
     scattering = (outgoing[:, None] - sources.directions).norm(dim=-1) / sources.wavelengths
     widest = float(scattering.max())
-    divisor(widest, "every pixel lies in the beam, where nothing is scattered: 1/d is 0 1/m", "Move the detector.")
+    divisor(widest, "every pixel lies in the beam, where nothing is scattered", "Move the detector.")
     return m_to_angstrom(1 / widest)

@@ -150,7 +150,7 @@ class Beam:
         dispersion = grid.dispersion
         across = torch.linalg.cross(beam, polarization).norm()
         if grid.horizontal.count > 1:
-            words = "the polarization lies along the beam, so that there is no horizontal: the sine of their angle is 0"
+            words = "the polarization lies along the beam and there is no horizontal"
             divisor(across, words, "Give another polarization axis, or no horizontal divergence.", 1e-12)
         directions = incident_directions(beam, polarization, horizontal, vertical)
         wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))

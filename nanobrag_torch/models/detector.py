@@ -225,8 +225,8 @@ class Detector:
         pivot = self._pivot(row, compat)
         ratio = (beam * (tilt @ normal)).sum()
         overridden = config.pix0_override_m is not None and compat.pix0_override
-        if not overridden and pivot is DetectorPivot.BEAM:
-            divisor(ratio, *EDGE_ON)
+        if not overridden and pivot is DetectorPivot.BEAM and config.close_distance_mm is not None:
+            divisor(ratio, EDGE_ON, TURN, FLAT)
         ratio = _nonzero(ratio)
         if config.close_distance_mm is not None:
             close = self._metres(config.close_distance_mm)
@@ -242,11 +242,11 @@ class Detector:
             origin = -f_beam * fast - s_beam * slow + close / ratio * beam
 
         close = (origin * normal).sum()
-        self._check_plane(close, origin, fast, slow)
+        self._check_plane(close, origin, fast, slow, (beam * normal).sum())
         if compat.beam_report == "true":
             ratio = _nonzero((beam * normal).sum())
         if config.curved_detector:
-            divisor(ratio, *EDGE_ON)
+            divisor(ratio, EDGE_ON, TURN, FLAT)
         distance = close / ratio
         spot = distance * beam - origin
         return Geometry(
@@ -461,13 +461,12 @@ class Detector:
         redrawn = custom and named["normal"] is None and (named["fast"] is not None or named["slow"] is not None)
         return beam, fast, slow, (across if redrawn else unit(raw["normal"]))
 
-    def _check_plane(self, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor) -> None:
+    def _check_plane(self, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, cosine: Tensor) -> None:
         """Raise ``ValueError`` for pixels without an area, and for a plane, or a sensor, that the crystal lies in."""
-        area = torch.linalg.cross(fast, slow).norm()
-        divisor(area, "fast and slow are parallel: the sine of their angle is 0", "Check the vectors.", FLAT)
-        distance = torch.sqrt((origin * origin).sum())
-        within = "the crystal lies in the plane of the detector: the distance along the normal is 0 m"
-        divisor(close, within, MOVE, FLAT * (number_of(distance.detach()) or 0.0))
+        divisor(torch.linalg.cross(fast, slow).norm(), "fast and slow are parallel", "Check the vectors.", FLAT)
+        distance = number_of(torch.sqrt((origin * origin).sum())) or 0.0
+        along = abs(number_of(cosine) or 0.0) <= FLAT
+        divisor(close, *((EDGE_ON, TURN) if along else (WITHIN, MOVE)), FLAT * distance)
         thickness, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
         if thickness is not None and near is not None and near < 0 < near + thickness:
             divisor(0.0, "the crystal lies within the sensor of the detector", MOVE)
@@ -480,12 +479,9 @@ class Detector:
 
 #: Cosine, sine or part of a distance that rounding may leave of zero.
 FLAT = 1e-12
-#: What a plane along the beam is, what to do, and when a cosine counts as zero.
-EDGE_ON = (
-    "the beam lies in the plane of the detector: the cosine between beam and normal is 0",
-    "Turn the detector, or place it by its distance along the normal and let it turn about the sample.",
-    FLAT,
-)
+EDGE_ON = "the beam lies in the plane of the detector"
+TURN = "Turn the detector, or place it by its distance along the normal and let it turn about the sample."
+WITHIN = "the crystal lies in the plane of the detector"
 MOVE = "Give the detector a distance from the crystal along its normal."
 
 

@@ -66,7 +66,7 @@ def unit_cell_of(
         volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
     remedy = "Check the unit cell, or the orientation matrix."
     box = torch.sqrt((direct * direct).sum(-1)).prod()
-    divisor(volume / box, "the vectors of the unit cell do not span a volume: its part of their box is 0", remedy, FLAT)
+    divisor(volume / box, "the vectors of the unit cell do not span a volume", remedy, FLAT)
     return UnitCell(direct, stars, volume, misset)
 
 

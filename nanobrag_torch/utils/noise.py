@@ -10,7 +10,7 @@ from torch import Tensor
 from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
 from nanobrag_torch.physics.random import CRandom
-from nanobrag_torch.validation import check_range
+from nanobrag_torch.validation import LARGEST_COUNT, check_range
 
 _log = logging.getLogger(__name__)
 
@@ -36,9 +36,12 @@ def generate_poisson_noise(
         Pixels of the shape of ``mean``, int32, truncated, in 0 ... ``overload_value``; and the number above it.
 
     Raises:
-        ValueError: A mean is not finite, or the readout noise is negative.
+        ValueError: A mean is not finite, or another number is impossible.
     """
-    check_range("generate_poisson_noise", "readout_noise", readout_noise, 0)
+    me = "generate_poisson_noise"
+    check_range(me, "readout_noise", readout_noise, 0)
+    check_range(me, "adc_offset", adc_offset)
+    check_range(me, "overload_value", overload_value, 0, LARGEST_COUNT, remedy="Pixels have 32 bits.")
     means = mean.detach().cpu().numpy()
     if not np.isfinite(means).all():
         raise ValueError("generate_poisson_noise: mean holds values that are not finite. Check the image.")
