@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -116,10 +117,8 @@ def kill(process: subprocess.Popen[str], attempt: tuple[int, int]) -> None:
     """Kill a runner; every other time its warden before it, so that the rest is left to the next command."""
     warden = trials.warden_of(process.pid)
     if warden is not None and attempt[0] % 2:
-        try:
+        with suppress(psutil.NoSuchProcess):
             warden.kill()
-        except psutil.NoSuchProcess:
-            warden = None
     process.kill()
 
 

@@ -23,6 +23,8 @@ import psutil
 #: Environment variable with the marks of the families that a process belongs to: a run may be started within another.
 VARIABLE = "NANOBRAG_RUN"
 MARK = r"[0-9a-f]{32}"
+#: Marks a warden, which ends a family within another one and then itself: nobody ends it before.
+_WARDEN = "NANOBRAG_WARDEN"
 _SEPARATOR = ":"
 _LOOK_S = 0.02
 #: Seconds without a member after which a family has ended. One that is just being started carries no mark for a moment,
@@ -41,11 +43,21 @@ class Family:
     mark: str
     environment: dict[str, str]
     leaders: list[int] = field(default_factory=list)
+    warden: "subprocess.Popen[bytes] | None" = None
+
+    def lead(self, pid: int) -> None:
+        """Note a process that was started in a session of its own, here and with the warden."""
+        self.leaders.append(pid)
+        if self.warden is not None and self.warden.stdin is not None:
+            # Without its warden, a family still ends with the block.
+            with suppress(OSError):
+                self.warden.stdin.write(f"{pid}\n".encode())
+                self.warden.stdin.flush()
 
     def start(self, words: list[str], **how: Any) -> "subprocess.Popen[bytes]":
         """Start a process of the family; ``how`` goes to :class:`subprocess.Popen`."""
         process = subprocess.Popen(words, env=self.environment, start_new_session=True, **how)
-        self.leaders.append(process.pid)
+        self.lead(process.pid)
         return process
 
     def wait(self, process: "subprocess.Popen[bytes]", deadline: float, stop: Callable[[], bool] = bool) -> bool:
@@ -107,13 +119,14 @@ def family(environment: Mapping[str, str]) -> Iterator[Family]:
     Args:
         environment: environment to which the mark is added.
     """
-    own = Family(mark := new_mark(), marked(environment, mark))
+    mark = new_mark()
     # In a session of its own, it does not hear a Ctrl-C, and holds neither folder nor terminal of this process.
     warden = subprocess.Popen(
-        [sys.executable, "-P", __file__, mark],
-        cwd=os.sep, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        [sys.executable, "-P", __file__, mark], cwd=os.sep, env={**os.environ, _WARDEN: mark}, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     assert warden.stdin is not None
+    own = Family(mark, marked(environment, mark), warden=warden)
     try:
         yield own
     finally:
@@ -122,7 +135,8 @@ def family(environment: Mapping[str, str]) -> Iterator[Family]:
             warden.kill()
         finally:
             # Where a second signal cut the end short, the closing pipe lets the warden do it.
-            warden.stdin.close()
+            with suppress(OSError):
+                warden.stdin.close()
             warden.wait()
 
 
@@ -162,11 +176,16 @@ def end(mark: str, quiet_s: float = _QUIET_S, leaders: Iterable[int] = ()) -> li
     halted: set[psutil.Process] = set()
     while time.monotonic() - last_seen < quiet_s:
         # What one starts just before it is killed is known by it alone: all are halted first, and looked for again.
-        while (found := set(members(mark, leaders)) - halted) and time.monotonic() - started < _PATIENCE_S:
-            _each(psutil.Process.suspend, found)
-            halted |= found
+        while True:
+            found = set(members(mark, leaders))
+            wardens = {process for process in found if _WARDEN in _environment(process)}
+            fresh = found - wardens - halted
+            if not fresh or time.monotonic() - started > _PATIENCE_S:
+                break
+            _each(psutil.Process.suspend, fresh)
+            halted |= fresh
         _each(psutil.Process.kill, halted)
-        if halted:
+        if halted or wardens:
             last_seen = time.monotonic()
             halted = {process for process in halted if _lives(process)}
         if last_seen - started > _PATIENCE_S:
@@ -187,9 +206,13 @@ def _each(send: Callable[[psutil.Process], None], processes: Iterable[psutil.Pro
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:
+    return mark in _environment(process).get(VARIABLE, "").split(_SEPARATOR)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
     with suppress(psutil.Error):
-        return mark in process.environ().get(VARIABLE, "").split(_SEPARATOR)
-    return False
+        return dict(process.environ())
+    return {}
 
 
 def _started_by(process: psutil.Process, known: Container[int]) -> bool:
@@ -211,5 +234,5 @@ def _lives(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
-    sys.stdin.buffer.read()
-    end(sys.argv[1], _QUIET_FOR_WARDEN_S)
+    told = [int(line) for line in sys.stdin]
+    end(sys.argv[1], _QUIET_FOR_WARDEN_S, told)

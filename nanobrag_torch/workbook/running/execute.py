@@ -47,7 +47,7 @@ class _Client(PapermillNotebookClient):
         with family(environment) as own:
             with log.open("ab") as stream:
                 self.start_new_kernel(env=own.environment, stdout=stream, stderr=stream)
-            own.leaders.append(self.km.provisioner.pid)
+            own.lead(self.km.provisioner.pid)
             with watching(own, limits):
                 self.execute()
 

@@ -94,16 +94,18 @@ def test_a_test_that_takes_too_long_is_ended_with_all_that_it_started(report: Re
     assert not is_running(child)
 
 
-def test_a_process_that_a_test_leaves_behind_does_not_hold_the_run(report: Report) -> None:
+def test_a_process_that_a_test_leaves_behind_ends_with_the_test(report: Report) -> None:
     test = write_test(
         "test_leaves.py",
         "import subprocess, sys\n"
         "def test_it(capfd):\n"
         "    with capfd.disabled():\n"
-        "        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True)\n",
+        "        left = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "    open('left.txt', 'w').write(str(left.pid))\n",
     )
     record = mapped_test.run(report, test, "-q", 60)
     assert record.status == "passed" and record.elapsed_s < 20
+    assert not is_running(int(Path("left.txt").read_text()))
 
 
 def test_the_log_has_no_terminal_codes(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,31 @@ def test_a_family_ends_when_the_process_that_watches_over_it_is_killed(way: str)
         time.sleep(0.02)
 
 
+_WATCHES_WITHIN = """
+import os, subprocess, sys, time
+from nanobrag_torch.workbook.machine.family import family
+with family(os.environ) as own:
+    process = own.start([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+    print(process.stdout.readline(), flush=True)
+    own.wait(process, time.monotonic() + 60)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_warden_of_a_family_within_does_its_work_before_the_family_around_it_has_ended() -> None:
+    starts = f"import subprocess, sys\n{WAYS['without the environment']}"
+    with family(os.environ) as own:
+        # The one process by which the other is known has ended when the one that watches over both is killed.
+        watching = own.start([sys.executable, "-c", _WATCHES_WITHIN, starts], stdout=subprocess.PIPE)
+        assert watching.stdout is not None
+        with watching.stdout:
+            started = int(watching.stdout.readline())
+            assert own.wait(watching, time.monotonic() + 20)
+        own.end()
+        assert not lives(started)
+    assert watching.wait() == -9
+
+
 def test_a_process_of_another_family_is_left_alone() -> None:
     with family(os.environ) as own, family(os.environ) as other:
         process = subprocess.Popen(["sleep", "120"], env=other.environment)
