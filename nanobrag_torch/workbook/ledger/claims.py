@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
@@ -22,9 +23,9 @@ _NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
 def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Claims of ``summary.md`` in ``folder`` that differ from the manifest or that its numbers do not bear out."""
     try:
-        text = (folder / SUMMARY).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        yield f"{SUMMARY} cannot be read"
+        text = files.read_text(folder / SUMMARY)
+    except files.Unreadable as error:
+        yield f"{SUMMARY} cannot be read: {error}"
         return
     headline = _HEADLINE.search(text)
     said = headline.groups() if headline else ("nothing", "nothing")

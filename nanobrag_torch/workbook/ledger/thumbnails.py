@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
-from pydantic import ValidationError
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
 from nanobrag_torch.workbook.report.archive import Run
 
@@ -44,11 +44,11 @@ def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
 
 
 def _of_run(run: Run) -> Iterator[Thumbnail]:
-    for path in sorted((run.folder / FIGURES).glob("*.png")):
+    for path in files.within(run.folder / FIGURES, ".png"):
         try:
-            words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
+            words = files.read_record(path.with_suffix(".json"), Caption)
             image = small(path)
-        except (OSError, ValidationError, UnidentifiedImageError, Image.DecompressionBombError):
+        except (OSError, files.Unreadable, UnidentifiedImageError, Image.DecompressionBombError):
             continue
         yield Thumbnail(run, words.title, words.alt, image, path.name)
 

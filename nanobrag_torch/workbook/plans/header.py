@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
@@ -179,11 +179,12 @@ def read(name: str, root: Path) -> Plan:
         remedy = remedy if (root / project.PLANS).is_dir() else f"There are no plans here. {project.OFFER}"
         raise InputError.of("plan", "name", name, ", ".join(known), remedy)
     try:
-        return parse(known[name].read_text(encoding="utf-8"), f"{project.PLANS}/{name}.md")
-    except UnicodeDecodeError:
-        raise InputError.of("plan", "file", f"{name}.md", "UTF-8 text", "Save it as UTF-8.") from None
-    except OSError as error:
-        raise InputError.of("plan", "file", f"{name}.md", "a readable text file", f"{error.strerror}.") from None
+        text = files.read_text(known[name], 4 * MAX_CHARACTERS)
+    except files.Unreadable as error:
+        raise InputError.of(
+            "plan", "file", f"{name}.md", "a file of UTF-8 text", f"It cannot be read: {error}."
+        ) from None
+    return parse(text, f"{project.PLANS}/{name}.md")
 
 
 def read_all(root: Path, reports: Path | None = None) -> tuple[tuple[Plan, ...], tuple[str, ...]]:

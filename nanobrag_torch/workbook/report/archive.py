@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine.processes import lives
 from nanobrag_torch.workbook.project import LAB
@@ -74,10 +73,9 @@ def read(folder: Path) -> Run:
         status: RunStatus = "running" if owner is not None and lives(owner.process) else "killed"
         return Run(folder, initiative, phase, Report(folder).final.name, status, None)
     try:
-        manifest = Manifest.model_validate_json((folder / Manifest.file).read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        return Run(folder, initiative, phase, folder.name, "unreadable", None, f"{Manifest.file}: {reason}")
+        manifest = files.read_record(folder / Manifest.file, Manifest)
+    except files.Unreadable as error:
+        return Run(folder, initiative, phase, folder.name, "unreadable", None, f"{Manifest.file}: {error}")
     return Run(folder, initiative, phase, folder.name, manifest.status, manifest)
 
 

@@ -7,6 +7,7 @@ import pytest
 from finished import alter, finished, write_plan
 from samples import VERDICT, working_report
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.ledger.ledger import Books
 from nanobrag_torch.workbook.records.run import ParameterValue, Process, Repository
 from nanobrag_torch.workbook.report.folder import this_process
@@ -201,11 +202,8 @@ def test_the_work_grows_with_the_number_of_runs_and_reads_two_files_of_each(repo
     for hour in range(12):
         finished(reports, stamp=f"20260115T{hour:02d}0000Z", initiative="unplanned")
     asked: list[str] = []
-    for method in ("read_bytes", "read_text"):
-        original = getattr(Path, method)
-        monkeypatch.setattr(
-            Path, method, lambda self, *a, original=original, **k: asked.append(self.name) or original(self, *a, **k)
-        )
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda path, *a: asked.append(path.name) or read(path, *a))
     assert len(ledger_of(tmp_path).rows) == 12
     of_runs = sorted(name for name in asked if name != "gradient-flow.md")
     assert of_runs == ["manifest.json"] * 12 + ["summary.md"] * 12
