@@ -48,10 +48,13 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def utf8(text: str) -> bytes:
-    """UTF-8 of any text. What stands for bytes that are no UTF-8, as in the name of a file, is written as an escape."""
+    r"""UTF-8 of any text; surrogates, as Python has them for the odd bytes of a file's name, are escapes: \udcff.
+
+    Where the system takes names for ASCII, those of a name that is UTF-8 are put together again.
+    """
     try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
-    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode().encode()
+    except UnicodeError:
         return text.encode("utf-8", "backslashreplace")
 
 
@@ -202,8 +205,7 @@ def entries(folder: Path) -> Iterator[tuple[str, Path, str]]:
             with suppress(FileNotFoundError):
                 kind = other_than_file(path)
                 if kind != _FOLDER:
-                    name = os.fsencode(path.relative_to(folder).as_posix())
-                    yield name.decode("utf-8", "backslashreplace"), path, kind
+                    yield utf8(path.relative_to(folder).as_posix()).decode(), path, kind
 
 
 def names(folder: Path) -> dict[str, Path]:

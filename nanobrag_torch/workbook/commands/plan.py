@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, places
+from nanobrag_torch.workbook.commands.options import BAD_INPUT, Reports, Stamp, places
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
@@ -56,7 +56,7 @@ def status(name: Name, reports: Reports = None) -> None:
     from rich.table import Table
 
     from nanobrag_torch.workbook.commands.terminal import cell, complain, say
-    from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.plans import fields, header
     from nanobrag_torch.workbook.plans.progress import next_action, phase_states
     from nanobrag_torch.workbook.report.archive import scan
 
@@ -75,7 +75,11 @@ def status(name: Name, reports: Reports = None) -> None:
     for step in states:
         if step.reason:
             complain(f"phase {step.phase.id}: {step.reason}")
+    faults = fields.problems(chosen, where.root)
+    for fault in faults:
+        complain(fault)
     say(f"Next: {next_action(chosen, states)}")
+    raise typer.Exit(BAD_INPUT if faults else 0)
 
 
 @app.command()

@@ -13,11 +13,13 @@ from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import nested
 from nanobrag_torch.workbook.report.folder import SUMMARY
+from nanobrag_torch.workbook.show.markdown import span
 
-_HEADLINE = re.compile(r"^\*\*.*\*\* \(status `(\w+)`, finding `(\w+)`\)$", re.MULTILINE)
+_HEADLINE = re.compile(r"^\*\*.*\*\* \(status (`+.+?`+), finding (`+.+`+)\)$", re.MULTILINE)
 #: Codes of the doctor, which any investigation may conclude with.
 _OF_THE_DOCTOR = re.compile(r"[A-Z]\d{1,2}|healthy")
-_NUMBER_ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \|$", re.MULTILINE)
+#: A row of key numbers: the name as a code span, and the value.
+_NUMBER_ROW = re.compile(r"^\| (`+.+`+) \| (\S+) \|$", re.MULTILINE)
 
 
 def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -28,11 +30,15 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{SUMMARY} cannot be read: {error}"
         return
     headline = _HEADLINE.search(text)
-    said = headline.groups() if headline else ("nothing", "nothing")
     verdict = manifest.verdict
-    if said != (manifest.status, verdict.code):
+    true = (manifest.status, verdict.code)
+    shown = headline.groups() if headline else ("nothing", "nothing")
+    said = true if shown == tuple(map(span, true)) else tuple(each.strip("`") for each in shown)
+    if said != true:
         yield f"{SUMMARY} says {said[0]}, {said[1]}; the records say {manifest.status}, {verdict.code}"
-    for name, value in _NUMBER_ROW.findall(text):
+    names = {span(name): name for name in manifest.numbers}
+    for row, value in _NUMBER_ROW.findall(text):
+        name = names.get(row, row.strip("`"))
         known = manifest.numbers.get(name)
         if known is None or number(known.value) != value:
             yield f"{SUMMARY} says {name} = {value}; the records say {number(known.value if known else None)}"

@@ -120,7 +120,7 @@ def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[LedgerRow]], dict[str
 
 
 def _newest_first(rows: Iterable[LedgerRow]) -> tuple[LedgerRow, ...]:
-    return tuple(sorted(rows, key=lambda row: (row.stamp, row.place), reverse=True))
+    return tuple(sorted(rows, key=lambda row: (row.begun, row.stamp, row.place), reverse=True))
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

@@ -38,7 +38,7 @@ def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
     for run in runs:
         if run.manifest is not None:
             latest[run.initiative, run.phase] = run
-    newest_first = sorted(latest.values(), key=lambda run: run.stamp, reverse=True)
+    newest_first = sorted(latest.values(), key=lambda run: run.order, reverse=True)
     found = (thumbnail for run in newest_first for thumbnail in _of_run(run))
     return tuple(thumbnail for thumbnail, _ in zip(found, range(MOST), strict=False))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticSerializationError
 
 from nanobrag_torch.workbook import files
 
@@ -41,7 +42,12 @@ class Part(BaseModel):
 
     def to_json(self) -> str:
         """JSON text, two blanks of indentation, without a final newline."""
-        return json.dumps(json.loads(self.model_dump_json()), indent=2, allow_nan=False, ensure_ascii=False)
+        try:
+            text = self.model_dump_json()
+        except PydanticSerializationError:
+            # A copy with a change in it was not validated, and may hold a text that UTF-8 has no place for.
+            text = type(self).model_validate(self.model_dump()).model_dump_json()
+        return json.dumps(json.loads(text), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def _as_utf8(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from nanobrag_torch.workbook import files, investigations, project
 from nanobrag_torch.workbook.errors import InputError
@@ -16,6 +17,20 @@ _OURS = (benchmark, diagnosis, evidence, parity, run, triage)
 def kinds() -> dict[str, type[Record]]:
     """Kind of record by the name of its file; where investigations share a name, the first that was loaded."""
     return {name: found[0] for name, found in _registered().items()}
+
+
+def schemas(root: Path) -> dict[str, list[dict[str, Any]]]:
+    """JSON schemas of what a file may hold by its name; none for one whose record fails to give its own."""
+    problems(root)
+    return {name: [_schema(kind) for kind in found] for name, found in base.registered().items()}
+
+
+def _schema(kind: type[Record]) -> dict[str, Any]:
+    try:
+        return dict(kind.schema_of_file())
+    except Exception:
+        # The record of an investigation may raise anything.
+        return {}
 
 
 def claims(code: str) -> tuple[str, ...]:

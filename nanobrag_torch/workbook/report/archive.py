@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ from nanobrag_torch.workbook.machine.processes import lives
 from nanobrag_torch.workbook.project import LAB
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import Manifest, Owner
-from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp
+from nanobrag_torch.workbook.report.folder import PAGE, RUNNING, Report, check_stamp, in_the_future, stamp_of
 
 #: What a folder can be beside the statuses of a finished run: its process was killed, or it cannot be read.
 RunStatus = Literal["running", "passed", "failed", "blocked", "interrupted", "killed", "unreadable"]
@@ -48,21 +50,39 @@ class Run:
             return False
         return True
 
+    @cached_property
+    def begun(self) -> str:
+        """Time of the start in the form of a stamp, of the name where nothing else tells; empty for one to come.
+
+        A stamp can be chosen, and a clock be wrong: what claims to start tomorrow must not hide what was done today.
+        """
+        try:
+            started = datetime.fromisoformat(self.manifest.started) if self.manifest else None
+            begun = self.stamp if started is None else stamp_of(started)
+        except (ValueError, OverflowError):
+            begun = self.stamp
+        return "" if in_the_future(begun) else begun
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """Sorts the runs of a phase from the first to the latest."""
+        return self.begun, self.stamp
+
 
 def scan(reports: Path) -> list[Run]:
-    """The runs below ``reports``, by initiative, phase and stamp; one file of each is read.
+    """The runs below ``reports``, by initiative, phase and start; one file of each is read.
 
     Folders of notebooks that people ran (``reports/lab``) are no runs.
     """
     initiatives = (folder for folder in _folders(reports) if folder.name != LAB)
     phases = (phase for initiative in initiatives for phase in _folders(initiative))
     found = (run for phase in phases for run in in_phase(phase))
-    return sorted(found, key=lambda run: (run.initiative, run.phase, run.stamp))
+    return sorted(found, key=lambda run: (run.initiative, run.phase, run.order))
 
 
 def in_phase(phase: Path) -> list[Run]:
-    """The runs in the folder of a phase, by stamp."""
-    return sorted((read(folder) for folder in _folders(phase, unfinished=True)), key=lambda run: run.stamp)
+    """The runs in the folder of a phase, by their start."""
+    return sorted((read(folder) for folder in _folders(phase, unfinished=True)), key=lambda run: run.order)
 
 
 def read(folder: Path) -> Run:
@@ -80,14 +100,20 @@ def read(folder: Path) -> Run:
 
 
 def nested(numbers: dict[str, KeyNumber]) -> dict[str, Any]:
-    """Key numbers as records: "control.gradient.cell_a" is an entry of an entry of an entry."""
+    """Key numbers as records: "control.gradient.cell_a" is an entry of an entry of an entry.
+
+    Where a name is a number and the beginning of others as well, what follows of theirs is one name with its dots:
+    "control" beside "control.loss".
+    """
     tree: dict[str, Any] = {}
-    for name, number in numbers.items():
-        *path, last = name.split(".")
-        branch = tree
-        for part in path:
-            branch = branch.setdefault(part, {})
-        branch[last] = number.value
+    for name in sorted(numbers):
+        branch, rest = tree, name
+        while "." in rest:
+            part, _, further = rest.partition(".")
+            if not isinstance(branch.setdefault(part, {}), dict):
+                break
+            branch, rest = branch[part], further
+        branch[rest] = numbers[name].value
     return tree
 
 

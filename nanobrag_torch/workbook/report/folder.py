@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -39,6 +39,7 @@ RUNNING = ".running"
 STARTING = ".starting"
 _STARTING_S = 60
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 R = TypeVar("R", bound=Record)
 
@@ -216,6 +217,16 @@ def now() -> str:
 def new_stamp() -> str:
     """The stamp of a run that starts now: UTC, YYYYmmddTHHMMSSZ."""
     return time.strftime(_STAMP_FORMAT, time.gmtime())
+
+
+def stamp_of(moment: datetime) -> str:
+    """A moment in the form of a stamp; UTC is meant where it names no zone."""
+    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).strftime(_STAMP_FORMAT)
+
+
+def in_the_future(stamp: str) -> bool:
+    """Tell whether a stamp is later than this moment, by more than the clocks of two machines differ."""
+    return stamp > stamp_of(datetime.now(UTC) + _CLOCKS_DIFFER)
 
 
 def check_stamp(stamp: str) -> str:

@@ -11,7 +11,7 @@ from nanobrag_torch.workbook.show.templates import environment
 def render_markdown(template: str, **values: Any) -> str:
     """Render a template of Markdown; a text is escaped unless the template marks it as a code span or block."""
     found = environment(autoescape=False, finalize=_escape)
-    found.filters.update(span=_span, block=_block, target=_target)
+    found.filters.update(span=span, block=_block, target=_target)
     return found.get_template(template).render(**values)
 
 
@@ -30,7 +30,7 @@ def _longest_ticks(text: str) -> int:
     return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
-def _span(text: str) -> _Verbatim:
+def span(text: str) -> _Verbatim:
     """Code span of ``text``, also within a table."""
     line = " ".join(visible(text).split()).replace("|", r"\|")
     ticks = "`" * (_longest_ticks(line) + 1)

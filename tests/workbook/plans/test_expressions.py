@@ -84,7 +84,7 @@ def test_anything_but_the_known_is_refused_before_it_is_evaluated(text):
     ("text", "said"),
     [
         ("found.loss > 0", "there is no record 'found'; there are: control, test"),
-        ("control.losses > 0", "control has no 'losses'; it has: loss"),
+        ("control.losses > 0", "control has no 'losses'; the nearest is 'loss'; there are: by name, derivatives"),
         ("control.__class__ == 1", "control has no '__class__'"),
         ("control.loss.real > 0", "control.loss has no 'real'"),
         ("control.derivatives[2].gradient > 0", "has no 2"),
