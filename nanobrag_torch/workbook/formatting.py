@@ -19,6 +19,8 @@ def number(value: float | None, digits: int = 10) -> str:
 
 def visible(text: str) -> str:
     """Text in which nothing acts: colours are left out, and every other control character is written as an escape."""
+    if text.isprintable():
+        return text
     lines = _COLOUR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _ACTING.sub(lambda found: _escape(ord(found[0])), lines)
 

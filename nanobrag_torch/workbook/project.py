@@ -70,7 +70,8 @@ def notebooks(project: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (shipped() / NOTEBOOKS, project / NOTEBOOKS):
         for path in sorted(folder.rglob("*.ipynb")):
-            if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and path.is_file():
                 found[path.relative_to(folder).with_suffix("").as_posix()] = path
     return found
 
@@ -82,7 +83,7 @@ def notebook(given: str | Path, project: Path) -> Path:
         InputError: there is none; the nearest names are offered.
     """
     path = Path(given)
-    if path.suffix == ".ipynb" and (path.is_file() or path.is_absolute()):
+    if path.suffix == ".ipynb" and (path.is_file() or (path.is_absolute() and not path.exists())):
         return path
     known = notebooks(project)
     wanted = path.with_suffix("").as_posix().removeprefix(f"{NOTEBOOKS}/") if path.suffix == ".ipynb" else str(given)

@@ -22,7 +22,25 @@ _OF_THE_DOCTOR = re.compile(r"[A-Z]\d{1,2}|healthy")
 _NUMBER_ROW = re.compile(r"^\| (`+.+`+) \| (\S+) \|$", re.MULTILINE)
 
 
-def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
+class Findings:
+    """What findings need, by their codes: read once for all runs that are looked at."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[list[Expression], list[str]]] = {}
+
+    def of(self, code: str) -> tuple[list[Expression], list[str]]:
+        """Expressions that a finding needs, and faults of those that are none."""
+        if code not in self._known:
+            claims, faults = self._known[code] = ([], [])
+            for text in catalogue.claims(code):
+                try:
+                    claims.append(Expression.parse(text, f"finding {code}"))
+                except InputError as error:
+                    faults.append(str(error))
+        return self._known[code]
+
+
+def unfounded(folder: Path, manifest: Manifest, findings: Findings) -> Iterator[str]:
     """Claims of ``summary.md`` in ``folder`` that differ from the manifest or that its numbers do not bear out."""
     try:
         text = files.read_text(folder / SUMMARY)
@@ -36,23 +54,20 @@ def unfounded(folder: Path, manifest: Manifest) -> Iterator[str]:
     said = true if shown == tuple(map(span, true)) else tuple(each.strip("`") for each in shown)
     if said != true:
         yield f"{SUMMARY} says {said[0]}, {said[1]}; the records say {manifest.status}, {verdict.code}"
-    names = {span(name): name for name in manifest.numbers}
     for row, value in _NUMBER_ROW.findall(text):
-        name = names.get(row, row.strip("`"))
+        name = row.strip("`")
+        if name not in manifest.numbers:
+            name = next((each for each in manifest.numbers if span(each) == row), name)
         known = manifest.numbers.get(name)
         if known is None or number(known.value) != value:
             yield f"{SUMMARY} says {name} = {value}; the records say {number(known.value if known else None)}"
-    yield from _finding(said[1], nested(manifest.numbers))
+    claims, faults = findings.of(said[1])
+    yield from faults
+    yield from _finding(said[1], claims, nested(manifest.numbers))
 
 
-def _finding(code: str, numbers: dict[str, Any]) -> Iterator[str]:
+def _finding(code: str, claims: list[Expression], numbers: dict[str, Any]) -> Iterator[str]:
     """Fault of a finding that the key numbers, nested by record, do not bear out."""
-    claims = []
-    for text in catalogue.claims(code):
-        try:
-            claims.append(Expression.parse(text, f"finding {code}"))
-        except InputError as error:
-            yield str(error)
     # Another investigation may have a finding of that name, about records that this run does not have.
     concerned = [claim for claim in claims if claim.records & numbers.keys()]
     if not concerned and not _OF_THE_DOCTOR.fullmatch(code):

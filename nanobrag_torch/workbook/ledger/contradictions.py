@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from nanobrag_torch.workbook.formatting import number
-from nanobrag_torch.workbook.ledger.claims import unfounded
+from nanobrag_torch.workbook.ledger.claims import Findings, unfounded
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run
 from nanobrag_torch.workbook.report.folder import in_the_future, stamp_of
@@ -123,8 +123,9 @@ def _different(one: Manifest, other: Manifest) -> Iterator[str]:
 
 
 def _unfounded_claims(runs: list[Run]) -> Iterator[Contradiction]:
+    findings = Findings()
     for run, manifest in _finished(runs):
-        for claim in unfounded(run.folder, manifest):
+        for claim in unfounded(run.folder, manifest, findings):
             yield _one("claim", run, claim)
 
 

@@ -64,9 +64,11 @@ def write(reports: Path, root: Path) -> Path:
     templates = environment()
     templates.globals.update(shown=SHOWN, curve=timeline)
     for initiative in initiatives:
-        if (reports / initiative.name).is_dir():
-            page = sealed(templates.get_template("initiative.html.j2").render(c=initiative))
-            files.write(reports / initiative.name / INDEX, page)
+        runs = books.by_initiative.get(initiative.name)
+        # The name of a folder need not be UTF-8; that of an initiative is.
+        folder = runs[0].folder.parents[1] if runs else reports / initiative.name
+        if folder.is_dir():
+            files.write(folder / INDEX, sealed(templates.get_template("initiative.html.j2").render(c=initiative)))
     overview = Overview(
         home="",
         counts=_counts(ledger),

@@ -13,6 +13,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nanobrag_torch.workbook.errors import InputError
@@ -87,7 +88,7 @@ class Expression:
         _check(tree, owner, text)
         return cls(text.strip(), tree)
 
-    @property
+    @cached_property
     def records(self) -> frozenset[str]:
         """Names of the records that it asks for."""
         names = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}

@@ -13,7 +13,7 @@ from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.plans.expressions import FUNCTIONS, Expression
 from nanobrag_torch.workbook.plans.header import Phase, Plan
 from nanobrag_torch.workbook.records import catalogue
-from nanobrag_torch.workbook.records.base import KIND
+from nanobrag_torch.workbook.records.base import KIND, Record
 from nanobrag_torch.workbook.report.folder import BRIEF
 
 #: Names of JSON files that a run leaves beside its records.
@@ -101,9 +101,13 @@ class _Words:
         self.phase, self.root = phase, root
 
     @cached_property
-    def records(self) -> dict[str, _Shape]:
+    def records(self) -> dict[str, tuple[type[Record], ...]]:
         """Declared records by the stems of their files."""
-        return {Path(name).stem: _shape(schemas) for name, schemas in catalogue.schemas(self.root).items()}
+        return {Path(name).stem: kinds for name, kinds in catalogue.declared(self.root).items()}
+
+    def shape(self, name: str) -> _Shape:
+        """Shape of a declared record."""
+        return _shape(catalogue.schema(kind) for kind in self.records[name])
 
     @cached_property
     def written(self) -> set[str]:
@@ -121,7 +125,7 @@ class _Words:
         """Names of the fields of every declared record, at any depth."""
         return {
             name
-            for shape in self.records.values()
+            for shape in map(self.shape, self.records)
             for schema in (*shape.schemas, *shape.definitions.values())
             for name in schema.get("properties", {})
         }
@@ -179,7 +183,7 @@ class _Criterion:
         if name in FUNCTIONS or name in _BESIDE_RECORDS:
             return _ANYTHING
         if name in self.words.records:
-            return self.words.records[name]
+            return self.words.shape(name)
         if name not in self.words.written:
             where = "neither the notebook nor a Python file of an investigation names it"
             self.found.append(f"no record {name!r} is declared, and {where}. {_nearest(name, self.words.records)}")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from pydantic_core import PydanticSerializationError
 
 from nanobrag_torch.workbook import files
@@ -37,8 +37,9 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _written_as_utf8(cls, data: Any) -> Any:
-        return _as_utf8(data)
+    def _written_as_utf8(cls, data: Any, info: ValidationInfo) -> Any:
+        # What comes from JSON is UTF-8 already.
+        return data if info.mode == "json" else _as_utf8(data)
 
     def to_json(self) -> str:
         """JSON text, two blanks of indentation, without a final newline."""

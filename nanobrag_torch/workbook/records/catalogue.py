@@ -19,13 +19,14 @@ def kinds() -> dict[str, type[Record]]:
     return {name: found[0] for name, found in _registered().items()}
 
 
-def schemas(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """JSON schemas of what a file may hold by its name; none for one whose record fails to give its own."""
+def declared(root: Path) -> dict[str, tuple[type[Record], ...]]:
+    """Kinds of record that a file may hold by its name, with those of the investigations of a project."""
     problems(root)
-    return {name: [_schema(kind) for kind in found] for name, found in base.registered().items()}
+    return base.registered()
 
 
-def _schema(kind: type[Record]) -> dict[str, Any]:
+def schema(kind: type[Record]) -> dict[str, Any]:
+    """JSON schema of the files of a kind; empty where it fails to give one."""
     try:
         return dict(kind.schema_of_file())
     except Exception:

@@ -34,7 +34,7 @@ class Run:
     @property
     def place(self) -> str:
         """The folder as seen from ``reports/``."""
-        return f"{self.initiative}/{self.phase}/{self.folder.name}"
+        return f"{self.initiative}/{self.phase}/{files.utf8(self.folder.name).decode()}"
 
     @property
     def page(self) -> str:
@@ -87,7 +87,9 @@ def in_phase(phase: Path) -> list[Run]:
 
 def read(folder: Path) -> Run:
     """The run in a folder, as its manifest says, or what was found instead."""
-    initiative, phase = folder.parent.parent.name, folder.parent.name
+    initiative, phase, stamp = (
+        files.utf8(each.name).decode() for each in (folder.parent.parent, folder.parent, folder)
+    )
     if folder.name.startswith("."):
         owner = Report(folder).read(Owner)
         status: RunStatus = "running" if owner is not None and lives(owner.process) else "killed"
@@ -95,8 +97,8 @@ def read(folder: Path) -> Run:
     try:
         manifest = files.read_record(folder / Manifest.file, Manifest)
     except files.Unreadable as error:
-        return Run(folder, initiative, phase, folder.name, "unreadable", None, f"{Manifest.file}: {error}")
-    return Run(folder, initiative, phase, folder.name, manifest.status, manifest)
+        return Run(folder, initiative, phase, stamp, "unreadable", None, f"{Manifest.file}: {error}")
+    return Run(folder, initiative, phase, stamp, manifest.status, manifest)
 
 
 def nested(numbers: dict[str, KeyNumber]) -> dict[str, Any]:

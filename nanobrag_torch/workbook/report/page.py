@@ -151,9 +151,9 @@ def _cells(path: Path) -> Iterator[Cell]:
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
             continue
         if cell.cell_type == "markdown":
-            yield Cell(prose=Markup(_MARKDOWN(cell.source)))
+            yield Cell(prose=Markup(_MARKDOWN(visible(cell.source))))
         elif cell.cell_type == "code":
-            code = Markup(highlight(cell.source, PythonLexer(), _FORMATTER))
+            code = Markup(highlight(visible(cell.source), PythonLexer(), _FORMATTER))
             yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs))
 
 

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Turn to the files of the chunk, and start recording in the process that gathers the results."""
     chunk_path, events = config.getoption("--triage-chunk"), config.getoption("--triage-events")
     if chunk_path:
-        files = json.loads(Path(chunk_path).read_text())
+        files = json.loads(Path(chunk_path).read_text(encoding="utf-8"))
         config.args = [str(config.rootpath / file) for file in files]
         config.pluginmanager.register(Selection({test for tests in files.values() for test in tests}))
     config.pluginmanager.register(Failures(config.rootpath))

@@ -6,7 +6,7 @@ import pytest
 from finished import finished
 from samples import VERDICT
 
-from nanobrag_torch.workbook.ledger.claims import unfounded
+from nanobrag_torch.workbook.ledger.claims import Findings, unfounded
 from nanobrag_torch.workbook.records.run import Manifest
 
 
@@ -16,7 +16,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def claims(folder: Path) -> list[str]:
-    return list(unfounded(folder, Manifest.model_validate_json((folder / "manifest.json").read_text())))
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_text())
+    return list(unfounded(folder, manifest, Findings()))
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:
