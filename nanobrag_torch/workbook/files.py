@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ LARGEST = 2**28
 #: Digits of an integer in JSON: what has more than a float can hold is no number of ours.
 _DIGITS = 308
 _FOLDER = "a folder"
+_MAY_BE_LARGE = re.compile(rb"[eE]\+?\d{3}|\d{300}")
 #: What can stand where a file is looked for.
 _OTHERS = (
     (stat.S_ISLNK, "a link"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, _FOLDER),
@@ -59,7 +61,7 @@ def utf8(text: str) -> bytes:
 
 
 def other_than_file(path: Path) -> str:
-    """What stands at ``path`` in place of a file, in words, such as "a link"; empty for a file. Raises ``OSError``."""
+    """Words for the thing at ``path`` that is no file, such as "a link"; empty for a file. Raises ``OSError``."""
     return _kind(path.lstat().st_mode)
 
 
@@ -123,12 +125,14 @@ def parsed(content: bytes, not_finite: bool = False) -> Any:
     Raises:
         Unreadable: it is something else.
     """
+    # Numbers are looked at one by one only where some may be too large: that takes as long as all the rest.
+    large = _MAY_BE_LARGE.search(content)
     try:
         return json.loads(
             text(content),
             object_pairs_hook=_without_doubles,
-            parse_int=_integer,
-            parse_float=_number,
+            parse_int=_integer if large else None,
+            parse_float=_number if large else None,
             parse_constant=float if not_finite else _refused_constant,
         )
     except Unreadable:

@@ -23,7 +23,7 @@ _NUMBER_ROW = re.compile(r"^\| (`+.+`+) \| (\S+) \|$", re.MULTILINE)
 
 
 class Findings:
-    """What findings need, by their codes: read once for all runs that are looked at."""
+    """Needs of findings by their codes, read once for all runs that are looked at."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[list[Expression], list[str]]] = {}
@@ -55,12 +55,14 @@ def unfounded(folder: Path, manifest: Manifest, findings: Findings) -> Iterator[
     if said != true:
         yield f"{SUMMARY} says {said[0]}, {said[1]}; the records say {manifest.status}, {verdict.code}"
     for row, value in _NUMBER_ROW.findall(text):
-        name = row.strip("`")
-        if name not in manifest.numbers:
-            name = next((each for each in manifest.numbers if span(each) == row), name)
-        known = manifest.numbers.get(name)
-        if known is None or number(known.value) != value:
-            yield f"{SUMMARY} says {name} = {value}; the records say {number(known.value if known else None)}"
+        known = manifest.numbers.get(row.strip("`"))
+        if known is not None and number(known.value) == value:
+            continue
+        # A name that has blanks or ticks of its own is not what stands between the ticks.
+        meant = {name: number(entry.value) for name, entry in manifest.numbers.items() if span(name) == row}
+        if value not in meant.values():
+            name, other = next(iter(meant.items()), (row.strip("`"), number(None)))
+            yield f"{SUMMARY} says {name} = {value}; the records say {other}"
     claims, faults = findings.of(said[1])
     yield from faults
     yield from _finding(said[1], claims, nested(manifest.numbers))

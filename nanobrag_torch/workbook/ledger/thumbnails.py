@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -47,14 +48,18 @@ def _of_run(run: Run) -> Iterator[Thumbnail]:
     for path in files.within(run.folder / FIGURES, ".png"):
         try:
             words = files.read_record(path.with_suffix(".json"), Caption)
-            image = small(path)
+            image = small(path, path.stat().st_mtime)
         except (OSError, files.Unreadable, UnidentifiedImageError, Image.DecompressionBombError):
             continue
         yield Thumbnail(run, words.title, words.alt, image, path.name)
 
 
-def small(path: Path) -> str:
-    """Shrink the image in a file to at most ``EDGE`` pixels high and wide: base64 of a JPEG."""
+@lru_cache(maxsize=10 * MOST)
+def small(path: Path, changed: float = 0.0) -> str:
+    """Shrink the image in a file to at most ``EDGE`` pixels high and wide: base64 of a JPEG.
+
+    ``changed`` is the time at which it was written: index and initiative show the same figures, which are read once.
+    """
     stream = io.BytesIO()
     with Image.open(path) as image:
         copy = image.convert("RGB")

@@ -238,7 +238,7 @@ def _both(left: Any, right: Any) -> str:
 
 
 def _offer(name: str, known: Iterable[Any]) -> str:
-    """What there is instead of a name that is not there: the nearest, and the first of the others."""
+    """Names beside one that is not there: the nearest, and the first of the others."""
     names = sorted(map(str, known))
     if not names:
         return "there is none"

@@ -24,7 +24,7 @@ _JSON = (".json", ".ipynb")
 
 @dataclass
 class Contents:
-    """What is in a report.
+    """Content of a report, and its faults.
 
     Attributes:
         folder: folder of the report.
