@@ -71,6 +71,7 @@ def read_all(trial: Trial, folder: Path, named: str) -> None:
     the rest. Nothing is left over.
     """
     damaged, sound = reports(folder)
+    before = {*folder.rglob("*.unfinished")}
     verified = call(trial, folder, ("verify", "reports"))
     if verified.returncode != 1 or named not in verified.stderr:
         trial.found("unnoticed", f"verify: {named} is not in {verified.stderr[-500:]!r}")
@@ -85,6 +86,6 @@ def read_all(trial: Trial, folder: Path, named: str) -> None:
     call(trial, folder, ("index",))
     call(trial, folder, ("compare", damaged, sound))
     call(trial, folder, ("plan", "status", "gradient-flow"))
-    left = [path.name for path in (*folder.rglob("*.unfinished"), *folder.rglob("out.zip"))]
+    left = [path.name for path in ({*folder.rglob("*.unfinished"), *folder.rglob("out.zip")} - before)]
     if left:
         trial.found("half folder", ", ".join(left))

@@ -264,6 +264,10 @@ def _check(tree: ast.expr, owner: str, text: str) -> None:
             raise _refused(owner, text, f"no function but {', '.join(FUNCTIONS)}")
         if isinstance(node, ast.Name) and node.id in FUNCTIONS and id(node) not in called:
             raise _refused(owner, text, f"{node.id}(...) with what it is applied to")
+        if isinstance(node, ast.BinOp) and any(
+            isinstance(side, ast.Constant) and isinstance(side.value, str) for side in (node.left, node.right)
+        ):
+            raise _refused(owner, text, "numbers on both sides of + - * /")
         if isinstance(node, ast.GeneratorExp) and not (
             len(node.generators) == 1 and isinstance(node.generators[0].target, ast.Name)
         ):

@@ -139,7 +139,7 @@ def _figures(first: Path, second: Path) -> Iterator[Pair]:
 
 
 def _pair(path: Path, twin: Path) -> Pair:
-    one, other = (Image.open(each).convert("RGB") for each in (path, twin))
+    one, other = _opened(path), _opened(twin)
     if one.size != other.size:
         return Pair(path.stem, _png(one), _png(other), None, None)
     difference = ImageChops.difference(one, other)
@@ -147,6 +147,11 @@ def _pair(path: Path, twin: Path) -> Pair:
     changed = 1 - grey.histogram()[0] / (grey.width * grey.height)
     # Black where nothing changed would waste ink and hide faint changes; white paper shows both.
     return Pair(path.stem, _png(one), _png(other), _png(ImageChops.invert(difference)), changed)
+
+
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def _png(image: Image.Image) -> str:
