@@ -89,7 +89,7 @@ def _gib(size: float) -> str:
 
 def _left_on_machine() -> Iterator[int]:
     try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
         yield int(lines["MemAvailable"].split()[0]) << 10
     except (OSError, KeyError, ValueError):  # no Linux: what there is in all, where that can be asked
         with suppress(AttributeError, OSError, ValueError):
@@ -99,7 +99,7 @@ def _left_on_machine() -> Iterator[int]:
 def _left_in_cgroups() -> Iterator[int]:
     """What every control group around this process leaves; a group without a limit says "max" and counts as none."""
     with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers and "memory" not in controllers.split(","):
                 continue
@@ -125,4 +125,4 @@ def _left_to_process() -> Iterator[int]:
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit != resource.RLIM_INFINITY:
-            yield limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            yield limit - int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()

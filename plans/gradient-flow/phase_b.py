@@ -32,7 +32,7 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
         raise Blocked(f"{tests}: pytest ended with exit code {code}{', too late' if late else ''}; see {name}.log.")
     findings = tuple(
         AuditFinding(test=test, **{key: entry[key] for key in ("check", "kind", "message")})
-        for test, entries in json.loads(found.read_text()).items()
+        for test, entries in json.loads(found.read_text(encoding="utf-8")).items()
         for entry in entries
     )
     ran, passed = _counts(xml)

@@ -10,9 +10,9 @@ from pathlib import Path
 import typer
 
 from nanobrag_torch.workbook.commands import doctor, init, ledger, notebooks, plan, run, schema, share, triage
+from nanobrag_torch.workbook.commands.options import BAD_INPUT
 from nanobrag_torch.workbook.errors import Blocked, InputError
 
-BAD_INPUT = 2
 BLOCKED = 3
 _KEPT = (
     "Nothing is concluded; what was taken so far is kept, and a later run finishes it as interrupted. Make room, or "

@@ -73,9 +73,9 @@ def _csv(found: "Ledger") -> None:
 
 def _print(found: "Ledger") -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
+    from nanobrag_torch.workbook.commands.terminal import cell, say
     from nanobrag_torch.workbook.formatting import number
 
     table = Table()
@@ -85,7 +85,7 @@ def _print(found: "Ledger") -> None:
     for row in found.rows:
         numbers = [f"{name} {number(value, 6)}" for name, value in list(row.numbers.items())[:_SHOWN]]
         cells = (row.initiative, row.phase, row.stamp, row.status, row.title, "\n".join(numbers))
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(cell, cells))
     Console().print(table)
     for each in found.next_actions:
-        typer.echo(f"{each.initiative}: {each.action}")
+        say(f"{each.initiative}: {each.action}")

@@ -8,6 +8,9 @@ import typer
 
 from nanobrag_torch.workbook import project
 
+#: Exit code of a command that was given something wrong.
+BAD_INPUT = 2
+
 Reports = Annotated[Path | None, typer.Option(help="Where reports are (default: reports/ of the project).")]
 Stamp = Annotated[str | None, typer.Option(help="UTC as YYYYmmddTHHMMSSZ (default: now).")]
 ReportFolder = Annotated[Path, typer.Argument(help="The folder of a report.")]

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from nanobrag_torch.workbook.commands.options import Places, places
+from nanobrag_torch.workbook.formatting import visible
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict
@@ -25,14 +26,29 @@ def teller() -> Tell:
     started = time.monotonic()
 
     def tell(what: str, text: str) -> None:
-        messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {escape(what):<10}  {escape(text)}")
+        messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {cell(what):<10}  {cell(text)}")
 
     return tell
 
 
 def complain(text: str) -> None:
     """Print a problem, as it is."""
-    messages.print(escape(text))
+    messages.print(cell(text))
+
+
+def say(text: str) -> None:
+    """Print a line of the result, as it is."""
+    typer.echo(_harmless(text))
+
+
+def cell(text: str) -> str:
+    """Text for rich, in which neither its own marks nor control characters of a terminal act."""
+    return escape(_harmless(text))
+
+
+def _harmless(text: str) -> str:
+    # A line that goes on is set in, so that nothing within a text can pass for a message of ours.
+    return visible(text).replace("\n", "\n    ")
 
 
 def from_here(path: Path) -> str:
@@ -47,7 +63,7 @@ def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
     from nanobrag_torch.workbook.report.folder import PAGE
 
     tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
-    typer.echo(from_here(folder / PAGE))
+    say(from_here(folder / PAGE))
     raise typer.Exit(EXIT_CODES[verdict.status])
 
 

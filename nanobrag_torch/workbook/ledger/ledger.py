@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,10 @@ from nanobrag_torch.workbook.records.base import GRADIENT
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run, nobodys, scan
 
-#: A spreadsheet takes a text that starts with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet takes a text that starts with one of these for a formula; wide forms are those of East Asian keyboards.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: A number may have a sign.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class _Entry(BaseModel):
@@ -26,11 +29,18 @@ class _Entry(BaseModel):
 
 
 class LedgerRow(_Entry):
-    """One run in the ledger; ``seconds`` from start to finish, ``place`` its folder below the reports."""
+    """One run in the ledger.
+
+    Attributes:
+        begun: time of its start in the form of a stamp, by which runs are ordered; empty where it lies in the future.
+        place: its folder below the reports.
+        seconds: time from start to finish.
+    """
 
     initiative: str
     phase: str
     stamp: str
+    begun: str
     place: str
     status: str
     finding: str
@@ -66,7 +76,7 @@ class Ledger(_Entry):
         fields = [name for name in LedgerRow.model_fields if name != "numbers"]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*fields, *names])
+        writer.writerow([*fields, *map(_cell, names)])
         for row in self.rows:
             values = [_cell(getattr(row, name)) for name in fields]
             writer.writerow([*values, *(row.numbers.get(name, "") for name in names)])
@@ -109,7 +119,7 @@ class Books:
             yield NextAction(initiative=plan.header.initiative, plan=plan.path, action=action)
         for initiative, runs in self.by_initiative.items():
             if initiative not in planned:
-                last = max(runs, key=lambda run: run.stamp)
+                last = max(runs, key=lambda run: run.order)
                 remedy = last.manifest.verdict.remedy if last.manifest else last.problem
                 yield NextAction(initiative=initiative, plan=None, action=remedy or "No plan names this initiative.")
 
@@ -143,6 +153,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         initiative=run.initiative,
         phase=run.phase,
         stamp=run.stamp,
+        begun=run.begun,
         place=run.place,
         status=run.status,
         finding=manifest.verdict.code if manifest else "",
@@ -170,5 +181,5 @@ def _seconds(started: str, finished: str) -> float | None:
 
 
 def _cell(value: object) -> object:
-    text = isinstance(value, str) and value.startswith(_FORMULA)
+    text = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
     return f"'{value}" if text else "" if value is None else value

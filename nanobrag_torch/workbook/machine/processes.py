@@ -25,7 +25,7 @@ _SAME_START_S = 2.0
 def boot() -> str:
     """Name of this start of the machine; empty where the system gives none."""
     try:
-        return _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

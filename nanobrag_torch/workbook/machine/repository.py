@@ -22,10 +22,10 @@ def state(folder: Path) -> Repository:
 
 def _git(folder: Path, *words: str) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+    return done.stdout.decode(errors="backslashreplace")
 
 
 def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
 from nanobrag_torch.cli.prepare import prepare
 from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.evidence import Evidence
@@ -68,8 +68,8 @@ def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
     """
     root = Path(folder).resolve()
     try:
-        known = json.loads((root / "cases.json").read_text())
-    except (OSError, ValueError):
+        known = files.read_json(root / "cases.json")
+    except files.Unreadable:
         raise InputError.of(
             "parity", "references", folder, "a folder with cases.json, NAME.npz and inputs/", "Give that of the tests."
         ) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import FIGURES, Manifest
@@ -128,9 +129,10 @@ def _numbers(first: Mapping[str, KeyNumber], second: Mapping[str, KeyNumber]) ->
 
 
 def _figures(first: Path, second: Path) -> Iterator[Pair]:
-    for path in sorted(first.glob("*.png")):
-        twin = second / path.name
-        if twin.is_file():
+    twins = {path.name: path for path in files.within(second, ".png")}
+    for path in files.within(first, ".png"):
+        twin = twins.get(path.name)
+        if twin is not None:
             try:
                 yield _pair(path, twin)
             except ValueError:

@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 
 import fastjsonschema
 
+from nanobrag_torch.workbook import files
+
 
 def _notebook(content: bytes) -> None:
-    notebook = json.loads(content)
+    notebook = files.parsed(content, not_finite=True)
     version = (notebook["nbformat"], notebook["nbformat_minor"])
     _notebook_schema(*map(int, version))(notebook)
 
@@ -52,13 +54,18 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }  # fmt: skip
 
 
-def problem(folder: Path, name: str) -> str:
-    """Fault of the file ``name`` of the report in ``folder``; empty where there is none."""
+def knows(name: str) -> bool:
+    """Tell whether there is a check of files of that name."""
+    return Path(name).suffix in READERS
+
+
+def problem(name: str, content: bytes) -> str:
+    """Fault of a file of that name with that content; empty where there is none."""
     reader = READERS.get(Path(name).suffix)
     if reader is None:
         return ""
     try:
-        reader((folder / name).read_bytes())
+        reader(content)
     except _UNREADABLE as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:200]
     return ""

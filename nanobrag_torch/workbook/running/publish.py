@@ -17,6 +17,7 @@ from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
 def publish(report: Report, verdict: Verdict, root: Path) -> Path:
     """Write summary and page, check the folder, rename it into place, and return its final path."""
     report.set_aside_damaged()
+    report.state(verdict)
     content = page.gather(report, verdict, root)
     report.write_text(SUMMARY, page.markdown(content))
     report.write_text(PAGE, page.html(content))

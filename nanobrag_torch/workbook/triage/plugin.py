@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Turn to the files of the chunk, and start recording in the process that gathers the results."""
     chunk_path, events = config.getoption("--triage-chunk"), config.getoption("--triage-events")
-    files = json.loads(Path(chunk_path).read_text()) if chunk_path else None
+    files = json.loads(Path(chunk_path).read_text(encoding="utf-8")) if chunk_path else None
     if files is not None:
         config.args = [str(config.rootpath / journal.raw(file)) for file in files]
     done = journal.done(journal.read(Path(events))) if events and Path(events).exists() else set()

@@ -162,9 +162,18 @@ def test_a_run_stops_at_a_criterion_that_does_not_hold_and_goes_on_there(project
 
 
 def test_evidence_that_is_missing_does_not_pass(project: Path):
-    rewrite(project, ("result.answer == 1", "outcome.answer != 1"))
+    rewrite(project, ("result.answer == 1", "suite.gradient_guard != 1"))
     code, action, _ = run(project)
-    assert code == 1 and "there is no record 'outcome'; there are: result" in action
+    assert code == 1 and "there is no record 'suite'; there are: result" in action
+
+
+def test_a_record_or_field_that_no_run_can_leave_is_refused_before_anything_starts(project: Path):
+    for wrong, said in (("resutl.answer == 3", "'resutl'"), ("result.anwser == 3", "no record has a field 'anwser'")):
+        rewrite(project, ("result.answer == 3", wrong))
+        with pytest.raises(InputError, match=said):
+            run(project)
+        rewrite(project, (wrong, "result.answer == 3"))
+    assert not (project / "reports").exists()
 
 
 def test_a_blocked_phase_ends_the_run_before_it_starts(project: Path):
