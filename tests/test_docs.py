@@ -195,7 +195,7 @@ def placeholder(word: str) -> bool:
 
 def test_every_notebook_and_parameter_on_a_command_line_exists():
     from nanobrag_torch.workbook import project
-    from nanobrag_torch.workbook.running.parameters import declared
+    from nanobrag_torch.workbook.notebooks.parameters import declared
 
     checked = 0
     for place, line in lines_of("nanobrag-workbook"):

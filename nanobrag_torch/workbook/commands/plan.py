@@ -88,8 +88,8 @@ def new(
     """Begin a plan with one phase, as a file to be completed."""
     from nanobrag_torch.workbook.commands.terminal import from_here
     from nanobrag_torch.workbook.machine import repository
+    from nanobrag_torch.workbook.notebooks import parameters
     from nanobrag_torch.workbook.plans import header
-    from nanobrag_torch.workbook.running import parameters
     from nanobrag_torch.workbook.show.templates import plain
 
     root = project.root()

@@ -35,6 +35,9 @@ def run(
             metavar="GIB", help="Memory for kernel and test (default: four fifths of the machine's).", min=0.01
         ),
     ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run in this kernel (default: the one that the notebook names).")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
 ) -> None:
     """Run a brief or a notebook, and print the path of the page that results."""
@@ -46,7 +49,7 @@ def run(
 
     allowed = limits.of_user(notebook_timeout, memory)
     given = tuple((name, from_root(value)) for name, value in pairs(parameter or []))
-    request = RunRequest(brief, notebook, given, reports, stamp, timeout, allowed)
+    request = RunRequest(brief, notebook, given, reports, stamp, timeout, allowed, kernel=kernel)
     _, tell = begin(reports)
     folder, verdict = run_request(request, tell)
     if open_page:
