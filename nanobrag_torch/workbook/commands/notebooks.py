@@ -73,7 +73,7 @@ def _described(path: Path) -> dict[str, Any]:
     try:
         found = data(path.read_bytes())
         # Format 3 has its cells on sheets, and calls their source input.
-        cells = found["cells"] if "cells" in found else found["worksheets"][0]["cells"]
+        cells = found["worksheets"][0]["cells"] if "worksheets" in found else found["cells"]
         prose = next(_source(cell) for cell in cells if cell["cell_type"] in ("markdown", "heading"))
         tagged = (cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", ()))
         lines = [line for line in _source(next(tagged)).splitlines() if line.strip() and not line.startswith("#")]

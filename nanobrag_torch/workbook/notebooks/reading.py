@@ -1,12 +1,15 @@
 """Notebooks as people and other programs write them: read into the current format, or refused in words."""
 
+import logging
 import re
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.validator import normalize
+from traitlets.log import get_logger
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.notebooks import source
@@ -59,13 +62,24 @@ def _converted(found: dict[str, Any]) -> Any:
     """Data of a notebook of any format that can be read, in format 4."""
     if found["nbformat"] == FORMAT:
         return found
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         converted = nbformat.convert(nbformat.from_dict(found), FORMAT)
     for cell in converted.cells:
         # Ids that are drawn by lot would differ from run to run.
         cell.pop("id", None)
     return converted
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nbformat from printing what it finds odd: what matters is whether the outcome is valid."""
+    log = get_logger()
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _cleared(found: Any) -> dict[str, Any]:

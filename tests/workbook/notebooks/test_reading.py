@@ -42,7 +42,7 @@ def test_a_kernel_without_a_title_keeps_its_name(tmp_path: Path) -> None:
     assert notebook.metadata.kernelspec.name == "mine"
 
 
-def test_a_notebook_of_format_3_is_converted(tmp_path: Path) -> None:
+def test_a_notebook_of_format_3_is_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cells = [
         {"cell_type": "heading", "level": 1, "metadata": {}, "source": "An old one"},
         {"cell_type": "code", "collapsed": False, "input": "n: int = 3  # 1 .. 4: how many", "language": "python",
@@ -53,6 +53,7 @@ def test_a_notebook_of_format_3_is_converted(tmp_path: Path) -> None:
     assert notebook.nbformat == 4 and notebook.cells[0].source == "# An old one"
     assert parameters.declared(path)["n"].default == 3
     assert reading.read(path) == notebook, "its ids are the same again"
+    assert caplog.text == "", "its entry 'cells' is none of format 3, and is not missed"
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 5, 10**30, True, "4", None, 4.0])
