@@ -9,7 +9,6 @@ from typing import Any
 
 import nbformat
 from nbformat.validator import normalize
-from traitlets.log import get_logger
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.notebooks import source
@@ -73,7 +72,7 @@ def _converted(found: dict[str, Any]) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep nbformat from printing what it finds odd: what matters is whether the outcome is valid."""
-    log = get_logger()
+    log = logging.getLogger("traitlets")
     before = log.level
     log.setLevel(logging.CRITICAL)
     try:
