@@ -160,34 +160,38 @@ def of_cell(cell: str, owner: str) -> dict[str, Parameter]:
     Raises:
         InputError: a line has another form; the message begins with ``owner``.
     """
-    # A line that only Jupyter understands is none of Python.
-    python = re.sub(r"(?m)^\s*[%!].*$", "", cell)
+    text = python(cell)
     try:
-        statements = ast.parse(python).body
+        statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         given = getattr(error, "text", None) or type(error).__name__
         raise InputError.of(owner, _FIELD, given.strip(), _FORM, f"Python cannot read it: {error}.") from None
-    lines = python.split("\n")
-    comments = _comments(python)
+    lines = text.split("\n")
+    comments = _comments(text)
     found: dict[str, Parameter] = {}
     last_line = 0
     for statement in statements:
-        text = "\n".join(lines[statement.lineno - 1 : statement.end_lineno]).strip()
+        given = "\n".join(lines[statement.lineno - 1 : statement.end_lineno]).strip()
         if isinstance(statement, ast.Import | ast.ImportFrom) or _is_text(statement):
             continue
         if statement.lineno <= last_line:
-            raise InputError.of(owner, _FIELD, text, _FORM, "Two stand on one line: give each a line of its own.")
+            raise InputError.of(owner, _FIELD, given, _FORM, "Two stand on one line: give each a line of its own.")
         last_line = statement.end_lineno or statement.lineno
-        parameter = _declaration(statement, text, comments.get(last_line, ""), owner)
+        parameter = _declaration(statement, given, comments.get(last_line, ""), owner)
         if parameter.name in found:
-            raise InputError.of(owner, _FIELD, text, "each name once", f"{parameter.name} stands there already.")
+            raise InputError.of(owner, _FIELD, given, "each name once", f"{parameter.name} stands there already.")
         found[parameter.name] = parameter
     return found
 
 
-def _comments(python: str) -> dict[int, str]:
+def python(cell: str) -> str:
+    """A cell with blank lines in place of those that only Jupyter understands."""
+    return re.sub(r"(?m)^[ \t]*[%!].*$", "", cell)
+
+
+def _comments(text: str) -> dict[int, str]:
     """Comment at the end of each line, by the number of the line."""
-    tokens = tokenize.generate_tokens(io.StringIO(python).readline)
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.formatting import number
 
 #: Bumped when a field changes its meaning or goes away.
 SCHEMA_VERSION = 1
@@ -143,6 +144,11 @@ class Record(Part):
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Numbers by which two runs are compared, by name: a repetition gives the same. Times are none of them."""
         return {}
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show a record at the end of a cell by its key numbers; all of its fields are in its file."""
+        numbers = (f"{name} {number(entry.value, 6)}" for name, entry in self.key_numbers().items())
+        printer.text(f"{self.file}: {', '.join(numbers) or 'no key numbers'}")
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """The few (name, value) that a page shows large, in words."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -108,6 +108,13 @@ class Report:
     def final(self) -> Path:
         """Place of the report when it is finished."""
         return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Parameters that the command line set for this run, by name; none where no run wrote the folder."""
+        owner = self.read(Owner)
+        given = owner.parameters.items() if owner else ()
+        return {name: entry.value for name, entry in given if entry.source == "command line"}
 
     def write(self, artefact: A, name: str = "") -> A:
         """Save an artefact, under its own name unless another is given, and return it for display."""

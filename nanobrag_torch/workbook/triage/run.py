@@ -210,7 +210,7 @@ def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell
     ended = execute(
         project.notebook(_SUITE_NOTEBOOK, root),
         report.folder / NOTEBOOK,
-        {"report_folder": suite.from_root(report.folder, root)},
+        dict.fromkeys(("report_folder", "triage_folder"), suite.from_root(report.folder, root)),
         environment=environment.of_tests(),
         cwd=root,
         timeout=_NOTEBOOK_LIMIT_S,
