@@ -66,8 +66,6 @@ class Compat:
     """Precision of a mosaic domain's rotation angle; C's single precision moves an image by some 1e-9."""
     source_weights: Literal["ignore", "use"] = "use"
     """[B25] the weights of a source list count (normalised to mean 1), or all sources alike."""
-    strict_c_cli: bool = False
-    """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
     strict_c_files: bool = False
     """[B26, B27, B28, B29] C's reading and writing of files, accidents included."""
 

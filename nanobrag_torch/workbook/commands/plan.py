@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, places
+from nanobrag_torch.workbook.commands.options import Reports, Stamp, places, places_to_read
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
@@ -61,7 +61,7 @@ def status(name: Name, reports: Reports = None) -> None:
     from nanobrag_torch.workbook.plans.progress import next_action, phase_states
     from nanobrag_torch.workbook.report.archive import scan
 
-    where = places(reports)
+    where = places_to_read(reports)
     chosen = header.read(name, where.root)
     states = phase_states(chosen, scan(where.reports))
     table = Table(title=escape(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")

@@ -13,7 +13,7 @@ from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.base import Part
-from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.records.run import Caption, Verdict
 from nanobrag_torch.workbook.records.triage import ChunkResult, Suite, TestOutcome, TestResult, Triage
 from nanobrag_torch.workbook.show import tables
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
@@ -152,9 +152,14 @@ def slowest(view: View, most: int) -> Table:
     return Table(caption="Slowest tests", columns=("test", "seconds", "outcome"), rows=tuple(rows))
 
 
+def conclude(view: View) -> Verdict:
+    """Verdict of the triage."""
+    return conclusion.verdict(view.triage, view.suite)
+
+
 def verdict(view: View) -> Table:
     """Table of the conclusion."""
-    return tables.verdict(conclusion.verdict(view.triage, view.suite))
+    return tables.verdict(conclude(view))
 
 
 def draw_chunks(view: View) -> Drawing:
