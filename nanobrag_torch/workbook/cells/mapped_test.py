@@ -13,7 +13,7 @@ from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine import processes
-from nanobrag_torch.workbook.records.evidence import WITHOUT_TEST, TestRecord, TestStatus
+from nanobrag_torch.workbook.records.evidence import EXIT_CODE, LOG, WITHOUT_TEST, XML, TestRecord, TestStatus
 from nanobrag_torch.workbook.report.folder import Report
 
 #: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
@@ -31,7 +31,6 @@ _SHOWN = 1_000_000
 _NO_TEST = TestRecord(
     test="", command="", status="none", exit_code=None, meaning=WITHOUT_TEST, message="", elapsed_s=0.0
 )
-LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
 
 
 def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:

@@ -9,6 +9,8 @@ from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 TestStatus = Literal["passed", "failed", "blocked", "none"]
 #: How a run without a mapped test is called.
 WITHOUT_TEST = "without a mapped test"
+#: Files that a mapped test leaves beside its record: what pytest printed, its JUnit report, its exit code.
+LOG, XML, EXIT_CODE = TEST_FILES = ("pytest.log", "pytest.xml", "exit_code.txt")
 
 
 class TestRecord(Record):

@@ -18,6 +18,7 @@ from nanobrag_torch.workbook.machine.limits import Limits, usual
 from nanobrag_torch.workbook.machine.signals import answering
 from nanobrag_torch.workbook.notebooks import kernels, parameters, reading
 from nanobrag_torch.workbook.notebooks.source import digest
+from nanobrag_torch.workbook.records.evidence import TEST_FILES, TestRecord
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import page
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
@@ -299,7 +300,9 @@ def _verdict(checked: CheckedRun, report: Report, outcome: Outcome) -> Verdict:
     stopped = of_outcome(outcome)
     if stopped is not None:
         return stopped
-    wanted = checked.brief.artefacts if checked.brief else ()
+    test = report.read(TestRecord)
+    cannot_be = TEST_FILES if test is not None and test.status == "none" else ()
+    wanted = [name for name in checked.brief.artefacts if name not in cannot_be] if checked.brief else []
     lacking = page.missing(wanted, report.folder)
     if lacking:
         return Verdict(

@@ -105,6 +105,7 @@ def test_a_notebook_that_cannot_run_leaves_nothing_behind(tmp_path: Path, others
     project = written(tmp_path, **others)
     done = run_here(project, "run", NAME)
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.startswith("nanobrag-workbook: ") and done.stderr.count("\n") == 1, "and no remark of a library"
     assert list(project.glob("reports/*/*/.*")) == [] and not (project / "reports").exists()
 
 
