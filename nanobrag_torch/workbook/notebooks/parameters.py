@@ -292,7 +292,7 @@ def _declaration(statement: ast.stmt, text: str, comment: str, owner: str) -> Pa
 
 
 def _better_type(annotation: ast.expr, name: str) -> str:
-    """What to write in place of a type that no parameter has."""
+    """Advice on a type that no parameter has."""
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith("Literal"):
         inner = annotation.slice
         values = [ast.unparse(each).strip("'\"") for each in (inner.elts if isinstance(inner, ast.Tuple) else [inner])]
