@@ -30,7 +30,7 @@ def choose(notebook: Any, owner: str, asked: str | None = None) -> str:
     python = sorted(each for each, entry in known.items() if _of_python(entry["spec"].get("language", "")))
     field = "--kernel" if asked else "kernel"
     others = f"Kernels here: {', '.join(python) or 'none; install ipykernel'}."
-    choice = f"{others} Choose one with --kernel NAME."
+    choice = f"{others} Choose one with run --kernel NAME, or in JupyterLab."
     language = known[name]["spec"].get("language", "") if name in known else "" if asked else named.get("language", "")
     if language and not _of_python(language):
         raise InputError.of(owner, field, f"{name} ({language})", "a kernel of Python", choice)

@@ -54,4 +54,4 @@ def test_a_kernel_that_cannot_run_it_is_named_with_those_that_can(
     with pytest.raises(InputError) as error:
         kernels.choose(naming(name, language), "n.ipynb", asked)
     assert said in str(error.value)
-    assert "Kernels here: gone, good, python3. Choose one with --kernel NAME." in str(error.value)
+    assert "Kernels here: gone, good, python3. Choose one with run --kernel NAME, or in JupyterLab." in str(error.value)
