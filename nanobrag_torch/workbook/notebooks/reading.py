@@ -18,7 +18,7 @@ FORMAT, OLDEST = 4, 3
 _MINOR = 5
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Entries of a cell that are kept: what a person wrote, and nothing of an earlier run.
-_KEPT = ("cell_type", "metadata", "source")
+_KEPT = ("cell_type", "metadata", "source", "attachments")
 _OWNER = "notebook"
 
 
@@ -109,6 +109,7 @@ def _cell(cell: Any, number: int, ids: set[str]) -> dict[str, Any]:
         name += "-x"
     ids.add(name)
     if cell["cell_type"] == "code":
+        kept.pop("attachments", None)
         kept |= {"outputs": [], "execution_count": None}
     return {"metadata": {}, **kept, "id": name, "source": "".join(cell["source"])}
 

@@ -27,7 +27,8 @@ def code(**entries: Any) -> dict[str, Any]:
     [
         code(id="with blanks"), code(id=""), code(id=3), code(id="x" * 65), code(id="ä"), code(), code(id="same"),
         code(id="i", outputs=None), code(id="i", outputs=[{"output_type": "none"}]), code(id="i", collapsed=False),
-        {"cell_type": "code", "source": "x = 1"}, code(metadata={"tags": "parameters"}), code(source=["x = ", "1"]),
+        {"cell_type": "code", "source": "x = 1"}, code(id="i", attachments={}),
+        code(metadata={"tags": "parameters"}), code(source=["x = ", "1"]),
         {"cell_type": "markdown", "source": "# T", "outputs": [], "id": "m"},
     ],
 )  # fmt: skip
@@ -35,6 +36,13 @@ def test_what_other_programs_take_no_notice_of_is_made_valid(tmp_path: Path, cel
     notebook = reading.read(written(tmp_path, cell, code(id="same"), code(id="same")))
     nbformat.validate(notebook)
     assert notebook.cells[0].source in ("x = 1", "# T") and len({each.id for each in notebook.cells}) == 3
+
+
+def test_pictures_in_prose_are_kept(tmp_path: Path) -> None:
+    picture = {"a.png": {"image/png": "aGFsbG8="}}
+    prose = {"cell_type": "markdown", "metadata": {}, "id": "m", "source": "![](attachment:a.png)"}
+    (cell,) = reading.read(written(tmp_path, prose | {"attachments": picture})).cells
+    assert cell.attachments == picture
 
 
 def test_a_kernel_without_a_title_keeps_its_name(tmp_path: Path) -> None:
