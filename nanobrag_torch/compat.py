@@ -70,8 +70,6 @@ class Compat:
     """[B31] a negative seed goes on with the stream before it, or starts that of its magnitude."""
     mask_layout: Literal["c", "exact"] = "exact"
     """[B46] a mask of another size than the detector is one long row of pixels, or an error."""
-    strict_c_cli: bool = False
-    """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
     strict_c_files: bool = False
     """[B26, B27, B28, B29] C's reading and writing of files, accidents included."""
 

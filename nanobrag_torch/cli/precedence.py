@@ -120,7 +120,7 @@ def configure(settings: Settings) -> Configuration:
         raise CommandError(f"-dtype {settings.dtype}: allowed are {', '.join(DTYPES)}.")
     compat = Compat.of(settings.compat)
     if settings.strict_c:
-        compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
+        compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_files=True)
     camera = camera_of(settings)
     sources = _sources(settings)
     beam = _beam(settings, sources)

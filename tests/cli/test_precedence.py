@@ -203,7 +203,7 @@ def test_a_source_list_overrides_divergence(tmp_path, monkeypatch):
 
 def test_strict_c_is_part_of_the_rules_that_a_result_records():
     compat = configured(f"{CELL} -strict_c").compat
-    assert (compat.name, compat.strict_c_cli, compat.strict_c_files) == ("c+strict_c", True, True)
+    assert (compat.name, compat.strict_c_files) == ("c+strict_c", True)
     assert compat.cell_construction == "c"
 
 

@@ -14,7 +14,7 @@ from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine.family import family
-from nanobrag_torch.workbook.records.evidence import TestRecord, TestStatus
+from nanobrag_torch.workbook.records.evidence import EXIT_CODE, LOG, WITHOUT_TEST, XML, TestRecord, TestStatus
 from nanobrag_torch.workbook.report.folder import Report
 
 #: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
@@ -29,7 +29,9 @@ EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
 _LAST_WORDS_S = 5.0
 #: Bytes of a log that are shown in the notebook.
 _SHOWN = 1_000_000
-LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
+_NO_TEST = TestRecord(
+    test="", command="", status="none", exit_code=None, meaning=WITHOUT_TEST, message="", elapsed_s=0.0
+)
 
 
 def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
@@ -37,7 +39,7 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
 
     Args:
         report: where the files go.
-        tests: pytest ids, separated by blanks.
+        tests: pytest ids, separated by blanks; without any there is no test, and the record says so.
         options: options for pytest, from the fixed list.
         timeout_s: seconds after which the test is ended.
 
@@ -47,6 +49,8 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     """
     nodes = node_ids(tests)
     given = pytest_command.check_options(options)
+    if not nodes:
+        return report.write(_NO_TEST)
     xml = (report.folder / XML).resolve()
     started = time.monotonic()
     code, timed_out = run_pytest(["pytest", *given, *map(_place, nodes)], xml, report.folder / LOG, timeout_s)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanobrag_torch.workbook import project
-from nanobrag_torch.workbook.commands.options import Places, Reports, places
+from nanobrag_torch.workbook.commands.options import Places, Reports, places_to_read
 from nanobrag_torch.workbook.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def index(reports: Reports = None) -> None:
 
 def _there(reports: Path | None) -> Places:
     """Places of a command that reads reports and plans. Raises ``InputError`` where there are neither."""
-    where = places(reports)
+    where = places_to_read(reports)
     if not where.reports.is_dir() and not (where.root / project.PLANS).is_dir():
         given = str(reports or Path.cwd())
         raise InputError.of("ledger", "folder", given, "a project with reports or plans", f"{project.OFFER}.")

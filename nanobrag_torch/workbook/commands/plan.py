@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.commands.options import BAD_INPUT, Reports, Stamp, places
+from nanobrag_torch.workbook.commands.options import BAD_INPUT, Reports, Stamp, places, places_to_read
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
@@ -60,7 +60,7 @@ def status(name: Name, reports: Reports = None) -> None:
     from nanobrag_torch.workbook.plans.progress import next_action, phase_states
     from nanobrag_torch.workbook.report.archive import scan
 
-    where = places(reports)
+    where = places_to_read(reports)
     chosen = header.read(name, where.root)
     states = phase_states(chosen, scan(where.reports))
     table = Table(title=cell(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")
@@ -91,8 +91,8 @@ def new(
     """Begin a plan with one phase, as a file to be completed."""
     from nanobrag_torch.workbook.commands.terminal import from_here
     from nanobrag_torch.workbook.machine import repository
+    from nanobrag_torch.workbook.notebooks import parameters
     from nanobrag_torch.workbook.plans import header
-    from nanobrag_torch.workbook.running import parameters
     from nanobrag_torch.workbook.show.templates import plain
 
     root = project.root()

@@ -1,7 +1,6 @@
 """Words of the commands on a terminal: messages on standard error, results on standard output."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,14 +13,12 @@ from nanobrag_torch.workbook.formatting import visible
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict
-
-#: Takes what is being done, and words about it.
-Tell = Callable[[str, str], None]
+    from nanobrag_torch.workbook.running.run import Tell
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def teller() -> Tell:
+def teller() -> "Tell":
     """A function that prints (what, text) with the seconds since now."""
     started = time.monotonic()
 
@@ -57,7 +54,7 @@ def from_here(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
+def conclude(folder: Path, verdict: "Verdict", tell: "Tell") -> NoReturn:
     """Say how a run ended, print the path of its page, and exit with the code of its status."""
     from nanobrag_torch.workbook.records.run import EXIT_CODES
     from nanobrag_torch.workbook.report.folder import PAGE
@@ -67,7 +64,7 @@ def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
     raise typer.Exit(EXIT_CODES[verdict.status])
 
 
-def begin(reports: Path | None) -> tuple[Places, Tell]:
+def begin(reports: Path | None) -> "tuple[Places, Tell]":
     """Places and teller of a command that runs something, after runs that were killed have been finished."""
     from nanobrag_torch.workbook.running.publish import finish_orphans
 

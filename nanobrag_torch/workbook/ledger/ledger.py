@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,6 +50,7 @@ class LedgerRow(_Entry):
     commit: str | None
     dirty: bool | None
     seconds: float | None
+    parameters: dict[str, Any] = {}
     numbers: dict[str, float]
     contradictions: int
 
@@ -71,14 +73,16 @@ class Ledger(_Entry):
     contradictions: tuple[Contradiction, ...]
 
     def csv(self) -> str:
-        """Rows as CSV with a column for every key number; texts cannot be taken for formulas."""
+        """Rows as CSV with a column for every parameter and key number; texts cannot be taken for formulas."""
         names = sorted({name for row in self.rows for name in row.numbers})
-        fields = [name for name in LedgerRow.model_fields if name != "numbers"]
+        given = sorted({name for row in self.rows for name in row.parameters})
+        fields = [name for name in LedgerRow.model_fields if name not in ("parameters", "numbers")]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*fields, *map(_cell, names)])
+        writer.writerow([*fields, *map(_cell, (*(f"parameter {name}" for name in given), *names))])
         for row in self.rows:
             values = [_cell(getattr(row, name)) for name in fields]
+            values += [_cell(_text(row.parameters.get(name))) for name in given]
             writer.writerow([*values, *(row.numbers.get(name, "") for name in names)])
         return stream.getvalue()
 
@@ -162,6 +166,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         commit=manifest.repository.commit if manifest else None,
         dirty=manifest.repository.dirty if manifest else None,
         seconds=_seconds(manifest.started, manifest.finished) if manifest else None,
+        parameters={name: entry.value for name, entry in manifest.parameters.items()} if manifest else {},
         numbers=_numbers(manifest) if manifest else {},
         contradictions=contradictions,
     )
@@ -178,6 +183,11 @@ def _seconds(started: str, finished: str) -> float | None:
         return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
     except (ValueError, TypeError):
         return None
+
+
+def _text(value: object) -> object:
+    """Value of a parameter for one cell: a list as its entries."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _cell(value: object) -> object:

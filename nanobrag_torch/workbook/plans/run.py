@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nanobrag_torch.workbook import files, project
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.machine import repository
 from nanobrag_torch.workbook.plans import fields
@@ -130,7 +130,7 @@ def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
     today = check_request(_request(session, step.phase, stamp))
     asked = [{name: entry.value for name, entry in each.items()} for each in (then.parameters, today.values)]
     return (
-        then.notebook_sha256 == files.sha256(today.notebook)
+        then.notebook_sha256 == today.owner.notebook_sha256
         and asked[0] == asked[1]
         and then.guards == today.guards
         and repository.unchanged_since(session.root, then.repository, datetime.fromisoformat(then.started).timestamp())

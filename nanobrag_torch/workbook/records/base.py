@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from pydantic_core import PydanticSerializationError
 
 from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.formatting import number
 
 #: Marks the name of a key number that is a gradient, before the name of its parameter.
 GRADIENT = ".gradient."
@@ -164,6 +165,11 @@ class Record(Part):
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Numbers by which two runs are compared, by name: a repetition gives the same. Times are none of them."""
         return {}
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show a record at the end of a cell by its key numbers; all of its fields are in its file."""
+        numbers = (f"{name} {number(entry.value, 6)}" for name, entry in self.key_numbers().items())
+        printer.text(f"{self.file}: {', '.join(numbers) or 'no key numbers'}")
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """The few (name, value) that a page shows large, in words."""

@@ -130,6 +130,7 @@ class Manifest(Record):
     Attributes:
         schema_version: version of the fields; older ones can be read.
         started: time of the start, ISO 8601 in UTC; ``finished`` is that of the end.
+        notebook_sha256: digest of what a person wrote into the notebook; outputs do not count.
         guards: environment variables that were asked for.
         numbers: key numbers of its records, named "record.number".
         environment: the environment as the kernel saw it; null where no kernel recorded one.

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked, InputError
@@ -110,6 +110,13 @@ class Report:
     def final(self) -> Path:
         """Place of the report when it is finished."""
         return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Parameters that the command line set for this run, by name; none where no run wrote the folder."""
+        owner = self.read(Owner)
+        given = owner.parameters.items() if owner else ()
+        return {name: entry.value for name, entry in given if entry.source == "command line"}
 
     def write(self, artefact: A, name: str = "") -> A:
         """Save an artefact, under its own name unless another is given, and return it for display."""

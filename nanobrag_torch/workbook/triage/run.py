@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from nanobrag_torch.workbook import files, project
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
 from nanobrag_torch.workbook.machine.family import carrying, new_mark
 from nanobrag_torch.workbook.machine.signals import answering
+from nanobrag_torch.workbook.notebooks.source import digest
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
@@ -211,7 +212,7 @@ def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell
     ended = execute(
         project.notebook(_SUITE_NOTEBOOK, root),
         report.folder / NOTEBOOK,
-        {"report_folder": suite.from_root(report.folder, root)},
+        dict.fromkeys(("report_folder", "triage_folder"), suite.from_root(report.folder, root)),
         environment=environment.of_tests(),
         cwd=root,
         timeout=_NOTEBOOK_LIMIT_S,
@@ -248,7 +249,7 @@ def _owner(asked: Suite, folder: Path, execution: Execution, root: Path) -> Owne
         stamp=check_stamp(execution.stamp) if execution.stamp else new_stamp(),
         title=f"Triage of {folder.name}",
         notebook=project.shown(project.notebook(_SUITE_NOTEBOOK, root), root),
-        notebook_sha256=files.sha256(project.notebook(_SUITE_NOTEBOOK, root)),
+        notebook_sha256=digest(project.notebook(_SUITE_NOTEBOOK, root).read_bytes()),
         brief=None,
         parameters=values | {"time_limit": limit},
         repository=repository.state((root / journal.raw(asked.project)).resolve()),

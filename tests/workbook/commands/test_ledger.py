@@ -56,6 +56,13 @@ def test_reports_of_another_folder_are_indexed_where_they_are(checkout: Path, tm
     assert not (checkout / "reports").exists()
 
 
+@pytest.mark.parametrize("words", [("ledger",), ("index",), ("plan", "status", "gradient-flow")])
+def test_a_folder_of_reports_that_is_not_there_is_wrong_input(checkout: Path, tmp_path: Path, capsys, words):
+    assert call(*words, "--reports", str(tmp_path / "none")) == 2
+    _, err = capsys.readouterr()
+    assert "--reports: got" in err and "Check the path" in err and not (tmp_path / "none").exists()
+
+
 def test_an_unknown_plan_is_wrong_input(checkout: Path, capsys):
     assert call("plan", "status", "gradient-flaw") == 2
     _, err = capsys.readouterr()

@@ -191,6 +191,21 @@ def test_csv_has_a_column_for_every_number_and_no_formula(reports: Path, tmp_pat
     assert float(row["control.loss"]) == 983.25 and row["status"] == "passed"
 
 
+def test_every_row_has_the_parameters_of_its_run(reports: Path, tmp_path: Path):
+    given = {
+        "N_cells": ParameterValue(value=[5, 6, 7], unit="cells", source="plan"),
+        "mapped_test": ParameterValue(value="=x", unit="", source="command line"),
+    }
+    finished(reports, parameters=given)
+    finished(reports, stamp="20260115T090000Z", parameters={})
+    found = ledger_of(tmp_path)
+    assert [row.parameters for row in found.rows] == [{"N_cells": [5, 6, 7], "mapped_test": "=x"}, {}]
+    first, second = csv.DictReader(io.StringIO(found.csv()))
+    assert (first["parameter N_cells"], first["parameter mapped_test"]) == ("5 6 7", "'=x")
+    assert (second["parameter N_cells"], second["parameter mapped_test"]) == ("", "")
+    assert json.loads(found.model_dump_json())["rows"][0]["parameters"]["N_cells"] == [5, 6, 7]
+
+
 def test_json_has_rows_actions_and_contradictions(reports: Path, tmp_path: Path):
     finished(reports, dark=7)
     data = json.loads(ledger_of(tmp_path).model_dump_json())

@@ -6,8 +6,8 @@ from checkouts import PROJECT
 
 from nanobrag_torch.workbook.brief.document import read as read_brief
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.notebooks import parameters
 from nanobrag_torch.workbook.plans import header as plan_header
-from nanobrag_torch.workbook.running import parameters
 
 HEADER = """
 focus = "GRADIENT-FLOW-001"

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -17,8 +18,8 @@ from nanobrag_torch.workbook.report.folder import verify
 
 PARAMETERS = 'answer: int = 1  # 0 .. 100: what is found\nreport_folder: str = ""  # where it goes'
 CELL = """
-from pathlib import Path
 import json
+from pathlib import Path
 folder = Path(report_folder)
 (folder / "result.json").write_text(json.dumps({"answer": answer}))
 """
@@ -128,6 +129,18 @@ def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(project: Path)
     code, _, told = run(project)
     assert code == 0 and stamps(project) == first
     assert sum("done already" in line for line in told) == 3
+
+
+def test_a_phase_is_not_repeated_because_its_notebook_was_opened_and_run(project: Path):
+    run(project, "a")
+    path = project / "notebooks" / "trial" / "trial.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1].update(execution_count=4, outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+    content["metadata"]["language_info"] = {"name": "python"}
+    path.write_text(json.dumps(content))
+    code, _, told = run(project, "a")
+    assert code == 0 and sum("done already" in line for line in told) == 1
+    assert scan(project / "reports")[-1].manifest.repository.dirty is False
 
 
 @pytest.mark.parametrize("change", ["source", "commit", "parameters", "notebook", "again"])

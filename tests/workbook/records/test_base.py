@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from IPython.lib.pretty import pretty
 from pydantic import ValidationError
 from samples import evidence, owner
 
@@ -102,6 +103,12 @@ def test_a_record_under_another_name_says_what_it_is_and_is_read_back(tmp_path: 
 def test_other_json_is_no_record(text: str, tmp_path: Path) -> None:
     (tmp_path / "wet.json").write_text(text)
     assert kind_of(tmp_path / "wet.json") is None
+
+
+def test_a_cell_that_ends_in_a_record_shows_its_key_numbers_and_no_list_of_fields() -> None:
+    lit = evidence("control", 100.0, *["agrees"] * 6, lit=9)
+    assert pretty(lit).startswith("evidence.json: loss 983.25, lit_pixels 9, gradient.") and "\n" not in pretty(lit)
+    assert pretty(SNAPSHOT) == "gradients.json: no key numbers"
 
 
 def test_every_file_of_a_report_has_a_schema_that_names_its_fields() -> None:
