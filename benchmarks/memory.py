@@ -26,7 +26,10 @@ _SIMULATOR = (
 
 #: For each thing (few, many) and programs that make as many as their argument says.
 PROGRAMS: dict[str, tuple[tuple[int, int], dict[str, str]]] = {
-    "pixel": ((10_000, 9_000_000), {"command": f"{_COMMAND}main(f'{{fixed}} -detpixels {{int(n**0.5)}}'.split())"}),
+    "pixel with its files": (
+        (10_000, 9_000_000),
+        {"command": f"{_COMMAND}main(f'{{fixed}} -detpixels {{int(n**0.5)}}'.split())"},
+    ),
     "position": (
         (10_000, 2_000_000),
         {"solid angle": "Detector(DetectorConfig(spixels=1000, fpixels=n // 1000)).get_solid_angle()"},

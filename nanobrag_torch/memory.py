@@ -13,8 +13,8 @@ import torch
 
 from nanobrag_torch.validation import fail
 
-#: Bytes that one of each takes at the peak of an evaluation without gradient, temporaries included; measured by
-#: ``python -m benchmarks.memory``.
+#: Bytes that one of each takes at the peak of an evaluation without gradient, temporaries included: measured by
+#: ``python -m benchmarks.memory``, or counted over the arrays that are held at once where it has no program.
 BYTES_PER: dict[str, int] = {
     "pixel": 24,
     "pixel outside the region of interest": 16,
