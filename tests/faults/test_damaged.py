@@ -18,7 +18,7 @@ def sound(tmp_path_factory) -> Path:
 
 
 def _somewhere(content: bytes, chance: random.Random, piece: bytes) -> bytes:
-    place = chance.randrange(len(content))
+    place = chance.choice([place for place, byte in enumerate(content) if byte != piece[0]])
     return content[:place] + piece + content[place + 1 :]
 
 
