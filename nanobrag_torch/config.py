@@ -13,6 +13,7 @@ import torch
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
 
@@ -113,6 +114,7 @@ class CrystalConfig:
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
 
+    @eager
     def __post_init__(self) -> None:
         self.validate()
         for axis, length, count in zip("xyz", (self.cell_a, self.cell_b, self.cell_c), self.N_cells, strict=True):
@@ -262,6 +264,7 @@ class DetectorConfig:
     near_point_s_mm: Scalar | None = None
     near_point_f_mm: Scalar | None = None
 
+    @eager
     def __post_init__(self) -> None:
         check_count("DetectorConfig", "spixels", self.spixels)
         check_count("DetectorConfig", "fpixels", self.fpixels)
@@ -464,6 +467,7 @@ class BeamConfig:
     dispersion_steps: int | None = None
     round_div: bool = True
 
+    @eager
     def __post_init__(self) -> None:
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
             self.fluence = self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2

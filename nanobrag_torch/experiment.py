@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.eager import eager
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector
@@ -269,6 +270,7 @@ class ExperimentModel(nn.Module):
         beam = self.beam_params.build_config()
         return Simulator(crystal, detector, beam_config=beam, device=self.device, dtype=self.dtype, compat=self.compat)
 
+    @eager
     def forward(
         self,
         pixel_batch_size: int | None = None,

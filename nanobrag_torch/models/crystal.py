@@ -10,6 +10,7 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, MOSFLM_STARS, BeamConfig, CrystalConfig, check_tensor
+from nanobrag_torch.eager import eager
 from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
@@ -84,6 +85,7 @@ class Crystal:
     )
     V = volume = _cell_tensor("V", "Volume of the unit cell in cubic Angstrom.")
 
+    @eager
     def __init__(
         self,
         config: CrystalConfig | None = None,

@@ -10,6 +10,7 @@ from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
@@ -78,6 +79,7 @@ class Detector:
         ```
     """
 
+    @eager
     def __init__(
         self,
         config: DetectorConfig | None = None,
