@@ -260,6 +260,7 @@ class Simulator:
             float(self.beam.wavelength.detach()),
             float(geometry.distance.detach()),
             float(self.detector.config.pixel_size_mm) / 1000.0,
+            self.compat.count_tolerance,
         )
 
     @eager

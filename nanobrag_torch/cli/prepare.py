@@ -56,6 +56,6 @@ def prepare(conf: Configuration) -> Prepared:
         geometry=simulator.geometry(),
         cell=simulator.unit_cell(),
         scene=simulator.scene(),
-        divergence=simulator.beam.divergence(),
+        divergence=simulator.beam.divergence(simulator.compat),
         hkls=hkls,
     )

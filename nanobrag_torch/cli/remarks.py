@@ -93,7 +93,7 @@ def _lost_interpolation(run: Prepared) -> str | None:
     device = run.scene.panel.origin.device
     slow, fast = (torch.tensor(index, device=device) for index in ((ymin, ymin, ymax, ymax), (xmin, xmax, xmin, xmax)))
     found = samples(run.scene, slow, fast, interpolated=False)
-    if bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l).all()):
+    if bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l, amplitudes.margin).all()):
         return None
     return "interpolation ends for the rest of the image at the first sample outside the table, as in C"
 

@@ -149,7 +149,7 @@ def interpolated_samples(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool)
         asked = s.resolved[..., None] & (
             torch.ones_like(s.F_latt, dtype=torch.bool) if scene.has_background else s.F_latt != 0
         )
-        outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l)).flatten()
+        outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l, amplitudes.margin)).flatten()
         if not bool(outside.any()):
             return True, True
         first = outside.to(torch.uint8).argmax()

@@ -249,8 +249,9 @@ class Crystal:
         self._check_amplitudes()
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
-            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
-        )
+            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate,
+            compat.interpolation_fallback, compat.interpolation_margin,
+        )  # fmt: skip
 
     def _check_amplitudes(self) -> None:
         """Refuse amplitudes that are not finite, looking at a table once for each time that torch writes to it."""
