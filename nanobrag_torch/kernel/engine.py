@@ -15,7 +15,7 @@ from torch import Tensor
 from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
-from nanobrag_torch.kernel.operation import Operation, is_transformed
+from nanobrag_torch.kernel.operation import Operation, carry_tangents, is_transformed
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.sequential import Find, render_in_order
 from nanobrag_torch.kernel.torch_engine.engine import TorchTiles
@@ -97,15 +97,16 @@ def render(
     """
     check_choice("Simulator", "engine", engine, ENGINES)
     check_memory(scene, len(pixels))
-    tensors = tensors_of(scene)
-    if is_transformed(tensors):
+    if is_transformed():
 
-        def plain(*values: Tensor) -> tuple[Tensor]:
+        def plain(*tensors: Tensor) -> tuple[Tensor]:
             told = None if torch.is_grad_enabled() else progress
-            return (render(with_tensors(scene, values), pixels, engine, tile, told, memory_budget),)
+            return (render(with_tensors(scene, tensors), pixels, engine, tile, told, memory_budget),)
 
-        (photons,) = Operation(plain)(*tensors)
+        (photons,) = Operation(plain, fast_push=partial(_moved, scene, pixels, memory_budget))(*tensors_of(scene))
         return photons
+    if carry_tangents(tensors_of(scene)):
+        return _by_formula(scene, pixels, tile, memory_budget, progress)
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
@@ -119,6 +120,23 @@ def render(
     if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
         by, find = TorchTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
         return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
-    slow, fast = pixels.lists(scene.panel.origin.device)
-    tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
-    return tiles.render(scene, slow, fast, tile, progress)
+    return _by_formula(scene, pixels, len(pixels) if engine == "formula" else tile, memory_budget, progress)
+
+
+def _by_formula(
+    scene: Scene, pixels: Pixels, tile: int | None, memory_budget: int, progress: Progress | None = None
+) -> Tensor:
+    """Photons by operations that autograd follows, forwards and backwards."""
+    tile = tile or tiles.pixels_per_tile(scene, memory_budget)
+    return tiles.render(scene, *pixels.lists(scene.panel.origin.device), tile, progress)
+
+
+def _moved(scene: Scene, pixels: Pixels, memory_budget: int, *given: Tensor) -> tuple[Tensor]:
+    """Tangents of the photons, from the scene's tensors and their tangents."""
+
+    def photons(*tensors: Tensor) -> Tensor:
+        return _by_formula(with_tensors(scene, tensors), pixels, None, memory_budget)
+
+    tensors, tangents = given[: len(given) // 2], given[len(given) // 2 :]
+    moved: Tensor = torch.func.jvp(photons, tensors, tangents)[1]
+    return (moved,)

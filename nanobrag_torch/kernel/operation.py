@@ -28,11 +28,13 @@ class Operation:
         fast: The same values in less time, without a graph; None for the formula's.
         fast_pull_back: Likewise for the reverse pass: called with the flags of the inputs whose cotangents are
             wanted, the inputs, and the cotangents of the outputs. None for that of the formula.
+        fast_push: Likewise for the forward derivative: called with the inputs and their tangents.
     """
 
     formula: Function
     fast: Function | None = None
     fast_pull_back: Callable[..., Sequence[Tensor]] | None = None
+    fast_push: Function | None = None
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Outputs, connected to the inputs."""
@@ -57,13 +59,16 @@ class Operation:
 
     def push(self, count: int) -> "Operation":
         """Tangents of the outputs, from ``count`` inputs and their tangents."""
-        return Operation(partial(_pushed, self.formula, count))
+        return Operation(partial(_pushed, self.formula, count), self.fast_push)
 
 
-def is_transformed(tensors: Sequence[Tensor]) -> bool:
-    """True within a transform of ``torch.func``, or if a tensor carries a forward-mode tangent."""
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return True
+def is_transformed() -> bool:
+    """True within a transform of ``torch.func``."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def carry_tangents(tensors: Sequence[Tensor]) -> bool:
+    """True if one of the tensors carries a forward-mode tangent."""
     return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
 
 

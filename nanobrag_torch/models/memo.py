@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from nanobrag_torch.kernel.operation import is_transformed
+from nanobrag_torch.kernel.operation import carry_tangents, is_transformed
 from nanobrag_torch.scene import names_of
 
 Made = TypeVar("Made")
@@ -50,7 +50,7 @@ def _numbers_of(value: Any) -> Any:
     if isinstance(value, (int, float, str, Enum, type(None))):
         return value
     if isinstance(value, Tensor):
-        if value.requires_grad or value.numel() > MOST_ELEMENTS or is_transformed([value]):
+        if value.requires_grad or value.numel() > MOST_ELEMENTS or is_transformed() or carry_tangents([value]):
             raise _NotPlainError
         return (str(value.device), *value.reshape(-1).tolist())
     if isinstance(value, (tuple, list)):
