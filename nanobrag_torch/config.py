@@ -16,6 +16,7 @@ import torch
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
     LARGEST_COUNT,
@@ -152,6 +153,7 @@ class CrystalConfig(_Config):
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
 
+    @eager
     def __post_init__(self) -> None:
         self.validate()
         for axis, length, count in zip("xyz", (self.cell_a, self.cell_b, self.cell_c), self.N_cells, strict=True):
@@ -313,6 +315,7 @@ class DetectorConfig(_Config):
     near_point_s_mm: Scalar | None = None
     near_point_f_mm: Scalar | None = None
 
+    @eager
     def __post_init__(self) -> None:
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
@@ -535,6 +538,7 @@ class BeamConfig(_Config):
     dispersion_steps: int | None = None
     round_div: bool = True
 
+    @eager
     def __post_init__(self) -> None:
         self._check_light()
         area = (self.beamsize_mm / 1000.0) ** 2

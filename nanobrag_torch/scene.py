@@ -96,6 +96,8 @@ class Amplitudes:
     minimum: tuple[int, int, int] = (0, 0, 0)
     interpolate: bool = False
     fallback: Literal["global", "per_sample"] = "per_sample"
+    margin: int = 1
+    """Entries of the table beyond an index that is interpolated, on either side."""
 
 
 @dataclass(frozen=True)

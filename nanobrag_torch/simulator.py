@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
+from nanobrag_torch.eager import eager
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
@@ -144,6 +145,7 @@ class Simulator:
         """Unit vector (3,) in which the beam propagates."""
         return self.geometry().beam.to(self.dtype)
 
+    @eager
     def run(
         self,
         pixel_batch_size: int | None = None,
@@ -191,6 +193,7 @@ class Simulator:
         pixels = pixels.drawn(stochastic_pixel_count)
         return render(scene, pixels, self.engine, None, progress, self.memory_budget), *pixels.lists(self.device)
 
+    @eager
     def render(
         self, scene: Scene, pixel_batch_size: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Tensor:
@@ -210,6 +213,7 @@ class Simulator:
         )  # fmt: skip
         return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
 
+    @eager
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Derivative of the image with respect to each of some parameters, in one sweep over the image.
 
@@ -280,8 +284,10 @@ class Simulator:
             float(self.beam.wavelength.detach()),
             float(geometry.distance.detach()),
             float(self.detector.config.pixel_size_mm) / 1000.0,
+            self.compat.count_tolerance,
         )
 
+    @eager
     def scene(
         self,
         override_a_star: Tensor | None = None,

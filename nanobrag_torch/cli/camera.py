@@ -12,7 +12,7 @@ from nanobrag_torch.config import DetectorConfig, DetectorConvention
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import read_smv_mask
 from nanobrag_torch.memory import check_memory
-from nanobrag_torch.sampling import whole
+from nanobrag_torch.sampling import rounded_up
 
 #: Conventions whose default beam centre is the near point rather than the middle of the detector.
 CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
@@ -30,7 +30,7 @@ class Camera:
 
     def pixels(self, pixel_size: float) -> tuple[int, int]:
         """(fast, slow) numbers of pixels."""
-        fast, slow = (whole(length / pixel_size - 0.5, "the number of pixels along an axis") for length in self.size)
+        fast, slow = (rounded_up(length / pixel_size - 0.5, "the number of pixels") for length in self.size)
         return fast, slow
 
 

@@ -29,7 +29,7 @@ from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
-from nanobrag_torch.sampling import mosaic_domains, phi_sweep, whole
+from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
 from nanobrag_torch.units import angstrom_to_m, mm_to_m
 
 __all__ = ["SOURCE_DISTANCE", "Configuration", "configure", "settings_of"]
@@ -210,7 +210,7 @@ def _crystal(
     if s.cell is None and s.matrix_file is None and factors is None:
         file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
         raise MissingInputError(f"{file}{NO_CELL}")
-    sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
+    sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg, compat.count_tolerance)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
     stars = _matrix(s, factors)
@@ -278,7 +278,7 @@ def _cells(
     direct = angstrom_to_m(unit_cell_of(config, compat).direct)
     edges = torch.sqrt((direct * direct).sum(-1)).tolist()
     na, nb, nc = (
-        max(1, whole(size / edge, "the number of cells along an axis")) if size > 0 else number
+        max(1, rounded_up(size / edge, "the number of cells", compat.count_tolerance)) if size > 0 else number
         for number, size, edge in zip(given, samples, edges, strict=True)
     )
     return na, nb, nc

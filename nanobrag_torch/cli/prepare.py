@@ -59,6 +59,6 @@ def prepare(conf: Configuration) -> Prepared:
         geometry=geometry,
         cell=simulator.unit_cell(),
         scene=scene,
-        divergence=simulator.beam.divergence(),
+        divergence=simulator.beam.divergence(simulator.compat),
         hkls=hkls,
     )

@@ -99,7 +99,7 @@ def _lost_interpolation(run: Prepared) -> str | None:
     slow, fast = (torch.tensor(index, device=device) for index in ((ymin, ymin, ymax, ymax), (xmin, xmax, xmin, xmax)))
     for part in _parts_by_orientation(run.scene):
         found = samples(part, slow, fast, interpolated=False)
-        if not bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l).all()):
+        if not bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l, amplitudes.margin).all()):
             break
     else:
         return None

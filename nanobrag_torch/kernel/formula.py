@@ -190,5 +190,5 @@ def structure_factor(
     value = nearest(table, amplitudes.minimum, default, *whole)
     if not amplitudes.interpolate or interpolated is False:
         return value
-    smooth = in_range(table, amplitudes.minimum, *real) & interpolated
+    smooth = in_range(table, amplitudes.minimum, *real, amplitudes.margin) & interpolated
     return torch.where(smooth, tricubic(table, amplitudes.minimum, *real, dtype), value)

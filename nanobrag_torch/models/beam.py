@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,13 +56,14 @@ class Beam:
         """Photons per square metre."""
         return scalar(self.config.fluence, self.device)
 
-    def divergence(self) -> Divergence:
+    def divergence(self, compat: Compat) -> Divergence:
         """The step rules applied to divergence and dispersion; one step each where a source list is given."""
         c = self.config
+        steps = partial(angular_range, tolerance=compat.count_tolerance)
         return Divergence(
-            angular_range(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
-            angular_range(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
-            angular_range(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
+            steps(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
+            steps(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
+            steps(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
         )
 
     def sources(self, beam: Tensor, polarization: Tensor, compat: Compat) -> scene.Sources:
@@ -72,7 +74,7 @@ class Beam:
         self.config.validate()
         if any(getattr(self.config, name) is not None for name in SOURCE_LISTS):
             return self._listed(beam, compat)
-        return self._generated(beam, polarization)
+        return self._generated(beam, polarization, self.divergence(compat))
 
     def polarization(self, convention_axis: Tensor, overridden: bool = False) -> scene.Polarization:
         """Polarization along the config's axis, else the convention's; ``overridden`` cancels ``nopolar`` [B07]."""
@@ -116,12 +118,11 @@ class Beam:
             weights = given / given.mean()
         return scene.Sources(directions, wavelengths, weights)
 
-    def divergence_angles(self, grid: Divergence | None = None) -> tuple[Tensor, Tensor]:
+    def divergence_angles(self, grid: Divergence) -> tuple[Tensor, Tensor]:
         """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost.
 
         Raises ``ValueError`` for more sources, wavelengths included, than memory holds, and where none is left.
         """
-        grid = grid or self.divergence()
         h, v = grid.horizontal, grid.vertical
         counts = (h.count, v.count, grid.dispersion.count)
         names = "hdiv_steps, vdiv_steps, dispersion_steps"
@@ -144,8 +145,7 @@ class Beam:
             horizontal, vertical = horizontal[kept], vertical[kept]
         return horizontal, vertical
 
-    def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
-        grid = self.divergence()
+    def _generated(self, beam: Tensor, polarization: Tensor, grid: Divergence) -> scene.Sources:
         horizontal, vertical = self.divergence_angles(grid)
         dispersion = grid.dispersion
         across = torch.linalg.cross(beam, polarization).norm()

@@ -18,6 +18,7 @@ from nanobrag_torch.config import (
     check_tensor,
     clip_to_beam,
 )
+from nanobrag_torch.eager import eager
 from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
@@ -106,6 +107,7 @@ class Crystal:
     )
     V = volume = _cell_tensor("V", "Volume of the unit cell in cubic Angstrom.")
 
+    @eager
     def __init__(
         self,
         config: CrystalConfig | None = None,
@@ -292,8 +294,9 @@ class Crystal:
         self._check_amplitudes()
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
-            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
-        )
+            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate,
+            compat.interpolation_fallback, compat.interpolation_margin,
+        )  # fmt: skip
 
     def _check_amplitudes(self) -> None:
         """Refuse amplitudes that are not finite, looking at a table once for each time that torch writes to it."""

@@ -12,6 +12,7 @@ from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, Scalar
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
 from nanobrag_torch.memory import check_memory
@@ -126,6 +127,7 @@ class Detector:
         ```
     """
 
+    @eager
     def __init__(
         self,
         config: DetectorConfig | None = None,

@@ -70,3 +70,10 @@ def test_a_divergence_range_that_is_a_tensor_keeps_its_graph():
     )
     (slope,) = torch.autograd.grad(sources.directions[:, 2].abs().sum(), full)
     assert sources.count == 5 and slope.item() == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize(("compat", "count"), [("physical", 7), ("c", 8)])
+def test_a_divergence_of_a_whole_number_of_steps_has_that_number_but_in_c(compat, count):
+    assert 2.1 / 0.3 > 7
+    beam = Beam(BeamConfig(hdiv_range_mrad=2.1, hdiv_step_mrad=0.3))
+    assert beam.divergence(Compat.of(compat)).horizontal.count == count
