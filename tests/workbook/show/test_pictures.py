@@ -40,7 +40,7 @@ def seen_by_every_reader(folder: Path, content: bytes) -> tuple[str, int, int]:
     report, twin = finished(folder), finished(folder, stamp="20260115T090000Z")
     for each in (report, twin):
         (each / "figures" / "image.png").write_bytes(content)
-    return problem(report, "figures/image.png"), len(gallery(scan(folder))), len(compare(report, twin).figures)
+    return problem("figures/image.png", content), len(gallery(scan(folder))), len(compare(report, twin).figures)
 
 
 def test_a_png_is_seen_by_every_reader(tmp_path):
