@@ -3,7 +3,7 @@
 # make docs     : the documentation site in site/, warnings as errors, every link checked
 # make tour     : build the wheel, install it into an empty environment, and try every command in an empty folder
 # make pythons  : the quick tests on every Python from 3.11 to 3.13 that is found
-# make faults   : every fault as often and as hard as promised, about ten minutes
+# make faults   : every fault as often and as hard as promised, about forty minutes, and a table of what went wrong
 # Each sets up .venv on a machine that has python3 and make, and starts at once when that is done.
 
 PYTHON ?= python3
