@@ -7,15 +7,17 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.given import KnownNames, same, tensor, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
 
@@ -40,25 +42,89 @@ CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
 MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
 
 
-class _Config:
-    """What configs make of a value, whether given or assigned: a name is its member, None is "off" where that has one.
+class _FilledInt(int):
+    """An integer that a config filled in: an object of its own, told from an equal one that somebody gave."""
 
-    What is no member's name stays as it is: ``validate()`` says what is allowed.
+
+class _FilledFloat(float):
+    """A number that a config filled in, likewise."""
+
+
+_FILLED_KINDS: dict[type, type] = {int: _FilledInt, float: _FilledFloat}
+
+
+def _member_of(kind: type[Choice]) -> Callable[[Any], Any]:
+    """A name as its member; what is no member's name stays as it is: ``validate()`` says what is allowed."""
+
+    def member(value: Any) -> Any:
+        if isinstance(value, str):
+            with suppress(ValueError):
+                return kind(value)
+        return value
+
+    return member
+
+
+#: What is made of a value by the type of its field.
+_READ: dict[Any, Callable[[Any], Any]] = {
+    int: whole,
+    int | None: whole,
+    torch.Tensor | None: tensor,
+    CrystalShape: _member_of(CrystalShape),
+    DetectorConvention: _member_of(DetectorConvention),
+    DetectorPivot | None: _member_of(DetectorPivot),
+}
+
+
+@dataclass(eq=False)
+class _Config(KnownNames):
+    """What configs have in common: how they take values, fill in what nobody gave, and compare.
+
+    A name is its member, integers and arrays of numpy are Python's and torch's, None is "off" where a field has that.
+    ``_filled`` holds the values that were filled in, by name. ``dataclasses.replace`` hands it on, so that they are
+    filled in anew and do not turn into somebody's choice.
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {}
     _off: ClassVar[Mapping[str, Any]] = {}
+    _reads: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+
+    _filled: InitVar[Mapping[str, Any] | None] = field(default=None, kw_only=True)
+
+    def __init_subclass__(cls) -> None:
+        cls._reads = {name: _READ[kind] for name, kind in cls.__annotations__.items() if kind in _READ}
+
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        before = self.__dict__.get("_filled", {}) if _filled is None else _filled
+        self.__dict__["_filled"] = {}
+        for name, value in before.items():
+            if getattr(self, name) is value:
+                setattr(self, name, getattr(type(self), name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, str) and name in self._choices:
-            with suppress(ValueError):
-                value = self._choices[name](value)
-        elif value is None:
+        if value is None:
             value = self._off.get(name)
+        elif name in self._reads:
+            value = self._reads[name](value)
         super().__setattr__(name, value)
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
-@dataclass
+    def _fill_in(self, name: str, value: Any) -> None:
+        """Give a field a value that is nobody's choice."""
+        value = _FILLED_KINDS.get(type(value), lambda given: given)(value)
+        setattr(self, name, value)
+        self.__dict__["_filled"] = {**self.__dict__["_filled"], name: value}
+
+    def _is_filled(self, name: str) -> bool:
+        """True while a field holds what was filled in."""
+        filled = self.__dict__["_filled"]
+        return name in filled and filled[name] is getattr(self, name)
+
+
+@dataclass(eq=False)
 class CrystalConfig(_Config):
     """Unit cell, orientation, size and structure-factor default of one crystal.
 
@@ -106,8 +172,6 @@ class CrystalConfig(_Config):
         ```
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {"shape": CrystalShape}
-
     cell_a: Scalar = 100.0
     cell_b: Scalar = 100.0
     cell_c: Scalar = 100.0
@@ -138,13 +202,14 @@ class CrystalConfig(_Config):
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         self.validate()
         for axis, length, count in zip("xyz", (self.cell_a, self.cell_b, self.cell_c), self.N_cells, strict=True):
             if getattr(self, f"sample_{axis}") is None:
                 edge, number = number_of(length), number_of(count)
                 if edge is not None and number is not None:
-                    setattr(self, f"sample_{axis}", number * edge * 1e-10)
+                    self._fill_in(f"sample_{axis}", number * edge * 1e-10)
 
     @property
     def has_matrix(self) -> bool:
@@ -194,12 +259,10 @@ class CrystalConfig(_Config):
         check_range(me, "fudge", self.fudge, 0, low_open=True)
 
 
-#: Fields of a detector that are filled where nobody gives them, and then follow the fields that they depend on.
-FILLED = ("twotheta_axis", "beam_center_s", "beam_center_f", "roi_xmin", "roi_xmax", "roi_ymin", "roi_ymax")
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
 
 
-@dataclass
+@dataclass(eq=False)
 class DetectorConfig(_Config):
     """A flat or curved pixel detector: size, place, orientation, sampling and sensor.
 
@@ -254,12 +317,7 @@ class DetectorConfig(_Config):
         ```
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {
-        "detector_convention": DetectorConvention,
-        "detector_pivot": DetectorPivot,
-    }
     _off: ClassVar[Mapping[str, Any]] = {"detector_thick_um": 0.0}
-    _filled: ClassVar[frozenset[str]] = frozenset()
 
     distance_mm: Scalar = 100.0
     pixel_size_mm: Scalar = 0.1
@@ -298,7 +356,8 @@ class DetectorConfig(_Config):
     near_point_s_mm: Scalar | None = None
     near_point_f_mm: Scalar | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
@@ -306,22 +365,12 @@ class DetectorConfig(_Config):
                 self.distance_mm = self.close_distance_mm
         self.validate()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in self._filled:  # it is somebody's now
-            self._remember_filled(self._filled - {name})
-
     def _fill(self) -> None:
         """Give what nobody gave its default, anew where that has changed."""
-        filled = self._filled | {name for name in FILLED if getattr(self, name) is None}
         for name, default in self._defaults().items():
             held = getattr(self, name)
-            if name in filled and (held is None or not torch.as_tensor(held == default).all()):
-                setattr(self, name, default)
-        self._remember_filled(frozenset(filled))
-
-    def _remember_filled(self, names: frozenset[str]) -> None:
-        self.__dict__["_filled"] = names
+            if held is None or (self._is_filled(name) and not same(held, default)):
+                self._fill_in(name, default)
 
     def _defaults(self) -> dict[str, Any]:
         """Defaults of the fields that depend on others."""
@@ -344,7 +393,7 @@ class DetectorConfig(_Config):
         pixel: Any = self.pixel_size_mm
         centre = []
         for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
-            filled = getattr(self, name) is None or name in self._filled
+            filled = getattr(self, name) is None or self._is_filled(name)
             centre.append(row.default_centre(pixel * count, pixel) if filled else getattr(self, name))
         return centre[0], centre[1]
 
@@ -352,7 +401,7 @@ class DetectorConfig(_Config):
         """((ymin, ymax), (xmin, xmax)): inclusive pixel indices along slow and fast; missing bounds are the edges."""
         edges = {"roi_ymin": 0, "roi_ymax": self.spixels - 1, "roi_xmin": 0, "roi_xmax": self.fpixels - 1}
         ymin, ymax, xmin, xmax = (
-            edge if getattr(self, name) is None or name in self._filled else getattr(self, name)
+            edge if getattr(self, name) is None or self._is_filled(name) else getattr(self, name)
             for name, edge in edges.items()
         )
         return (ymin, ymax), (xmin, xmax)
@@ -368,7 +417,7 @@ class DetectorConfig(_Config):
         cls,
         distance_mm: Scalar | None = None,
         close_distance_mm: Scalar | None = None,
-        pivot: str | None = None,
+        pivot: str | DetectorPivot | None = None,
         **kwargs: Any,
     ) -> "DetectorConfig":
         """A config from distances as a command line gives them: a close distance alone pivots about the sample.
@@ -383,7 +432,6 @@ class DetectorConfig(_Config):
             ValueError: ``pivot`` is neither, or another field is impossible.
         """
         if pivot is not None:
-            check_choice("DetectorConfig", "pivot", pivot.lower(), [p.value for p in DetectorPivot])
             kwargs["detector_pivot"] = pivot
         elif close_distance_mm is not None and distance_mm is None:
             kwargs["detector_pivot"] = DetectorPivot.SAMPLE
@@ -449,7 +497,7 @@ class DetectorConfig(_Config):
 SOURCE_LISTS = ("source_directions", "source_weights", "source_wavelengths")
 
 
-@dataclass
+@dataclass(eq=False)
 class BeamConfig(_Config):
     """The incident beam: wavelength, sources, polarization and fluence.
 
@@ -518,11 +566,13 @@ class BeamConfig(_Config):
     dispersion_steps: int | None = None
     round_div: bool = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
-            self.fluence = self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2
+            self._fill_in("fluence", self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2)
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
-            self.flux = (number_of(self.fluence) or 0) / self.exposure * (self.beamsize_mm / 1000.0) ** 2
+            area = (self.beamsize_mm / 1000.0) ** 2
+            self._fill_in("flux", (number_of(self.fluence) or 0) / self.exposure * area)
         self.validate()
         if self.source_weights is not None and self.source_directions is None:
             warnings.warn(
@@ -581,8 +631,8 @@ class BeamConfig(_Config):
             )  # fmt: skip
 
 
-@dataclass
-class NoiseConfig:
+@dataclass(eq=False)
+class NoiseConfig(_Config):
     """Photon noise and digitisation, for :func:`nanobrag_torch.utils.noise.noise_image` and the command.
 
     Attributes:
@@ -633,7 +683,8 @@ def clip_to_beam(crystal: CrystalConfig, beam: BeamConfig) -> None:
     for name, cells in zip(("sample_y", "sample_z"), crystal.N_cells[1:], strict=True):
         length, count = getattr(crystal, name), number_of(cells)
         if length is not None and count is not None and length - length / count > size:
-            setattr(crystal, name, size)
+            put = crystal._fill_in if crystal._is_filled(name) else partial(setattr, crystal)
+            put(name, size)
             warnings.warn(
                 f"CrystalConfig.{name} = {length:g} m is larger than the beam (BeamConfig.beamsize_mm, {size:g} m) and "
                 "was clipped to it. The image is that of all N_cells: give fewer to leave out what the beam misses.",

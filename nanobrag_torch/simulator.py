@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
+from nanobrag_torch.given import KnownNames, whole
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
@@ -46,7 +47,7 @@ def _beam_scalar(name: str, doc: str) -> property:
     return property(value, assign, doc=doc)
 
 
-class Simulator:
+class Simulator(KnownNames):
     """Diffraction of a crystal onto a detector.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
@@ -82,6 +83,15 @@ class Simulator:
     """
 
     r_e_sqr = R_E_SQUARED
+    crystal: Crystal
+    detector: Detector
+    beam: Beam
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
+    debug_config: dict[str, Any]
+    engine: str
+    memory_budget: int
 
     def __init__(
         self,
@@ -172,6 +182,7 @@ class Simulator:
         Raises:
             ValueError: Configs or arguments from which no image can be computed, before any work is done.
         """
+        stochastic_pixel_count = whole(stochastic_pixel_count)
         if pixel_batch_size is not None and stochastic_pixel_count is not None:
             raise ValueError(
                 f"pixel_batch_size = {pixel_batch_size} and stochastic_pixel_count = {stochastic_pixel_count}: "
@@ -197,7 +208,7 @@ class Simulator:
         ``pixel_batch_size`` and ``progress`` are those of :meth:`run`. Raises ``ValueError`` for an impossible number
         of rows.
         """
-        tile = None
+        tile, pixel_batch_size = None, whole(pixel_batch_size)
         if pixel_batch_size is not None:
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
@@ -291,7 +302,7 @@ class Simulator:
         Raises:
             ValueError: Configs or arguments from which no image can be computed.
         """
-        compat, config = self.compat, self.detector.config
+        compat, config, oversample = self.compat, self.detector.config, whole(oversample)
         if oversample is not None and (not isinstance(oversample, int) or oversample == 0 or oversample < -1):
             raise fail("run", "oversample", oversample, "-1 (automatic) or an integer of at least 1", "")
         flags = {

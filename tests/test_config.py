@@ -151,6 +151,7 @@ def test_distances_of_a_command_line_choose_the_pivot():
     assert DetectorConfig.from_cli_args(distance_mm=80.0).detector_pivot is DetectorPivot.BEAM
     assert DetectorConfig.from_cli_args(close_distance_mm=80.0).detector_pivot is DetectorPivot.SAMPLE
     assert DetectorConfig.from_cli_args(distance_mm=80.0, pivot="sample").detector_pivot is DetectorPivot.SAMPLE
+    assert DetectorConfig.from_cli_args(pivot=DetectorPivot.SAMPLE).detector_pivot is DetectorPivot.SAMPLE
     with pytest.raises(ValueError, match="pivot = 'corner'"):
         DetectorConfig.from_cli_args(pivot="corner")
 

@@ -33,6 +33,10 @@ def device_of(value: torch.device | str | None) -> torch.device:
     """
     try:
         device = torch.device(value or "cpu")
+    except TypeError:
+        raise ValueError(
+            f"device = {value!r}: must be a torch device such as 'cpu' or 'cuda:0'. Give a dtype by name, dtype=..."
+        ) from None
     except RuntimeError as error:
         raise ValueError(f"device = {value!r}: must be a torch device such as 'cpu' or 'cuda:0'. {error}") from None
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):

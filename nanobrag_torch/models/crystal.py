@@ -18,6 +18,7 @@ from nanobrag_torch.config import (
     check_tensor,
     clip_to_beam,
 )
+from nanobrag_torch.given import KnownNames, tensor
 from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
@@ -66,7 +67,7 @@ def _cell_tensor(key: str, doc: str) -> property:
     return property(value, doc=doc)
 
 
-class Crystal:
+class Crystal(KnownNames):
     """A crystal: unit cell, orientation, size and structure factors.
 
     Everything is derived anew at each evaluation, so that config tensors may change in between and no graph is kept.
@@ -96,6 +97,13 @@ class Crystal:
         ```
     """
 
+    config: CrystalConfig
+    beam_config: BeamConfig | None
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
+    hkl_metadata: dict[str, Any] | None
+
     cell_a, cell_b, cell_c = (_config_scalar(name) for name in CELL_LENGTHS)
     cell_alpha, cell_beta, cell_gamma = (_config_scalar(name) for name in CELL_ANGLES)
     N_cells_a, N_cells_b, N_cells_c = (_cell_count(index) for index in range(3))
@@ -124,7 +132,7 @@ class Crystal:
         self._amplitudes: Tensor | None = None
         self._unlisted: Tensor | None = None
         self._finite: tuple[Tensor, int] | None = None
-        self.hkl_metadata: dict[str, Any] | None = None
+        self.hkl_metadata = None
         self._interpolate: bool | None = self.config.interpolate
 
     @property
@@ -173,7 +181,7 @@ class Crystal:
 
     @hkl_data.setter
     def hkl_data(self, table: Tensor | None) -> None:
-        self._amplitudes, self._unlisted = table, None
+        self._amplitudes, self._unlisted = tensor(table), None
 
     def load_hkl(
         self,

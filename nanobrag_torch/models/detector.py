@@ -11,6 +11,7 @@ from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, Scalar
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
+from nanobrag_torch.given import KnownNames
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
@@ -100,7 +101,7 @@ def _config_field(name: str, doc: str) -> property:
     return property(value, assign, doc=doc)
 
 
-class Detector:
+class Detector(KnownNames):
     """A detector: pixels, place and sensor. Geometry is derived anew at each evaluation.
 
     What is assigned to ``spixels``, ``fpixels``, ``distance``, ``close_distance``, ``pixel_size``, ``beam_center_s`` or
@@ -123,6 +124,10 @@ class Detector:
         detector.distance_corrected  # metres along the beam
         ```
     """
+
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
 
     def __init__(
         self,
