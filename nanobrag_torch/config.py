@@ -248,10 +248,14 @@ class CrystalConfig(_Config):
             check_range(me, name, getattr(self, name), unit="degrees")
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
+        for name in ("mosaic_seed", "misset_seed"):
+            seed = getattr(self, name)
+            if seed is not None and not isinstance(seed, int):
+                raise fail(me, name, seed, "an integer or None", "Seeds start a stream of random numbers.")
+        check_choice(me, "interpolate", self.interpolate, (None, True, False))
         check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
-        if len(self.N_cells) != 3:
-            raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
+        check_finite(me, "N_cells", self.N_cells, 3, "Give the numbers of cells (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
             check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
         check_range(me, "default_F", self.default_F, unit="electrons")
@@ -481,14 +485,16 @@ class DetectorConfig(_Config):
             raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
         names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
         for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
-            if not 0 <= first <= last <= count - 1:
+            whole_numbers = isinstance(first, int) and isinstance(last, int)
+            if not whole_numbers or not 0 <= first <= last <= count - 1:
                 raise fail(
                     me, f"{low}, {high}", (first, last), f"inclusive indices with 0 <= {low} <= {high} <= {count - 1}",
                     "x is the fast axis, y the slow one.",
                 )  # fmt: skip
-        if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
+        mask = self.mask_array
+        if mask is not None and tuple(getattr(mask, "shape", ())) != (self.spixels, self.fpixels):
             raise fail(
-                me, "mask_array", f"tensor of shape {tuple(self.mask_array.shape)}",
+                me, "mask_array", f"tensor of shape {tuple(mask.shape)}" if isinstance(mask, torch.Tensor) else mask,
                 f"of shape (spixels, fpixels) = ({self.spixels}, {self.fpixels})", "Rows are slow, columns are fast.",
             )  # fmt: skip
 
@@ -607,13 +613,15 @@ class BeamConfig(_Config):
         lists = {name: getattr(self, name) for name in SOURCE_LISTS if getattr(self, name) is not None}
         count = 0
         for name, values in lists.items():
-            shape: tuple[int, ...] = tuple(torch.as_tensor(values).shape)
+            if not isinstance(values, torch.Tensor):
+                raise fail(me, name, values, "a tensor, an array or a list", "Give one entry for each source.")
+            shape: tuple[int, ...] = tuple(values.shape)
             tail = (3,) if name == "source_directions" else ()
             count = count or (shape[0] if shape else 0)
             if not count or shape != (count, *tail):
                 wanted = f"({count or 'n'}, 3)" if tail else f"({count or 'n'},)"
                 raise fail(me, name, f"shape {shape}", f"of shape {wanted}", "Give one entry for each source.")
-            check_tensor(me, name, torch.as_tensor(values))
+            check_tensor(me, name, values)
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
         if self.source_wavelengths is not None and bool((torch.as_tensor(self.source_wavelengths).detach() <= 0).any()):

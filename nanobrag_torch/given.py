@@ -40,10 +40,22 @@ def whole(value: Any) -> Any:
 
 
 def tensor(value: Any) -> Any:
-    """An array of numpy, of any byte order and strides, as a tensor; anything else as it is."""
+    """An array of numpy, of any byte order and strides, or a list as a tensor; anything else as it is."""
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(item, torch.Tensor) for item in value):
+            return torch.stack([torch.as_tensor(item) for item in value])
+        value = np.asarray(value)
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
     return value
+
+
+def check_kind(owner: str, name: str, value: Any, kind: type) -> None:
+    """Raise ``ValueError`` unless an argument of ``owner`` is of a ``kind``."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{owner}: {name} is a {type(value).__name__}, must be a {kind.__name__}. Check the order of the arguments."
+        )
 
 
 def same(one: Any, other: Any) -> bool:

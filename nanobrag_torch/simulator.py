@@ -1,5 +1,6 @@
 """Simulator: pixels chosen, a scene made of the models, the kernel asked for photons, the image assembled."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,12 +9,12 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
-from nanobrag_torch.given import KnownNames, whole
+from nanobrag_torch.given import KnownNames, check_kind, whole
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
-from nanobrag_torch.models.as_tensor import device_of, scalar
+from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -60,7 +61,8 @@ class Simulator(KnownNames):
         beam_config: The beam; None is the crystal's, then the default beam. The two configs may change places.
         device: Device of the evaluation; None is the crystal's.
         dtype: torch.float64 is exact; torch.float32 keeps positions and Miller indices in float64, and rounds the rest.
-        debug_config: Dict that may hold ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast].
+        debug_config: Dict of ``printout``, ``printout_pixel`` and ``trace_pixel``: accepted, without effect, and with a
+            warning where it asks for anything; :func:`nanobrag_torch.trace.trace_pixel` gives what it asks for.
         compat: Deviations of C: a preset's name or a :class:`~nanobrag_torch.compat.Compat`; None is "physical".
         engine: "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
             tiles of torch operations and "formula" the readable reference, all at once.
@@ -108,10 +110,10 @@ class Simulator(KnownNames):
     ) -> None:
         check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.")
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
-        if dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
+        check_kind("Simulator", "crystal", crystal, Crystal)
+        check_kind("Simulator", "detector", detector, Detector)
         self.device = device_of(device if device is not None else crystal.device)
-        self.dtype = dtype
+        self.dtype = dtype_of(dtype)
         self.crystal = crystal.to(device=self.device)
         self.detector = detector.to(device=self.device)
         rotation, beam = _sorted_configs(crystal_config, beam_config)
@@ -120,6 +122,14 @@ class Simulator(KnownNames):
         self.beam = Beam(beam or crystal.beam_config or BeamConfig(), self.device)
         clip_to_beam(crystal.config, self.beam_config)
         self.debug_config = debug_config or {}
+        check_kind("Simulator", "debug_config", self.debug_config, dict)
+        if any(value is not None and value is not False for value in self.debug_config.values()):
+            warnings.warn(
+                f"Simulator.debug_config = {self.debug_config}: a simulator prints nothing. "
+                "nanobrag_torch.trace.trace_pixel(simulator, slow, fast) gives every quantity of a pixel; "
+                "the command prints them with -printout, -printout_pixel and -trace_pixel.",
+                stacklevel=2,
+            )
         self.compat = Compat.of(compat)
         self.engine = engine
         self.memory_budget = memory_budget

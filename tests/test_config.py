@@ -28,7 +28,7 @@ from nanobrag_torch.config import (
         (lambda: CrystalConfig(cell_alpha=20, cell_beta=30, cell_gamma=60), r"angles that span a volume"),
         (lambda: CrystalConfig(cell_a=torch.tensor(math.inf)), r"cell_a = inf"),
         (lambda: CrystalConfig(N_cells=(5, 0, 5)), r"N_cells\[1\] = 0: .*at least 1"),
-        (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be three"),
+        (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be 3 numbers"),
         (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
         (lambda: CrystalConfig(mosaic_spread_deg=math.nan), r"mosaic_spread_deg = nan"),
         (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),

@@ -157,3 +157,54 @@ def test_fields_of_a_config_are_those_of_the_interface():
         assert list(dataclasses.asdict(kind())) == names
         assert not [name for name in names if name.startswith("_")]
     assert DetectorConfig(**dataclasses.asdict(DetectorConfig())) == DetectorConfig()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CrystalConfig(N_cells=5), r"N_cells = 5: must be 3 numbers"),
+        (lambda: CrystalConfig(misset_deg=10.0), r"misset_deg = 10.0: must be 3 numbers"),
+        (lambda: CrystalConfig(misset_deg="abc"), r"misset_deg = 'abc': must be 3 numbers"),
+        (lambda: CrystalConfig(spindle_axis=5), r"spindle_axis = 5: must be 3 numbers"),
+        (lambda: CrystalConfig(mosaic_seed=1.5), r"mosaic_seed = 1.5: must be an integer or None"),
+        (lambda: CrystalConfig(interpolate="yes"), r"interpolate = 'yes': must be one of None, True, False"),
+        (lambda: DetectorConfig(twotheta_axis=5), r"twotheta_axis = 5: must be 3 numbers"),
+        (lambda: DetectorConfig(pix0_override_m=5), r"pix0_override_m = 5: must be 3 numbers"),
+        (lambda: DetectorConfig(mask_array="x"), r"mask_array = 'x': must be of shape"),
+        (lambda: DetectorConfig(roi_xmin=1.5), r"roi_xmin, roi_xmax = \(1.5, 1023\): must be inclusive indices"),
+        (lambda: DetectorConfig(roi_ymax="a"), r"roi_ymin, roi_ymax = \(0, 'a'\): must be inclusive indices"),
+        (lambda: BeamConfig(polarization_axis=3), r"polarization_axis = 3: must be 3 numbers"),
+        (lambda: BeamConfig(source_directions="a"), r"source_directions = 'a': must be a tensor, an array or a list"),
+        (lambda: Crystal(DetectorConfig()), "config is a DetectorConfig, must be a CrystalConfig"),
+        (lambda: Crystal({"cell_a": 70.0}), "config is a dict, must be a CrystalConfig"),
+        (lambda: Crystal(None, DetectorConfig()), "beam_config is a DetectorConfig, must be a BeamConfig"),
+        (lambda: Detector(CrystalConfig()), "config is a CrystalConfig, must be a DetectorConfig"),
+        (lambda: Simulator(Detector(), Crystal()), "crystal is a Detector, must be a Crystal"),
+        (lambda: Simulator(Crystal(), DetectorConfig()), "detector is a DetectorConfig, must be a Detector"),
+        (lambda: Crystal(dtype="float64"), "dtype = 'float64': must be torch.float32 or torch.float64"),
+        (lambda: Detector(dtype=torch.int32), r"dtype = torch.int32: must be torch.float32 or torch.float64"),
+        (lambda: Crystal().to(dtype=torch.int32), r"dtype = torch.int32: must be torch.float32 or torch.float64"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_name_and_what_is_allowed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_lists_are_masks_tables_and_sources_with_the_gradient_of_what_is_in_them():
+    wavelength = torch.tensor(1e-10, dtype=torch.float64, requires_grad=True)
+    beam = BeamConfig(source_directions=[[-1, 0, 0], [-1, 0.001, 0]], source_wavelengths=[wavelength, 1.1e-10])
+    sim = simulator(spixels=2, fpixels=2, mask_array=[[1, 0], [0, 1]])
+    sim.beam_config = beam
+    sim.crystal.hkl_data, sim.crystal.hkl_metadata = [[[50.0]]], {"h_min": 0, "k_min": 0, "l_min": 0}
+    image = sim.run()
+    image.sum().backward()
+    assert image[0, 1] == image[1, 0] == 0 < image[0, 0] and wavelength.grad != 0
+    assert sim.crystal.get_structure_factor(0, 0, 0) == 50.0
+
+
+def test_a_table_without_its_place_names_what_is_missing():
+    sim = simulator()
+    sim.crystal.hkl_data, sim.crystal.hkl_metadata = torch.ones(3, 3, 3), {"h_min": -1}
+    with pytest.raises(ValueError, match="hkl_metadata has no k_min, l_min"):
+        sim.run()

@@ -221,6 +221,7 @@ def write_smv(
     lengths = (pixel_size_mm, distance_mm, wavelength_angstrom, beam_center_x_mm, beam_center_y_mm, close_distance_mm)
     pixel_size_mm, distance_mm, wavelength_angstrom, beam_center_x_mm, beam_center_y_mm, close = map(number, lengths)
     phi, start, turned, twotheta_deg = map(number, (phi_deg, osc_start_deg, osc_range_deg, twotheta_deg))
+    scale, adc_offset = map(number, (scale, adc_offset))
     convention = convention.value if isinstance(convention, DetectorConvention) else convention.lower()
     check_choice("write_smv", "convention", convention, [item.value for item in DetectorConvention])
     check_choice("write_smv", "byte_order", byte_order, BYTE_ORDERS)

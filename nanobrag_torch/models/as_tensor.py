@@ -25,6 +25,13 @@ def vector(values: Any, device: torch.device) -> Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64, device=device)
 
 
+def dtype_of(dtype: torch.dtype) -> torch.dtype:
+    """The dtype itself. Raises ``ValueError`` for any but the two that images come in."""
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype = {dtype!r}: must be torch.float32 or torch.float64. Use float64 for gradients.")
+    return dtype
+
+
 def device_of(value: torch.device | str | None) -> torch.device:
     """Torch device of a name, the CPU for None.
 

@@ -18,9 +18,9 @@ from nanobrag_torch.config import (
     check_tensor,
     clip_to_beam,
 )
-from nanobrag_torch.given import KnownNames, tensor
+from nanobrag_torch.given import KnownNames, check_kind, tensor
 from nanobrag_torch.kernel.formula import structure_factor
-from nanobrag_torch.models.as_tensor import device_of, scalar, vector
+from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
@@ -122,12 +122,14 @@ class Crystal(KnownNames):
         compat: str | Compat = "physical",
     ) -> None:
         self.config = config if config is not None else CrystalConfig()
+        check_kind("Crystal", "config", self.config, CrystalConfig)
         self.config.validate()
         self.beam_config = beam_config
         if beam_config is not None:
+            check_kind("Crystal", "beam_config", beam_config, BeamConfig)
             clip_to_beam(self.config, beam_config)
         self.device = device_of(device)
-        self.dtype = dtype
+        self.dtype = dtype_of(dtype)
         self.compat = Compat.of(compat)
         self._amplitudes: Tensor | None = None
         self._unlisted: Tensor | None = None
@@ -161,7 +163,7 @@ class Crystal(KnownNames):
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Crystal":
         """This crystal on another device or in another dtype; returns itself."""
         self.device = device_of(device) if device is not None else self.device
-        self.dtype = dtype or self.dtype
+        self.dtype = dtype_of(dtype or self.dtype)
         if self._amplitudes is not None:
             self._amplitudes = self._amplitudes.to(device=self.device, dtype=self.dtype)
         if self._unlisted is not None:
@@ -293,6 +295,12 @@ class Crystal(KnownNames):
                 "Assign a three-dimensional table."
             )
         self._check_amplitudes()
+        missing = [key for key in ("h_min", "k_min", "l_min") if key not in self.hkl_metadata]
+        if missing:
+            raise ValueError(
+                f"Crystal.hkl_metadata has no {', '.join(missing)}: must hold h_min, k_min and l_min of the table. "
+                "Assign what the reader returned."
+            )
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
             default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
@@ -318,6 +326,7 @@ class Crystal(KnownNames):
         Returns:
             Amplitudes (...) in electrons, connected to the table, ``default_F`` and, if interpolated, the indices.
         """
+        h, k, l = torch.as_tensor(h), torch.as_tensor(k), torch.as_tensor(l)
         nearest = fraction(h)[0], fraction(k)[0], fraction(l)[0]
         return structure_factor(self.amplitudes(), (h, k, l), nearest, self.dtype)
 

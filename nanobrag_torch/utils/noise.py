@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.config import NoiseConfig
-from nanobrag_torch.given import array
+from nanobrag_torch.given import array, number
 from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
 from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.validation import check_range
@@ -39,6 +39,7 @@ def generate_poisson_noise(
     Raises:
         ValueError: A mean is not finite, or the readout noise is negative.
     """
+    adc_offset, readout_noise, overload_value = map(number, (adc_offset, readout_noise, overload_value))
     check_range("generate_poisson_noise", "readout_noise", readout_noise, 0)
     means = array(mean)
     if not np.isfinite(means).all():
