@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 PLAN := gradient-flow
+# The notebook that make lab opens; all others, plans and reports can be reached from it.
+FIRST := notebooks/gradient_flow/phase_a_baseline.ipynb
 STAMP := $(VENV)/.installed
 PIP := -m pip --disable-pip-version-check --quiet
 # Rooms whose branch coverage must be at least FLOOR percent.
@@ -51,7 +53,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/gradient_flow/phase_a_baseline.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$(CURDIR)" $(FIRST)
 
 # torch first and pinned: anything else that asks for torch would pull a build of several gigabytes.
 $(STAMP): pyproject.toml

@@ -95,7 +95,7 @@ def write_list(path: Path) -> None:
     values = structure_factors()
     indices = (torch.nonzero(values > -1) - HIGHEST_INDEX).tolist()
     lines = [f"{h} {k} {l} {value:.3f}" for (h, k, l), value in zip(indices, values.flatten().tolist(), strict=True)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _process(command: list[str], folder: str) -> float:

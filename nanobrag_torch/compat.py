@@ -46,6 +46,10 @@ class Compat:
     """[B11] a pixel whose samples are all culled by dmin loses its background."""
     interpolation_fallback: Literal["global", "per_sample"] = "per_sample"
     """[B12] the first sample outside the table ends interpolation for the rest of the run."""
+    interpolation_margin: Literal[1, 2] = 1
+    """[B47] entries that an interpolated index must have on either side: its nodes need one, C asks for two."""
+    count_tolerance: float = 1e-6
+    """[B48] part by which a ratio may exceed a whole number before it is rounded up to the next, as by C always."""
     interpolation_auto_rule: Literal["c", "cells"] = "cells"
     """[B13] C decides from the command line's N, before a crystal size becomes a number of cells."""
     curved_mapping: Literal["c", "exact"] = "exact"
@@ -70,8 +74,6 @@ class Compat:
     """[B31] a negative seed goes on with the stream before it, or starts that of its magnitude."""
     mask_layout: Literal["c", "exact"] = "exact"
     """[B46] a mask of another size than the detector is one long row of pixels, or an error."""
-    strict_c_cli: bool = False
-    """[B22, B23] C's parse accidents of ``-misset_seed`` and ``-twotheta_axis``."""
     strict_c_files: bool = False
     """[B26, B27, B28, B29] C's reading and writing of files, accidents included."""
 
@@ -117,6 +119,8 @@ C = Compat(
     background_model="c",
     dmin_zeroes_background=True,
     interpolation_fallback="global",
+    interpolation_margin=2,
+    count_tolerance=0.0,
     interpolation_auto_rule="c",
     curved_mapping="c",
     beam_report="c",

@@ -17,9 +17,19 @@ import torch
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, same, tensor, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail, number_of
+from nanobrag_torch.validation import (
+    LARGEST_COUNT,
+    LEAST,
+    check_choice,
+    check_count,
+    check_finite,
+    check_range,
+    fail,
+    number_of,
+)
 
 __all__ = [
     "BeamConfig",
@@ -36,6 +46,11 @@ __all__ = [
 Scalar = float | torch.Tensor
 Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
 
+
+#: Largest mosaic spread in degrees: single precision, in which C keeps the angle, still tells its turns apart.
+MOST_TURNED = 1e6
+#: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
+LARGEST_FUDGE = 1e6
 
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
 CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
@@ -202,6 +217,7 @@ class CrystalConfig(_Config):
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
 
+    @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
         super().__post_init__(_filled)
         self.validate()
@@ -249,18 +265,17 @@ class CrystalConfig(_Config):
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
         for name in ("mosaic_seed", "misset_seed"):
-            seed = getattr(self, name)
-            if seed is not None and not isinstance(seed, int):
-                raise fail(me, name, seed, "an integer or None", "Seeds start a stream of random numbers.")
+            check_seed(me, name, getattr(self, name))
         check_choice(me, "interpolate", self.interpolate, (None, True, False))
-        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, unit="degrees")
+        check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, -MOST_TURNED, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
         check_finite(me, "N_cells", self.N_cells, 3, "Give the numbers of cells (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
-            check_range(me, f"N_cells[{index}]", count, 1, unit="cells", remedy="A crystal has at least one cell.")
+            remedy = "A crystal has at least one cell."
+            check_range(me, f"N_cells[{index}]", count, 1, LARGEST_COUNT, unit="cells", remedy=remedy)
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
-        check_range(me, "fudge", self.fudge, 0, low_open=True)
+        check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
 
 
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
@@ -360,13 +375,16 @@ class DetectorConfig(_Config):
     near_point_s_mm: Scalar | None = None
     near_point_f_mm: Scalar | None = None
 
+    @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
         super().__post_init__(_filled)
+        self._check_distances()
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
-            if self.close_distance_mm is not None and number_of(self.distance_mm) == 100.0:
-                self.distance_mm = self.close_distance_mm
+            near = self.close_distance_mm
+            if near is not None and (number_of(near) or 0) > 0 and number_of(self.distance_mm) == 100.0:
+                self.distance_mm = near
         self.validate()
 
     def _fill(self) -> None:
@@ -447,6 +465,11 @@ class DetectorConfig(_Config):
             kwargs["distance_mm"] = distance_mm
         return cls(close_distance_mm=close_distance_mm, **kwargs)
 
+    def _check_distances(self) -> None:
+        me, remedy = "DetectorConfig", "Give the sample-detector distance."
+        check_range(me, "distance_mm", self.distance_mm, 0, low_open=True, unit="mm", remedy=remedy)
+        check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
+
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no detector can be built."""
         me = "DetectorConfig"
@@ -455,16 +478,7 @@ class DetectorConfig(_Config):
         check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
         check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
         self._fill()
-        check_range(
-            me,
-            "distance_mm",
-            self.distance_mm,
-            0,
-            low_open=True,
-            unit="mm",
-            remedy="Give the sample-detector distance.",
-        )
-        check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
+        self._check_distances()
         for name in ("beam_center_s", "beam_center_f", "near_point_s_mm", "near_point_f_mm"):
             check_range(me, name, getattr(self, name), unit="mm", optional=True)
         for name in ("detector_rotx_deg", "detector_roty_deg", "detector_rotz_deg", "detector_twotheta_deg"):
@@ -477,12 +491,10 @@ class DetectorConfig(_Config):
             check_finite(me, "pix0_override_m", self.pix0_override_m, 3, "Give the origin in metres.")
         check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
         check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
-        if not isinstance(self.oversample, int) or self.oversample < -1 or self.oversample == 0:
-            raise fail(me, "oversample", self.oversample, "-1 (automatic) or an integer of at least 1", "")
-        check_range(me, "detector_abs_um", self.detector_abs_um, 0, unit="um", optional=True)
+        check_count(me, "oversample", self.oversample, automatic=(-1,))
+        check_amount(me, "detector_abs_um", self.detector_abs_um, unit="um", optional=True)
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
-        if not isinstance(self.detector_thicksteps, int) or self.detector_thicksteps < -1:
-            raise fail(me, "detector_thicksteps", self.detector_thicksteps, "a number of layers, or -1 (automatic)", "")
+        check_count(me, "detector_thicksteps", self.detector_thicksteps, automatic=(-1, 0))
         names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
         for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
             whole_numbers = isinstance(first, int) and isinstance(last, int)
@@ -497,6 +509,8 @@ class DetectorConfig(_Config):
                 me, "mask_array", f"tensor of shape {tuple(mask.shape)}" if isinstance(mask, torch.Tensor) else mask,
                 f"of shape (spixels, fpixels) = ({self.spixels}, {self.fpixels})", "Rows are slow, columns are fast.",
             )  # fmt: skip
+        if mask is not None:
+            check_tensor(me, "mask_array", mask)
 
 
 #: Fields of a beam that list its sources, one entry each.
@@ -572,20 +586,27 @@ class BeamConfig(_Config):
     dispersion_steps: int | None = None
     round_div: bool = True
 
+    @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
         super().__post_init__(_filled)
+        self._check_light()
+        area = (self.beamsize_mm / 1000.0) ** 2
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
-            self._fill_in("fluence", self.flux * self.exposure / (self.beamsize_mm / 1000.0) ** 2)
+            self._fill_in("fluence", self.flux * self.exposure / area)
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
-            area = (self.beamsize_mm / 1000.0) ** 2
             self._fill_in("flux", (number_of(self.fluence) or 0) / self.exposure * area)
         self.validate()
         if self.source_weights is not None and self.source_directions is None:
             warnings.warn(
                 f"BeamConfig.source_weights without source_directions: {len(self.source_weights)} sources, all on the "
                 "beam. The weights are normalised to a mean of 1; in C they do not count.",
-                stacklevel=3,
+                stacklevel=4,  # past this method, its wrapper and the constructor
             )
+
+    def _check_light(self) -> None:
+        for name in ("flux", "exposure", "beamsize_mm"):
+            check_amount("BeamConfig", name, getattr(self, name))
+        check_range("BeamConfig", "fluence", self.fluence, 0, unit="photons/m^2")
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no beam can be built."""
@@ -602,14 +623,15 @@ class BeamConfig(_Config):
         check_range(me, "polarization_factor", self.polarization_factor, -1, 1)
         if self.polarization_axis is not None:
             check_axis(me, "polarization_axis", self.polarization_axis)
-        check_range(me, "fluence", self.fluence, 0, unit="photons/m^2")
         check_range(me, "dmin", self.dmin, 0, unit="Angstrom")
         check_range(me, "water_size_um", self.water_size_um, 0, unit="um")
-        for name in ("flux", "exposure", "beamsize_mm"):
-            check_range(me, name, getattr(self, name), 0)
+        self._check_light()
         for name in ("hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad"):
-            check_range(me, name, getattr(self, name), unit="mrad", optional=True)
-        check_range(me, "dispersion_pct", self.dispersion_pct, unit="percent")
+            check_range(me, name, getattr(self, name), 0, unit="mrad", optional=True, remedy="None is automatic.")
+        for name in ("hdiv_steps", "vdiv_steps", "dispersion_steps"):
+            check_count(me, name, getattr(self, name), automatic=(0,), optional=True)
+        remedy = "At 200 percent the shortest wavelength is 0."
+        check_range(me, "dispersion_pct", self.dispersion_pct, 0, 200, high_open=True, unit="percent", remedy=remedy)
         lists = {name: getattr(self, name) for name in SOURCE_LISTS if getattr(self, name) is not None}
         count = 0
         for name, values in lists.items():
@@ -622,9 +644,13 @@ class BeamConfig(_Config):
                 wanted = f"({count or 'n'}, 3)" if tail else f"({count or 'n'},)"
                 raise fail(me, name, f"shape {shape}", f"of shape {wanted}", "Give one entry for each source.")
             check_tensor(me, name, values)
+        directions = None if self.source_directions is None else self.source_directions.detach()
+        if directions is not None and bool((null := directions.abs().amax(1) <= LEAST).any()):
+            index = int(null.nonzero()[0])
+            raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
-        if self.source_wavelengths is not None and bool((torch.as_tensor(self.source_wavelengths).detach() <= 0).any()):
+        if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
             raise fail(
                 me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
             )
@@ -660,13 +686,40 @@ class NoiseConfig(_Config):
     generate_noise_image: bool = False
     intfile_scale: float = 1.0
 
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise ``ValueError`` for values from which no noise can be made."""
+        me = "NoiseConfig"
+        check_seed(me, "seed", self.seed)
+        check_range(me, "adc_offset", self.adc_offset)
+        check_range(me, "readout_noise", self.readout_noise, 0)
+        check_range(me, "overload_value", self.overload_value, 0, low_open=True)
+        check_range(me, "intfile_scale", self.intfile_scale)
+
+
+def check_amount(owner: str, field: str, value: Any, unit: str = "", optional: bool = False) -> None:
+    """Raise ``ValueError`` unless ``value`` is 0, which is "none", or a positive number that can be divided by."""
+    check_range(owner, field, value, 0, unit=unit, optional=optional)
+    if number_of(value) != 0:
+        check_range(owner, field, value, 0, low_open=True, unit=unit, optional=optional)
+
+
+def check_seed(owner: str, field: str, seed: Any) -> None:
+    """Raise ``ValueError`` unless ``seed`` is an integer or None; the stream itself says how large one may be."""
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise fail(owner, field, seed, "an integer or None", "Seeds start a stream of random numbers.")
+
 
 def check_axis(owner: str, field: str, axis: Any) -> None:
-    """Raise ``ValueError`` unless ``axis`` has three finite components that are not all zero."""
-    check_finite(owner, field, axis, 3, "Give a direction of three components.")
+    """Raise ``ValueError`` unless ``axis`` has three finite components and a length to divide by."""
+    remedy = "Give a direction of three components."
+    check_finite(owner, field, axis, 3, remedy)
     values = [number_of(component) for component in axis]
-    if None not in values and all(value == 0 for value in values):
-        raise fail(owner, field, axis, "a direction of non-zero length", "Give a direction of three components.")
+    if None not in values and not math.hypot(*(value or 0.0 for value in values)) > LEAST:
+        raise fail(owner, field, axis, "a direction of non-zero length", remedy)
 
 
 def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.eager import eager
 from nanobrag_torch.given import tensor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.crystal import Crystal
@@ -270,6 +271,13 @@ class ExperimentModel(nn.Module):
         beam = self.beam_params.build_config()
         return Simulator(crystal, detector, beam_config=beam, device=self.device, dtype=self.dtype, compat=self.compat)
 
+    def oversample(self) -> int:
+        """Sub-pixels per axis at the base configs: a count that followed the parameters would make losses jump."""
+        configs = (self.crystal_params.base_config, self.detector_params.base_config, self.beam_params.base_config)
+        crystal, detector, beam = configs
+        return Simulator(Crystal(crystal), Detector(detector), beam_config=beam, compat=self.compat).oversample()
+
+    @eager
     def forward(
         self,
         pixel_batch_size: int | None = None,
@@ -282,7 +290,7 @@ class ExperimentModel(nn.Module):
 
         Args:
             pixel_batch_size: Rows evaluated at a time; None leaves it to the memory.
-            oversample: Sub-pixels per axis; None is the detector's.
+            oversample: Sub-pixels per axis; None is the detector's, counted at the base configs where it is automatic.
             oversample_omega: Solid angle for every sub-pixel; None is the detector's.
             oversample_polar: Polarization factor for every sub-pixel; None is the detector's.
             oversample_thick: Capture fraction for every sub-pixel; None is the detector's.
@@ -292,7 +300,7 @@ class ExperimentModel(nn.Module):
         """
         image = self.simulator().run(
             pixel_batch_size,
-            oversample=oversample,
+            oversample=self.oversample() if oversample is None else oversample,
             oversample_omega=oversample_omega,
             oversample_polar=oversample_polar,
             oversample_thick=oversample_thick,

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import LARGEST_COUNT, number_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,24 @@ def _given(value: Any, least: float) -> bool:
     return value is not None and (number is None or number >= least)
 
 
-def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> Steps:
-    """Phi steps: an oscillation alone means two steps, a count alone one degree."""
+def rounded_up(ratio: float, what: str, tolerance: float = 0.0) -> int:
+    """Smallest whole number that is not below a ratio; one that the ratio exceeds by rounding alone counts [B48].
+
+    Args:
+        ratio: Ratio of two quantities that were measured, rounded or calculated.
+        what: What is counted, for the error.
+        tolerance: Part of the ratio that is rounding.
+
+    Raises:
+        ValueError: The ratio is no number, or beyond the largest count.
+    """
+    if not ratio <= LARGEST_COUNT:
+        raise ValueError(f"{what} would be {ratio:g}: at most {LARGEST_COUNT} can be counted. Check lengths and steps.")
+    return math.ceil(ratio * (1 - tolerance))
+
+
+def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None, tolerance: float = 0.0) -> Steps:
+    """Phi steps: an oscillation alone means two steps, a count alone one degree; ``tolerance`` as of ``rounded_up``."""
     has_osc = _given(oscillation, 0)
     positive_step = step is not None and (number_of(step) or 0) > 0
     if count is None or count < 0:
@@ -34,14 +50,17 @@ def phi_sweep(count: int | None, oscillation: Any = None, step: Any = None) -> S
             return Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)
         if not positive_step:
             return Steps(2, oscillation, oscillation / 2)
-        return Steps(max(1, math.ceil(_number(oscillation) / _number(step))), oscillation, step)
+        steps = rounded_up(_number(oscillation) / _number(step), "the number of phi steps", tolerance)
+        return Steps(max(1, steps), oscillation, step)
     count = max(count, 1)
     if not has_osc:
         return Steps(2, step, step) if positive_step else Steps(count, 1.0, 1.0 / count)
     return Steps(count, oscillation, step if _given(step, 0) else oscillation / count)
 
 
-def angular_range(count: int | None, full: Any = None, step: Any = None, default_full: float = 1.0) -> Steps:
+def angular_range(
+    count: int | None, full: Any = None, step: Any = None, default_full: float = 1.0, tolerance: float = 0.0
+) -> Steps:
     """Divergence or dispersion: points from -full/2 on.
 
     Args:
@@ -49,6 +68,7 @@ def angular_range(count: int | None, full: Any = None, step: Any = None, default
         full: Range.
         step: Step, in the unit of the range.
         default_full: Range that a count alone implies: 1 rad for divergence, 0 for dispersion.
+        tolerance: As of ``rounded_up``.
 
     Returns:
         Count, range and step in the unit that went in; one point at zero where there is nothing to sample.
@@ -56,7 +76,9 @@ def angular_range(count: int | None, full: Any = None, step: Any = None, default
     has_range, positive_step = _given(full, 0), step is not None and (number_of(step) or 0) > 0
     if count is None or count <= 0:
         if has_range:
-            points = math.ceil(_number(full) / _number(step)) if positive_step else 2
+            points = 2
+            if positive_step:
+                points = rounded_up(_number(full) / _number(step), "the number of steps in a range", tolerance)
             result = Steps(points, full, step if positive_step else full)
         else:
             result = Steps(2, step, step) if positive_step else Steps(1, 0.0, 0.0)
@@ -90,7 +112,9 @@ def mosaic_domains(count: int | None, spread: Any) -> tuple[int, Any]:
     return (10 if count is None or count <= 0 else count), spread
 
 
-def recommended_oversample(crystal_size: float, wavelength: float, distance: float, pixel_size: float) -> int:
+def recommended_oversample(
+    crystal_size: float, wavelength: float, distance: float, pixel_size: float, tolerance: float = 0.0
+) -> int:
     """Sub-pixels per axis so that three of them cover a fringe.
 
     Args:
@@ -98,8 +122,10 @@ def recommended_oversample(crystal_size: float, wavelength: float, distance: flo
         wavelength: Wavelength, metres.
         distance: Distance of the detector, metres.
         pixel_size: Edge of a pixel, metres.
+        tolerance: As of ``rounded_up``.
     """
-    return max(1, math.ceil(3.0 * crystal_size / (wavelength * distance / pixel_size)))
+    ratio = 3.0 * crystal_size / (wavelength * distance / pixel_size)
+    return max(1, rounded_up(ratio, "the number of sub-pixels", tolerance))
 
 
 def _number(value: Any) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.eager import eager
 from nanobrag_torch.models import Crystal, Detector
 from nanobrag_torch.quantities import CELL, Quantity, put, quantity
 from nanobrag_torch.simulator import Simulator
@@ -125,6 +126,7 @@ class Scenario:
         """Sub-pixels per axis at the configs as given."""
         return self.simulator().oversample()
 
+    @eager
     def image(self, values: Values | None = None) -> Tensor:
         """Compute photons (spixels, fpixels) for ``values``, connected to them.
 

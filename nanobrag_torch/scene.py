@@ -96,6 +96,8 @@ class Amplitudes:
     minimum: tuple[int, int, int] = (0, 0, 0)
     interpolate: bool = False
     fallback: Literal["global", "per_sample"] = "per_sample"
+    margin: int = 1
+    """Entries of the table beyond an index that is interpolated, on either side."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Scene:
     @property
     def photons_per_intensity(self) -> Tensor:
         """r_e^2 * fluence / steps, formed in double precision: near 1, where its factors are 1e-30 and 1e29."""
-        return R_E_SQUARED * self.fluence / self.steps
+        return R_E_SQUARED * self.fluence / float(self.steps)
 
 
 @cache

@@ -1,5 +1,6 @@
 """Simulator: pixels chosen, a scene made of the models, the kernel asked for photons, the image assembled."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,11 +10,13 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
+from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind, whole
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
@@ -108,7 +111,7 @@ class Simulator(KnownNames):
         engine: str = "auto",
         memory_budget: int = MEMORY_BUDGET,
     ) -> None:
-        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.")
+        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         check_kind("Simulator", "crystal", crystal, Crystal)
         check_kind("Simulator", "detector", detector, Detector)
@@ -162,6 +165,7 @@ class Simulator(KnownNames):
         """Unit vector (3,) in which the beam propagates."""
         return self.geometry().beam.to(self.dtype)
 
+    @eager
     def run(
         self,
         pixel_batch_size: int | None = None,
@@ -210,6 +214,7 @@ class Simulator(KnownNames):
         pixels = pixels.drawn(stochastic_pixel_count)
         return render(scene, pixels, self.engine, None, progress, self.memory_budget), *pixels.lists(self.device)
 
+    @eager
     def render(
         self, scene: Scene, pixel_batch_size: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Tensor:
@@ -223,8 +228,13 @@ class Simulator(KnownNames):
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
         pixels = self.pixels()
+        check_memory(
+            "pixel outside the region of interest", math.prod(pixels.shape), "DetectorConfig", "spixels, fpixels",
+            pixels.shape, "Simulate a smaller detector.", self.device,
+        )  # fmt: skip
         return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
 
+    @eager
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Derivative of the image with respect to each of some parameters, in one sweep over the image.
 
@@ -236,7 +246,7 @@ class Simulator(KnownNames):
             For each name a tensor (*shape of the parameter, slow, fast).
 
         Raises:
-            ValueError: A tensor does not require a gradient.
+            ValueError: A tensor does not require a gradient, or no memory holds so many images.
         """
         for name, parameter in parameters.items():
             if not parameter.requires_grad:
@@ -244,6 +254,11 @@ class Simulator(KnownNames):
                 remedy = "Call requires_grad_() on it before it goes into the config."
                 raise fail("sensitivities", f"parameters[{name!r}]", "a tensor without gradient", allowed, remedy)
         pixels = self.pixels()
+        elements, count = sum(parameter.numel() for parameter in parameters.values()), len(pixels)
+        check_memory(
+            "pixel", elements * count, "sensitivities", "parameters", f"{elements} elements in {count} pixels",
+            "Each element costs an image: take fewer, or a region of interest.", self.device,
+        )  # fmt: skip
         moved = sensitivities(self.scene(), pixels, list(parameters.values()), self.engine)
         sizes = [parameter.numel() for parameter in parameters.values()]
         return {
@@ -290,8 +305,10 @@ class Simulator(KnownNames):
             float(self.beam.wavelength.detach()),
             float(geometry.distance.detach()),
             float(self.detector.config.pixel_size_mm) / 1000.0,
+            self.compat.count_tolerance,
         )
 
+    @eager
     def scene(
         self,
         override_a_star: Tensor | None = None,
@@ -313,8 +330,8 @@ class Simulator(KnownNames):
             ValueError: Configs or arguments from which no image can be computed.
         """
         compat, config, oversample = self.compat, self.detector.config, whole(oversample)
-        if oversample is not None and (not isinstance(oversample, int) or oversample == 0 or oversample < -1):
-            raise fail("run", "oversample", oversample, "-1 (automatic) or an integer of at least 1", "")
+        check_count("run", "oversample", oversample, automatic=(-1,), optional=True)
+        self._check_peak()
         flags = {
             "capture": config.oversample_thick if oversample_thick is None else oversample_thick,
             "polar": config.oversample_polar if oversample_polar is None else oversample_polar,
@@ -356,6 +373,19 @@ class Simulator(KnownNames):
             dtype=self.dtype,
             first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
         )  # fmt: skip
+
+    def _check_peak(self) -> None:
+        """Raise ``ValueError`` where the square of F times the number of cells overflows single precision."""
+        if self.dtype is not torch.float32:
+            return
+        config = self.crystal.config
+        cells = math.prod(number_of(count) or 1.0 for count in config.N_cells)
+        peak = (abs(number_of(config.default_F) or 1.0) * cells) ** 2
+        if peak > torch.finfo(torch.float32).max:
+            raise ValueError(
+                f"dtype = torch.float32: default_F and N_cells make a peak of (F Na Nb Nc)^2 = {peak:.3g}, more than "
+                "single precision holds. Use torch.float64, or smaller values."
+            )
 
     def compute_statistics(self, float_image: Tensor) -> dict[str, Any]:
         """Statistics of an image.

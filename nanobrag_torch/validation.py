@@ -27,7 +27,10 @@ def number_of(value: Any) -> float | None:
             return None
     if isinstance(value, bool) or (not isinstance(value, (int, float)) and not hasattr(value, "__float__")):
         raise TypeError(f"expected a number or a 0-d tensor, got {type(value).__name__} {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer that no double holds
+        return math.inf if value > 0 else -math.inf
 
 
 def fail(owner: str, field: str, given: Any, allowed: str, remedy: str) -> ValueError:
@@ -44,7 +47,15 @@ def fail(owner: str, field: str, given: Any, allowed: str, remedy: str) -> Value
         The error, to be raised.
     """
     shown = given.detach().tolist() if isinstance(given, torch.Tensor) and given.numel() <= 16 else given
-    return ValueError(f"{owner}.{field} = {shown!r}: must be {allowed}. {remedy}")
+    try:
+        text = repr(shown)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        text = "an integer of very many digits"
+    return ValueError(f"{owner}.{field} = {text}: must be {allowed}. {remedy}".rstrip())
+
+
+#: Sizes of the numbers whose squares and cubes a double holds.
+LEAST, LARGEST = 1e-100, 1e100
 
 
 def check_range(
@@ -61,6 +72,9 @@ def check_range(
     optional: bool = False,
 ) -> None:
     """Raise ``ValueError`` unless ``value`` is a finite number within a range.
+
+    Beside its own range every number is held below ``LARGEST``, and one that must be greater than 0 above ``LEAST``:
+    their squares and cubes would overflow or vanish, and an image of NaN would be the answer.
 
     Args:
         owner: Class or function that was given the value.
@@ -85,6 +99,10 @@ def check_range(
         return
     if number is None:
         raise fail(owner, field, value, _describe(low, high, low_open, high_open, unit), remedy)
+    if low == 0 and low_open and 0 < number < LEAST:
+        raise fail(owner, field, value, f"at least {LEAST:g}: its powers are no numbers in double precision", remedy)
+    if math.isfinite(number) and abs(number) > LARGEST:
+        raise fail(owner, field, value, f"at most {LARGEST:g}: its powers are no numbers in double precision", remedy)
     below = number <= low if low_open else number < low
     above = number >= high if high_open else number > high
     if not math.isfinite(number) or below or above:
@@ -125,8 +143,42 @@ def check_choice(owner: str, field: str, value: Any, choices: Iterable[Any], rem
         raise fail(owner, field, value, "one of " + ", ".join(str(choice) for choice in choices), remedy)
 
 
-def check_count(owner: str, field: str, value: Any, low: int = 1, remedy: str = "") -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer of at least ``low``.
+def divisor(value: Any, degenerate: str, remedy: str, least: float = 0.0) -> Any:
+    """A length, cosine or distance of a geometry that is about to be divided by, as it came.
+
+    Every such division goes through here, so that a geometry that cannot be is one kind of error.
+
+    Args:
+        value: Number or one-element tensor.
+        degenerate: What is wrong where it vanishes, as a sentence without its end.
+        remedy: Advice to the user.
+        least: Size up to which it counts as zero: what rounding leaves of one.
+
+    Raises:
+        ValueError: The value vanishes or is not finite.
+    """
+    number = number_of(value)
+    if number is not None and not least < abs(number) < math.inf:
+        raise ValueError(f"degenerate geometry: {degenerate}, so that something is divided by {number:.3g}. {remedy}")
+    return value
+
+
+#: Largest count that is accepted: what the C program's integers hold.
+LARGEST_COUNT = 2**31 - 1
+
+
+def check_count(
+    owner: str,
+    field: str,
+    value: Any,
+    low: int = 1,
+    remedy: str = "",
+    *,
+    high: int = LARGEST_COUNT,
+    automatic: tuple[int, ...] = (),
+    optional: bool = False,
+) -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer from ``low`` to ``high``.
 
     Args:
         owner: Class or function that was given the value.
@@ -134,9 +186,16 @@ def check_count(owner: str, field: str, value: Any, low: int = 1, remedy: str = 
         value: Value that was given.
         low: Least integer.
         remedy: Advice to the user.
+        high: Largest integer.
+        automatic: Integers below ``low`` that leave the choice to a rule.
+        optional: Accept None.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise fail(owner, field, value, f"an integer of at least {low}", remedy)
+    if value is None and optional:
+        return
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not (low <= value <= high or value in automatic):
+        rule = "".join(f"{number} (automatic) or " for number in automatic)
+        raise fail(owner, field, value, f"{rule}an integer of at least {low} and at most {high}", remedy)
 
 
 def _describe(low: float, high: float, low_open: bool, high_open: bool, unit: str) -> str:

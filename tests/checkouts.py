@@ -49,12 +49,12 @@ def write_notebook(checkout: Path, *cells: str, parameters: str = 'report_folder
     return path
 
 
-def start(checkout: Path, *words: str) -> subprocess.Popen[str]:
-    """``nanobrag-workbook`` with these words, started in the checkout."""
+def start(checkout: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    """``nanobrag-workbook`` with these words, started in the checkout with these variables as well."""
     return subprocess.Popen(
         [sys.executable, "-c", _MAIN, *words],
         cwd=checkout,
-        env=os.environ | {"COLUMNS": "400"},
+        env=os.environ | {"COLUMNS": "400"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

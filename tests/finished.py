@@ -6,7 +6,7 @@ from typing import Any
 
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
-from nanobrag_torch.workbook.records.run import FIGURES, Caption, Verdict
+from nanobrag_torch.workbook.records.run import FIGURES, Caption, Manifest, Verdict
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.running.publish import publish
 
@@ -66,5 +66,7 @@ def write_plan(root: Path, text: str = HEADER, name: str = "gradient-flow") -> P
 
 
 def alter(path: Path, **changes: Any) -> None:
-    """Change fields of a JSON file behind its manifest's back."""
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    """Change fields of a JSON file behind its manifest's back; a manifest gets the digest that fits the change."""
+    data = json.loads(path.read_text()) | changes
+    text = Manifest.model_validate(data).to_json() if path.name == Manifest.file else json.dumps(data)
+    path.write_text(text)

@@ -1,9 +1,11 @@
 """Small scenes of every kind, with all their tensors as leaves, for the comparison of one engine with another."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -137,6 +139,20 @@ def simulator(
         dtype=dtype,
         compat=compat,
     )
+
+
+def for_lit_cases(kind: tuple[str, str, torch.dtype], examples: int, check: Callable[..., None], *others: Any) -> None:
+    """Call ``check`` with cases of a kind (shape, look-up, precision) that are not dark, and ``others``, drawn."""
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.tuples(simulators(*kind), *others))
+    def run(drawn: tuple[Any, ...]) -> None:
+        made, *values = drawn
+        case = Case.of(made)
+        assume(case.image("formula").abs().max() > 1e-30)
+        check(case, *values)
+
+    run()
 
 
 @st.composite

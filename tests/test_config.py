@@ -48,6 +48,10 @@ from nanobrag_torch.config import (
         (lambda: DetectorConfig(detector_pivot="corner"), r"detector_pivot = 'corner'"),
         (lambda: DetectorConfig(detector_abs_um=-1.0), r"detector_abs_um = -1.0"),
         (lambda: BeamConfig(source_weights=torch.ones(2), hdiv_steps=2), r"source_directions.*source_weights and div"),
+        (
+            lambda: BeamConfig(flux=1.0, exposure=1.0, beamsize_mm=1e-170),
+            r"beamsize_mm = 1e-170: must be at least 1e-100",
+        ),
         (lambda: BeamConfig(source_weights=torch.tensor(1.0)), r"source_weights = 'shape \(\)'.*\(n,\)"),
         (lambda: BeamConfig(wavelength_A=0.0), r"wavelength_A = 0.0"),
         (lambda: BeamConfig(fluence=-1.0), r"fluence = -1.0"),

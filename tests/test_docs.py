@@ -195,7 +195,7 @@ def placeholder(word: str) -> bool:
 
 def test_every_notebook_and_parameter_on_a_command_line_exists():
     from nanobrag_torch.workbook import project
-    from nanobrag_torch.workbook.running.parameters import declared
+    from nanobrag_torch.workbook.notebooks.parameters import declared
 
     checked = 0
     for place, line in lines_of("nanobrag-workbook"):
@@ -309,3 +309,17 @@ def loaded(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # a dataclass looks its module up
     spec.loader.exec_module(module)
     return module
+
+
+_FILE = re.compile(r"(?<![\w/.<$-])((?:benchmarks|docs|nanobrag_torch|notebooks|plans|tests)/[\w./-]+\.\w+)\b")
+
+
+def test_every_file_of_this_repository_that_a_document_names_is_there():
+    """What is written with capitals stands for any name, and the tutorials' own investigation is made by its reader."""
+    documents = [*PAGES, *ROOT.glob("plans/**/*.[mt][dx]*"), *ROOT.glob("notebooks/**/*.ipynb")]
+    named = {(page, name) for page in documents if "example-report" not in page.parts
+             for name in _FILE.findall(page.read_text(encoding="utf-8"))}  # fmt: skip
+    others = ("NAME", "spot-width", "spot_width")
+    missing = [f"{page.name}: {name}" for page, name in sorted(named)
+               if not any(other in name for other in others) and not (ROOT / name).exists()]  # fmt: skip
+    assert len(named) > 20 and missing == []

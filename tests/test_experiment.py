@@ -210,3 +210,19 @@ def test_the_established_names_open_the_same_door():
         assert getattr(door, name) is getattr(experiment, name)
     with pytest.raises(AttributeError, match="no attribute 'Experiment'"):
         door.Experiment  # noqa: B018
+
+
+def test_sub_pixels_are_counted_at_the_base_configs_so_that_a_loss_does_not_jump():
+    made = ExperimentModel(
+        CrystalConfig(100.0, 100.0, 100.0, N_cells=(5, 5, 5), default_F=100.0),
+        DetectorConfig(spixels=8, fpixels=8, distance_mm=100.0, pixel_size_mm=0.1, oversample=-1),
+        BeamConfig(wavelength_A=1.5),
+        dtype=torch.float64,
+        param_init="stage_a",
+    )
+    assert made.oversample() == 1
+    with torch.no_grad():
+        made.crystal_params.delta_log_a += 0.01
+    assert made.simulator().oversample() == 2
+    assert torch.equal(made(), made(oversample=1))
+    assert not torch.allclose(made(), made(oversample=2), rtol=1e-3)

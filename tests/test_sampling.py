@@ -90,3 +90,20 @@ def test_mosaic_domains_follow_the_rules(count, spread, want):
 def test_three_samples_cover_the_fringe_of_a_crystal(size, want):
     """Fringes of a crystal of 1000 Angstrom are one pixel wide at 1 Angstrom, 100 mm and 0.1 mm pixels."""
     assert recommended_oversample(size, 1e-10, 0.1, 1e-4) == want
+
+
+@pytest.mark.parametrize("cells", [5, 7, 13, 40])
+@pytest.mark.parametrize("whole", [1, 2, 3, 7])
+def test_a_count_that_stands_on_a_whole_number_is_that_number_whatever_the_rounding(cells, whole):
+    """The next number comes only where the ratio is above by more than the quantities are known."""
+    pixel = whole * 1.5e-10 * 0.1 / (3 * cells * 100e-10)
+    for part, want in ((1 - 1e-4, whole), (1 - 1e-15, whole), (1.0, whole), (1 + 1e-7, whole), (1 + 1e-4, whole + 1)):
+        assert recommended_oversample(cells * 100e-10 * part, 1.5e-10, 0.1, pixel, tolerance=1e-6) == want
+    assert recommended_oversample(cells * 100e-10 * (1 + 1e-7), 1.5e-10, 0.1, pixel) == whole + 1
+
+
+def test_a_sweep_and_a_range_have_as_many_steps_as_fit_whatever_the_rounding():
+    assert 2.1 / 0.3 > 7
+    for tolerance, count in ((0.0, 8), (1e-6, 7)):
+        assert phi_sweep(None, 2.1, 0.3, tolerance).count == count
+        assert angular_range(None, 2.1, 0.3, tolerance=tolerance).count == count

@@ -288,3 +288,38 @@ def test_a_debug_config_that_asks_for_anything_is_told_where_to_find_it():
         Simulator(crystal, detector, debug_config={"trace_pixel": [6, 5]})
     with pytest.raises(ValueError, match="debug_config is a list, must be a dict"):
         Simulator(crystal, detector, debug_config=[6, 5])
+
+
+ANGLES = [(90.0, 90.0, 90.0), (75.0, 85.0, 95.0), (60.0, 60.0, 60.0), (90.0, 110.0, 90.0)]
+
+
+@pytest.mark.parametrize("angles", ANGLES)
+@pytest.mark.parametrize("whole", [1, 2, 5])
+def test_a_fringe_of_exactly_three_samples_has_one_count_on_either_side_of_rounding(angles, whole):
+    """Edges come back from the reciprocal lattice with their last digits changed, and so does a fitted one."""
+
+    def sub_pixels(edge: float) -> int:
+        crystal = CrystalConfig(edge, edge * 0.9, edge * 0.8, *angles, N_cells=(5, 5, 5), default_F=100.0)
+        panel = DetectorConfig(distance_mm=100.0, pixel_size_mm=0.1 * whole, spixels=8, fpixels=8, oversample=-1)
+        beam = BeamConfig(wavelength_A=1.5)
+        return Simulator(Crystal(crystal, dtype=F64), Detector(panel), beam_config=beam, dtype=F64).oversample()
+
+    assert [sub_pixels(edge) for edge in (99.99, 100.0, 100.0 + 1e-9)] == [whole] * 3
+    assert sub_pixels(100.01) == whole + 1
+
+
+def test_a_number_of_sub_pixels_that_is_counted_once_keeps_a_loss_from_jumping():
+    """Across the length at which the count changes the image of a fixed count moves little, the automatic one jumps."""
+
+    def image(edge: float, oversample: int | None = None) -> torch.Tensor:
+        crystal = CrystalConfig(edge, edge, edge, N_cells=(5, 5, 5), default_F=100.0)
+        panel = DetectorConfig(distance_mm=100.0, pixel_size_mm=0.1, spixels=64, fpixels=64, oversample=-1)
+        made = Simulator(
+            Crystal(crystal, dtype=F64), Detector(panel), beam_config=BeamConfig(wavelength_A=1.5), dtype=F64
+        )
+        return made.run(oversample=oversample)
+
+    below, above = 100.0, 100.001
+    fixed, automatic = ((image(above, count) - image(below, count)).abs().max() for count in (1, None))
+    assert fixed > 0
+    assert automatic > 100 * fixed

@@ -134,7 +134,7 @@ def _bounds(row: Any) -> str:
 def notebooks() -> str:
     """Notebooks that come with the package: question, and declared parameters."""
     from nanobrag_torch.workbook import project
-    from nanobrag_torch.workbook.running.parameters import declared
+    from nanobrag_torch.workbook.notebooks.parameters import declared
 
     folder = project.shipped() / project.NOTEBOOKS
     parts = [

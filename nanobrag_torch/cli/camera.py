@@ -11,6 +11,8 @@ from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, DetectorConvention
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import read_smv_mask
+from nanobrag_torch.memory import check_memory
+from nanobrag_torch.sampling import rounded_up
 
 #: Conventions whose default beam centre is the near point rather than the middle of the detector.
 CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
@@ -28,7 +30,7 @@ class Camera:
 
     def pixels(self, pixel_size: float) -> tuple[int, int]:
         """(fast, slow) numbers of pixels."""
-        fast, slow = (math.ceil(length / pixel_size - 0.5) for length in self.size)
+        fast, slow = (rounded_up(length / pixel_size - 0.5, "the number of pixels") for length in self.size)
         return fast, slow
 
 
@@ -74,6 +76,14 @@ def _given_or(given: tuple[float | None, float | None], default: tuple[float, ..
     return x, y
 
 
+def _roi(s: Settings, fpixels: int, spixels: int) -> tuple[int, int, int, int]:
+    """xmin, xmax, ymin, ymax on a detector of that size; a bound below zero is not given."""
+    xmin, xmax, ymin, ymax = s.roi
+    last = fpixels - 1, spixels - 1
+    xmax, ymax = (end if given < 0 else min(given, end) for given, end in zip((xmax, ymax), last, strict=True))
+    return max(xmin, 0), xmax, max(ymin, 0), ymax
+
+
 def read_mask(settings: Settings, camera: Camera, compat: Compat) -> tuple[torch.Tensor | None, str | None]:
     """The mask (slow, fast) in the byte order that ``compat`` takes [B29], and a notice where its size was not fitting.
 
@@ -101,8 +111,11 @@ def detector_config(settings: Settings, camera: Camera, mask: torch.Tensor | Non
     """The detector's config, with a ``mask`` (slow, fast). Raises ``ValueError`` for an impossible detector."""
     s, custom = settings, settings.convention is DetectorConvention.CUSTOM
     fpixels, spixels = camera.pixels(s.pixel_size_mm)
+    xmin, xmax, ymin, ymax = _roi(s, fpixels, spixels)
+    inside = max(0, xmax - xmin + 1) * max(0, ymax - ymin + 1)
+    for thing, count in (("pixel with its files", inside), ("pixel outside the region of interest", fpixels * spixels)):
+        check_memory(thing, count, "DetectorConfig", "fpixels, spixels", (fpixels, spixels), "Take fewer pixels.")
     fast, slow = CONVENTIONS[s.convention].fast_slow(*camera.beam_center, camera.size[1])
-    xmin, xmax, ymin, ymax = s.roi
     axis = s.twotheta_axis if custom else None
     return DetectorConfig(
         distance_mm=s.distance_mm,
@@ -138,9 +151,9 @@ def detector_config(settings: Settings, camera: Camera, mask: torch.Tensor | Non
         detector_thicksteps=-1
         if s.detector_thicksteps is None or s.detector_thicksteps <= 0
         else s.detector_thicksteps,
-        roi_xmin=max(xmin, 0),
-        roi_xmax=fpixels - 1 if xmax < 0 else min(xmax, fpixels - 1),
-        roi_ymin=max(ymin, 0),
-        roi_ymax=spixels - 1 if ymax < 0 else min(ymax, spixels - 1),
+        roi_xmin=xmin,
+        roi_xmax=xmax,
+        roi_ymin=ymin,
+        roi_ymax=ymax,
         mask_array=mask,
     )

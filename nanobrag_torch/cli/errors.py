@@ -4,7 +4,7 @@ import re
 
 from nanobrag_torch.cli.flags import FLAGS
 
-_FIELD = re.compile(r"\b(?:Crystal|Detector|Beam|Noise)Config\.(\w+)(?:, \w+)*(?:\[\d\])?")
+_FIELD = re.compile(r"\b(?:Crystal|Detector|Beam|Noise)Config\.(\w+(?:, \w+)*)(?:\[\d\])?")
 
 #: Config fields whose options are not found by the name of the field: beginnings of names.
 _BEGINNINGS = {
@@ -12,6 +12,8 @@ _BEGINNINGS = {
     "N_cells": "-N",
     "roi_": "-roi",
     "phi_start": "-phi",
+    "phi_steps": "-phisteps",
+    "phi_step_": "-phistep",
     "osc_range": "-osc",
     "polarization_axis": "-polar_vector",
     "custom_fdet": "-fdet_vector",
@@ -20,6 +22,8 @@ _BEGINNINGS = {
     "custom_beam": "-beam_vector",
     "pix0_override": "-pix0_vector",
     "mask_array": "-mask",
+    "beam_center_": "-Xbeam, -Ybeam",
+    "near_point_": "-ORGX, -ORGY",
     "source_": "-sourcefile",
     "mosflm_": "-mat",
 }
@@ -49,8 +53,13 @@ def describe(error: BaseException) -> str:
 
 
 def _option(field: re.Match[str]) -> str:
-    name = field.group(1)
+    options = [_option_of(name) for name in field.group(1).split(", ")]
+    return field.group() if None in options else ", ".join(dict.fromkeys(map(str, options)))
+
+
+def _option_of(name: str) -> str | None:
+    """The option of a config field, or None where there is none."""
     for flag in FLAGS:
         if name in flag.sets:
             return flag.name
-    return next((option for start, option in _BEGINNINGS.items() if name.startswith(start)), field.group())
+    return next((option for start, option in _BEGINNINGS.items() if name.startswith(start)), None)

@@ -24,8 +24,9 @@ class Flag:
 
     ``kind`` and ``count`` are the sort and the number of tokens that follow ("real", "whole", "text"; "cell" takes one
     to six numbers, "misset" three or a word). One value goes to every setting in ``sets``, several go to one as a
-    tuple, after ``convert``. ``also`` are settings that take a fixed value. ``action`` replaces both where a rule needs
-    more. ``instead_of`` is an option that says the same in another way: not both may be given.
+    tuple, after ``convert``. Numbers below ``least`` do not count, as in the C program. ``also`` are settings that take
+    a fixed value. ``action`` replaces both where a rule needs more. ``instead_of`` is an option that says the same in
+    another way: not both may be given.
     """
 
     group: str
@@ -41,6 +42,7 @@ class Flag:
     action: Callable[[Settings, Values], None] | None = None
     extension: bool = False
     instead_of: str = ""
+    least: float | None = None
 
     @property
     def name(self) -> str:
@@ -139,17 +141,18 @@ FLAGS: tuple[Flag, ...] = (
     Flag(CRYSTAL, ("-misset*",), "rotations about x, y, z, or the word random", ("misset_deg", "misset_random"),
          "misset", 3, "deg", default="0 0 0", action=_set_misset),
     Flag(CRYSTAL, ("-misset_seed*",), "seed of a random misset", ("misset_seed",), "whole", default="clock"),
-    Flag(CRYSTAL, ("-Na*",), "unit cells along a", ("Na",), "whole", default="1"),
-    Flag(CRYSTAL, ("-Nb*",), "unit cells along b", ("Nb",), "whole", default="1"),
-    Flag(CRYSTAL, ("-Nc*",), "unit cells along c", ("Nc",), "whole", default="1"),
-    Flag(CRYSTAL, ("-N",), "unit cells along a, b and c", ("Na", "Nb", "Nc"), "whole", default="1"),
+    Flag(CRYSTAL, ("-Na*",), "unit cells along a", ("Na",), "whole", default="1", least=1),
+    Flag(CRYSTAL, ("-Nb*",), "unit cells along b", ("Nb",), "whole", default="1", least=1),
+    Flag(CRYSTAL, ("-Nc*",), "unit cells along c", ("Nc",), "whole", default="1", least=1),
+    Flag(CRYSTAL, ("-N",), "unit cells along a, b and c", ("Na", "Nb", "Nc"), "whole", default="1", least=1),
     Flag(CRYSTAL, ("-samplesize*", "-sample_size*", "-xtalsize*", "-xtal_size*"),
-         "size of the crystal in all directions; overrides -N", _SIZES, unit="mm"),
-    Flag(CRYSTAL, ("-sample_thick*", "-sample_x*", "-xtal_thick*", "-xtal_x*"), "size along a", _SIZES[:1], unit="mm"),
+         "size of the crystal in all directions; overrides -N", _SIZES, unit="mm", least=0),
+    Flag(CRYSTAL, ("-sample_thick*", "-sample_x*", "-xtal_thick*", "-xtal_x*"), "size along a", _SIZES[:1],
+         unit="mm", least=0),
     Flag(CRYSTAL, ("-sample_width*", "-sample_y*", "-width*", "-xtal_width*", "-xtal_y*"), "size along b", _SIZES[1:2],
-         unit="mm"),
+         unit="mm", least=0),
     Flag(CRYSTAL, ("-sample_heigh*", "-sample_z*", "-heigh*", "-xtal_heigh*", "-xtal_z*"), "size along c", _SIZES[2:],
-         unit="mm"),
+         unit="mm", least=0),
     _idle(CRYSTAL, ("-density*", "-sample_den*")),
     _idle(CRYSTAL, ("-MW", "-molec*")),
     _switch(CRYSTAL, ("-square_xtal*",), "parallelepiped", "on", shape=CrystalShape.SQUARE),
@@ -159,9 +162,9 @@ FLAGS: tuple[Flag, ...] = (
             shape=CrystalShape.TOPHAT),
     Flag(CRYSTAL, ("-fudge*",), "scale of the spot size of the last three shapes", ("fudge",), default="1"),
     Flag(CRYSTAL, ("-mosaic", "-mosaici*", "-mosaic_spr*"), "largest rotation of a mosaic domain",
-         ("mosaic_spread_deg",), unit="deg", default="0"),
+         ("mosaic_spread_deg",), unit="deg", default="0", least=0),
     Flag(CRYSTAL, ("-mosaic_dom*",), "number of mosaic domains", ("mosaic_domains",), "whole",
-         default="10 with a spread, else 1"),
+         default="10 with a spread, else 1", least=0),
     Flag(CRYSTAL, ("-mosaic_seed*",), "seed of the mosaic domains", ("mosaic_seed",), "whole", default="12345678"),
     Flag(CRYSTAL, ("-default_F*",), "amplitude of reflections that are not listed", ("default_F",), default="0"),
     _switch(CRYSTAL, ("-interpolate*",), "interpolate between structure factors", "on if any of -N is below 3",
@@ -170,18 +173,19 @@ FLAGS: tuple[Flag, ...] = (
     Flag(BEAM, ("-lambda*", "-wave*"), "wavelength", ("wavelength_A",), unit="A", default="1"),
     Flag(BEAM, ("-energy*",), "photon energy, instead of the wavelength", ("wavelength_A",), unit="eV",
          convert=_wavelength_of),
-    Flag(BEAM, ("-dispersion*",), "full relative width of the spectrum", ("dispersion_pct",), unit="%", default="0"),
-    Flag(BEAM, ("-dispsteps*",), "number of wavelengths", ("dispersion_steps",), "whole", default="auto"),
+    Flag(BEAM, ("-dispersion*",), "full relative width of the spectrum", ("dispersion_pct",),
+         unit="%", default="0", least=0),
+    Flag(BEAM, ("-dispsteps*",), "number of wavelengths", ("dispersion_steps",), "whole", default="auto", least=0),
     Flag(BEAM, ("-divergence*",), "full range of directions, horizontal and vertical",
-         ("hdiv_range_mrad", "vdiv_range_mrad"), unit="mrad"),
-    Flag(BEAM, ("-hdivrange*",), "full range of horizontal directions", ("hdiv_range_mrad",), unit="mrad"),
-    Flag(BEAM, ("-vdivrange*",), "full range of vertical directions", ("vdiv_range_mrad",), unit="mrad"),
-    Flag(BEAM, ("-hdivstep",), "step between horizontal directions", ("hdiv_step_mrad",), unit="mrad"),
-    Flag(BEAM, ("-vdivstep",), "step between vertical directions", ("vdiv_step_mrad",), unit="mrad"),
-    Flag(BEAM, ("-hdivsteps*",), "number of horizontal directions", ("hdiv_steps",), "whole", default="auto"),
-    Flag(BEAM, ("-vdivsteps*",), "number of vertical directions", ("vdiv_steps",), "whole", default="auto"),
+         ("hdiv_range_mrad", "vdiv_range_mrad"), unit="mrad", least=0),
+    Flag(BEAM, ("-hdivrange*",), "full range of horizontal directions", ("hdiv_range_mrad",), unit="mrad", least=0),
+    Flag(BEAM, ("-vdivrange*",), "full range of vertical directions", ("vdiv_range_mrad",), unit="mrad", least=0),
+    Flag(BEAM, ("-hdivstep",), "step between horizontal directions", ("hdiv_step_mrad",), unit="mrad", least=0),
+    Flag(BEAM, ("-vdivstep",), "step between vertical directions", ("vdiv_step_mrad",), unit="mrad", least=0),
+    Flag(BEAM, ("-hdivsteps*",), "number of horizontal directions", ("hdiv_steps",), "whole", default="auto", least=0),
+    Flag(BEAM, ("-vdivsteps*",), "number of vertical directions", ("vdiv_steps",), "whole", default="auto", least=0),
     Flag(BEAM, ("-divsteps*",), "number of directions, horizontal and vertical", ("hdiv_steps", "vdiv_steps"), "whole",
-         default="auto"),
+         default="auto", least=0),
     _switch(BEAM, ("-round_div*",), "leave out the corners of the grid of directions", "on", round_div=True),
     _switch(BEAM, ("-square_div*",), "keep the whole grid of directions", round_div=False),
     Flag(BEAM, ("-polar",), "Kahn polarization factor; cancels -nopolar", ("polarization_factor",), default="0",
@@ -248,17 +252,18 @@ FLAGS: tuple[Flag, ...] = (
     _switch(DETECTOR, ("-point_pixel*",), "solid angle 1/R^2, whatever the pixel's size and tilt", point_pixel=True),
     Flag(DETECTOR, ("-detector_abs*",), "attenuation depth of the sensor; inf or 0: no sensor", ("detector_abs_um",),
          kind="depth", unit="um", default="the thickness", action=_set_attenuation),
-    Flag(DETECTOR, ("-detector_thick",), "thickness of the sensor", ("detector_thick_um",), unit="um", default="0"),
+    Flag(DETECTOR, ("-detector_thick",), "thickness of the sensor", ("detector_thick_um",),
+         unit="um", default="0", least=0),
     Flag(DETECTOR, ("-detector_thicksteps*", "-thicksteps*"), "layers of the sensor", ("detector_thicksteps",), "whole",
-         default="auto"),
+         default="auto", least=0),
     Flag(DETECTOR, ("-roi*",), "render only xmin xmax ymin ymax: inclusive pixel indices, fast then slow", ("roi",),
-         "whole", 4, "pixels", default="all"),
+         "whole", 4, "pixels", default="all", least=-1),
     Flag(SAMPLING, ("-phi",), "start of the sweep", ("phi_deg",), unit="deg", default="0"),
-    Flag(SAMPLING, ("-osc*",), "range of the sweep", ("osc_deg",), unit="deg", default="0"),
-    Flag(SAMPLING, ("-phistep",), "step of the sweep", ("phistep_deg",), unit="deg", default="auto"),
-    Flag(SAMPLING, ("-phisteps*",), "number of steps of the sweep", ("phisteps",), "whole", default="auto"),
+    Flag(SAMPLING, ("-osc*",), "range of the sweep", ("osc_deg",), unit="deg", default="0", least=0),
+    Flag(SAMPLING, ("-phistep",), "step of the sweep", ("phistep_deg",), unit="deg", default="auto", least=0),
+    Flag(SAMPLING, ("-phisteps*",), "number of steps of the sweep", ("phisteps",), "whole", default="auto", least=0),
     Flag(SAMPLING, ("-dmin*",), "leave out what lies beyond this resolution", ("dmin",), unit="A", default="0"),
-    Flag(SAMPLING, ("-oversample",), "sub-pixels per axis", ("oversample",), "whole", default="auto"),
+    Flag(SAMPLING, ("-oversample",), "sub-pixels per axis", ("oversample",), "whole", default="auto", least=0),
     _switch(SAMPLING, ("-oversample_thick*",), "capture fraction for every sub-pixel", oversample_thick=True),
     _switch(SAMPLING, ("-oversample_polar*",), "polarization factor for every sub-pixel", oversample_polar=True),
     _switch(SAMPLING, ("-oversample_omega*",), "solid angle for every sub-pixel", oversample_omega=True),
@@ -270,9 +275,9 @@ FLAGS: tuple[Flag, ...] = (
           group=OUTPUT, also={"write_noise": True}),
     _switch(OUTPUT, ("-nonoise*",), "no image with noise", write_noise=False),
     _switch(OUTPUT, ("-nopgm*",), "no grey picture", write_pgm=False),
-    Flag(OUTPUT, ("-scale*",), "scale of the image without noise", ("intfile_scale",), default="auto"),
+    Flag(OUTPUT, ("-scale*",), "scale of the image without noise", ("intfile_scale",), default="auto", least=0),
     Flag(OUTPUT, ("-pgmscale*",), "scale of the grey picture; enables it", ("pgm_scale",), default="auto",
-         also={"write_pgm": True}),
+         also={"write_pgm": True}, least=0),
     Flag(OUTPUT, ("-adc*",), "offset of the SMV images", ("adc_offset",), default="40"),
     Flag(OUTPUT, ("-seed*",), "seed of the noise", ("seed",), "whole", default="clock"),
     _switch(OUTPUT, ("-printout*",), "print every pixel", printout=True),

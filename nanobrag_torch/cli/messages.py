@@ -150,7 +150,7 @@ def _sampling(run: Prepared) -> Iterator[str]:
 
 def _divergence_angles(run: Prepared) -> list[tuple[float, float]]:
     """(horizontal, vertical) deviation in radians of every direction from which beams come."""
-    horizontal, vertical = run.simulator.beam.divergence_angles()
+    horizontal, vertical = run.simulator.beam.divergence_angles(run.divergence)
     return list(zip(horizontal.tolist(), vertical.tolist(), strict=True))
 
 

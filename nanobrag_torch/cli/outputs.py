@@ -14,7 +14,7 @@ from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.exposure import exposure_of
 from nanobrag_torch.io.cbf import write_cbf
 from nanobrag_torch.io.fdump import write_fdump
-from nanobrag_torch.io.files import require
+from nanobrag_torch.io.files import check_ordinary, require
 from nanobrag_torch.io.floatfile import write_float_image
 from nanobrag_torch.io.nexus import write_nexus
 from nanobrag_torch.io.pgm import write_pgm
@@ -48,6 +48,7 @@ def check_outputs(conf: Configuration) -> None:
             raise CommandError(f"{name} cannot be written: {folder} is no folder that you may write to.")
     if s.nexus_file is not None:
         require("h5py", "-nexusfile")
+        check_ordinary(s.nexus_file, "NXmx file")
     if s.cbf_file is not None:
         require("fabio", "-cbffile")
     traced = None if s.trace_pixel is None else (s.trace_pixel[1], s.trace_pixel[0])

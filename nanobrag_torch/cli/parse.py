@@ -6,6 +6,7 @@ longest pattern in it, and its values are consumed; ``-strict_c`` restores the s
 """
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from nanobrag_torch.cli.settings import Settings
 _REAL = re.compile(r"\s*[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
 _WHOLE = re.compile(r"\s*[-+]?\d+")
 CELL_VALUES = 6
+#: Digits of a whole number that are read: more are beyond every count, and Python refuses thousands of them.
+LONGEST = 40
+#: Values of -compat that keep C's habit of passing over what it cannot use, with a warning here.
+LENIENT = ("c",)
 
 
 @dataclass
@@ -44,8 +49,9 @@ class Parsed:
 def parse(words: Sequence[str]) -> Parsed:
     """Read a command line (without the program's name).
 
-    Raises ``CommandError`` for a missing or unreadable value, for two options of which one stands instead of the other
-    and, with ``-strict``, for an unknown option.
+    Raises ``CommandError`` for a missing or unreadable value, for two options of which one stands instead of the other,
+    with ``-strict`` for an unknown option, and where C's rules are not asked for (``-compat physical``) for every
+    remark: nothing that was typed is then passed over.
     """
     parsed = _c_scan(words) if _has(words, "strict_c") else _scan(words)
     for flag, _ in parsed.assignments:
@@ -54,6 +60,9 @@ def parse(words: Sequence[str]) -> Parsed:
     unknown = [remark for remark in parsed.remarks if remark.startswith("unknown")]
     if unknown and _has(words, "strict_options"):
         raise CommandError(f"{unknown[0]} (-strict makes this an error)")
+    compat = parsed.last("compat")
+    if parsed.remarks and compat not in (None, *LENIENT):
+        raise CommandError(f"{parsed.remarks[0]} (-compat {compat} makes this an error)")
     return parsed
 
 
@@ -68,7 +77,11 @@ def settings_of(parsed: Parsed) -> Settings:
         if path is not None:
             from nanobrag_torch.io.mask import apply_smv_header_to_config, parse_smv_header  # brings torch
 
-            apply_smv_header_to_config(parse_smv_header(path), vars(settings), is_mask=name == "mask_file")
+            header = parse_smv_header(path)
+            try:
+                apply_smv_header_to_config(header, vars(settings), is_mask=name == "mask_file")
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
     parsed.apply(settings)
     return settings
 
@@ -140,7 +153,11 @@ def _number(flag: Flag, word: str, text: str, kind: str, remarks: list[str]) -> 
         raise CommandError(
             f"{word} {text}: {text!r} is no number. {flag.name} takes {_description(flag)}; give it, or leave it out."
         )
-    value = int(match.group()) if kind == "whole" else float(match.group())
+    value = int(match.group()[:LONGEST]) if kind == "whole" else float(match.group())
+    if not math.isfinite(value):
+        raise CommandError(f"{word} {text}: must be finite. {flag.name} takes {_description(flag)}.")
+    if flag.least is not None and value < flag.least:
+        remarks.append(f"{word} {text} is below {flag.least:g} and does not count, as in C")
     if match.end() != len(text):
         remarks.append(f"{word} {text} was read as {value:g}, as C reads numbers")
     return value

@@ -1,6 +1,5 @@
 """Precedence of defaults, headers and options: settings resolved into the configs of a run."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,19 +15,32 @@ from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.structure import Structure, load_structure
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig, DetectorConvention, NoiseConfig
+from nanobrag_torch.config import (
+    BeamConfig,
+    CrystalConfig,
+    DetectorConfig,
+    DetectorConvention,
+    NoiseConfig,
+    check_axis,
+)
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
-from nanobrag_torch.sampling import mosaic_domains, phi_sweep
+from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
 from nanobrag_torch.units import angstrom_to_m, mm_to_m
 
 __all__ = ["SOURCE_DISTANCE", "Configuration", "configure", "settings_of"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+#: Ranges, steps and numbers of steps of the beam; a negative one counts as not given.
+SPREADS = (
+    "hdiv_range_mrad", "vdiv_range_mrad", "hdiv_step_mrad", "vdiv_step_mrad", "hdiv_steps", "vdiv_steps",
+    "dispersion_steps",
+)  # fmt: skip
 
 #: Distance in metres of a generated source from the crystal.
 SOURCE_DISTANCE = 10.0
@@ -108,7 +120,7 @@ def configure(settings: Settings) -> Configuration:
         raise CommandError(f"-dtype {settings.dtype}: allowed are {', '.join(DTYPES)}.")
     compat = Compat.of(settings.compat)
     if settings.strict_c:
-        compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_cli=True, strict_c_files=True)
+        compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_files=True)
     camera = camera_of(settings)
     sources = _sources(settings)
     beam = _beam(settings, sources)
@@ -139,6 +151,7 @@ def _sources(s: Settings) -> SourceTable | None:
         return None
     custom = s.convention is DetectorConvention.CUSTOM
     beam = np.array(s.beam_vector if custom and s.beam_vector is not None else CONVENTIONS[s.convention].beam)
+    check_axis("DetectorConfig", "custom_beam_vector", beam.tolist())
     x, y, z = (-SOURCE_DISTANCE * beam / np.linalg.norm(beam)).tolist()
     return read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
 
@@ -166,17 +179,16 @@ def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
         fluence=s.fluence,
         dmin=s.dmin,
         water_size_um=s.water_size_um,
-        hdiv_range_mrad=s.hdiv_range_mrad,
-        vdiv_range_mrad=s.vdiv_range_mrad,
-        hdiv_step_mrad=s.hdiv_step_mrad,
-        vdiv_step_mrad=s.vdiv_step_mrad,
-        hdiv_steps=s.hdiv_steps,
-        vdiv_steps=s.vdiv_steps,
-        dispersion_pct=s.dispersion_pct,
-        dispersion_steps=s.dispersion_steps,
+        **{name: _unless_negative(getattr(s, name)) for name in SPREADS},
+        dispersion_pct=max(s.dispersion_pct, 0.0),
         round_div=s.round_div,
         **listed,
     )
+
+
+def _unless_negative(value: Any) -> Any:
+    """The value, or None for a negative one, by which C marks what was not given."""
+    return None if value is None or value < 0 else value
 
 
 def _clipped_sample(s: Settings) -> tuple[tuple[float, float, float], list[str]]:
@@ -198,7 +210,7 @@ def _crystal(
     if s.cell is None and s.matrix_file is None and factors is None:
         file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
         raise MissingInputError(f"{file}{NO_CELL}")
-    sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg)
+    sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg, compat.count_tolerance)
     domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
     stars = _matrix(s, factors)
@@ -266,7 +278,7 @@ def _cells(
     direct = angstrom_to_m(unit_cell_of(config, compat).direct)
     edges = torch.sqrt((direct * direct).sum(-1)).tolist()
     na, nb, nc = (
-        max(1, math.ceil(size / edge)) if size > 0 else number
+        max(1, rounded_up(size / edge, "the number of cells", compat.count_tolerance)) if size > 0 else number
         for number, size, edge in zip(given, samples, edges, strict=True)
     )
     return na, nb, nc

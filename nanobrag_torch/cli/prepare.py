@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.kernel.memory import check_positions
 from nanobrag_torch.models.beam import Divergence
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -49,13 +50,15 @@ def prepare(conf: Configuration) -> Prepared:
         factors = conf.structure.factors
         crystal.hkl_data, crystal.hkl_metadata = factors.grid.to(simulator.device), factors.metadata
         hkls = factors.metadata["hkls"]
+    geometry, scene = simulator.geometry(), simulator.scene()
+    check_positions(scene.panel, 1)  # the last statistic holds those of a pixel: better refused now than then
     return Prepared(
         conf=conf,
         settings=s,
         simulator=simulator,
-        geometry=simulator.geometry(),
+        geometry=geometry,
         cell=simulator.unit_cell(),
-        scene=simulator.scene(),
-        divergence=simulator.beam.divergence(),
+        scene=scene,
+        divergence=simulator.beam.divergence(simulator.compat),
         hkls=hkls,
     )

@@ -1,6 +1,7 @@
 """Warnings about an image: deviations of C that change it, and choices that were made silently."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,8 +9,10 @@ import torch
 from nanobrag_torch.cli.messages import cell_parameters
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.kernel.formula import samples
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.models.orientation import phi_angles
 from nanobrag_torch.physics.structure_factor import in_range
+from nanobrag_torch.scene import Scene
 
 #: Degrees by which an angle may be off before it is worth a warning.
 ANGLE_TOLERANCE = 1e-3
@@ -94,10 +97,22 @@ def _lost_interpolation(run: Prepared) -> str | None:
     (ymin, ymax), (xmin, xmax) = run.conf.detector.roi()
     device = run.scene.panel.origin.device
     slow, fast = (torch.tensor(index, device=device) for index in ((ymin, ymin, ymax, ymax), (xmin, xmax, xmin, xmax)))
-    found = samples(run.scene, slow, fast, interpolated=False)
-    if bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l).all()):
+    for part in _parts_by_orientation(run.scene):
+        found = samples(part, slow, fast, interpolated=False)
+        if not bool(in_range(amplitudes.table, amplitudes.minimum, found.h, found.k, found.l, amplitudes.margin).all()):
+            break
+    else:
         return None
     return "interpolation ends for the rest of the image at the first sample outside the table, as in C"
+
+
+def _parts_by_orientation(scene: Scene) -> Iterator[Scene]:
+    """The scene with one sample a pixel, and as many orientations at a time as take little memory."""
+    panel, lattice = replace(scene.panel, oversample=1, layers=1), scene.lattice
+    at_once = max(1, MEMORY_BUDGET // (4 * scene.sources.count * BYTES_PER_SAMPLE))
+    for start in range(0, lattice.orientations, at_once):
+        a, b, c = (vectors[..., start : start + at_once, :] for vectors in (lattice.a, lattice.b, lattice.c))
+        yield replace(scene, panel=panel, lattice=replace(lattice, a=a, b=b, c=c))
 
 
 Rule = Callable[[Prepared], str | None]

@@ -17,6 +17,9 @@ from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
 
+#: In the message of what torch raises where the CPU's memory cannot be allocated, a bare RuntimeError.
+_NO_MEMORY = "DefaultCPUAllocator"
+
 
 def simulate(settings: Settings) -> None:
     """Simulate, report and write; nothing is left half-written.
@@ -38,6 +41,10 @@ def simulate(settings: Settings) -> None:
             found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
+    except RuntimeError as error:
+        if _NO_MEMORY in str(error):
+            raise MemoryError(f"out of memory: {str(error).splitlines()[0]}. Free some, or simulate less.") from error
+        raise
     write_images(run, image.numpy(), found)
 
 

@@ -17,6 +17,7 @@ from nanobrag_torch.io.structure_factors import open_structure_factors
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.detector import Detector
 from nanobrag_torch.units import m_to_angstrom, mm_to_m
+from nanobrag_torch.validation import divisor
 
 #: A pixel shows the reflection nearest to it, which may lie a little beyond the pixel's own resolution.
 MARGIN = 0.95
@@ -114,4 +115,6 @@ def finest_resolution(detector: DetectorConfig, beam: BeamConfig, compat: Compat
     )  # fmt: skip
     outgoing = corners / corners.norm(dim=-1, keepdim=True)
     scattering = (outgoing[:, None] - sources.directions).norm(dim=-1) / sources.wavelengths
-    return m_to_angstrom(1 / float(scattering.max()))
+    widest = float(scattering.max())
+    divisor(widest, "every pixel lies in the beam, where nothing is scattered", "Move the detector.")
+    return m_to_angstrom(1 / widest)

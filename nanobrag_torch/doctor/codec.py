@@ -50,6 +50,8 @@ def from_json(kind: type[T], text: str) -> T:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{kind.__name__}: line {error.lineno} is not JSON. Give what to_json() wrote.") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{kind.__name__}: too long a number or too deep a nest. Give what to_json() wrote.") from None
     record: T = _read(kind, data, kind.__name__)
     return record
 

@@ -53,7 +53,7 @@ class GradientReport:
 
     Example:
         ```python
-        report = GradientReport.from_json(Path("diagnosis.json").read_text())
+        report = GradientReport.from_json(Path("diagnosis.json").read_text(encoding="utf-8"))
         report.verdict.code  # "Z1"
         report["crystal.cell_a"].gradient  # 0.0
         ```

@@ -19,33 +19,47 @@ TILE = 1 << 16
 
 #: Step of the physics that a file of the simulator computes.
 STAGE_OF_FILE = {
-    "unit_cell.py": "cell",
-    "crystal.py": "cell",
-    "rotation.py": "vectors",
-    "orientation.py": "vectors",
-    "mosaic.py": "vectors",
-    "detector.py": "scattering",
-    "beam.py": "scattering",
-    "geometry.py": "scattering",
-    "sources.py": "scattering",
-    "scattering.py": "scattering",
-    "safe.py": "lattice",
-    "lattice_factor.py": "lattice",
-    "structure_factor.py": "structure factor",
-    "solid_angle.py": "intensity",
-    "polarization.py": "intensity",
-    "absorption.py": "intensity",
-    "background.py": "intensity",
-    "weights.py": "intensity",
-    "formula.py": "intensity",
-    "formula_tiles.py": "intensity",
+    "physics/unit_cell.py": "cell",
+    "models/unit_cell.py": "cell",
+    "models/crystal.py": "cell",
+    "physics/rotation.py": "vectors",
+    "physics/mosaic.py": "vectors",
+    "models/orientation.py": "vectors",
+    "physics/scattering.py": "scattering",
+    "physics/sources.py": "scattering",
+    "models/detector.py": "scattering",
+    "models/beam.py": "scattering",
+    "kernel/geometry.py": "scattering",
+    "kernel/torch_engine/rays.py": "scattering",
+    "kernel/torch_engine/orientations.py": "hkl",
+    "physics/safe.py": "lattice",
+    "physics/lattice_factor.py": "lattice",
+    "kernel/torch_engine/shapes.py": "lattice",
+    "physics/structure_factor.py": "structure factor",
+    "kernel/torch_engine/lookups.py": "structure factor",
+    "physics/solid_angle.py": "intensity",
+    "physics/polarization.py": "intensity",
+    "physics/absorption.py": "intensity",
+    "physics/background.py": "intensity",
+    "kernel/weights.py": "intensity",
+    "kernel/formula.py": "intensity",
+    "kernel/formula_tiles.py": "intensity",
+    "kernel/sequential.py": "intensity",
+    "kernel/torch_engine/image.py": "intensity",
+    "kernel/torch_engine/reverse.py": "intensity",
+    "physics/noise.py": "image",
     "simulator.py": "image",
 }
+_OURS = "nanobrag_torch/"
 
 
-def stage_of(source: str | None) -> str:
-    """Step of the physics at a source line "file.py:12: ..."; a line outside the simulator belongs to the loss."""
-    return STAGE_OF_FILE.get((source or "").split(":")[0], "loss")
+def stage_of(source: str | None) -> str | None:
+    """Step of the physics at a source line "nanobrag_torch/file.py:12: ...".
+
+    A line outside the simulator belongs to the loss; one of the simulator that serves several steps to none of them.
+    """
+    file = (source or "").split(":")[0]
+    return STAGE_OF_FILE.get(file.removeprefix(_OURS)) if file.startswith(_OURS) else "loss"
 
 
 def stages(shared: SharedFacts) -> tuple[Stage, ...]:

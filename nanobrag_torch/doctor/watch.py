@@ -152,9 +152,15 @@ def user_frame() -> tuple[str, int]:
 
 
 def line_at(path: str, number: int) -> str:
-    """A line of a file as "file.py:12: text"; the folder is left out, since a report may be shared."""
+    """A line of a file as "file.py:12: text".
+
+    The folder is left out, since a report may be shared; a file of this package has its place there in front, as
+    "nanobrag_torch/physics/safe.py", so that nobody's own file is taken for it.
+    """
     text = linecache.getline(path, number).strip()
-    return f"{Path(path).name}:{number}" + (f": {text}" if text else "")
+    file = Path(path)
+    name = file.relative_to(Path(PACKAGE).parent).as_posix() if path.startswith(PACKAGE) else file.name
+    return f"{name}:{number}" + (f": {text}" if text else "")
 
 
 def is_internal(path: str) -> bool:

@@ -2,19 +2,54 @@
 
 import importlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import Any
+
+from nanobrag_torch.memory import check_memory
+
+#: Bytes of a stream that are read at a time.
+_PIECE = 1 << 24
 
 
 def read_bytes(path: str | os.PathLike[str], what: str) -> bytes:
     """The whole content of a file; ``what`` says in the error what was wanted from it.
 
-    Raises the ``OSError`` of the failure with the name of the file and what to check.
+    Raises the ``OSError`` of the failure with the name of the file and what to check, ``ValueError`` for a file that
+    never ends, or is larger than memory holds.
     """
+    with opening(path, what) as file:
+        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else read_stream(file, path)
+
+
+def read_stream(file: BufferedIOBase, path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a stream of unknown length (a pipe, compressed data), as long as memory holds them.
+
+    Raises ``ValueError``, naming ``path``, where it does not.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while piece := file.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        check_memory("byte of a file", size, str(path), "content", f"{size} bytes", "Leave out what is not needed.")
+    return b"".join(pieces)
+
+
+@contextmanager
+def opening(path: str | os.PathLike[str], what: str) -> Iterator[BufferedReader]:
+    """The open file, once it is known to end and to fit into memory. Raises as :func:`read_bytes`."""
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISCHR(status.st_mode):
+                raise ValueError(f"{path}: this {what} is a device, whose bytes may never end. Give a file.")
+            remedy = "Leave out what is not needed."
+            check_memory("byte of a file", status.st_size, str(path), "size", f"{status.st_size} bytes", remedy)
+            yield file
     except OSError as error:
         raise unreadable(path, what, error) from None
 
@@ -46,17 +81,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_ordinary(path: str | os.PathLike[str], what: str) -> None:
+    """Raise ``ValueError`` where ``path`` is a device, a pipe or a folder: ``what`` is not written in one go."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path}: a {what} must be an ordinary file. Give another name.")
+
+
 @contextmanager
 def reading(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[str]:
     """The path, as text, for a library that reads ``what`` from it, and one kind of error for all that it may raise.
 
     Raises ``ValueError`` with the library's message and the remedy, ``OSError`` where the file cannot be opened.
     """
-    try:
-        with Path(path).open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise unreadable(path, what, error) from None
+    with opening(path, what) as file:
+        file.read(1)
     try:
         yield str(path)
     except Exception as error:

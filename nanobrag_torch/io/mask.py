@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from nanobrag_torch.io.smv import parse_smv_header, read_smv
+from nanobrag_torch.memory import check_memory
+from nanobrag_torch.validation import check_count
 
 __all__ = [
     "apply_smv_header_to_config",
@@ -88,7 +90,11 @@ def create_circular_mask(spixels: int, fpixels: int, center_s: float, center_f: 
 
     Returns:
         Float32 (spixels, fpixels): 1 within the disc and 0 outside.
+
+    Raises:
+        ValueError: There are no pixels, or more than memory holds.
     """
+    _check_size(spixels, fpixels)
     slow, fast = torch.meshgrid(torch.arange(spixels), torch.arange(fpixels), indexing="ij")
     return ((slow - center_s) ** 2 + (fast - center_f) ** 2 <= radius**2).to(torch.float32)
 
@@ -108,7 +114,19 @@ def create_rectangle_mask(
 
     Returns:
         Float32 (spixels, fpixels): 1 within the bounds and 0 outside.
+
+    Raises:
+        ValueError: There are no pixels, or more than memory holds.
     """
+    _check_size(spixels, fpixels)
     mask = torch.zeros((spixels, fpixels))
     mask[max(roi_ymin, 0) : roi_ymax + 1, max(roi_xmin, 0) : roi_xmax + 1] = 1.0
     return mask
+
+
+def _check_size(spixels: int, fpixels: int) -> None:
+    """Raise ``ValueError`` for a mask of no pixels, or of more than memory holds."""
+    check_count("mask", "spixels", spixels)
+    check_count("mask", "fpixels", fpixels)
+    shape = (spixels, fpixels)
+    check_memory("pixel with its files", spixels * fpixels, "mask", "spixels, fpixels", shape, "Mask fewer pixels.")

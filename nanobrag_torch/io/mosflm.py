@@ -6,7 +6,7 @@ import numpy as np
 
 from nanobrag_torch.given import number
 from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.validation import check_range
+from nanobrag_torch.validation import LARGEST, check_range
 
 _REMEDY = "The file must begin with nine numbers: the x, then y, then z components of a*, b*, c*, times the wavelength."
 
@@ -28,8 +28,10 @@ def read_mosflm_matrix(filepath: str | os.PathLike[str], wavelength_A: float) ->
         matrix = np.array([float(word) for word in words]).reshape(3, 3)
     except ValueError:
         raise ValueError(f"{filepath}: {' '.join(words)[:80]!r} is no orientation matrix. {_REMEDY}") from None
+    if not np.abs(matrix).max() < LARGEST:
+        raise ValueError(f"{filepath}: an element is not finite, or not below {LARGEST:g}. {_REMEDY}")
     lengths = np.linalg.norm(matrix, axis=0)
-    if not np.isfinite(matrix).all() or not abs(np.linalg.det(matrix)) > 1e-9 * lengths.prod():
+    if not abs(np.linalg.det(matrix)) > 1e-9 * lengths.prod():
         raise ValueError(f"{filepath}: the vectors {matrix.T.tolist()} span no cell. {_REMEDY}")
     a_star, b_star, c_star = (matrix / wavelength_A).T
     return a_star, b_star, c_star

@@ -13,8 +13,20 @@ import numpy as np
 
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.exposure import Exposure
-from nanobrag_torch.io.files import reading, replacing, require
-from nanobrag_torch.io.nexus_chain import ANGSTROM, DEGREES, METRES, chain, kind, number, pose, scale, text, vector
+from nanobrag_torch.io.files import check_ordinary, reading, replacing, require
+from nanobrag_torch.io.nexus_chain import (
+    ANGSTROM,
+    DEGREES,
+    METRES,
+    array,
+    chain,
+    kind,
+    number,
+    pose,
+    scale,
+    text,
+    vector,
+)
 
 _PURPOSE = "NXmx files"
 _DETECTOR = "/entry/instrument/detector"
@@ -32,6 +44,7 @@ def write_nexus(filepath: str | os.PathLike[str], exposure: Exposure, *, sample:
     """
     h5py = require("h5py", _PURPOSE)
     axes = mcstas_axes(exposure)
+    check_ordinary(filepath, "NXmx file")
     with replacing(filepath) as part, h5py.File(part, "w", libver=_CHECKSUMMED) as file:
         _group(file, "/entry", "NXentry", default="data")
         _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
@@ -200,13 +213,13 @@ def _read(file: Any) -> Exposure:
     module = _only(detector, "NXdetector_module")
     beam = _only(file["/entry/instrument"], "NXbeam")
     frame = f"{_LABORATORY}/mcstas_axes"
-    to_laboratory = np.array(file[frame]).T if frame in file else np.eye(3)
+    to_laboratory = array(file[frame]).T if frame in file else np.eye(3)
     fast, slow = (module[f"{name}_pixel_direction"] for name in ("fast", "slow"))
     turned, origin = pose(file, fast.attrs["depends_on"], module)
     factor, polarization = _polarization(beam)
     sweep, width, spindle = _sweep(file)
     images = _images(file)
-    mask = np.array(detector["pixel_mask"]) == 0 if "pixel_mask" in detector else np.ones(images.shape[1:], bool)
+    mask = array(detector["pixel_mask"]) == 0 if "pixel_mask" in detector else np.ones(images.shape[1:], bool)
 
     def laboratory(direction: np.ndarray) -> Vector:
         x, y, z = (to_laboratory @ direction).tolist()
@@ -245,14 +258,14 @@ def _images(file: Any) -> np.ndarray:
     """All images: one dataset, or those that a detector spread over data_000001, data_000002, ..."""
     data = file["/entry/data"]
     names = ["data"] if "data" in data else sorted(name for name in data if name.startswith("data_"))
-    return np.concatenate([np.array(data[name]) for name in names])
+    return np.concatenate([array(data[name]) for name in names])
 
 
 def _polarization(beam: Any) -> tuple[float, np.ndarray]:
     """Kahn's factor and the direction of the E vector from Stokes' parameters; unpolarised where there are none."""
     if "incident_polarisation_stokes" not in beam:
         return 0.0, np.eye(3)[0]
-    total, along_x, diagonal = np.array(beam["incident_polarisation_stokes"], float).reshape(-1)[:3] + 0.0
+    total, along_x, diagonal = array(beam["incident_polarisation_stokes"]).astype(float).reshape(-1)[:3] + 0.0
     if diagonal == 0:
         return float(along_x / total), np.eye(3)[0]
     angle = np.arctan2(diagonal, along_x) / 2
@@ -265,10 +278,10 @@ def _sweep(file: Any) -> tuple[float, float, np.ndarray]:
     rotations = [link for link in links if kind(link) == "rotation"]
     phi = max(rotations, key=lambda link: link.size)
     turned, _ = pose(file, phi.attrs["depends_on"], phi.parent)
-    settings = np.array(phi, float).reshape(-1) * scale(phi, DEGREES)
+    settings = array(phi).astype(float).reshape(-1) * scale(phi, DEGREES)
     increment = f"{phi.name}_increment_set"
     if increment in file:
-        width = float(np.array(file[increment]).reshape(-1)[0]) * scale(file[increment], DEGREES)
+        width = float(array(file[increment]).reshape(-1)[0]) * scale(file[increment], DEGREES)
     else:
         width = float(settings[1] - settings[0]) if len(settings) > 1 else 0.0
     return float(settings[0]), width, turned @ vector(phi)

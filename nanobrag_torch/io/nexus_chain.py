@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nanobrag_torch.memory import check_memory
+
 #: Factor to metres, Angstrom and degrees; the first name of each is what a dataset without units is taken to be in.
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "micron": 1e-6, "nm": 1e-9}
 ANGSTROM = {"angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "nm": 10.0, "m": 1e10}
@@ -58,9 +60,19 @@ def kind(link: Any) -> str:
     return text(link.attrs["transformation_type"])
 
 
+def array(dataset: Any) -> np.ndarray:
+    """The values of a dataset, once they are known to fit into memory: a few bytes may claim to be terabytes.
+
+    Raises ``ValueError`` where they do not.
+    """
+    remedy = "Give a file with fewer images."
+    check_memory("byte of an array in a file", dataset.nbytes, dataset.name, "shape", dataset.shape, remedy)
+    return np.array(dataset)
+
+
 def number(dataset: Any, units: dict[str, float]) -> float:
     """The first value of a dataset, in the base unit of ``units``."""
-    return float(np.array(dataset, float).reshape(-1)[0]) * scale(dataset, units)
+    return float(array(dataset).reshape(-1)[0]) * scale(dataset, units)
 
 
 def scale(dataset: Any, units: dict[str, float]) -> float:

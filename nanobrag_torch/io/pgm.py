@@ -15,7 +15,8 @@ def write_pgm(filepath: str | os.PathLike[str], image_data: torch.Tensor | np.nd
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
     """
     pixels = array(image_data)
-    grey = np.clip(pixels.astype(np.float64) * pgm_scale, 0, 255).astype(np.uint8)
+    with np.errstate(over="ignore"):  # what overflows is cut off
+        grey = np.clip(pixels.astype(np.float64) * pgm_scale, 0, 255).astype(np.uint8)
     slow, fast = grey.shape
     header = f"P5\n{fast} {slow}\n# pixels scaled by {pgm_scale:g}\n255\n"
     with replacing(filepath) as part:

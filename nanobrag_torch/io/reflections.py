@@ -5,6 +5,7 @@ and its metadata, a dict of integers with ``h_min h_max k_min k_max l_min l_max 
 the number of reflections that were read.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.given import array
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_finite
 
 Metadata = dict[str, int]
@@ -110,12 +112,16 @@ def box_around(indices: np.ndarray, source: str) -> Metadata:
     if len(indices) == 0:
         raise ValueError(f"{source}: no reflection. At least one is needed; check that this is the file meant.")
     low, high = indices.min(axis=0), indices.max(axis=0)
-    entries = float(np.prod(high.astype(float) - low.astype(float) + 1))
+    shape = [int(last) - int(first) + 1 for first, last in zip(low, high, strict=True)]
+    entries = math.prod(shape)
     if entries > LARGEST_GRID or max(np.abs(low).max(), np.abs(high).max()) > LARGEST_INDEX:
         raise ValueError(
-            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span {entries:.3g} amplitudes; at "
-            f"most {LARGEST_GRID:.3g} are possible. Check the columns of the file, or leave out its highest resolution."
+            f"{source}: indices from {tuple(low.tolist())} to {tuple(high.tolist())} span "
+            f"{min(entries, 10**300):.3g} amplitudes; at most {LARGEST_GRID:.3g} are possible. Check the columns, "
+            "or leave out its highest resolution."
         )
+    remedy = "Check its columns, or leave out its highest resolution."
+    check_memory("amplitude", entries, source, "indices", f"a box of {shape}", remedy)
     return box_metadata(tuple(int(x) for x in low), tuple(int(x) for x in high), len(indices))
 
 

@@ -149,7 +149,8 @@ def to_pixels(
     """
     check_choice("write_smv", "data_type", data_type, PIXEL_TYPES)
     name, precision = PIXEL_TYPES[data_type]
-    values = image.astype(np.float64) * scale + adc_offset
+    with np.errstate(over="ignore"):  # what overflows is clipped
+        values = image.astype(np.float64) * scale + adc_offset
     if name == "f4":
         return values.astype(np.float32)
     if np.isnan(values).any():

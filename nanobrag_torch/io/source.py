@@ -1,5 +1,6 @@
 """Source lists: X Y Z weight wavelength on each line, in metres."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,8 @@ import torch
 
 from nanobrag_torch.given import array
 from nanobrag_torch.io.files import read_bytes
+from nanobrag_torch.memory import check_memory
+from nanobrag_torch.validation import LARGEST, LEAST
 
 _DELIMITERS = re.compile(r"[ \t,;:!]+")
 _REMEDY = (
@@ -33,7 +36,10 @@ def read_source_table(
     Comments are no sources, and the end of a line does not matter; the C program trips over both [B26].
     Raises ``OSError`` where there is no such file, ``ValueError`` with the line for what is no source.
     """
-    text = read_bytes(filepath, "source file").decode("utf-8-sig", errors="replace")
+    content = read_bytes(filepath, "source file")
+    lines = content.count(b"\n") + content.count(b"\r") + 1
+    check_memory("source", lines, str(filepath), "lines", lines, "List fewer sources.")
+    text = content.decode("utf-8-sig", errors="replace")
     defaults = (*default_position, 1.0, default_wavelength_m)
     table = np.array(list(_rows(text, str(filepath), defaults)), np.float64).reshape(-1, 5)
     if len(table) == 0:
@@ -100,7 +106,9 @@ def _check(row: list[float], where: str) -> None:
     """Raise ``ValueError`` for a source that cannot shine."""
     if not np.isfinite(row).all():
         raise ValueError(f"{where}: a value is not finite. {_REMEDY}")
-    if not any(row[:3]):
+    if max(map(abs, row)) > LARGEST:
+        raise ValueError(f"{where}: a value is larger than {LARGEST:g}. {_REMEDY}")
+    if not math.hypot(*row[:3]) > LEAST:
         raise ValueError(f"{where}: the source lies on the sample. {_REMEDY}")
-    if row[4] <= 0:
+    if not row[4] > LEAST:
         raise ValueError(f"{where}: wavelength {row[4]:g} m: must be positive. {_REMEDY}")

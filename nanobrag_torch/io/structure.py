@@ -1,5 +1,6 @@
 """Amplitudes calculated from atomic coordinates, expanded to P1."""
 
+import math
 import os
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from nanobrag_torch.io.files import reading, require
 from nanobrag_torch.io.reflections import LARGEST_GRID, StructureFactors
 from nanobrag_torch.io.symmetry import structure_factors_in_p1
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_range
 
 #: Flat bulk solvent: electrons per cubic Angstrom of the mask, and its displacement factor in square Angstrom
@@ -94,6 +96,9 @@ def _check(structure: Any, source: str, dmin: float, spacing: float) -> None:
             f"{source}: a cell of {cell.volume:.3g} A^3 is too large for dmin = {dmin:g} Angstrom. "
             "Check the unit cell, or give a larger dmin."
         )
+    points = math.ceil(cell.volume / spacing**3)
+    remedy = "Check the unit cell, or give a larger dmin."
+    check_memory("point of a density", points, source, "cell", f"{cell.volume:.3g} A^3", remedy)
     for site in structure[0].all():
         atom = site.atom
         within = max(map(abs, atom.pos.tolist())) < _LARGEST_POSITION and 0 <= atom.b_iso <= _LARGEST_B

@@ -6,12 +6,13 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import torch
 
 from nanobrag_torch.io.fdump import SIGN, parse_fdump
-from nanobrag_torch.io.files import read_bytes
+from nanobrag_torch.io.files import read_bytes, read_stream
 from nanobrag_torch.io.hkl import parse_hkl
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 from nanobrag_torch.io.reflections import StructureFactors
@@ -131,7 +132,8 @@ def open_structure_factors(path: str | os.PathLike[str]) -> StructureFactorFile:
     content = read_bytes(path, "file of structure factors")
     if content.startswith(b"\x1f\x8b"):
         try:
-            content = gzip.decompress(content)
+            with gzip.open(BytesIO(content)) as file:
+                content = read_stream(file, path)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: cannot be decompressed ({error}). Check that it is whole.") from None
     return StructureFactorFile(path, next(kind for kind in _KINDS if kind.sign.search(content)), content)

@@ -61,7 +61,7 @@ def structure_factors_in_p1(
         dtype: Precision of the grid.
 
     Raises:
-        ValueError: No reflection is left.
+        ValueError: No reflection is left, or an amplitude is not finite.
     """
     check_range(
         f"{source}: reflections",
@@ -76,6 +76,8 @@ def structure_factors_in_p1(
     if dmin is not None:
         within = cell.calculate_1_d2_array(indices) * dmin**2 <= 1 + 1e-6
         indices, plus, minus = indices[within], plus[within], minus[within]
+    if not (np.isfinite(plus).all() and np.isfinite(minus).all()):
+        raise ValueError(f"{source}: its amplitudes are not finite. Check the unit cell, occupancies and B factors.")
     indices, amplitudes = expand_to_p1(indices, plus, minus, space_group)
     metadata = box_around(indices, source if dmin is None else f"{source} to {dmin:g} Angstrom")
     grid = fill_grid(metadata, indices, amplitudes, default_F, device, dtype)

@@ -1,19 +1,20 @@
 """Photons as one differentiable operation on the tensors of a scene, whichever engine evaluates them.
 
-The forward pass keeps the scene alone; the backward pass evaluates the samples anew, by the engine's hand-written
-reverse pass. A derivative of the gradient comes from the formula, which autograd differentiates to any order.
+The engine evaluates the image and, by its hand-written reverse pass, the gradient. What is asked beyond these comes
+from the formula, which autograd differentiates to any order.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import formula_tiles
+from nanobrag_torch.kernel.operation import Operation, Wanted
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.tables import Tables, pull_back
-from nanobrag_torch.scene import Scene, tensors_of
+from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 
 
 class Engine(Protocol):
@@ -42,32 +43,25 @@ def photons(engine: Engine, scene: Scene, pixels: Pixels, progress: Progress | N
     Returns:
         Photons (n,) in the scene's dtype, in the order of the pixels.
     """
-    apply: Callable[..., Tensor] = _Photons.apply
-    return apply(engine, scene, pixels, progress, *tensors_of(scene))
 
+    def scene_of(tensors: Sequence[Tensor]) -> Scene:
+        return with_tensors(scene, tensors)
 
-class _Photons(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, engine: Engine, scene: Scene, pixels: Pixels, progress: Progress | None, *tensors: Tensor
-    ) -> Tensor:
-        ctx.engine, ctx.scene, ctx.pixels = engine, scene, pixels
-        ctx.save_for_backward(*tensors)
-        return engine.image(scene, pixels, progress)
+    def image(*tensors: Tensor) -> tuple[Tensor]:
+        return (engine.image(scene_of(tensors), pixels, progress),)
 
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        engine, scene, pixels, (cotangent,) = ctx.engine, ctx.scene, ctx.pixels, cotangents
-        tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[4:]
-        if torch.is_grad_enabled():
-            found = formula_tiles.differentiable_gradients(
-                scene, pixels, cotangent, tensors, wanted, engine.memory_budget
-            )
-        else:
-            found = pull_back(
-                scene, tensors, wanted, lambda apart, tables: engine.pull_back(apart, tables, pixels, cotangent)
-            )
-        return None, None, None, None, *found
+    def formula(*tensors: Tensor) -> tuple[Tensor]:
+        tile = formula_tiles.pixels_per_tile(scene, engine.memory_budget)
+        return (formula_tiles.render(scene_of(tensors), *pixels.lists(scene.panel.origin.device), tile),)
+
+    def gradient(wanted: Wanted, *given: Tensor) -> list[Tensor]:
+        *tensors, cotangent = given
+        return pull_back(
+            scene_of(tensors), tensors, wanted, lambda apart, made: engine.pull_back(apart, made, pixels, cotangent)
+        )
+
+    (values,) = Operation(formula, fast=image, fast_pull_back=gradient)(*tensors_of(scene))
+    return values
 
 
 def cotangent_unit(cotangent: Tensor) -> Tensor:

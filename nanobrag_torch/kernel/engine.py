@@ -11,16 +11,16 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
-from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_memory
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_pixels
+from nanobrag_torch.kernel.operation import Operation, carry_tangents, is_transformed
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.sequential import Find, render_in_order
 from nanobrag_torch.kernel.torch_engine.engine import TorchTiles
 from nanobrag_torch.kernel.weights import polarization_sampling
-from nanobrag_torch.scene import Scene, tensors_of
+from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 from nanobrag_torch.validation import check_choice, fail
 
 ENGINES = ("auto", "numba", "torch", "formula")
@@ -40,16 +40,6 @@ def numba_works() -> bool:
     return True
 
 
-def is_transformed(scene: Scene) -> bool:
-    """True if ``torch.func`` follows a tensor of the scene or one carries a forward-mode tangent."""
-    if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
-        return False
-    found = tensors_of(scene)
-    return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in found) or any(
-        forward_ad.unpack_dual(tensor).tangent is not None for tensor in found
-    )
-
-
 def _blackens_culled_pixels(scene: Scene) -> bool:
     weighing = scene.weighing
     own = polarization_sampling(scene) == "per_sample" and scene.polarization.enabled
@@ -63,7 +53,6 @@ TILE_OBSTACLES: Obstacles = {
     "factors multiply the running total [B05]": lambda scene: bool(scene.weighing.running),
     "the detector is curved": lambda scene: scene.panel.curved != "flat",
     "culled pixels lose their background [B11]": _blackens_culled_pixels,
-    "torch.func or forward-mode differentiation follows the scene": is_transformed,
 }
 
 #: Scenes that the compiled loops cannot handle: reason -> test.
@@ -107,7 +96,17 @@ def render(
         ValueError: The engine is unknown, no memory holds the image, or "numba" cannot render the scene.
     """
     check_choice("Simulator", "engine", engine, ENGINES)
-    check_memory(scene, len(pixels))
+    check_pixels(scene, len(pixels))
+    if is_transformed():
+
+        def plain(*tensors: Tensor) -> tuple[Tensor]:
+            told = None if torch.is_grad_enabled() else progress
+            return (render(with_tensors(scene, tensors), pixels, engine, tile, told, memory_budget),)
+
+        (photons,) = Operation(plain, fast_push=partial(_moved, scene, pixels, memory_budget))(*tensors_of(scene))
+        return photons
+    if carry_tangents(tensors_of(scene)):
+        return _by_formula(scene, pixels, tile, memory_budget, progress)
     reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
     if engine == "numba" and reason is not None:
         raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
@@ -121,6 +120,23 @@ def render(
     if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
         by, find = TorchTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
         return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
-    slow, fast = pixels.lists(scene.panel.origin.device)
-    tile = len(pixels) if engine == "formula" else tile or tiles.pixels_per_tile(scene, memory_budget)
-    return tiles.render(scene, slow, fast, tile, progress)
+    return _by_formula(scene, pixels, len(pixels) if engine == "formula" else tile, memory_budget, progress)
+
+
+def _by_formula(
+    scene: Scene, pixels: Pixels, tile: int | None, memory_budget: int, progress: Progress | None = None
+) -> Tensor:
+    """Photons by operations that autograd follows, forwards and backwards."""
+    tile = tile or tiles.pixels_per_tile(scene, memory_budget)
+    return tiles.render(scene, *pixels.lists(scene.panel.origin.device), tile, progress)
+
+
+def _moved(scene: Scene, pixels: Pixels, memory_budget: int, *given: Tensor) -> tuple[Tensor]:
+    """Tangents of the photons, from the scene's tensors and their tangents."""
+
+    def photons(*tensors: Tensor) -> Tensor:
+        return _by_formula(with_tensors(scene, tensors), pixels, None, memory_budget)
+
+    tensors, tangents = given[: len(given) // 2], given[len(given) // 2 :]
+    moved: Tensor = torch.func.jvp(photons, tensors, tangents)[1]
+    return (moved,)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.memory import check_samples
 from nanobrag_torch.kernel.weights import (
     polarization_sampling,
     sample_captures,
@@ -70,7 +71,11 @@ def samples(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | boo
 
     Returns:
         All factors, shapes as in ``Samples``.
+
+    Raises:
+        ValueError: No memory holds them.
     """
+    check_samples(scene, len(slow))
     panel, sources, dtype = scene.panel, scene.sources, scene.dtype
     position = sample_positions(panel, slow, fast)
     distance = torch.sqrt((position * position).sum(-1))
@@ -185,5 +190,5 @@ def structure_factor(
     value = nearest(table, amplitudes.minimum, default, *whole)
     if not amplitudes.interpolate or interpolated is False:
         return value
-    smooth = in_range(table, amplitudes.minimum, *real) & interpolated
+    smooth = in_range(table, amplitudes.minimum, *real, amplitudes.margin) & interpolated
     return torch.where(smooth, tricubic(table, amplitudes.minimum, *real, dtype), value)

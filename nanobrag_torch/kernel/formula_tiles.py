@@ -7,16 +7,16 @@ explained in docs/deviations-of-c.md.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from nanobrag_torch.kernel.formula import photons, samples
 from nanobrag_torch.kernel.geometry import sample_positions
-from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET, check_positions
+from nanobrag_torch.kernel.operation import Operation
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.physics.scattering import is_resolved, scattering_vector
 from nanobrag_torch.physics.structure_factor import in_range
@@ -52,7 +52,7 @@ def render(
         s, f = slow[start:stop], fast[start:stop]
         interpolated, smooth = interpolated_samples(part, s, f, smooth)
         if recompute:
-            pieces.append(checkpoint(photons, part, s, f, interpolated, use_reentrant=False, preserve_rng_state=False))
+            pieces.append(_recomputed(part, s, f, interpolated))
         else:
             pieces.append(photons(part, s, f, interpolated))
         if progress is not None:
@@ -62,34 +62,14 @@ def render(
     return torch.cat(pieces)
 
 
-def differentiable_gradients(
-    scene: Scene,
-    pixels: Pixels,
-    cotangent: Tensor,
-    tensors: Sequence[Tensor],
-    wanted: Sequence[bool],
-    memory_budget: int = MEMORY_BUDGET,
-) -> list[Tensor | None]:
-    """Cotangents of the tensors of a scene, with a graph for second derivatives.
+def _recomputed(scene: Scene, slow: Tensor, fast: Tensor, interpolated: Tensor | bool) -> Tensor:
+    """Photons of a tile that keeps no graph: its derivatives, of any order, evaluate it anew."""
 
-    Args:
-        scene: Description of the experiment.
-        pixels: The n pixels.
-        cotangent: Cotangents (n,) of their photons.
-        tensors: The scene's tensors, in the order of ``scene.tensors_of``.
-        wanted: For each of them, True if its cotangent is wanted.
-        memory_budget: Bytes of a tile.
+    def formula(*tensors: Tensor) -> tuple[Tensor]:
+        return (photons(with_tensors(scene, tensors), slow, fast, interpolated),)
 
-    Returns:
-        For each tensor its cotangent, or None where it is not wanted.
-    """
-    tile = pixels_per_tile(scene, memory_budget)
-    values = render(with_tensors(scene, tensors), *pixels.lists(scene.panel.origin.device), tile)
-    inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
-    found = iter(
-        torch.autograd.grad(values, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True)
-    )
-    return [next(found) if want else None for want in wanted]
+    (values,) = Operation(formula)(*tensors_of(scene))
+    return values
 
 
 def _pieces(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> Iterator[tuple[int, int, Scene]]:
@@ -121,6 +101,7 @@ def first_evaluation(scene: Scene, slow: Tensor, fast: Tensor, tile: int) -> tup
     assert fresh is not None
     for start in range(0, len(slow), tile):
         stop = min(start + tile, len(slow))
+        check_positions(scene.panel, stop - start, scene.sources.count)
         position = sample_positions(scene.panel, slow[start:stop], fast[start:stop])
         diffracted = position / torch.sqrt((position * position).sum(-1, keepdim=True))
         q = scattering_vector(diffracted, scene.sources.directions, scene.sources.wavelengths)
@@ -169,7 +150,7 @@ def interpolated_samples(scene: Scene, slow: Tensor, fast: Tensor, smooth: bool)
         asked = s.resolved[..., None] & (
             torch.ones_like(s.F_latt, dtype=torch.bool) if scene.has_background else s.F_latt != 0
         )
-        outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l)).flatten()
+        outside = (asked & ~in_range(amplitudes.table, amplitudes.minimum, s.h, s.k, s.l, amplitudes.margin)).flatten()
         if not bool(outside.any()):
             return True, True
         first = outside.to(torch.uint8).argmax()

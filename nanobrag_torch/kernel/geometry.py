@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.memory import check_positions
 from nanobrag_torch.physics.rotation import about_axis
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Panel
@@ -12,7 +13,9 @@ def sample_positions(panel: Panel, slow: Tensor, fast: Tensor) -> Tensor:
     """Positions (P, K, 3) in metres of the K = layers x oversample^2 samples of pixels ``slow``, ``fast`` (P,).
 
     K runs over layers (outer), sub-pixels along slow, sub-pixels along fast (inner), as the C program loops.
+    Raises ``ValueError`` where no memory holds them.
     """
+    check_positions(panel, len(slow))
     n = panel.oversample
     dtype, device = panel.origin.dtype, panel.origin.device
     sub = torch.arange(n, dtype=dtype, device=device)

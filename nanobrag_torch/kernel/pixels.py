@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nanobrag_torch.config import check_tensor
+
 #: Called with (pixels done, pixels in all).
 Progress = Callable[[int, int], None]
 
@@ -63,8 +65,9 @@ class Pixels:
         return row + self.corner[0], positions - row * self.window[1] + self.corner[1]
 
     def kept(self, mask: Tensor) -> "Pixels":
-        """Part of them: those where ``mask`` (of the detector's shape) is not zero."""
+        """Part of them: those where ``mask`` (of the detector's shape) is not zero. Raises ``ValueError`` for NaN."""
         (slow, fast), (rows, columns) = self.corner, self.window
+        check_tensor("DetectorConfig", "mask_array", mask)
         inside = mask[slow : slow + rows, fast : fast + columns].cpu().numpy() != 0
         return Pixels(self.shape, self.corner, self.window, np.flatnonzero(inside))
 

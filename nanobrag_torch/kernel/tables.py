@@ -183,7 +183,7 @@ def pull_back(
     tensors: Sequence[Tensor],
     wanted: Sequence[bool],
     of_tables: Callable[[Scene, Tables[Tensor]], Sequence[Tensor]],
-) -> list[Tensor | None]:
+) -> list[Tensor]:
     """Cotangents of the tensors of a scene from those of its tables.
 
     Args:
@@ -193,7 +193,7 @@ def pull_back(
         of_tables: Cotangents of the tables, given the scene on leaves of its own and the tables made of it.
 
     Returns:
-        For each tensor its cotangent, or None where it is not wanted.
+        The cotangents of the wanted tensors, in their order.
     """
     leaves = [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
     apart = with_tensors(scene, leaves)
@@ -202,9 +202,7 @@ def pull_back(
     bars = of_tables(apart, made)
     used = [(out, bar.reshape(out.shape)) for out, bar in zip(made, bars, strict=True) if out.requires_grad]
     inputs = [leaf for leaf in leaves if leaf.requires_grad]
-    found = iter(
-        torch.autograd.grad(
-            [out for out, _ in used], inputs, [bar for _, bar in used], allow_unused=True, materialize_grads=True
-        )
+    found = torch.autograd.grad(
+        [out for out, _ in used], inputs, [bar for _, bar in used], allow_unused=True, materialize_grads=True
     )
-    return [next(found) if want else None for want in wanted]
+    return list(found)

@@ -1,6 +1,8 @@
 """Beam: a config made into sources, polarization and fluence, once per evaluation."""
 
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,13 +11,14 @@ from torch import Tensor
 from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import SOURCE_LISTS, BeamConfig
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.physics.background import water_intensity, water_intensity_c
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.physics.sources import incident_directions, is_within_round_divergence
 from nanobrag_torch.sampling import Steps, angular_range
 from nanobrag_torch.units import angstrom_to_m, mrad_to_radians, um_to_m
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import divisor, fail, number_of
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ class Beam:
         """Photons per square metre."""
         return scalar(self.config.fluence, self.device)
 
-    def divergence(self) -> Divergence:
+    def divergence(self, compat: Compat) -> Divergence:
         """The step rules applied to divergence and dispersion; one step each where a source list is given."""
         c = self.config
+        steps = partial(angular_range, tolerance=compat.count_tolerance)
         return Divergence(
-            angular_range(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
-            angular_range(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
-            angular_range(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
+            steps(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
+            steps(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
+            steps(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
         )
 
     def sources(self, beam: Tensor, polarization: Tensor, compat: Compat) -> scene.Sources:
@@ -70,7 +74,7 @@ class Beam:
         self.config.validate()
         if any(getattr(self.config, name) is not None for name in SOURCE_LISTS):
             return self._listed(beam, compat)
-        return self._generated(beam, polarization)
+        return self._generated(beam, polarization, self.divergence(compat))
 
     def polarization(self, convention_axis: Tensor, overridden: bool = False) -> scene.Polarization:
         """Polarization along the config's axis, else the convention's; ``overridden`` cancels ``nopolar`` [B07]."""
@@ -91,6 +95,9 @@ class Beam:
     def _listed(self, beam: Tensor, compat: Compat) -> scene.Sources:
         config = self.config
         count = next(len(values) for name in SOURCE_LISTS if (values := getattr(config, name)) is not None)
+        check_memory(
+            "source", count, "BeamConfig", "source_directions", f"{count} sources", "List fewer sources.", self.device
+        )
         if config.source_directions is None:
             directions = beam.expand(count, 3)
         else:
@@ -103,18 +110,24 @@ class Beam:
         weights = torch.ones(count, dtype=torch.float64, device=self.device)
         if config.source_weights is not None and compat.source_weights == "use":
             given = vector(config.source_weights, self.device)
-            if not bool(given.detach().sum() > 0):
+            if not bool(given.detach().sum() > 0) or bool((given.detach() < 0).any()):
                 raise ValueError(
-                    f"BeamConfig.source_weights sum to {float(given.detach().sum())}: must be positive. "
-                    "Give relative intensities."
+                    f"BeamConfig.source_weights sum to {float(given.detach().sum())}, the least is "
+                    f"{float(given.detach().min())}: must be at least 0, and not all 0. Give relative intensities."
                 )
             weights = given / given.mean()
         return scene.Sources(directions, wavelengths, weights)
 
-    def divergence_angles(self, grid: Divergence | None = None) -> tuple[Tensor, Tensor]:
-        """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost."""
-        grid = grid or self.divergence()
+    def divergence_angles(self, grid: Divergence) -> tuple[Tensor, Tensor]:
+        """Horizontal and vertical angles (n,) in radians of the grid's directions, horizontal outermost.
+
+        Raises ``ValueError`` for more sources, wavelengths included, than memory holds, and where none is left.
+        """
         h, v = grid.horizontal, grid.vertical
+        counts = (h.count, v.count, grid.dispersion.count)
+        names = "hdiv_steps, vdiv_steps, dispersion_steps"
+        remedy = "Take fewer of any: every direction shines at every wavelength."
+        check_memory("source", math.prod(counts), "BeamConfig", names, counts, remedy, self.device)
         horizontal, vertical = self._centred(h), self._centred(v)
         horizontal, vertical = (x.reshape(-1) for x in torch.meshgrid(horizontal, vertical, indexing="ij"))
         if self.config.round_div:
@@ -124,13 +137,21 @@ class Beam:
                 (number_of(h.step) or 0.0, number_of(v.step) or 0.0),
                 (h.count, v.count),
             )  # fmt: skip
+            if not bool(kept.any()):
+                raise fail(
+                    "BeamConfig", names, counts, "a grid with directions inside the circle that round_div keeps",
+                    "Take more steps, or keep the corners of the grid.",
+                )  # fmt: skip
             horizontal, vertical = horizontal[kept], vertical[kept]
         return horizontal, vertical
 
-    def _generated(self, beam: Tensor, polarization: Tensor) -> scene.Sources:
-        grid = self.divergence()
+    def _generated(self, beam: Tensor, polarization: Tensor, grid: Divergence) -> scene.Sources:
         horizontal, vertical = self.divergence_angles(grid)
         dispersion = grid.dispersion
+        across = torch.linalg.cross(beam, polarization).norm()
+        if grid.horizontal.count > 1:
+            words = "the polarization lies along the beam and there is no horizontal"
+            divisor(across, words, "Give another polarization axis, or no horizontal divergence.", 1e-12)
         directions = incident_directions(beam, polarization, horizontal, vertical)
         wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))
         return scene.Sources(

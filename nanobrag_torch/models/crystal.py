@@ -18,8 +18,10 @@ from nanobrag_torch.config import (
     check_tensor,
     clip_to_beam,
 )
+from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind, tensor
 from nanobrag_torch.kernel.formula import structure_factor
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
@@ -113,6 +115,7 @@ class Crystal(KnownNames):
     )
     V = volume = _cell_tensor("V", "Volume of the unit cell in cubic Angstrom.")
 
+    @eager
     def __init__(
         self,
         config: CrystalConfig | None = None,
@@ -294,6 +297,10 @@ class Crystal(KnownNames):
                 f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range). "
                 "Assign a three-dimensional table."
             )
+        check_memory(
+            "amplitude", table.numel(), "Crystal", "hkl_data", f"a table of shape {tuple(table.shape)}",
+            "Leave out its highest resolution.", self.device,
+        )  # fmt: skip
         self._check_amplitudes()
         missing = [key for key in ("h_min", "k_min", "l_min") if key not in self.hkl_metadata]
         if missing:
@@ -303,8 +310,9 @@ class Crystal(KnownNames):
             )
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
-            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate, compat.interpolation_fallback
-        )
+            default, table.to(self.device), (h_min, k_min, l_min), self.interpolate,
+            compat.interpolation_fallback, compat.interpolation_margin,
+        )  # fmt: skip
 
     def _check_amplitudes(self) -> None:
         """Refuse amplitudes that are not finite, looking at a table once for each time that torch writes to it."""

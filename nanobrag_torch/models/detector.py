@@ -1,5 +1,6 @@
 """Detector: a config made into vectors, once per evaluation (docs/physics.md, Detector)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,15 +12,17 @@ from nanobrag_torch import scene
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, Scalar
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
+from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.sampling import thickness_layers
 from nanobrag_torch.units import DBL_MIN, degrees_to_radians, m_to_mm, mm_to_m, um_to_m
-from nanobrag_torch.validation import check_range, number_of
+from nanobrag_torch.validation import check_range, divisor, number_of
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Detector(KnownNames):
     dtype: torch.dtype
     compat: Compat
 
+    @eager
     def __init__(
         self,
         config: DetectorConfig | None = None,
@@ -227,15 +231,19 @@ class Detector(KnownNames):
         def turn(v: Tensor) -> Tensor:
             return about_axis(v @ tilt.T, axis, twotheta)
 
-        ratio = _nonzero((beam * (tilt @ normal)).sum())
+        pivot = self._pivot(row, compat)
+        ratio = (beam * (tilt @ normal)).sum()
+        overridden = config.pix0_override_m is not None and compat.pix0_override
+        if not overridden and pivot is DetectorPivot.BEAM and config.close_distance_mm is not None:
+            divisor(ratio, EDGE_ON, TURN, FLAT)
+        ratio = _nonzero(ratio)
         if config.close_distance_mm is not None:
             close = self._metres(config.close_distance_mm)
         else:
             close = torch.abs(ratio * distance)
-        pivot = self._pivot(row, compat)
         at_sample = -f_close * fast - s_close * slow + close * normal
         at_sample, fast, slow, normal = turn(torch.stack([at_sample, fast, slow, normal]))
-        if config.pix0_override_m is not None and compat.pix0_override:
+        if overridden:
             origin = vector(config.pix0_override_m, self.device)
         elif pivot is DetectorPivot.SAMPLE:
             origin = at_sample
@@ -243,8 +251,11 @@ class Detector(KnownNames):
             origin = -f_beam * fast - s_beam * slow + close / ratio * beam
 
         close = (origin * normal).sum()
+        self._check_plane(close, origin, fast, slow, (beam * normal).sum())
         if compat.beam_report == "true":
             ratio = _nonzero((beam * normal).sum())
+        if config.curved_detector:
+            divisor(ratio, EDGE_ON, TURN, FLAT)
         distance = close / ratio
         spot = distance * beam - origin
         return Geometry(
@@ -269,9 +280,7 @@ class Detector(KnownNames):
         """The detector as the kernel reads it."""
         compat = compat or self.compat
         config = self.config
-        depth = config.detector_abs_um
-        off = depth is not None and number_of(depth) == 0
-        thickness = um_to_m(scalar(0.0 if off else config.detector_thick_um, self.device))
+        depth, thickness = config.detector_abs_um, self._metres_of_sensor()
         layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
         sensor = bool(thickness.detach() > 0)
         attenuation = 1 / (thickness if depth is None else um_to_m(scalar(depth, self.device)))
@@ -423,7 +432,14 @@ class Detector(KnownNames):
     def _metres(self, mm: Any) -> Tensor:
         return mm_to_m(scalar(mm, self.device))
 
+    def _metres_of_sensor(self) -> Tensor:
+        off = self.config.detector_abs_um is not None and number_of(self.config.detector_abs_um) == 0
+        return um_to_m(scalar(0.0 if off else self.config.detector_thick_um, self.device))
+
     def _pixel_centres(self) -> Tensor:
+        shape = (self.spixels, self.fpixels)
+        remedy = "Ask for a smaller detector."
+        check_memory("position", math.prod(shape), "DetectorConfig", "spixels, fpixels", shape, remedy, self.device)
         slow, fast = torch.meshgrid(
             torch.arange(self.spixels, device=self.device),
             torch.arange(self.fpixels, device=self.device),
@@ -454,10 +470,28 @@ class Detector(KnownNames):
         redrawn = custom and named["normal"] is None and (named["fast"] is not None or named["slow"] is not None)
         return beam, fast, slow, (across if redrawn else unit(raw["normal"]))
 
+    def _check_plane(self, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, cosine: Tensor) -> None:
+        """Raise ``ValueError`` for pixels without an area, and for a plane, or a sensor, that the crystal lies in."""
+        divisor(torch.linalg.cross(fast, slow).norm(), "fast and slow are parallel", "Check the vectors.", FLAT)
+        distance = number_of(torch.sqrt((origin * origin).sum())) or 0.0
+        along = abs(number_of(cosine) or 0.0) <= FLAT
+        divisor(close, *((EDGE_ON, TURN) if along else (WITHIN, MOVE)), FLAT * distance)
+        thickness, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
+        if thickness is not None and near is not None and near < 0 < near + thickness:
+            divisor(0.0, "the crystal lies within the sensor of the detector", MOVE)
+
     def _pivot(self, row: Convention, compat: Compat) -> DetectorPivot:
         if compat.convention_forces_pivot and row.pivot is not None:
             return row.pivot
         return self.config.detector_pivot or DetectorPivot.BEAM
+
+
+#: Cosine, sine or part of a distance that rounding may leave of zero.
+FLAT = 1e-12
+EDGE_ON = "the beam lies in the plane of the detector"
+TURN = "Turn the detector, or place it by its distance along the normal and let it turn about the sample."
+WITHIN = "the crystal lies in the plane of the detector"
+MOVE = "Give the detector a distance from the crystal along its normal."
 
 
 def _nonzero(ratio: Tensor) -> Tensor:

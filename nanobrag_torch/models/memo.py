@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.operation import carry_tangents, is_transformed
 from nanobrag_torch.scene import names_of
 
 Made = TypeVar("Made")
@@ -20,8 +21,8 @@ class Memo:
     """Last result of each of some pure functions, with the numbers that it was made of.
 
     Values are compared, not identities: a config that is changed in place is seen. A result that depends on a tensor
-    that requires a gradient, is large, or belongs to a ``torch.func`` transform is made anew each time, so no graph is
-    kept.
+    that requires a gradient, is large, carries a tangent, or belongs to a ``torch.func`` transform is made anew each
+    time, so no graph is kept.
     """
 
     def __init__(self) -> None:
@@ -49,9 +50,7 @@ def _numbers_of(value: Any) -> Any:
     if isinstance(value, (int, float, str, Enum, type(None))):
         return value
     if isinstance(value, Tensor):
-        if value.requires_grad or value.numel() > MOST_ELEMENTS:
-            raise _NotPlainError
-        if torch._C._functorch.peek_interpreter_stack() is not None:
+        if value.requires_grad or value.numel() > MOST_ELEMENTS or is_transformed() or carry_tangents([value]):
             raise _NotPlainError
         return (str(value.device), *value.reshape(-1).tolist())
     if isinstance(value, (tuple, list)):

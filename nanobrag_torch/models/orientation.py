@@ -1,5 +1,6 @@
 """Orientations of a crystal: the sweep in phi and the mosaic domains, from a config and frozen random draws."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CrystalConfig
+from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import scalar, vector
 from nanobrag_torch.physics import mosaic
 from nanobrag_torch.physics.rotation import about_axis
@@ -32,11 +34,21 @@ class Draws:
     state: "GeneratorState"
 
 
+def check_orientations(config: CrystalConfig, device: torch.device) -> None:
+    """Raise ``ValueError`` for more phi steps and mosaic domains than memory holds."""
+    counts = (config.phi_steps, config.mosaic_domains)
+    names = "phi_steps, mosaic_domains"
+    remedy = "Take fewer of either: every domain turns with every step."
+    check_memory("orientation", math.prod(counts), "CrystalConfig", names, counts, remedy, device)
+
+
 def random_draws(config: CrystalConfig, compat: Compat, device: torch.device) -> Draws:
     """Draw as the C program does: the misset first, if it is random, then every mosaic domain, a single one too.
 
-    ``compat`` says what a negative seed is [B31]. Raises ``ValueError`` where a random misset has no seed.
+    ``compat`` says what a negative seed is [B31]. Raises ``ValueError`` where a random misset has no seed, or no memory
+    holds the domains.
     """
+    check_orientations(config, device)
     from nanobrag_torch.physics.random import CRandom, GeneratorState, rotation_draws  # brings numba: only when drawn
 
     state = GeneratorState()
@@ -71,7 +83,11 @@ def misset_angles(config: CrystalConfig, compat: Compat, device: torch.device) -
 
 
 def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
-    """The angles (phi_steps,) of the sweep in radians: starts of intervals, not their middles."""
+    """The angles (phi_steps,) of the sweep in radians: starts of intervals, not their middles.
+
+    Raises ``ValueError`` where no memory holds the orientations.
+    """
+    check_orientations(config, device)
     index = torch.arange(config.phi_steps, dtype=torch.float64, device=device)
     step = config.phi_step_deg if config.phi_step_deg is not None else config.osc_range_deg / config.phi_steps
     return degrees_to_radians(scalar(config.phi_start_deg, device) + scalar(step, device) * index)

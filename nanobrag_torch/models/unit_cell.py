@@ -12,7 +12,10 @@ from nanobrag_torch.models.orientation import misset_angles
 from nanobrag_torch.physics import unit_cell
 from nanobrag_torch.physics.rotation import about_x_y_z
 from nanobrag_torch.units import degrees_to_radians
-from nanobrag_torch.validation import check_finite
+from nanobrag_torch.validation import check_finite, divisor
+
+#: Part of a box that rounding may leave of nothing.
+FLAT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,9 @@ def unit_cell_of(
     direct, stars = unit_cell.direct_vectors(stars, lengths, volume)
     if volume is None:
         volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()
-    if config.has_matrix and not bool(torch.isfinite(direct.detach()).all()):
-        raise ValueError(
-            f"CrystalConfig.mosflm_*_star = {stars.detach().tolist()}: must be three vectors "
-            "that span a volume. Check the orientation matrix."
-        )
+    remedy = "Check the unit cell, or the orientation matrix."
+    box = torch.sqrt((direct * direct).sum(-1)).prod()
+    divisor(volume / box, "the vectors of the unit cell do not span a volume", remedy, FLAT)
     return UnitCell(direct, stars, volume, misset)
 
 

@@ -1,5 +1,7 @@
 """Structure factor of the unit cell from a table over Miller indices (docs/physics.md, Structure factor)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,8 +31,28 @@ def nearest(table: Tensor, minimum: Minimum, default_F: Tensor, h0: Tensor, k0: 
     return torch.where(inside, table.reshape(-1)[flat], default_F)
 
 
-def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -> Tensor:
-    """Mask of the indices whose nodes of interpolation all lie in the table, on every axis.
+#: Entries along an axis between which an index is interpolated.
+NODES = 4
+
+
+def window(minimum: Minimum, shape: Sequence[int], margin: int) -> tuple[Minimum, Minimum]:
+    """Lowest and highest indices, on each axis, that are interpolated; nothing lies between them in a small table.
+
+    Args:
+        minimum: Indices (h, k, l) of the first entry.
+        shape: Entries along each axis.
+        margin: Entries beyond the window on either side, at least one: the four nodes surround an index.
+    """
+    axes = [
+        (low + margin, low + size - 1 - margin if size >= NODES else low)
+        for low, size in zip(minimum, shape, strict=True)
+    ]
+    (h, h_end), (k, k_end), (l, l_end) = axes
+    return (h, k, l), (h_end, k_end, l_end)
+
+
+def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, margin: int = 1) -> Tensor:
+    """Mask of the indices that are interpolated: within the window on every axis.
 
     Args:
         table: Amplitudes over Miller indices (h_range, k_range, l_range).
@@ -38,20 +60,22 @@ def in_range(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor) -
         h: Real indices (...).
         k: Real indices (...).
         l: Real indices (...).
+        margin: Entries beyond the window on either side.
 
     Returns:
         Booleans (...).
     """
     inside = torch.ones_like(h, dtype=torch.bool)
-    for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
-        inside &= (x >= low + 2) & (x <= low + size - 1 - 2)
+    for x, first, last in zip((h, k, l), *window(minimum, table.shape, margin), strict=True):
+        inside &= (x >= first) & (x <= last)
     return inside
 
 
 def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, dtype: torch.dtype) -> Tensor:
     """Tensor-product cubic Lagrange interpolation at real indices that are in range; the result may be negative.
 
-    The value is continuous in h, k, l and its derivative jumps at integers. Samples out of range read clamped nodes;
+    The value is continuous in h, k, l and its derivative jumps at integers. The highest index in range is the third of
+    its nodes, any other lies between the second and the third. Samples out of range read clamped nodes;
     the caller discards them.
 
     Args:
@@ -67,7 +91,7 @@ def tricubic(table: Tensor, minimum: Minimum, h: Tensor, k: Tensor, l: Tensor, d
     """
     nodes, weights = [], []
     for x, low, size in zip((h, k, l), minimum, table.shape, strict=True):
-        floor = torch.floor(x.detach())
+        floor = torch.floor(x.detach()).clamp(max=low + size - NODES + 1)
         offset = torch.arange(-1, 3, device=x.device)
         nodes.append(((floor - low).long()[..., None] + offset).clamp(0, size - 1))
         weights.append(lagrange_weights((x - floor).to(dtype)))

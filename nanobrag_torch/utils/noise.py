@@ -11,7 +11,7 @@ from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.given import array, number
 from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
 from nanobrag_torch.physics.random import CRandom
-from nanobrag_torch.validation import check_range
+from nanobrag_torch.validation import LARGEST_COUNT, check_range
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +37,13 @@ def generate_poisson_noise(
         Pixels of the shape of ``mean``, int32, truncated, in 0 ... ``overload_value``; and the number above it.
 
     Raises:
-        ValueError: A mean is not finite, or the readout noise is negative.
+        ValueError: A mean is not finite, or another number is impossible.
     """
+    me = "generate_poisson_noise"
     adc_offset, readout_noise, overload_value = map(number, (adc_offset, readout_noise, overload_value))
-    check_range("generate_poisson_noise", "readout_noise", readout_noise, 0)
+    check_range(me, "readout_noise", readout_noise, 0)
+    check_range(me, "adc_offset", adc_offset)
+    check_range(me, "overload_value", overload_value, 0, LARGEST_COUNT, remedy="Pixels have 32 bits.")
     means = array(mean)
     if not np.isfinite(means).all():
         raise ValueError("generate_poisson_noise: mean holds values that are not finite. Check the image.")

@@ -6,7 +6,7 @@ Every name is loaded when it is first asked for, so that a notebook can set the 
 =====================================================  =============================================================
 names                                                  what they are for
 =====================================================  =============================================================
-``environment``, ``Report``                            first cell: guards, and the folder that results go to
+``parameters``, ``environment``, ``Report``            first cell: checked parameters, guards, the folder of the results
 ``probe``, ``scenarios``, ``functions``, ``losses``    cases to look at: described, read from a file, named in text
 ``mapped_test``                                        a pytest run whose log, XML and exit code stay in the report
 ``diagnosis``, ``scan``, ``performance``               the doctor's report in tables, a loss over a range, timings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells import functions as functions
     from nanobrag_torch.workbook.cells import losses as losses
     from nanobrag_torch.workbook.cells import mapped_test as mapped_test
+    from nanobrag_torch.workbook.cells import parameters as parameters
     from nanobrag_torch.workbook.cells import performance as performance
     from nanobrag_torch.workbook.cells import probe as probe
     from nanobrag_torch.workbook.cells import scenarios as scenarios
@@ -82,6 +83,7 @@ _HOMES = {
     "losses": "cells.losses",
     "mapped_test": "cells.mapped_test",
     "number": "formatting:number",
+    "parameters": "cells.parameters",
     "performance": "cells.performance",
     "probe": "cells.probe",
     "scan": "cells.scan:scan",

@@ -1,6 +1,29 @@
-"""Numbers as text for people."""
+"""Numbers and texts for people."""
+
+import re
+
+#: Characters that act on a terminal or in a page instead of being seen: controls, surrogates, marks that turn the
+#: direction of what follows, and code points that are no characters. Newlines and tabs are text.
+_ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "]"
+)
+_COLOUR = re.compile(r"\x1b\[[\d;:]*m")
 
 
 def number(value: float | None, digits: int = 10) -> str:
     """Text of a number: ``digits`` significant ones, a true minus sign, a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}g}".replace("-", "−")
+
+
+def visible(text: str) -> str:
+    """Text in which nothing acts: colours are left out, and every other control character is written as an escape."""
+    if text.isprintable():
+        return text
+    lines = _COLOUR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _ACTING.sub(lambda found: _escape(ord(found[0])), lines)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

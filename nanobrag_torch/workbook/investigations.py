@@ -9,8 +9,7 @@ import importlib
 import re
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -22,17 +21,18 @@ RECORDS = "records"
 _PACKAGE = "investigations"
 
 
-def investigation(name: str, module: str) -> ModuleType:
+def investigation(name: str, module: str, root: Path | None = None) -> ModuleType:
     """Module ``plans/NAME/MODULE.py`` of the project, or of an investigation that comes with the package.
 
     Args:
         name: name of the plan, such as "gradient-flow".
         module: name of the file without ``.py``.
+        root: root of the project; None for that of the working folder.
 
     Raises:
         InputError: there is no such file, or it fails on import; the message ends in the last line of its traceback.
     """
-    folder = _folder(name, module)
+    folder = _folder(name, module, root or project.root())
     package = _package(name, folder)
     try:
         # What is printed on the way must not end up in the output of a command that writes JSON.
@@ -44,33 +44,14 @@ def investigation(name: str, module: str) -> ModuleType:
         ) from None
 
 
-def load_records(root: Path, guard: Callable[[], AbstractContextManager[None]]) -> list[str]:
-    """Register the records of every investigation of a project and of the package.
-
-    Args:
-        root: root of the project.
-        guard: context within which each is loaded; it takes back what was registered where that fails.
-
-    Returns:
-        What is wrong with those that cannot be loaded, one line each.
-    """
-    problems = []
-    for name in sorted({path.parent.name for base in (project.shipped(), root) for path in _with_records(base)}):
-        try:
-            with guard():
-                investigation(name, RECORDS)
-        except InputError as error:
-            problems.append(str(error))
-    return problems
+def with_records(root: Path) -> list[str]:
+    """Names of the investigations of a project, and of the package, that declare records."""
+    found = (path for base in (project.shipped(), root) for path in (base / project.PLANS).glob(f"*/{RECORDS}.py"))
+    return sorted({path.parent.name for path in found if not path.parent.name.startswith(".")})
 
 
-def _with_records(base: Path) -> list[Path]:
-    found = (base / project.PLANS).glob(f"*/{RECORDS}.py")
-    return [path for path in found if not path.parent.name.startswith(".")]
-
-
-def _folder(name: str, module: str) -> Path:
-    for base in (project.root(), project.shipped()):
+def _folder(name: str, module: str, root: Path) -> Path:
+    for base in (root, project.shipped()):
         folder = base / project.PLANS / name
         if (folder / f"{module}.py").is_file():
             return folder

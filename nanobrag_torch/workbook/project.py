@@ -5,6 +5,7 @@ Whatever a project does not have is looked for among what the package ships.
 """
 
 import difflib
+import os
 from pathlib import Path
 
 from nanobrag_torch.workbook.errors import InputError
@@ -14,7 +15,7 @@ FOLDERS = (NOTEBOOKS, PLANS, REPORTS)
 #: Where the results of notebooks go that a person runs; no reports, so neither ledger nor index reads them.
 LAB = "lab"
 #: Makes a folder a report.
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 #: The remedy wherever a project is needed.
 OFFER = "Change into a project, or make one here: nanobrag-workbook init"
 
@@ -28,14 +29,19 @@ def root(start: Path | None = None) -> Path:
     report is no project: a report that somebody sent brings no code along.
     """
     start = (start or Path.cwd()).resolve()
-    above = [start, *start.parents]
-    reports = [place for place, folder in enumerate(above) if (folder / _MANIFEST).is_file()]
-    above = above[reports[-1] + 1 :] if reports else above
+    report = report_around(start)
+    above = [*report.parents] if report else [start, *start.parents]
     for folder in above:
         has = [(folder / NOTEBOOKS).is_dir(), (folder / REPORTS).is_dir(), any((folder / PLANS).glob("*.md"))]
         if sum(has) >= 2 or (has[0] and (folder / "pyproject.toml").is_file()):
             return folder
-    return next((folder.parent for folder in above if folder.name in FOLDERS), above[0] if reports else start)
+    return next((folder.parent for folder in above if folder.name in FOLDERS), above[0] if report else start)
+
+
+def report_around(path: Path) -> Path | None:
+    """The outermost report at or above ``path``; None where it lies in none."""
+    around = [folder for folder in (path, *path.parents) if os.path.lexists(folder / MANIFEST)]
+    return around[-1] if around else None
 
 
 def shipped() -> Path:
@@ -64,7 +70,8 @@ def notebooks(project: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (shipped() / NOTEBOOKS, project / NOTEBOOKS):
         for path in sorted(folder.rglob("*.ipynb")):
-            if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and path.is_file():
                 found[path.relative_to(folder).with_suffix("").as_posix()] = path
     return found
 
@@ -76,7 +83,7 @@ def notebook(given: str | Path, project: Path) -> Path:
         InputError: there is none; the nearest names are offered.
     """
     path = Path(given)
-    if path.suffix == ".ipynb" and (path.is_file() or path.is_absolute()):
+    if path.suffix == ".ipynb" and (path.is_file() or (path.is_absolute() and not path.exists())):
         return path
     known = notebooks(project)
     wanted = path.with_suffix("").as_posix().removeprefix(f"{NOTEBOOKS}/") if path.suffix == ".ipynb" else str(given)

@@ -1,8 +1,9 @@
 """Verdict of phase A: a table of rules over the evidence, of which the first that holds decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
 
@@ -102,25 +103,47 @@ RULES = (
     ),
 )
 
-#: Status of the mapped test, and True for a dark image as found -> clause of the sentence, and True where the evidence
-#: explains the test.
-TEST_CLAUSES: dict[tuple[str, bool], tuple[str, bool]] = {
-    ("failed", True): ("The mapped test fails as it was found to: it asks a dark image for gradients.", True),
-    ("failed", False): ("The mapped test fails although this case is lit and checked: it tests something else.", False),
-    ("passed", True): (
+_WITHOUT = "All this without a mapped test."
+#: Parameters that say how the evidence is taken, and not of which case.
+_HOW = ("device", "seed", "mapped_test", "pytest_options", "test_timeout_s")
+
+#: Status of the mapped test, and the case that was looked at: dark, lit, or another than the test's own, where the user
+#: set parameters of it -> clause of the sentence, and True where the evidence explains the test.
+TEST_CLAUSES: dict[tuple[str, Literal["dark", "lit", "another"]], tuple[str, bool]] = {
+    ("failed", "dark"): ("The mapped test fails as it was found to: it asks a dark image for gradients.", True),
+    ("failed", "lit"): ("The mapped test fails although this case is lit and checked: it tests something else.", False),
+    ("failed", "another"): (
+        "The mapped test fails on its own case. This run looked at another, with {changed}, which is lit.",
+        True,
+    ),
+    ("passed", "dark"): (
         "The mapped test passes although this brief's own snapshot is zero: the test and the snapshot do not describe "
         "the same case. The test supplies structure factors, or does not notice a zero.",
         True,
     ),
-    ("passed", False): ("The mapped test passes.", True),
+    ("passed", "lit"): ("The mapped test passes.", True),
+    ("passed", "another"): ("The mapped test passes.", True),
+    ("none", "dark"): (_WITHOUT, True),
+    ("none", "lit"): (_WITHOUT, True),
+    ("none", "another"): (_WITHOUT, True),
 }
 
 
-def conclude(test: TestRecord, found: Evidence, control: Evidence) -> Verdict:
-    """Verdict on phase A, from the mapped test, the case as found, and the control with structure factors."""
+def conclude(
+    test: TestRecord, found: Evidence, control: Evidence, changed: Mapping[str, Any] = MappingProxyType({})
+) -> Verdict:
+    """Verdict on phase A.
+
+    Args:
+        test: the mapped test.
+        found: the case as found.
+        control: the case with structure factors.
+        changed: parameters that the user set for this run, with their values.
+    """
     facts = Facts(test, found, control)
     finding = next(row for row in RULES if row.holds(facts))
-    clause, explained = TEST_CLAUSES[test.status, found.dark]
+    other = {name: value for name, value in changed.items() if name not in _HOW}
+    clause, explained = TEST_CLAUSES[test.status, "dark" if found.dark else "another" if other else "lit"]
     words = {
         "missing": _named(facts, "missing"),
         "not_finite": _named(facts, "not finite"),
@@ -128,12 +151,13 @@ def conclude(test: TestRecord, found: Evidence, control: Evidence) -> Verdict:
         "undecided": _named(facts, "inconclusive") or "the control is dark as well",
         "found_F": found.default_F,
         "control_F": control.default_F,
+        "changed": ", ".join(f"{name} = {value}" for name, value in other.items()),
     }
     return Verdict(
         code=finding.code,
         status=finding.status if explained else "failed",
         title=finding.title,
-        sentence=f"{finding.sentence.format(**words)} {clause}",
+        sentence=f"{finding.sentence} {clause}".format(**words),
         remedy=finding.remedy,
     )
 

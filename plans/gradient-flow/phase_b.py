@@ -17,7 +17,7 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
     Args:
         report: takes log, XML and findings.
         name: first part of the names of these files.
-        tests: pytest ids, separated by blanks.
+        tests: pytest ids, separated by blanks; without any nothing runs.
         timeout_s: time limit of the run, in seconds.
 
     Raises:
@@ -25,6 +25,8 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
         Blocked: pytest did not run to its end.
     """
     nodes = mapped_test.node_ids(tests)
+    if not nodes:
+        return AuditedSuite(tests="", ran=0, passed=0, hollow=0, findings=())
     xml, found = ((report.folder / f"{name}.{suffix}").resolve() for suffix in ("xml", "findings.json"))
     words = ["pytest", "-q", "-p", _PLUGIN, f"--gradient-guard-json={found}", *nodes]
     code, late = mapped_test.run_pytest(words, xml, report.folder / f"{name}.log", timeout_s)
@@ -32,7 +34,7 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
         raise Blocked(f"{tests}: pytest ended with exit code {code}{', too late' if late else ''}; see {name}.log.")
     findings = tuple(
         AuditFinding(test=test, **{key: entry[key] for key in ("check", "kind", "message")})
-        for test, entries in json.loads(found.read_text()).items()
+        for test, entries in json.loads(found.read_text(encoding="utf-8")).items()
         for entry in entries
     )
     ran, passed = _counts(xml)

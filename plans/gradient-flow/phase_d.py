@@ -29,8 +29,17 @@ def conclude(verified: Verified) -> Verdict:
             "contributions.",
             remedy="Close the plan.",
         )  # fmt: skip
+    if not verified.test and not verified.objection:
+        return Verdict(
+            code="fixture_verified", status="passed", title="The fixture is sound; its test was not run",
+            sentence=f"Without a mapped test. The image of the fixture is lit in {verified.lit_pixels} pixels, "
+            f"{verified.agreeing} gradients agree with finite differences, and each keeps at least {verified.floor:g} "
+            "of its contributions.",
+            remedy="Name the repaired test as mapped_test, and run again.",
+        )  # fmt: skip
     why = verified.objection or "the test fails"
     return Verdict(
-        code="repair_refuted", status="failed", title="The repair does not hold", sentence=f"{verified.test}: {why}.",
+        code="repair_refuted", status="failed", title="The repair does not hold",
+        sentence=f"{verified.test or 'Without a mapped test'}: {why}.",
         remedy="Go back to phase C, or correct the test.",
     )  # fmt: skip

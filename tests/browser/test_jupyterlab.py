@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -56,13 +57,20 @@ class Lab:
         return [each["kernel"]["execution_state"] for each in self.ask("sessions") or ()] == ["idle"]
 
 
+def make_lab(checkout: Path) -> list[str]:
+    """Words of ``make lab`` behind "jupyter lab"."""
+    words = ["make", "-n", "-s", "-f", str(checkouts.PROJECT / "Makefile"), "-o", ".venv/.installed", "lab"]
+    shown = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True).stdout
+    return shlex.split(shown)[2:]
+
+
 @pytest.fixture
 def lab(checkout: Path, tmp_path: Path) -> Iterator[Lab]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     opened = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16))
     words = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        sys.executable, "-m", "jupyterlab", *make_lab(checkout), "--no-browser", "--ip=127.0.0.1", f"--port={port}",
         f"--IdentityProvider.token={opened.token}", "--LabApp.news_url=", "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     places = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
@@ -95,6 +103,8 @@ def choose(page: Tab, kind: str, label: str) -> None:
 
 
 def test_the_notebook_of_phase_a_runs_by_its_menu_and_shows_its_plots(lab: Lab):
+    names = {each["name"] for each in lab.ask("contents")["content"]}
+    assert {"notebooks", "plans", "pyproject.toml"} <= names, "every notebook and plan can be reached"
     with tab() as page:
         # Cells outside the window have no elements: this one holds the whole notebook.
         page.call("Emulation.setDeviceMetricsOverride", width=1400, height=9000, deviceScaleFactor=1, mobile=False)

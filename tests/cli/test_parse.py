@@ -1,5 +1,7 @@
 """From words to options: the C program's scan, and what is mended in it."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,3 +179,48 @@ def test_any_words_are_read_or_refused_with_an_error_of_ours(words):
             parse(line).apply(Settings())
         except (CommandError, ValueError) as error:
             assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ("-lamda 2", "unknown option -lamda is ignored; did you mean -lambda?"),
+        ("-defaultF 100", "unknown option -defaultF is ignored; did you mean -default_F?"),
+        ("-distnace 90", "did you mean -distance?"),
+        ("-nopolr", "did you mean -nopolar?"),
+        ("-cell 100 100 -50", "'-50' belongs to no option"),
+        ("stray", "'stray' belongs to no option"),
+        ("-phisteps 1e8", "-phisteps 1e8 was read as 1, as C reads numbers"),
+        ("-lambda 1,5", "-lambda 1,5 was read as 1"),
+        *(
+            (f"{option} -1", f"{option} -1 is below 0 and does not count, as in C")
+            for option in (
+                "-mosaic", "-mosaic_dom", "-samplesize", "-sample_x", "-sample_y", "-sample_z", "-dispersion",
+                "-dispsteps", "-divergence", "-hdivrange", "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps",
+                "-vdivsteps", "-divsteps", "-detector_thick", "-detector_thicksteps", "-osc", "-phistep", "-phisteps",
+                "-oversample", "-scale", "-pgmscale",
+            )
+        ),
+        *((f"{option} 0", f"{option} 0 is below 1 and does not count") for option in ("-N", "-Na", "-Nb", "-Nc")),
+        ("-roi -7 3 0 3", "-roi -7 is below -1"),
+    ],
+)  # fmt: skip
+def test_what_c_passes_over_is_said_and_an_error_where_its_rules_are_not_asked_for(slip, said):
+    words = f"-cell 100 -default_F 1 {slip}".split()
+    for compat in ([], ["-compat", "c"]):
+        assert [remark for remark in parse([*words, *compat]).remarks if said in remark]
+    with pytest.raises(CommandError, match=f"(?s){re.escape(said)}.*-compat physical makes this an error"):
+        parse([*words, "-compat", "physical"])
+
+
+def test_what_is_right_is_no_error_where_the_rules_of_c_are_not_asked_for():
+    words = "-cell 100 -N 5 -mosaic 0 -oversample 0 -osc 0 -roi -1 3 -1 3 -misset -3 0 -1e2 -phi -5 -compat physical"
+    assert parse(words.split()).remarks == []
+
+
+@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "infinity", "1e999"])
+@pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.kind == "real"], ids=lambda flag: flag.name)
+def test_a_number_that_is_none_is_refused_by_its_option(flag, value):
+    words = [flag.name, *[value] * flag.count]
+    with pytest.raises(CommandError, match=f"{flag.name} {value}"):
+        parse(words)

@@ -143,13 +143,13 @@ def test_structure_factors_are_dumped_and_read_back(command):
 @pytest.mark.parametrize("cell", ["", "-cell 70 80 90 75 85 95"])
 def test_structure_factors_are_read_once_and_detector_and_scene_made_once(command, monkeypatch, cell):
     read, made = [], []
-    from_disk, geometry, scene = Path.read_bytes, Detector.geometry, Simulator.scene
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or from_disk(path))
+    opened, geometry, scene = Path.open, Detector.geometry, Simulator.scene
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", *_: read.append((path.name, mode)) or opened(path, mode))
     monkeypatch.setattr(Detector, "geometry", lambda *given: made.append("geometry") or geometry(*given))
     monkeypatch.setattr(Simulator, "scene", lambda *given: made.append("scene") or scene(*given))
     run = command(f"-default_F 100 -detpixels 4 -hkl P1.hkl {cell}", {"P1.hkl": b"0 0 0 10\n"})
     assert run.exit_code == (0 if cell else 9)
-    assert read.count("P1.hkl") == 1
+    assert read.count(("P1.hkl", "rb")) == 1
     assert made == (["geometry", "scene"] if cell else [])
 
 

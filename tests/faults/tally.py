@@ -29,7 +29,7 @@ class Trial:
 
     def __exit__(self, kind, error, trace) -> None:
         if error is None:
-            assert self._mine == []
+            assert self._mine == [], "\n".join(f"{failing}: {detail}" for failing, detail in self._mine)
 
 
 def table() -> list[str]:

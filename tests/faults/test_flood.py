@@ -2,9 +2,8 @@
 
 import json
 
-import checkouts
 import pytest
-from faults import trials
+from faults import tally, trials
 
 from nanobrag_torch.workbook.running.execute import LONGEST_OUTPUT
 
@@ -15,9 +14,10 @@ _MIB = 2**20
 def test_a_cell_that_prints_without_end_leaves_a_page_that_opens(tmp_path, amount):
     flood = f"for _ in range({amount}): print('<b>flood</b>' * ({_MIB} // 13))"
     checkout = trials.checkout(tmp_path / "checkout", flood, "print('after')")
-    done = checkouts.run(checkout, "run", trials.NOTEBOOK)
-    assert done.returncode == 0, done.stderr
-    assert trials.check(checkout) == ["passed"]
+    with tally.Trial("output without end") as trial:
+        code, said = trials.run(trial, checkout, "run", trials.NOTEBOOK)
+        assert code == 0, said
+        assert trials.check(checkout, trial) == ["passed"]
     (report,) = trials.reports(checkout)
     text = (report / "notebook.ipynb").read_text()
     assert "flood" in text and f"more than {LONGEST_OUTPUT} characters" in text
@@ -35,9 +35,10 @@ def test_a_log_that_is_huge_is_kept_whole_while_the_page_shows_its_beginning(tmp
     (checkout / "test_loud.py").write_text(
         f"def test_loud():\n    for _ in range({amount}): print('<b>flood</b>' * ({_MIB} // 13))\n    assert 0\n"
     )
-    done = checkouts.run(checkout, "run", trials.NOTEBOOK)
-    assert done.returncode == 0, done.stderr
-    assert trials.check(checkout) == ["passed"]
+    with tally.Trial("output without end") as trial:
+        code, said = trials.run(trial, checkout, "run", trials.NOTEBOOK)
+        assert code == 0, said
+        assert trials.check(checkout, trial) == ["passed"]
     (report,) = trials.reports(checkout)
     assert (report / "pytest.log").stat().st_size > amount * _MIB * 0.9
     page = (report / "report.html").read_text()

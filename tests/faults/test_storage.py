@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from faults import trials
+from faults import tally, trials
 
 _MAIN = "from nanobrag_torch.workbook.commands.main import main; main()"
 _NAMESPACE = ("unshare", "--mount", "--map-root-user")
@@ -42,28 +42,35 @@ def run_mounted(checkout, mount: str, after: str = "true") -> subprocess.Complet
     )  # fmt: skip
 
 
+def told(trial: tally.Trial, done: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+    """Note a command that did not end with ``code``, showed a traceback, or did not say ``words``."""
+    if "Traceback" in done.stderr:
+        trial.found("traceback", done.stderr)
+    if done.returncode != code or words not in done.stderr:
+        trial.found("unnoticed", f"exit code {done.returncode}: {done.stderr}")
+
+
 @pytest.mark.parametrize("cell", [_FILL, _FILL_ALL_BUT_A_LITTLE], ids=["by a cell", "by the notebook itself"])
 def test_a_full_disk_blocks_the_run_and_a_later_command_finishes_its_report(tmp_path, cell):
     checkout = trials.checkout(tmp_path / "checkout", "print('before')", cell)
-    done = run_mounted(checkout, "mount -t tmpfs -o size=1m tmpfs reports", after="rm -f reports/*/*/.*/big.bin")
-    assert done.returncode == 3, done.stderr
-    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
-    shutil.rmtree(checkout / "reports")
-    (checkout / "seen").rename(checkout / "reports")
-    assert trials.reports(checkout) == [] and len(trials.working(checkout)) == 1
-    trials.finish(checkout)
-    assert trials.check(checkout) == ["interrupted"]
+    with tally.Trial("a disk that fills up") as trial:
+        done = run_mounted(checkout, "mount -t tmpfs -o size=1m tmpfs reports", after="rm -f reports/*/*/.*/big.bin")
+        told(trial, done, 3, "No space left on device")
+        shutil.rmtree(checkout / "reports")
+        (checkout / "seen").rename(checkout / "reports")
+        assert trials.reports(checkout) == [] and len(trials.working(checkout)) == 1
+        trials.finish(checkout)
+        assert trials.check(checkout, trial) == ["interrupted"]
 
 
 def test_a_disk_that_is_full_from_the_start_is_refused_before_anything_begins(checkout):
-    done = run_mounted(checkout, "mount -t tmpfs -o size=16k tmpfs reports && (cat /dev/zero > reports/full; true)")
-    assert done.returncode == 2, done.stderr
-    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+    full = "mount -t tmpfs -o size=16k tmpfs reports && (cat /dev/zero > reports/full; true)"
+    with tally.Trial("a disk that is full") as trial:
+        told(trial, run_mounted(checkout, full), 2, "No space left on device")
     assert {path.name for path in (checkout / "seen").rglob("*") if path.is_file()} <= {"full", ".finishing.lock"}
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_begins(checkout):
-    done = run_mounted(checkout, "mount -t tmpfs -o ro tmpfs reports")
-    assert done.returncode == 2, done.stderr
-    assert "Read-only file system" in done.stderr and "Traceback" not in done.stderr
+    with tally.Trial("a folder that is read-only") as trial:
+        told(trial, run_mounted(checkout, "mount -t tmpfs -o ro tmpfs reports"), 2, "Read-only file system")
     assert list((checkout / "seen").iterdir()) == []

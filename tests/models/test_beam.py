@@ -40,8 +40,9 @@ def test_source_weights_count_except_in_c():
 
 
 def test_weights_without_directions_lie_on_the_beam_and_are_normalised_with_a_warning():
-    with pytest.warns(UserWarning, match=r"source_weights without source_directions: 3 sources.*normalised"):
+    with pytest.warns(UserWarning, match=r"source_weights without source_directions: 3 sources.*normalised") as warned:
         config = BeamConfig(wavelength_A=1.5, source_weights=torch.tensor([2.0, 3.0, 5.0]))
+    assert warned[0].filename == __file__
     sources = Beam(config).sources(Y, Z, PHYSICAL)
     assert sources.directions.tolist() == [[0.0, 1.0, 0.0]] * 3
     assert sources.weights.tolist() == pytest.approx([0.6, 0.9, 1.5])
@@ -70,3 +71,10 @@ def test_a_divergence_range_that_is_a_tensor_keeps_its_graph():
     )
     (slope,) = torch.autograd.grad(sources.directions[:, 2].abs().sum(), full)
     assert sources.count == 5 and slope.item() == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize(("compat", "count"), [("physical", 7), ("c", 8)])
+def test_a_divergence_of_a_whole_number_of_steps_has_that_number_but_in_c(compat, count):
+    assert 2.1 / 0.3 > 7
+    beam = Beam(BeamConfig(hdiv_range_mrad=2.1, hdiv_step_mrad=0.3))
+    assert beam.divergence(Compat.of(compat)).horizontal.count == count

@@ -1,7 +1,16 @@
+import itertools
+
 import pytest
 import torch
 
-from nanobrag_torch.physics.structure_factor import in_range, lagrange_slopes, lagrange_weights, nearest, tricubic
+from nanobrag_torch.physics.structure_factor import (
+    in_range,
+    lagrange_slopes,
+    lagrange_weights,
+    nearest,
+    tricubic,
+    window,
+)
 
 LOW = (-3, -2, -4)
 SHAPE = (8, 7, 9)
@@ -48,14 +57,34 @@ def test_the_slope_of_the_interpolant_is_that_of_the_polynomial():
     assert torch.allclose(torch.stack(slopes), torch.stack(want), rtol=1e-11)
 
 
-def test_the_range_of_interpolation_includes_both_its_ends():
-    table = torch.zeros(SHAPE)
-    inner = [(low + 2, low + n - 3) for low, n in zip(LOW, SHAPE, strict=True)]
+@pytest.mark.parametrize("margin", [1, 2])
+def test_the_range_of_interpolation_includes_both_its_ends(margin):
+    table = cubic(*grid())
+    inner = [(low + margin, low + n - 1 - margin) for low, n in zip(LOW, SHAPE, strict=True)]
     for end in (0, 1):
         at = [torch.tensor(float(axis[end]), dtype=torch.float64) for axis in inner]
-        assert in_range(table, LOW, *at).item()
+        assert in_range(table, LOW, *at, margin).item()
         beyond = [at[0] + (1e-9 if end else -1e-9), at[1], at[2]]
-        assert not in_range(table, LOW, *beyond).item()
+        assert not in_range(table, LOW, *beyond, margin).item()
+
+
+def test_interpolation_goes_on_wherever_four_nodes_lie_in_the_table():
+    """Also where it ends: the last index is a node of the cubic before it, and the slope is that of its left side."""
+    table = cubic(*grid())
+    ends = zip(*window(LOW, SHAPE, 1), strict=True)
+    for place in itertools.product(*((first, first + 0.5, last - 0.5, last) for first, last in ends)):
+        at = torch.tensor(place, dtype=torch.float64, requires_grad=True)
+        assert in_range(table, LOW, *at).item()
+        value, want = tricubic(table, LOW, *at, torch.float64), cubic(*at)
+        assert value.item() == pytest.approx(want.item(), abs=1e-11)
+        slopes, wanted = (torch.autograd.grad(x, at)[0] for x in (value, want))
+        assert torch.allclose(slopes, wanted, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_table_of_fewer_entries_than_nodes_is_nowhere_interpolated(size):
+    at = torch.linspace(-1.0, size, 4 * size + 5, dtype=torch.float64)
+    assert not in_range(torch.zeros(size, 9, 9), (0, 0, 0), at, 0 * at + 4, 0 * at + 4).any()
 
 
 @pytest.mark.parametrize("t", [0.0, 0.25, 1.0])

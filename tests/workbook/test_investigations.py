@@ -144,3 +144,19 @@ def test_investigations_may_share_a_file_name_and_each_file_is_of_the_kind_that_
         assert kind is not None and set(kind.model_fields) == {field}
     file.write_text('{"depth": 1}')
     assert catalogue.kind_of(file) is None
+
+
+def test_records_are_those_of_the_project_that_is_asked_for_wherever_the_command_runs(
+    plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from nanobrag_torch.workbook import Record\n\n\nclass Far(Record):\n    file = 'far_away.json'\n"
+    write(plans, "far-records", records=text)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "notebooks").mkdir(parents=True)
+    (elsewhere / "reports").mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert catalogue.problems(tmp_path) == ()
+    assert "far_away.json" in catalogue.declared(tmp_path)
+    assert investigation("far-records", "records", tmp_path).Far.file == "far_away.json"
+    with pytest.raises(InputError, match="far-records"):
+        investigation("far-records", "records")

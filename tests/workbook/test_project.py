@@ -1,5 +1,6 @@
 """Places: where a project is, and what is found in it or comes with the package."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,23 @@ def test_what_lies_within_a_report_is_no_project(tmp_path: Path) -> None:
     alone = folders(tmp_path / "mail", "sent/notebooks", "sent/plans") / "sent"
     (alone / "manifest.json").write_text("{}")
     assert project.root(alone) == tmp_path
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_among_the_notebooks_is_none(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    os.mkfifo(tmp_path / "notebooks" / "pipe.ipynb")
+    assert "pipe" not in project.notebooks(tmp_path)
+    with pytest.raises(InputError, match=r"pipe\.ipynb"):
+        project.notebook(tmp_path / "notebooks" / "pipe.ipynb", tmp_path)
+
+
+def test_the_outermost_report_around_a_path_is_found_though_its_manifest_is_a_link(tmp_path: Path) -> None:
+    inner = tmp_path / "report" / "copy" / "figures"
+    inner.mkdir(parents=True)
+    assert project.report_around(inner) is None
+    (inner.parent / "manifest.json").write_text("{}")
+    assert project.report_around(inner) == inner.parent
+    (tmp_path / "report" / "manifest.json").symlink_to("nowhere")
+    assert project.report_around(inner) == tmp_path / "report"
+    assert project.root(inner) == tmp_path

@@ -10,6 +10,7 @@ from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outsid
 from nanobrag_torch.kernel.numba_engine.rays import PanelInputs
 from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
 from nanobrag_torch.kernel.tables import LEAST_REMAINDER
+from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
@@ -42,15 +43,22 @@ def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | N
         return Constant(flat)
     if not scene.amplitudes.interpolate:
         return Nearest(flat, *_box(scene.amplitudes))
-    return Tricubic(np.ascontiguousarray(flat), real(default.item()), *_box(scene.amplitudes))
+    box, ends = _box(scene.amplitudes), _window(scene.amplitudes)
+    return Tricubic(np.ascontiguousarray(flat), real(default.item()), *box, *ends)
 
 
 def outside_record(scene: Scene) -> Outside:
-    """Box of indices that the table covers, for the search of samples outside."""
-    return Outside(*_box(scene.amplitudes))
+    """Window of the indices that are interpolated, for the search of samples outside."""
+    return Outside(*_window(scene.amplitudes))
 
 
 def _box(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
     assert amplitudes.table is not None
     (h, k, l), (m, n, p) = amplitudes.minimum, amplitudes.table.shape
+    return (float(h), float(k), float(l)), (float(m), float(n), float(p))
+
+
+def _window(amplitudes: Amplitudes) -> tuple[Triple, Triple]:
+    assert amplitudes.table is not None
+    (h, k, l), (m, n, p) = window(amplitudes.minimum, amplitudes.table.shape, amplitudes.margin)
     return (float(h), float(k), float(l)), (float(m), float(n), float(p))

@@ -41,19 +41,21 @@ class Nearest(NamedTuple):
 
 
 class Tricubic(NamedTuple):
-    """F interpolated within the flat table; the nearest where the nodes leave it, and ``default`` outside."""
+    """F interpolated within the window of a flat table; the nearest beyond that, and ``default`` outside the table."""
 
     amplitude: np.ndarray
     default: float
     low: tuple[float, float, float]
     size: tuple[float, float, float]
+    first: tuple[float, float, float]
+    last: tuple[float, float, float]
 
 
 class Outside(NamedTuple):
     """1 where the interpolation would leave the table and 0 elsewhere, to find the samples where that happens."""
 
-    low: tuple[float, float, float]
-    size: tuple[float, float, float]
+    first: tuple[float, float, float]
+    last: tuple[float, float, float]
 
 
 @njit(**EXACT)
@@ -145,7 +147,7 @@ def _moving_nearest(lookup, moved, moved_default, entries, indices, row, offset)
 
 
 def _moving_tricubic(lookup, moved, moved_default, entries, indices, row, offset):
-    moving = Tricubic(moved, moved_default, lookup.low, lookup.size)
+    moving = Tricubic(moved, moved_default, lookup.low, lookup.size, lookup.first, lookup.last)
     for lane in range(LANES):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         if is_inside(lookup, h, k, l):

@@ -1,7 +1,8 @@
 """Cubic Lagrange interpolation between 64 structure factors of a flat table, as ``physics.structure_factor.tricubic``.
 
-``lookup`` is a record with ``low``, the lowest index on each axis, ``size``, the number of entries, and ``amplitude``,
-the flat table, and ``default``, which stands for everything outside.
+``lookup`` is a record with ``low``, the lowest index on each axis, ``size``, the number of entries, ``first`` and
+``last``, the ends of the window of interpolation, ``amplitude``, the flat table, and ``default``, which stands for
+everything outside.
 """
 
 # mypy: disable-error-code="call-arg"
@@ -17,13 +18,9 @@ SIXTH = 1 / 6
 
 @njit(**EXACT)
 def is_inside(lookup, h, k, l):
-    """True if all nodes of the interpolation lie in the table."""
-    (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
-    return (
-        h >= low_h + 2 and h <= low_h + size_h - 3
-        and k >= low_k + 2 and k <= low_k + size_k - 3
-        and l >= low_l + 2 and l <= low_l + size_l - 3
-    )  # fmt: skip
+    """True if the indices lie in the window of interpolation."""
+    (first_h, first_k, first_l), (last_h, last_k, last_l) = lookup.first, lookup.last
+    return first_h <= h <= last_h and first_k <= k <= last_k and first_l <= l <= last_l
 
 
 @njit(**EXACT)
@@ -66,8 +63,10 @@ def weight_slopes(t):
 @njit(**EXACT)
 def first_node(lookup, h, k, l):
     """Entry of node (-1, -1, -1), and the position between nodes 0 and 1 along each axis."""
-    (low_h, low_k, low_l), (_, size_k, size_l) = lookup.low, lookup.size
-    fh, fk, fl = np.floor(h), np.floor(k), np.floor(l)
+    (low_h, low_k, low_l), (size_h, size_k, size_l) = lookup.low, lookup.size
+    fh, fk, fl = (
+        min(np.floor(h), low_h + size_h - 3), min(np.floor(k), low_k + size_k - 3), min(np.floor(l), low_l + size_l - 3)
+    )  # fmt: skip
     entry = ((fh - low_h - 1) * size_k + (fk - low_k - 1)) * size_l + (fl - low_l - 1)
     return np.uint64(entry), h - fh, k - fk, l - fl
 

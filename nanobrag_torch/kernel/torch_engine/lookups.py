@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.structure_factor import lagrange_slopes, lagrange_weights
+from nanobrag_torch.physics.structure_factor import NODES, lagrange_slopes, lagrange_weights, window
 from nanobrag_torch.scene import Scene
 
 Triple = tuple[int, int, int]
@@ -54,7 +54,7 @@ def lookup_of(scene: Scene, table: Tensor, default: Tensor) -> Lookup:
     low, (m, n, p) = amplitudes.minimum, amplitudes.table.shape
     if not amplitudes.interpolate:
         return Nearest(flat, low, (m, n, p))
-    return Tricubic(flat, default.to(scene.dtype), low, (m, n, p))
+    return Tricubic(flat, default.to(scene.dtype), low, (m, n, p), amplitudes.margin)
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,18 @@ class Tricubic:
     default: Tensor
     low: Triple
     size: Triple
+    margin: int = 1
 
     def address(self, index: Tensor, whole: Tensor) -> Address:
         inside = torch.ones_like(index[0], dtype=torch.bool)
         within = torch.ones_like(inside)
-        for x, n, low, size in zip(index, whole, self.low, self.size, strict=True):
-            inside &= (x >= low + 2) & (x <= low + size - 3)
+        for x, first, last in zip(index, *window(self.low, self.size, self.margin), strict=True):
+            inside &= (x >= first) & (x <= last)
+        for n, low, size in zip(whole, self.low, self.size, strict=True):
             within &= (n >= low) & (n < low + size)
         floor = torch.floor(index)
+        for x, low, size in zip(floor, self.low, self.size, strict=True):
+            x.clamp_(max=low + size - NODES + 1)
         return Address(
             entry=torch.where(within, self._flat(whole, 0), 0.0).long(),
             within=within,
@@ -147,7 +151,7 @@ class Tricubic:
     @property
     def _layers(self) -> range:
         """Nodes along h: none where the table has too few entries for any sample to lie inside."""
-        return range(4 if min(self.size) >= 5 else 0)
+        return range(NODES if min(self.size) >= NODES else 0)
 
     def _flat(self, n: Tensor, shift: int) -> Tensor:
         h, k, l = (x - (low - shift) for x, low in zip(n, self.low, strict=True))

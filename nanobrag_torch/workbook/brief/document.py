@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.brief.script import Script, is_script, read_script
-from nanobrag_torch.workbook.brief.text import Item, split_fields
+from nanobrag_torch.workbook.brief.text import MAX_CHARACTERS, Item, split_fields
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 
@@ -97,11 +98,11 @@ def read(path: Path) -> tuple[Brief, str]:
         InputError: the file cannot be read, or is no brief.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError.of("brief", "file", str(path), "a readable text file", f"{error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InputError.of("brief", "file", str(path), "UTF-8 text", "Save it as UTF-8.") from None
+        text = files.read_text(path, 4 * MAX_CHARACTERS)
+    except files.Unreadable as error:
+        raise InputError.of(
+            "brief", "file", str(path), "a file of UTF-8 text", f"It cannot be read: {error}."
+        ) from None
     return parse(text), text
 
 

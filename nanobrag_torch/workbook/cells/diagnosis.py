@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from nanobrag_torch.doctor import GradientReport
 from nanobrag_torch.doctor.records import Severity
@@ -27,13 +27,16 @@ _ENDS: dict[Severity, Literal["passed", "failed", "blocked"]] = {
 
 @dataclass(frozen=True)
 class Saved:
-    """A report of the doctor that knows how to put itself into a report folder."""
+    """A report of the doctor that knows how to put itself into a report folder; a cell shows it as its verdicts."""
 
     report: GradientReport
 
     def save(self, folder: Path, name: str = "") -> None:
         """Write the report as JSON below ``folder``."""
         files.write(folder / (name or FILE), self.report.to_json())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return verdicts(self.report)._repr_mimebundle_(include, exclude)
 
 
 def verdicts(report: GradientReport, digits: int = 10) -> Table:

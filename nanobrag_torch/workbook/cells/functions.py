@@ -50,10 +50,7 @@ def _loaded(file: Path) -> Any:
 
 
 def values(text: str) -> dict[str, Tensor]:
-    """The float64 tensors in "width: 1.5, height: 2", or with equals signs. Raises ``InputError`` for anything else.
-
-    papermill reads no default that contains an equals sign, so a parameters cell is written with colons.
-    """
+    """The float64 tensors in "width: 1.5, height: 2", or with equals signs. Raises ``InputError`` for anything else."""
     found: dict[str, Tensor] = {}
     for item in text.split(","):
         name, sign, value = (part.strip() for part in item.replace("=", ":").partition(":"))

@@ -1,5 +1,6 @@
 """The mapped test: pytest as a process of its own, its output copied to a log while it runs."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -12,8 +13,8 @@ from xml.etree import ElementTree
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import Blocked
-from nanobrag_torch.workbook.machine import processes
-from nanobrag_torch.workbook.records.evidence import TestRecord, TestStatus
+from nanobrag_torch.workbook.machine.family import family
+from nanobrag_torch.workbook.records.evidence import EXIT_CODE, LOG, WITHOUT_TEST, XML, TestRecord, TestStatus
 from nanobrag_torch.workbook.report.folder import Report
 
 #: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
@@ -28,7 +29,9 @@ EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
 _LAST_WORDS_S = 5.0
 #: Bytes of a log that are shown in the notebook.
 _SHOWN = 1_000_000
-LOG, XML, EXIT_CODE = "pytest.log", "pytest.xml", "exit_code.txt"
+_NO_TEST = TestRecord(
+    test="", command="", status="none", exit_code=None, meaning=WITHOUT_TEST, message="", elapsed_s=0.0
+)
 
 
 def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
@@ -36,7 +39,7 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
 
     Args:
         report: where the files go.
-        tests: pytest ids, separated by blanks.
+        tests: pytest ids, separated by blanks; without any there is no test, and the record says so.
         options: options for pytest, from the fixed list.
         timeout_s: seconds after which the test is ended.
 
@@ -46,6 +49,8 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     """
     nodes = node_ids(tests)
     given = pytest_command.check_options(options)
+    if not nodes:
+        return report.write(_NO_TEST)
     xml = (report.folder / XML).resolve()
     started = time.monotonic()
     code, timed_out = run_pytest(["pytest", *given, *map(_place, nodes)], xml, report.folder / LOG, timeout_s)
@@ -83,7 +88,7 @@ def _place(node: str) -> str:
 
 
 def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
-    """Run pytest as a process of its own, copying its output to a log and to standard output.
+    """Run pytest in a session of its own, copying its output to a log and to standard output; end all that it leaves.
 
     Args:
         words: "pytest", its options and ids.
@@ -95,23 +100,16 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
         Exit code, and True where the process was ended for being late.
     """
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
-    process = subprocess.Popen(
-        command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
-    copying.start()
-    late = False
-    try:
-        code = process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        late = True
-        processes.end(process.pid)
-        code = process.wait()
-    finally:
-        processes.end(process.pid)
-        # What a test left running may hold the pipe open for ever; its later words are not waited for.
-        copying.join(_LAST_WORDS_S)
-    return code, late
+    with family(os.environ) as own:
+        process = own.start(
+            command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
+        copying.start()
+        late = not own.wait(process, time.monotonic() + timeout_s)
+    # What a process that could not be ended still says is not waited for.
+    copying.join(_LAST_WORDS_S)
+    return process.wait(), late
 
 
 def _copy(stream: IO[bytes], log: Path) -> None:

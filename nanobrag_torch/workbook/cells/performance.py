@@ -4,9 +4,8 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from pydantic import ValidationError
 
-from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.benchmark import Benchmark
@@ -24,10 +23,9 @@ def read(file: str | Path) -> Benchmark:
     path = project.find(str(file))
     remedy = "Make one with python -m benchmarks."
     try:
-        return Benchmark.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError.of(_OWNER, "file", path.name, "a readable file", f"{error.strerror}. {remedy}") from None
-    except (ValidationError, UnicodeDecodeError):
+        return files.read_record(path, Benchmark)
+    except files.Unreadable as error:
+        remedy = f"It cannot be read: {error}. {remedy}"
         raise InputError.of(_OWNER, "file", path.name, "a benchmark.json of this version", remedy) from None
 
 

@@ -1,6 +1,6 @@
 """Scenarios read from a JSON file, checked field by field."""
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nanobrag_torch.config import (
 from nanobrag_torch.io.hkl import try_load_hkl_or_fdump
 from nanobrag_torch.quantities import CELL
 from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.errors import InputError
 
@@ -41,11 +41,9 @@ def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu")
     """
     path = project.find(str(file))
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError.of(_OWNER, "file", path.name, "a readable file", f"{error.strerror}.") from None
-    except ValueError as error:
-        raise InputError.of(_OWNER, "file", path.name, "JSON", f"{error}.") from None
+        data = files.read_json(path)
+    except files.Unreadable as error:
+        raise InputError.of(_OWNER, "file", path.name, "a file of JSON", f"It cannot be read: {error}.") from None
     known = (*_CONFIGS, *_OTHER)
     unknown = sorted(set(data) - set(known)) if isinstance(data, dict) else [type(data).__name__]
     if unknown:
@@ -76,9 +74,9 @@ def _config(name: str, kind: Any, fields: Any) -> Any:
     try:
         return kind(**{key: _value(name, key, value) for key, value in fields.items()})
     except TypeError:
-        allowed = ", ".join(kind.__dataclass_fields__)
-        unknown = ", ".join(sorted(set(fields) - set(kind.__dataclass_fields__))) or "a value of the wrong kind"
-        raise InputError.of(_OWNER, name, unknown, allowed, "Use the names of the config's fields.") from None
+        names = [field.name for field in dataclasses.fields(kind)]
+        unknown = ", ".join(sorted(set(fields) - set(names))) or "a value of the wrong kind"
+        raise InputError.of(_OWNER, name, unknown, ", ".join(names), "Use the names of the config's fields.") from None
     except ValueError as error:
         raise InputError(f"{_OWNER}, {name}: {error}") from None
 

@@ -6,14 +6,18 @@ success); 1 the evidence shows a failure; 2 the input is wrong and nothing was s
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from nanobrag_torch import __version__
 from nanobrag_torch.workbook.commands import doctor, init, ledger, notebooks, plan, run, schema, share, triage
+from nanobrag_torch.workbook.commands.options import BAD_INPUT
 from nanobrag_torch.workbook.errors import Blocked, InputError
 
-BAD_INPUT = 2
 BLOCKED = 3
+#: First words of the commands that take evidence.
+_TAKING = (("run",), ("doctor",), ("triage",), ("plan", "run"))
 _KEPT = (
     "Nothing is concluded; what was taken so far is kept, and a later run finishes it as interrupted. Make room, or "
     "give another place with --reports."
@@ -26,6 +30,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nanobrag_torch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 app.command()(init.init)
 app.command()(run.run)
 app.command()(doctor.doctor)
@@ -56,6 +77,6 @@ def run_command(arguments: list[str]) -> None:
         raise SystemExit(BLOCKED) from None
     except OSError as error:
         what = f"{error.strerror or error}" + (f" ({Path(str(error.filename)).name})" if error.filename else "")
-        took = {"run", "triage", "doctor"} & set(arguments)
+        took = any(tuple(arguments[: len(words)]) == words for words in _TAKING)
         complain(f"nanobrag-workbook: {what}. {_KEPT if took else 'Check that place, and try again.'}")
         raise SystemExit(BLOCKED) from None

@@ -1,6 +1,5 @@
 """``nanobrag-workbook doctor``: diagnose the scenario in a file, print the table, and write the report."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.commands.options import Reports
+from nanobrag_torch.workbook.commands.run import from_root
 from nanobrag_torch.workbook.errors import InputError
 
 NOTEBOOK = "doctor/scenario"
@@ -28,13 +28,12 @@ def doctor(
     from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.running.run import RunRequest, run
 
-    given = scenario if scenario.exists() else project.find(scenario.as_posix())
-    if not given.is_file():
+    place = from_root(scenario.as_posix())
+    if not project.find(place).is_file():
         remedy = "One to start from: nanobrag-workbook notebooks copy doctor/scenario"
         raise InputError.of("doctor", "file", str(scenario), "a JSON file of a scenario", remedy)
-    read_scenario(given.resolve())
-    where, tell = begin(reports)
-    place = scenario.as_posix() if given != scenario else Path(os.path.relpath(given.resolve(), where.root)).as_posix()
+    read_scenario(place)
+    _, tell = begin(reports)
     parameters = (("scenario_file", place), ("seconds", str(seconds)))
     folder, verdict = run(RunRequest(notebook=NOTEBOOK, parameters=parameters, reports=reports), tell)
     found = folder / FILE

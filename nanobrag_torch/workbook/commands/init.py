@@ -40,7 +40,7 @@ def init(
         files.write(path, _named(source.read_text(encoding="utf-8"), name))
         typer.echo(from_here(path))
     (target / project.REPORTS).mkdir(exist_ok=True)
-    where = "" if target == Path.cwd().resolve() or folder is None else f"cd {shlex.quote(from_here(target))} && "
+    where = "" if target.resolve() == project.root() else f"cd {shlex.quote(from_here(target))} && "
     typer.echo(f"\nRun it:  {where}nanobrag-workbook plan run {name}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanobrag_torch.workbook import project
-from nanobrag_torch.workbook.commands.options import Places, Reports, places
+from nanobrag_torch.workbook.commands.options import Places, Reports, places_to_read
 from nanobrag_torch.workbook.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def index(reports: Reports = None) -> None:
 
 def _there(reports: Path | None) -> Places:
     """Places of a command that reads reports and plans. Raises ``InputError`` where there are neither."""
-    where = places(reports)
+    where = places_to_read(reports)
     if not where.reports.is_dir() and not (where.root / project.PLANS).is_dir():
         given = str(reports or Path.cwd())
         raise InputError.of("ledger", "folder", given, "a project with reports or plans", f"{project.OFFER}.")
@@ -73,9 +73,9 @@ def _csv(found: "Ledger") -> None:
 
 def _print(found: "Ledger") -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
+    from nanobrag_torch.workbook.commands.terminal import cell, say
     from nanobrag_torch.workbook.formatting import number
 
     table = Table()
@@ -85,7 +85,7 @@ def _print(found: "Ledger") -> None:
     for row in found.rows:
         numbers = [f"{name} {number(value, 6)}" for name, value in list(row.numbers.items())[:_SHOWN]]
         cells = (row.initiative, row.phase, row.stamp, row.status, row.title, "\n".join(numbers))
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(cell, cells))
     Console().print(table)
     for each in found.next_actions:
-        typer.echo(f"{each.initiative}: {each.action}")
+        say(f"{each.initiative}: {each.action}")

@@ -8,6 +8,7 @@ import typer
 
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.notebooks.source import data
 
 app = typer.Typer(help="Notebooks that come with the package, and those of the project.", rich_markup_mode=None)
 
@@ -70,16 +71,17 @@ def _described(path: Path) -> dict[str, Any]:
     The lines of the parameters cell are shown as they stand, so that nothing needs to be loaded that checks them.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        prose = next(_source(cell) for cell in cells if cell["cell_type"] == "markdown")
+        found = data(path.read_bytes())
+        # Format 3 has its cells on sheets, and calls their source input.
+        cells = found["worksheets"][0]["cells"] if "worksheets" in found else found["cells"]
+        prose = next(_source(cell) for cell in cells if cell["cell_type"] in ("markdown", "heading"))
         tagged = (cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", ()))
         lines = [line for line in _source(next(tagged)).splitlines() if line.strip() and not line.startswith("#")]
         question = next(line for line in prose.splitlines() if line.strip()).lstrip("# ")
-        json.dumps([question, lines], ensure_ascii=False).encode()
     except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
         return {"question": "cannot be read as a notebook with a title and a parameters cell", "parameters": []}
     return {"question": question, "parameters": lines}
 
 
 def _source(cell: dict[str, Any]) -> str:
-    return "".join(cell["source"])
+    return "".join(cell.get("source", cell.get("input", "")))

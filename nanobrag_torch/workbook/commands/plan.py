@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.commands.options import Reports, Stamp, places
+from nanobrag_torch.workbook.commands.options import BAD_INPUT, Reports, Stamp, places, places_to_read
 from nanobrag_torch.workbook.errors import InputError
 
 app = typer.Typer(help="Plans: the phases of an investigation.", no_args_is_help=True, rich_markup_mode=None)
@@ -53,30 +53,33 @@ def run(
 def status(name: Name, reports: Reports = None) -> None:
     """Show every phase of a plan with its state and evidence, and what is next."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    from nanobrag_torch.workbook.commands.terminal import complain
-    from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.commands.terminal import cell, complain, say
+    from nanobrag_torch.workbook.plans import fields, header
     from nanobrag_torch.workbook.plans.progress import next_action, phase_states
     from nanobrag_torch.workbook.report.archive import scan
 
-    where = places(reports)
+    where = places_to_read(reports)
     chosen = header.read(name, where.root)
     states = phase_states(chosen, scan(where.reports))
-    table = Table(title=escape(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")
+    table = Table(title=cell(f"{chosen.title} [{chosen.header.focus}], {chosen.header.state}"), title_justify="left")
     for column in ("phase", "state", "evidence", "exit criteria", "what"):
         table.add_column(column, overflow="fold")
     for step in states:
         met = sum(criterion.holds for criterion in step.criteria)
         evidence = step.run.stamp if step.run else "–"
         criteria = f"{met} of {len(step.phase.exit)} hold"
-        table.add_row(step.phase.id, step.state, *map(escape, (evidence, criteria, step.phase.title)))
+        table.add_row(step.phase.id, step.state, *map(cell, (evidence, criteria, step.phase.title)))
     Console(soft_wrap=False).print(table)
     for step in states:
         if step.reason:
             complain(f"phase {step.phase.id}: {step.reason}")
-    typer.echo(f"Next: {next_action(chosen, states)}")
+    faults = fields.problems(chosen, where.root)
+    for fault in faults:
+        complain(fault)
+    say(f"Next: {next_action(chosen, states)}")
+    raise typer.Exit(BAD_INPUT if faults else 0)
 
 
 @app.command()
@@ -88,8 +91,8 @@ def new(
     """Begin a plan with one phase, as a file to be completed."""
     from nanobrag_torch.workbook.commands.terminal import from_here
     from nanobrag_torch.workbook.machine import repository
+    from nanobrag_torch.workbook.notebooks import parameters
     from nanobrag_torch.workbook.plans import header
-    from nanobrag_torch.workbook.running import parameters
     from nanobrag_torch.workbook.show.templates import plain
 
     root = project.root()

@@ -2,6 +2,7 @@
 
 import os
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,9 @@ def run(
             metavar="GIB", help="Memory for kernel and test (default: four fifths of the machine's).", min=0.01
         ),
     ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run in this kernel (default: the one that the notebook names).")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
 ) -> None:
     """Run a brief or a notebook, and print the path of the page that results."""
@@ -46,7 +50,7 @@ def run(
 
     allowed = limits.of_user(notebook_timeout, memory)
     given = tuple((name, from_root(value)) for name, value in pairs(parameter or []))
-    request = RunRequest(brief, notebook, given, reports, stamp, timeout, allowed)
+    request = RunRequest(brief, notebook, given, reports, stamp, timeout, allowed, kernel=kernel)
     _, tell = begin(reports)
     folder, verdict = run_request(request, tell)
     if open_page:
@@ -73,15 +77,19 @@ def joined(arguments: list[str]) -> list[str]:
 
 
 def from_root(value: str) -> str:
-    """Value of a parameter that names a file of the working folder, as it is named from the root of the project.
+    """Value of a parameter that names a file, as it is named from the root of the project.
 
-    Notebooks run at the root; "model.py:loss" typed in a folder below it means the file that is there.
+    Notebooks run at the root; "model.py:loss" typed in a folder below it means the file that is there. A path in full
+    is taken from the root as well, since a report names no folder of a machine.
     """
-    root, here = project.root(), Path.cwd().resolve()
     path, colon, rest = value.partition(":")
-    if here == root or not path or not (here / path).is_file():
-        return value
-    return Path(os.path.relpath(here / path, root)).as_posix() + colon + rest
+    for name, others in ((value, ""), (path, colon + rest)):
+        place = Path.cwd() / name
+        # A text that is too long for a name is none.
+        with suppress(OSError):
+            if name and (place.is_file() or (Path(name).is_absolute() and place.exists())):
+                return Path(os.path.relpath(place.resolve(), project.root())).as_posix() + others
+    return value
 
 
 def pairs(parameters: list[str]) -> tuple[tuple[str, str], ...]:

@@ -10,24 +10,41 @@ from nanobrag_torch.workbook.commands.options import ReportFolder
 from nanobrag_torch.workbook.errors import InputError
 
 
-def verify(path: Annotated[Path, typer.Argument(help="The folder of a report, or one above several.")]) -> None:
+def verify(
+    path: Annotated[Path, typer.Argument(help="The folder of a report, or one above several.")],
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign what is as it should be, with this private SSH key.")
+    ] = None,
+    signers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Demand a signature of somebody in this allowed_signers file.")
+    ] = None,
+) -> None:
     """Hash and read every file of a report again, and name what is not as its manifest says (exit code 1)."""
-    from nanobrag_torch.workbook.commands.terminal import complain
+    from nanobrag_torch.workbook.commands.terminal import complain, say
     from nanobrag_torch.workbook.records import catalogue
+    from nanobrag_torch.workbook.report import contents, signatures
     from nanobrag_torch.workbook.report import verify as verification
 
     failed = False
     for problem in catalogue.problems(project.root()):
         complain(f"{problem.rstrip('.')}. Records of that investigation are not read.")
     for folder in verification.folders(path):
-        problems = verification.verify(folder)
-        failed = failed or bool(problems)
-        for problem in problems:
+        found = contents.read(folder)
+        signed = ""
+        if signers is not None:
+            try:
+                signed = f", signed by {signatures.signer(folder, signers)}"
+            except files.Unreadable as error:
+                found.problems.append(f"{contents.SIGNATURE}: {error}")
+        failed = failed or bool(found.problems)
+        for problem in found.problems:
             complain(f"{folder}: {problem}")
-        if not problems:
-            typer.echo(f"{folder}: every file is as the manifest says")
-            for note in verification.unchecked(folder):
-                typer.echo(f"{folder}: {note}")
+        if not found.problems:
+            say(f"{folder}: every file is as the manifest says{signed}")
+            for note in found.unchecked:
+                say(f"{folder}: {note}")
+            if sign is not None:
+                say(f"{folder}: signed, in {signatures.sign(folder, sign).name}")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -38,10 +55,9 @@ def compare(
 ) -> None:
     """Put two runs side by side, as a table of numbers and as a page; exit code 1 where numbers differ."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.commands.terminal import cell, from_here, say
     from nanobrag_torch.workbook.formatting import number
     from nanobrag_torch.workbook.report import compare as comparison
 
@@ -51,11 +67,11 @@ def compare(
         table.add_column(column, overflow="fold")
     for line in found.numbers:
         values = (number(line.first), number(line.second), number(line.relative, 2))
-        table.add_row(escape(line.name), *values, "" if line.same else "differs")
+        table.add_row(cell(line.name), *values, "" if line.same else "differs")
     Console().print(table)
     for other in (*found.parameters, *found.environment):
         if not other.same:
-            typer.echo(f"{other.name}: {other.first} | {other.second}")
+            say(f"{other.name}: {other.first} | {other.second}")
     _check_output("compare", output)
     files.write(output, comparison.html(found))
     typer.echo(from_here(output.absolute()))
@@ -82,6 +98,6 @@ def _check_output(command: str, output: Path) -> None:
     folder = output.absolute().parent
     if not folder.is_dir():
         raise InputError.of(command, "output", str(output), "a file in a folder that exists", "Make the folder.")
-    if any((each / "manifest.json").is_file() for each in (folder, *folder.parents)):
+    if project.report_around(folder) is not None:
         allowed = "a file outside of reports, which hold what their manifest lists and nothing else"
         raise InputError.of(command, "output", str(output), allowed, "Give another place with --output.")

@@ -1,7 +1,6 @@
 """Words of the commands on a terminal: messages on standard error, results on standard output."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,29 +9,43 @@ from rich.console import Console
 from rich.markup import escape
 
 from nanobrag_torch.workbook.commands.options import Places, places
+from nanobrag_torch.workbook.formatting import visible
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict
-
-#: Takes what is being done, and words about it.
-Tell = Callable[[str, str], None]
+    from nanobrag_torch.workbook.running.run import Tell
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def teller() -> Tell:
+def teller() -> "Tell":
     """A function that prints (what, text) with the seconds since now."""
     started = time.monotonic()
 
     def tell(what: str, text: str) -> None:
-        messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {escape(what):<10}  {escape(text)}")
+        messages.print(f"[dim]{time.monotonic() - started:7.1f} s[/]  {cell(what):<10}  {cell(text)}")
 
     return tell
 
 
 def complain(text: str) -> None:
     """Print a problem, as it is."""
-    messages.print(escape(text))
+    messages.print(cell(text))
+
+
+def say(text: str) -> None:
+    """Print a line of the result, as it is."""
+    typer.echo(_harmless(text))
+
+
+def cell(text: str) -> str:
+    """Text for rich, in which neither its own marks nor control characters of a terminal act."""
+    return escape(_harmless(text))
+
+
+def _harmless(text: str) -> str:
+    # A line that goes on is set in, so that nothing within a text can pass for a message of ours.
+    return visible(text).replace("\n", "\n    ")
 
 
 def from_here(path: Path) -> str:
@@ -41,17 +54,17 @@ def from_here(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def conclude(folder: Path, verdict: "Verdict", tell: Tell) -> NoReturn:
+def conclude(folder: Path, verdict: "Verdict", tell: "Tell") -> NoReturn:
     """Say how a run ended, print the path of its page, and exit with the code of its status."""
     from nanobrag_torch.workbook.records.run import EXIT_CODES
     from nanobrag_torch.workbook.report.folder import PAGE
 
     tell(verdict.status, f"{verdict.title}. {verdict.sentence}")
-    typer.echo(from_here(folder / PAGE))
+    say(from_here(folder / PAGE))
     raise typer.Exit(EXIT_CODES[verdict.status])
 
 
-def begin(reports: Path | None) -> tuple[Places, Tell]:
+def begin(reports: Path | None) -> "tuple[Places, Tell]":
     """Places and teller of a command that runs something, after runs that were killed have been finished."""
     from nanobrag_torch.workbook.running.publish import finish_orphans
 
@@ -59,5 +72,5 @@ def begin(reports: Path | None) -> tuple[Places, Tell]:
     if where.root != Path.cwd().resolve():
         tell("project", str(where.root))
     for name, outcome in finish_orphans(where.reports, where.root):
-        tell("killed run", f"{name} {outcome}")
+        tell("earlier run", f"{name} {outcome}")
     return where, tell

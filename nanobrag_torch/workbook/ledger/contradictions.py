@@ -3,14 +3,16 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from nanobrag_torch.workbook.formatting import number
-from nanobrag_torch.workbook.ledger.claims import unfounded
+from nanobrag_torch.workbook.ledger.claims import Findings, unfounded
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.report.folder import in_the_future, stamp_of
 
 
 class Contradiction(BaseModel):
@@ -33,6 +35,25 @@ def _not_a_stamp(runs: list[Run]) -> Iterator[Contradiction]:
     for run in runs:
         if not run.stamped:
             yield _one("not a stamp", run, f"the folder is called {run.stamp!r}; a stamp is UTC as YYYYmmddTHHMMSSZ")
+
+
+def _stamped_too_late(runs: list[Run]) -> Iterator[Contradiction]:
+    for run in runs:
+        if run.stamped and in_the_future(run.stamp):
+            yield _one("stamp", run, f"its stamp lies in the future; it counts as begun {_when(run)}")
+        elif run.stamped and run.manifest and (end := _stamp(run.manifest.finished)) and run.stamp > end:
+            yield _one("stamp", run, f"its stamp is later than its end, {run.manifest.finished}")
+
+
+def _when(run: Run) -> str:
+    return f"at {run.begun}" if run.begun else "before all others"
+
+
+def _stamp(time: str) -> str:
+    try:
+        return stamp_of(datetime.fromisoformat(time))
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _unreadable(runs: list[Run]) -> Iterator[Contradiction]:
@@ -102,8 +123,9 @@ def _different(one: Manifest, other: Manifest) -> Iterator[str]:
 
 
 def _unfounded_claims(runs: list[Run]) -> Iterator[Contradiction]:
+    findings = Findings()
     for run, manifest in _finished(runs):
-        for claim in unfounded(run.folder, manifest):
+        for claim in unfounded(run.folder, manifest, findings):
             yield _one("claim", run, claim)
 
 
@@ -122,5 +144,6 @@ RULES: tuple[Callable[[list[Run]], Iterator[Contradiction]], ...] = (
     _another_environment,
     _misplaced,
     _not_a_stamp,
+    _stamped_too_late,
     _unreadable,
 )

@@ -64,9 +64,11 @@ def write(reports: Path, root: Path) -> Path:
     templates = environment()
     templates.globals.update(shown=SHOWN, curve=timeline)
     for initiative in initiatives:
-        if (reports / initiative.name).is_dir():
-            page = sealed(templates.get_template("initiative.html.j2").render(c=initiative))
-            files.write(reports / initiative.name / INDEX, page)
+        runs = books.by_initiative.get(initiative.name)
+        # The name of a folder need not be UTF-8; that of an initiative is.
+        folder = runs[0].folder.parents[1] if runs else reports / initiative.name
+        if folder.is_dir():
+            files.write(folder / INDEX, sealed(templates.get_template("initiative.html.j2").render(c=initiative)))
     overview = Overview(
         home="",
         counts=_counts(ledger),
@@ -120,7 +122,7 @@ def _by_initiative(ledger: Ledger) -> tuple[dict[str, list[LedgerRow]], dict[str
 
 
 def _newest_first(rows: Iterable[LedgerRow]) -> tuple[LedgerRow, ...]:
-    return tuple(sorted(rows, key=lambda row: (row.stamp, row.place), reverse=True))
+    return tuple(sorted(rows, key=lambda row: (row.begun, row.stamp, row.place), reverse=True))
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,10 +17,12 @@ from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phas
 from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.base import GRADIENT
 from nanobrag_torch.workbook.records.run import Manifest
-from nanobrag_torch.workbook.report.archive import Run, scan
+from nanobrag_torch.workbook.report.archive import Run, nobodys, scan
 
-#: A spreadsheet takes a text that starts with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet takes a text that starts with one of these for a formula; wide forms are those of East Asian keyboards.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: A number may have a sign.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class _Entry(BaseModel):
@@ -26,11 +30,18 @@ class _Entry(BaseModel):
 
 
 class LedgerRow(_Entry):
-    """One run in the ledger; ``seconds`` from start to finish, ``place`` its folder below the reports."""
+    """One run in the ledger.
+
+    Attributes:
+        begun: time of its start in the form of a stamp, by which runs are ordered; empty where it lies in the future.
+        place: its folder below the reports.
+        seconds: time from start to finish.
+    """
 
     initiative: str
     phase: str
     stamp: str
+    begun: str
     place: str
     status: str
     finding: str
@@ -39,6 +50,7 @@ class LedgerRow(_Entry):
     commit: str | None
     dirty: bool | None
     seconds: float | None
+    parameters: dict[str, Any] = {}
     numbers: dict[str, float]
     contradictions: int
 
@@ -61,14 +73,16 @@ class Ledger(_Entry):
     contradictions: tuple[Contradiction, ...]
 
     def csv(self) -> str:
-        """Rows as CSV with a column for every key number; texts cannot be taken for formulas."""
+        """Rows as CSV with a column for every parameter and key number; texts cannot be taken for formulas."""
         names = sorted({name for row in self.rows for name in row.numbers})
-        fields = [name for name in LedgerRow.model_fields if name != "numbers"]
+        given = sorted({name for row in self.rows for name in row.parameters})
+        fields = [name for name in LedgerRow.model_fields if name not in ("parameters", "numbers")]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*fields, *names])
+        writer.writerow([*fields, *map(_cell, (*(f"parameter {name}" for name in given), *names))])
         for row in self.rows:
             values = [_cell(getattr(row, name)) for name in fields]
+            values += [_cell(_text(row.parameters.get(name))) for name in given]
             writer.writerow([*values, *(row.numbers.get(name, "") for name in names)])
         return stream.getvalue()
 
@@ -79,6 +93,7 @@ class Books:
     def __init__(self, reports: Path, root: Path) -> None:
         self.root = root
         self.runs = scan(reports)
+        self.nobodys = [folder.relative_to(reports).as_posix() for folder in nobodys(reports)]
         self.plans, self.problems = plan_header.read_all(root, reports)
         by_initiative: dict[str, list[Run]] = {}
         for run in self.runs:
@@ -108,12 +123,15 @@ class Books:
             yield NextAction(initiative=plan.header.initiative, plan=plan.path, action=action)
         for initiative, runs in self.by_initiative.items():
             if initiative not in planned:
-                last = max(runs, key=lambda run: run.stamp)
+                last = max(runs, key=lambda run: run.order)
                 remedy = last.manifest.verdict.remedy if last.manifest else last.problem
                 yield NextAction(initiative=initiative, plan=None, action=remedy or "No plan names this initiative.")
 
     def _broken_promises(self) -> Iterator[Contradiction]:
         """Contradictions of plans that say more than their runs, or cannot be read."""
+        for folder in self.nobodys:
+            what = f"{folder} holds no record of the run that wrote it, and is left out. Look at it, and delete it."
+            yield Contradiction(kind="unreadable", places=(), what=what)
         for problem in self.problems:
             yield Contradiction(kind="plan", places=(), what=problem)
         for problem in catalogue.problems(self.root):
@@ -139,6 +157,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         initiative=run.initiative,
         phase=run.phase,
         stamp=run.stamp,
+        begun=run.begun,
         place=run.place,
         status=run.status,
         finding=manifest.verdict.code if manifest else "",
@@ -147,6 +166,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         commit=manifest.repository.commit if manifest else None,
         dirty=manifest.repository.dirty if manifest else None,
         seconds=_seconds(manifest.started, manifest.finished) if manifest else None,
+        parameters={name: entry.value for name, entry in manifest.parameters.items()} if manifest else {},
         numbers=_numbers(manifest) if manifest else {},
         contradictions=contradictions,
     )
@@ -165,6 +185,11 @@ def _seconds(started: str, finished: str) -> float | None:
         return None
 
 
+def _text(value: object) -> object:
+    """Value of a parameter for one cell: a list as its entries."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
 def _cell(value: object) -> object:
-    text = isinstance(value, str) and value.startswith(_FORMULA)
+    text = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
     return f"'{value}" if text else "" if value is None else value

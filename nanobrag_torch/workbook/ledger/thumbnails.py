@@ -4,13 +4,13 @@ import base64
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-from pydantic import ValidationError
-
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
 from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.show import pictures
 
 #: Edge of a thumbnail in pixels, and how many an index carries at most.
 EDGE, MOST = 360, 24
@@ -38,26 +38,29 @@ def gallery(runs: Iterable[Run]) -> tuple[Thumbnail, ...]:
     for run in runs:
         if run.manifest is not None:
             latest[run.initiative, run.phase] = run
-    newest_first = sorted(latest.values(), key=lambda run: run.stamp, reverse=True)
+    newest_first = sorted(latest.values(), key=lambda run: run.order, reverse=True)
     found = (thumbnail for run in newest_first for thumbnail in _of_run(run))
     return tuple(thumbnail for thumbnail, _ in zip(found, range(MOST), strict=False))
 
 
 def _of_run(run: Run) -> Iterator[Thumbnail]:
-    for path in sorted((run.folder / FIGURES).glob("*.png")):
+    for path in files.within(run.folder / FIGURES, ".png"):
         try:
-            words = Caption.model_validate_json(path.with_suffix(".json").read_bytes())
-            image = small(path)
-        except (OSError, ValidationError, UnidentifiedImageError, Image.DecompressionBombError):
+            words = files.read_record(path.with_suffix(".json"), Caption)
+            image = small(path, path.stat().st_mtime)
+        except (OSError, ValueError):
             continue
         yield Thumbnail(run, words.title, words.alt, image, path.name)
 
 
-def small(path: Path) -> str:
-    """Shrink the image in a file to at most ``EDGE`` pixels high and wide: base64 of a JPEG."""
+@lru_cache(maxsize=10 * MOST)
+def small(path: Path, changed: float = 0.0) -> str:
+    """Shrink a picture to at most ``EDGE`` pixels high and wide: base64 of a JPEG. Raises as ``pictures.load``.
+
+    ``changed`` is the time at which it was written: index and initiative show the same figures, which are read once.
+    """
     stream = io.BytesIO()
-    with Image.open(path) as image:
-        copy = image.convert("RGB")
+    copy = pictures.load(path)
     copy.thumbnail((EDGE, EDGE))
     copy.save(stream, "JPEG", quality=82)
     return base64.b64encode(stream.getvalue()).decode()

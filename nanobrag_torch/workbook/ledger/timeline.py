@@ -54,7 +54,7 @@ def timeline(runs: Iterable[Run]) -> tuple[Curve, ...]:
     Values that are not finite have no place on a curve and are left out.
     """
     values: dict[tuple[str, str], list[tuple[Run, float]]] = {}
-    for run in sorted(runs, key=lambda run: run.stamp):
+    for run in sorted(runs, key=lambda run: run.order):
         for name, entry in run.manifest.numbers.items() if run.manifest else ():
             if GRADIENT in name and math.isfinite(entry.value):
                 values.setdefault((run.phase, name), []).append((run, entry.value))

@@ -1,4 +1,4 @@
-"""Limits of time and memory for a kernel and everything that it started; crossing one ends them."""
+"""Limits of time and memory for a family of processes; crossing one ends them."""
 
 import threading
 import time
@@ -9,12 +9,14 @@ from typing import Literal
 
 import psutil
 
-from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.machine.family import Family
 
 #: Part of the machine's memory that a kernel may take unless the user says otherwise; seconds likewise.
 USUAL_SHARE = 0.8
 USUAL_SECONDS = 7200
 _LOOK_S = 0.1
+#: A look at all processes of a large machine takes a while; it gets this part of the time.
+_SHARE = 0.05
 _GIB = 2**30
 
 
@@ -47,15 +49,15 @@ class Crossed(RuntimeError):
 
 
 @contextmanager
-def watching(leader: int, limits: Limits) -> Iterator[None]:
-    """End the process group of ``leader`` once it crosses a limit.
+def watching(family: Family, limits: Limits) -> Iterator[None]:
+    """End a family once it crosses a limit.
 
     Raises:
         Crossed: a limit was crossed; it takes the place of the error that the body raised for that reason.
     """
     crossed: list[Crossed] = []
     done = threading.Event()
-    watch = threading.Thread(target=_watch, args=(leader, limits, done, crossed), daemon=True)
+    watch = threading.Thread(target=_watch, args=(family, limits, done, crossed), daemon=True)
     watch.start()
     try:
         yield
@@ -68,33 +70,34 @@ def watching(leader: int, limits: Limits) -> Iterator[None]:
         watch.join()
 
 
-def _watch(leader: int, limits: Limits, done: threading.Event, crossed: list[Crossed]) -> None:
-    """Look at a process group until it crosses a limit or ``done`` is set.
+def _watch(family: Family, limits: Limits, done: threading.Event, crossed: list[Crossed]) -> None:
+    """Look at a family until it crosses a limit or ``done`` is set.
 
     Args:
-        leader: process id of the leader of the group.
+        family: the family.
         limits: its limits.
         done: set by the caller to end the watch.
         crossed: takes the limit that was crossed, if any.
     """
     started = time.monotonic()
-    while not done.wait(_LOOK_S):
+    pause = _LOOK_S
+    while not done.wait(pause):
+        looked = time.monotonic()
         if limits.seconds is not None and time.monotonic() - started > limits.seconds:
             crossed.append(Crossed("timeout", f"the notebook took longer than {limits.seconds:g} s"))
-        elif limits.memory is not None and (taken := memory_of(leader)) > limits.memory:
+        elif limits.memory is not None and (taken := memory_of(family)) > limits.memory:
             words = f"it took {taken / _GIB:.2f} GiB; {limits.memory / _GIB:.2f} GiB are allowed"
             crossed.append(Crossed("memory", words))
         if crossed:
-            processes.end_group(leader)
+            family.end()
             return
+        pause = max(_LOOK_S, (time.monotonic() - looked) / _SHARE)
 
 
-def memory_of(leader: int) -> int:
-    """Memory that a process and its descendants hold, in bytes; 0 where it has ended."""
+def memory_of(family: Family) -> int:
+    """Memory that the processes of a family hold, in bytes; 0 where all have ended."""
     taken = 0
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(leader)
-        for each in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                taken += each.memory_info().rss
+    for process in family.members():
+        with suppress(psutil.Error):
+            taken += process.memory_info().rss
     return taken

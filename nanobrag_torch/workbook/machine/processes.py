@@ -1,23 +1,65 @@
-"""Processes of a run: noted in its folder while they live, and ended with everything that they started."""
+"""Identity of a process: what a record says of one, and whether that one still runs.
+
+A record may be years old, or come from another machine. It therefore only tells who a process was. Nothing is ever sent
+to the process that has its number today; what a run started is ended by its mark (:mod:`.family`).
+"""
 
 import os
 import platform
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
 from nanobrag_torch.workbook.records.run import Process
 
-#: File in the folder that a process writes to, so that a later command can end one that outlived its run.
-NOTE = ".process.json"
+#: Where a process of a record is: on this machine, ended, or on a machine of which nothing is known here.
+Whereabouts = Literal["here", "gone", "elsewhere"]
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+#: The time of the boot, to which the system adds the age of a process, is known to a second.
+_SAME_START_S = 2.0
+
+
+@cache
+def boot() -> str:
+    """Name of this start of the machine; empty where the system gives none."""
+    try:
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def describe(pid: int) -> Process:
-    """Record of a living process, told from a later one with the same number by its start."""
-    return Process(pid=pid, started=psutil.Process(pid).create_time(), host=platform.node())
+    """Record of a living process.
+
+    Raises:
+        psutil.NoSuchProcess: there is none of that number.
+    """
+    process = psutil.Process(pid)
+    return Process(
+        pid=pid,
+        started=process.create_time(),
+        host=platform.node(),
+        boot=boot(),
+        uid=process.uids().real,
+        session=os.getsid(pid),
+    )
+
+
+def whereabouts(process: Process) -> Whereabouts:
+    """Where the process of a record is; one on another machine is neither alive nor dead to this one."""
+    if process.host != platform.node():
+        return "elsewhere"
+    if process.boot and boot() and process.boot != boot():
+        # It ended when this machine was started anew, unless another machine has the same name.
+        return "gone" if process.started < psutil.boot_time() else "elsewhere"
+    try:
+        found = describe(process.pid)
+        dead = psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return "gone"
+    return "here" if not dead and _is_one(process, found) else "gone"
 
 
 def words_of_parent() -> list[str]:
@@ -28,49 +70,8 @@ def words_of_parent() -> list[str]:
         return []
 
 
-def lives(process: Process) -> bool:
-    """Tell whether a process of this host still runs."""
-    try:
-        found = psutil.Process(process.pid)
-        age = abs(found.create_time() - process.started)
-        return bool(age < 1.0 and found.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-@contextmanager
-def noted(pid: int, folder: Path) -> Iterator[None]:
-    """Note in ``folder`` that the group of ``pid`` writes there; at the end, end the group and remove the note."""
-    try:
-        with suppress(psutil.NoSuchProcess):
-            describe(pid).save(folder, NOTE)
-        yield
-    finally:
-        end_group(pid)
-        (folder / NOTE).unlink(missing_ok=True)
-
-
-def end_noted(folder: Path) -> None:
-    """End the processes of this host that are noted anywhere below ``folder``."""
-    for note in folder.rglob(NOTE):
-        with suppress(ValueError):
-            process = Process.model_validate_json(note.read_text())
-            if process.host == platform.node() and lives(process):
-                end_group(process.pid)
-        note.unlink()
-
-
-def end(pid: int) -> None:
-    """End a process and its descendants; nothing happens where it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in (*process.children(recursive=True), process):
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
-
-
-def end_group(leader: int) -> None:
-    """End a process that leads a group, its descendants, and what else is left of the group."""
-    end(leader)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+def _is_one(then: Process, now: Process) -> bool:
+    """True where both records are of one process, by all that the older one knows."""
+    known = {name: value for name in ("uid", "session") if (value := getattr(then, name)) is not None}
+    same_start = abs(then.started - now.started) < _SAME_START_S
+    return same_start and all(getattr(now, name) == value for name, value in known.items())

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.precedence import configure, settings_of
 from nanobrag_torch.cli.prepare import prepare
 from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.evidence import Evidence
@@ -59,17 +59,17 @@ class StoredCase:
 
 
 def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
-    """Read cases of a reference folder: ``cases.json``, ``NAME.npz`` and the files of ``inputs/``.
+    """Read cases of a reference folder, seen from the root of the project: ``cases.json``, ``NAME.npz``, ``inputs/``.
 
     ``names`` are separated by blanks or commas.
 
     Raises:
         InputError: the folder or a name is not there.
     """
-    root = Path(folder).resolve()
+    root = project.find(folder).resolve()
     try:
-        known = json.loads((root / "cases.json").read_text())
-    except (OSError, ValueError):
+        known = files.read_json(root / "cases.json")
+    except files.Unreadable:
         raise InputError.of(
             "parity", "references", folder, "a folder with cases.json, NAME.npz and inputs/", "Give that of the tests."
         ) from None

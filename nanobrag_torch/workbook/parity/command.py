@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from nanobrag_torch import __version__
 from nanobrag_torch.cli.compare import (
     BINARY_VARIABLE,
     RTOL,
@@ -53,6 +54,7 @@ def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         usage="nb-compare [options] -- NANOBRAGG OPTIONS",
         description="Run one command line through nanoBragg in C and here, or compare it with a stored image.",
     )
+    parser.add_argument("--version", action="version", version=f"nanobrag_torch {__version__}")
     parser.add_argument("--binary", default=os.environ.get(BINARY_VARIABLE), help=f"the C program (${BINARY_VARIABLE})")
     parser.add_argument("--reference", help="a float image, or an .npz with an array 'float', instead of the C program")
     parser.add_argument("--rtol", type=float, default=RTOL, help="relative tolerance of a pixel (default: %(default)g)")

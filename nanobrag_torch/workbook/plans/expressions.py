@@ -7,15 +7,27 @@ attribute of a Python object, so nothing else can be reached.
 """
 
 import ast
+import difflib
 import operator
-from collections.abc import Callable, Iterator, Mapping
+import reprlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nanobrag_torch.workbook.errors import InputError
 
 #: A criterion is one sentence; more is a program.
 MAX_CHARACTERS = 500
+#: Parts that an evaluation may look at, loops within loops included: about a second.
+MAX_STEPS = 1_000_000
+#: Names that a message lists.
+_MOST_NAMES = 100
+#: Largest integer that arithmetic may give: the largest that a float can hold.
+_LARGEST = int(sys.float_info.max)
+#: Characters of a text that are compared in the time of one step.
+_CHARACTERS_A_STEP = 100
 
 
 def _every(items: list[Any]) -> bool:
@@ -76,7 +88,7 @@ class Expression:
         _check(tree, owner, text)
         return cls(text.strip(), tree)
 
-    @property
+    @cached_property
     def records(self) -> frozenset[str]:
         """Names of the records that it asks for."""
         names = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
@@ -94,10 +106,12 @@ class Expression:
             value = evaluation.of(self.tree)
         except CannotEvaluate:
             raise
-        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            raise CannotEvaluate(f"{self.text}: {error}") from None
+        except RecursionError:
+            raise CannotEvaluate(f"{self.text}: what it asks for is nested too deeply") from None
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise CannotEvaluate(f"{self.text}: {str(error)[:200]}") from None
         if not isinstance(value, bool):
-            raise CannotEvaluate(f"{self.text}: gives {value!r}, where true or false is needed")
+            raise CannotEvaluate(f"{self.text}: gives {reprlib.repr(value)}, where true or false is needed")
         return Result(value, dict(evaluation.seen))
 
 
@@ -116,22 +130,37 @@ class _Evaluation:
     names: dict[str, Any]
     seen: dict[str, Any] = field(default_factory=dict)
     loops: int = 0
+    steps: int = 0
 
     def of(self, node: ast.expr) -> Any:
         """Value of a node; outside loops, a field or entry that it reads is noted in ``seen``."""
+        self._spend(1)
         value = getattr(self, f"_{type(node).__name__}")(node)
         if isinstance(node, ast.Attribute | ast.Subscript) and not self.loops and not isinstance(value, dict | list):
             self.seen[ast.unparse(node)] = value
         return value
+
+    def _spend(self, steps: int) -> None:
+        """Count steps: an evaluation ends after a number of them, however fast the machine is."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise CannotEvaluate(f"it takes more than {MAX_STEPS} steps; make it simpler")
+
+    def _weigh(self, value: Any) -> None:
+        """Count every part of a value that is looked at as a whole."""
+        if isinstance(value, str):
+            self._spend(len(value) // _CHARACTERS_A_STEP)
+        elif isinstance(value, list | dict):
+            self._spend(len(value))
+            for entry in value.values() if isinstance(value, dict) else value:
+                self._weigh(entry)
 
     def _Constant(self, node: ast.Constant) -> Any:
         return node.value
 
     def _Name(self, node: ast.Name) -> Any:
         if node.id not in self.names:
-            raise CannotEvaluate(
-                f"there is no record {node.id!r}; there are: {', '.join(sorted(self.names)) or 'none'}"
-            )
+            raise CannotEvaluate(f"there is no record {node.id!r}; {_offer(node.id, self.names)}")
         return self.names[node.id]
 
     def _Attribute(self, node: ast.Attribute) -> Any:
@@ -145,8 +174,8 @@ class _Evaluation:
         if isinstance(held, list) and type(key) is int and -len(held) <= key < len(held):
             return held[key]
         if not isinstance(held, dict) or key not in held:
-            known = ", ".join(map(str, held)) if isinstance(held, dict) else f"{type(held).__name__}"
-            raise CannotEvaluate(f"{ast.unparse(node)} has no {key!r}; it has: {known}")
+            there = _offer(str(key), held) if isinstance(held, dict) else f"it is a {type(held).__name__}"
+            raise CannotEvaluate(f"{ast.unparse(node)} has no {reprlib.repr(key)}; {there}")
         return held[key]
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -155,8 +184,11 @@ class _Evaluation:
     def _BinOp(self, node: ast.BinOp) -> Any:
         left, right = self.of(node.left), self.of(node.right)
         if not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise CannotEvaluate(f"{ast.unparse(node)}: {left!r} and {right!r} are not both numbers")
-        return _ARITHMETIC[type(node.op)](left, right)
+            raise CannotEvaluate(f"{ast.unparse(node)}: {_both(left, right)} are not both numbers")
+        value = _ARITHMETIC[type(node.op)](left, right)
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise CannotEvaluate(f"{ast.unparse(node)}: an integer of more than 308 digits")
+        return value
 
     def _BoolOp(self, node: ast.BoolOp) -> Any:
         wanted = isinstance(node.op, ast.Or)
@@ -167,14 +199,19 @@ class _Evaluation:
         for comparison, operand in zip(node.ops, node.comparators, strict=True):
             right = self.of(operand)
             if _text_beside_number(left, right):
-                raise CannotEvaluate(f"{ast.unparse(node)}: {left!r} and {right!r} cannot be compared")
+                raise CannotEvaluate(f"{ast.unparse(node)}: {_both(left, right)} cannot be compared")
+            self._weigh(left)
+            self._weigh(right)
             if not _COMPARISONS[type(comparison)](left, right):
                 return False
             left = right
         return True
 
     def _Call(self, node: ast.Call) -> Any:
-        return FUNCTIONS[node.func.id](*[self.of(argument) for argument in node.args])  # type: ignore[attr-defined]
+        given = [self.of(argument) for argument in node.args]
+        if node.func.id != "len":  # type: ignore[attr-defined]
+            self._weigh(given)
+        return FUNCTIONS[node.func.id](*given)  # type: ignore[attr-defined]
 
     def _GeneratorExp(self, node: ast.GeneratorExp) -> list[Any]:
         (loop,) = node.generators
@@ -183,7 +220,7 @@ class _Evaluation:
     def _items(self, loop: ast.comprehension, element: ast.expr) -> Iterator[Any]:
         items = self.of(loop.iter)
         if not isinstance(items, list | dict):
-            raise CannotEvaluate(f"{ast.unparse(loop.iter)} is {items!r}, not a list")
+            raise CannotEvaluate(f"{ast.unparse(loop.iter)} is {reprlib.repr(items)}, not a list")
         if not self.loops:
             self.seen[ast.unparse(loop.iter)] = f"{len(items)} entries"
         outer, name = dict(self.names), loop.target.id  # type: ignore[attr-defined]
@@ -194,6 +231,20 @@ class _Evaluation:
                 yield self.of(element)
         self.loops -= 1
         self.names = outer
+
+
+def _both(left: Any, right: Any) -> str:
+    return f"{reprlib.repr(left)} and {reprlib.repr(right)}"
+
+
+def _offer(name: str, known: Iterable[Any]) -> str:
+    """Names beside one that is not there: the nearest, and the first of the others."""
+    names = sorted(map(str, known))
+    if not names:
+        return "there is none"
+    nearest = difflib.get_close_matches(name, names[:_MOST_NAMES], n=1)
+    others = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+    return (f"the nearest is {nearest[0]!r}; " if nearest else "") + f"there are: {others}"
 
 
 def _text_beside_number(left: Any, right: Any) -> bool:
@@ -213,6 +264,10 @@ def _check(tree: ast.expr, owner: str, text: str) -> None:
             raise _refused(owner, text, f"no function but {', '.join(FUNCTIONS)}")
         if isinstance(node, ast.Name) and node.id in FUNCTIONS and id(node) not in called:
             raise _refused(owner, text, f"{node.id}(...) with what it is applied to")
+        if isinstance(node, ast.BinOp) and any(
+            isinstance(side, ast.Constant) and isinstance(side.value, str) for side in (node.left, node.right)
+        ):
+            raise _refused(owner, text, "numbers on both sides of + - * /")
         if isinstance(node, ast.GeneratorExp) and not (
             len(node.generators) == 1 and isinstance(node.generators[0].target, ast.Name)
         ):

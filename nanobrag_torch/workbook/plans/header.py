@@ -3,6 +3,7 @@
 ``plans/<name>.md`` starts with a title; its first fenced block of TOML is the header, everything else is prose.
 """
 
+import difflib
 import re
 import tomllib
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
@@ -159,12 +160,22 @@ def parse(text: str, path: str) -> Plan:
             path, "form", title[:80], "a line '# Title', and a header between ```toml and ```", "See plan new."
         )
     try:
-        header = Header.model_validate(tomllib.loads(found[1]))
-    except tomllib.TOMLDecodeError as error:
+        header = Header.model_validate(_toml(found[1]))
+    except files.Unreadable as error:
         raise InputError.of(path, "header", str(error), "TOML", "Correct that line of the header.") from None
     except ValidationError as error:
         raise _first(error, path) from None
     return Plan(Path(path).stem, path, title.removeprefix("# ").strip(), header, rest.replace(found[0], "").strip())
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Data of TOML. Raises ``Unreadable``."""
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise files.Unreadable(str(error)) from None
+    except RecursionError:
+        raise files.Unreadable("it is nested too deeply") from None
 
 
 def read(name: str, root: Path) -> Plan:
@@ -179,11 +190,12 @@ def read(name: str, root: Path) -> Plan:
         remedy = remedy if (root / project.PLANS).is_dir() else f"There are no plans here. {project.OFFER}"
         raise InputError.of("plan", "name", name, ", ".join(known), remedy)
     try:
-        return parse(known[name].read_text(encoding="utf-8"), f"{project.PLANS}/{name}.md")
-    except UnicodeDecodeError:
-        raise InputError.of("plan", "file", f"{name}.md", "UTF-8 text", "Save it as UTF-8.") from None
-    except OSError as error:
-        raise InputError.of("plan", "file", f"{name}.md", "a readable text file", f"{error.strerror}.") from None
+        text = files.read_text(known[name], 4 * MAX_CHARACTERS)
+    except files.Unreadable as error:
+        raise InputError.of(
+            "plan", "file", f"{name}.md", "a file of UTF-8 text", f"It cannot be read: {error}."
+        ) from None
+    return parse(text, f"{project.PLANS}/{name}.md")
 
 
 def read_all(root: Path, reports: Path | None = None) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
@@ -211,11 +223,18 @@ def read_all(root: Path, reports: Path | None = None) -> tuple[tuple[Plan, ...],
 
 def _first(error: ValidationError, path: str) -> InputError:
     """Put the first complaint of pydantic into the words of this package."""
-    complaint = error.errors()[0]
+    complaints = error.errors()
+    # A key that is misspelt is missing as well; what is there says more than what is not.
+    complaint = next((each for each in complaints if each["type"] == "extra_forbidden"), complaints[0])
     field = ".".join(str(part) for part in complaint["loc"]) or "header"
     cause = complaint.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return InputError(f"{path}, {field}: {cause}")
+    if complaint["type"] == "extra_forbidden":
+        known = Phase.model_fields if complaint["loc"][0] == "phases" else Header.model_fields
+        name = str(complaint["loc"][-1])
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        return InputError.of(path, field, name, ", ".join(known), f"The nearest key is {near[0]!r}.")
     given = complaint["input"] if complaint["loc"] and complaint["type"] != "missing" else "as it stands"
     allowed = complaint["msg"].removeprefix("Value error, ")
     return InputError.of(path, field, given, allowed, "Correct the header.")

@@ -1,11 +1,11 @@
 """Progress of a plan: the latest evidence of every phase, held against its exit criteria."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
 from nanobrag_torch.workbook.plans.header import Phase, Plan
@@ -71,21 +71,24 @@ def phase_state(phase: Phase, run: Run | None) -> PhaseState:
 
 def check(expressions: Iterable[str], folder: Path) -> tuple[Criterion, ...]:
     """Hold every expression against the records in the folder of a run."""
-    data = records(folder)
-    return tuple(_check(text, data) for text in expressions)
+    data, unreadable = records(folder)
+    return tuple(_check(text, data, unreadable) for text in expressions)
 
 
-def records(folder: Path) -> dict[str, Any]:
-    """Content of the JSON files of a report by their names without suffix; the manifest is left out."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
+def records(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Content of the JSON files of a report, and why others cannot be read, by their names without suffix.
+
+    The manifest is left out.
+    """
+    found, unreadable = {}, {}
+    for path in files.within(folder, ".json"):
         if path.name == Manifest.file or not path.stem.isidentifier():
             continue
         try:
-            found[path.stem] = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-    return found
+            found[path.stem] = files.read_json(path)
+        except files.Unreadable as error:
+            unreadable[path.stem] = f"{path.name} cannot be read: {error}"
+    return found, unreadable
 
 
 def next_action(plan: Plan, states: Iterable[PhaseState]) -> str:
@@ -107,11 +110,13 @@ def next_action(plan: Plan, states: Iterable[PhaseState]) -> str:
     return "Nothing: the plan is closed."
 
 
-def _check(text: str, data: dict[str, Any]) -> Criterion:
+def _check(text: str, data: dict[str, Any], unreadable: dict[str, str]) -> Criterion:
+    expression = Expression.parse(text, "plan")
     try:
-        result = Expression.parse(text, "plan").evaluate(data)
+        result = expression.evaluate(data)
     except CannotEvaluate as error:
-        return Criterion(text, False, str(error))
+        causes = [unreadable[name] for name in sorted(expression.records & unreadable.keys())]
+        return Criterion(text, False, "; ".join(causes) or str(error))
     return Criterion(text, result.holds, ", ".join(f"{name} = {_shown(value)}" for name, value in result.seen.items()))
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nanobrag_torch.workbook import files, project
-from nanobrag_torch.workbook.errors import Blocked
+from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.machine import repository
+from nanobrag_torch.workbook.plans import fields
 from nanobrag_torch.workbook.plans.header import Phase, Plan
 from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phase_state, phase_states
 from nanobrag_torch.workbook.records.run import EXIT_CODES
@@ -57,6 +58,9 @@ def run_plan(session: Session, tell: Tell) -> tuple[int, str]:
         InputError: a phase cannot be run as written; nothing was started.
         Blocked: the plan is being run already.
     """
+    faults = fields.problems(session.plan, session.root)
+    if faults:
+        raise InputError(" ".join(faults))
     with _alone(session):
         stamp = session.stamp or _free_stamp(session)
         for phase in session.phases:
@@ -126,7 +130,7 @@ def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
     today = check_request(_request(session, step.phase, stamp))
     asked = [{name: entry.value for name, entry in each.items()} for each in (then.parameters, today.values)]
     return (
-        then.notebook_sha256 == files.sha256(today.notebook)
+        then.notebook_sha256 == today.owner.notebook_sha256
         and asked[0] == asked[1]
         and then.guards == today.guards
         and repository.unchanged_since(session.root, then.repository, datetime.fromisoformat(then.started).timestamp())

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic_core import PydanticSerializationError
 
 from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.formatting import number
 
-#: Bumped when a field changes its meaning or goes away.
-SCHEMA_VERSION = 1
 #: Marks the name of a key number that is a gradient, before the name of its parameter.
 GRADIENT = ".gradient."
 #: Key in the JSON of a record that was saved under another name than its own: the kind of record that it is.
@@ -36,9 +36,31 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _written_as_utf8(cls, data: Any, info: ValidationInfo) -> Any:
+        # What comes from JSON is UTF-8 already.
+        return data if info.mode == "json" else _as_utf8(data)
+
     def to_json(self) -> str:
         """JSON text, two blanks of indentation, without a final newline."""
-        return json.dumps(json.loads(self.model_dump_json()), indent=2, allow_nan=False, ensure_ascii=False)
+        try:
+            text = self.model_dump_json()
+        except PydanticSerializationError:
+            # A copy with a change in it was not validated, and may hold a text that UTF-8 has no place for.
+            text = type(self).model_validate(self.model_dump()).model_dump_json()
+        return json.dumps(json.loads(text), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _as_utf8(value: Any) -> Any:
+    """Data with every text in it as UTF-8 can write it: the name of a file may hold bytes that are none."""
+    if isinstance(value, str):
+        return value if value.isascii() else files.utf8(value).decode()
+    if isinstance(value, dict):
+        return {_as_utf8(key): _as_utf8(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_utf8, value)) if type(value) in (list, tuple) else value
+    return value
 
 
 class KeyNumber(Part):
@@ -143,6 +165,11 @@ class Record(Part):
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Numbers by which two runs are compared, by name: a repetition gives the same. Times are none of them."""
         return {}
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show a record at the end of a cell by its key numbers; all of its fields are in its file."""
+        numbers = (f"{name} {number(entry.value, 6)}" for name, entry in self.key_numbers().items())
+        printer.text(f"{self.file}: {', '.join(numbers) or 'no key numbers'}")
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """The few (name, value) that a page shows large, in words."""

@@ -1,10 +1,12 @@
 """Catalogue of every kind of record: those of the package, and those of the investigations at hand."""
 
-import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from nanobrag_torch.workbook import investigations, project
+from nanobrag_torch.workbook import files, investigations, project
+from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records import base, benchmark, diagnosis, evidence, parity, run, triage
 from nanobrag_torch.workbook.records.base import KIND, Record
 
@@ -17,6 +19,21 @@ def kinds() -> dict[str, type[Record]]:
     return {name: found[0] for name, found in _registered().items()}
 
 
+def declared(root: Path) -> dict[str, tuple[type[Record], ...]]:
+    """Kinds of record that a file may hold by its name, with those of the investigations of a project."""
+    problems(root)
+    return base.registered()
+
+
+def schema(kind: type[Record]) -> dict[str, Any]:
+    """JSON schema of the files of a kind; empty where it fails to give one."""
+    try:
+        return dict(kind.schema_of_file())
+    except Exception:
+        # The record of an investigation may raise anything.
+        return {}
+
+
 def claims(code: str) -> tuple[str, ...]:
     """Expressions over key numbers that a run with this finding must bear out."""
     problems(project.root())
@@ -26,36 +43,51 @@ def claims(code: str) -> tuple[str, ...]:
 @cache
 def problems(root: Path) -> tuple[str, ...]:
     """Register the records of the investigations of a project; faults of those that cannot be are returned in words."""
-    return tuple(investigations.load_records(root, base.registering))
+    found = []
+    for name in investigations.with_records(root):
+        try:
+            with base.registering():
+                investigations.investigation(name, investigations.RECORDS, root)
+        except InputError as error:
+            found.append(str(error))
+    return tuple(found)
 
 
-def kind_of(file: Path) -> type[Record] | None:
-    """Kind of record that a file of a report holds, by its name or by what it says itself; None for any other JSON.
+def read(file: Path, content: bytes | None = None) -> Record | None:
+    """Record in a JSON file of a report, by its name or by what it says itself; None for any other JSON.
 
     Of the kinds that investigations have declared under one name, it is the one that can read the file: a report that
     came from elsewhere may have records that are not declared here.
+
+    Args:
+        file: path of the file.
+        content: its content, where that has been read already.
+
+    Raises:
+        Unreadable: the file is no JSON, or a record of the package that cannot be read as one.
     """
+    content = files.read(file) if content is None else content
     known = _registered()
     candidates = known.get(file.name, ())
-    if not candidates and file.suffix == ".json":
-        try:
-            data = json.loads(file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
+    if not candidates:
+        data = files.parsed(content, not_finite=file.suffix == ".ipynb")
         kind = data.get(KIND) if isinstance(data, dict) else None
         candidates = known.get(f"{kind}.json", ()) if isinstance(kind, str) else ()
-    if not candidates or base.is_ours(candidates[0]):
-        return candidates[0] if candidates else None
-    return next((kind for kind in candidates if _reads(kind, file)), None)
+    if candidates and base.is_ours(candidates[0]):
+        return files.record(content, candidates[0])
+    for kind in candidates:
+        with suppress(files.Unreadable):
+            return files.record(content, kind)
+    files.parsed(content, not_finite=file.suffix == ".ipynb")
+    return None
 
 
-def _reads(kind: type[Record], file: Path) -> bool:
-    try:
-        kind.model_validate_json(file.read_bytes())
-    except Exception:
-        # A validator of an investigation may raise anything.
-        return False
-    return True
+def kind_of(file: Path) -> type[Record] | None:
+    """Kind of the record in a file; None for any other JSON, and for what cannot be read."""
+    with suppress(files.Unreadable):
+        record = read(file)
+        return None if record is None else type(record)
+    return None
 
 
 def _registered() -> dict[str, tuple[type[Record], ...]]:

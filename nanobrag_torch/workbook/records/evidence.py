@@ -5,14 +5,19 @@ from typing import ClassVar, Literal
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 
-TestStatus = Literal["passed", "failed", "blocked"]
+#: End of a mapped test; "none" where the run was to be without one.
+TestStatus = Literal["passed", "failed", "blocked", "none"]
+#: How a run without a mapped test is called.
+WITHOUT_TEST = "without a mapped test"
+#: Files that a mapped test leaves beside its record: what pytest printed, its JUnit report, its exit code.
+LOG, XML, EXIT_CODE = TEST_FILES = ("pytest.log", "pytest.xml", "exit_code.txt")
 
 
 class TestRecord(Record):
     """One run of pytest on the mapped test.
 
     Attributes:
-        test: pytest ids, separated by blanks.
+        test: pytest ids, separated by blanks; empty where there was to be no test.
         command: the run as a person would type it.
         exit_code: exit code of pytest; null where it did not end by itself.
         meaning: the end in words.
@@ -33,7 +38,8 @@ class TestRecord(Record):
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """End of the test, and its duration."""
-        return (("mapped test", f"{self.status} in {self.elapsed_s:.1f} s"),)
+        ended = WITHOUT_TEST if self.status == "none" else f"{self.status} in {self.elapsed_s:.1f} s"
+        return (("mapped test", ended),)
 
 
 class GradientsJson(Record):

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import FIGURES, Manifest
 from nanobrag_torch.workbook.report import archive as runs
 from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.show import pictures
 from nanobrag_torch.workbook.show.html import environment, sealed
 
 #: Widest figure that is drawn, in pixels.
@@ -127,17 +129,18 @@ def _numbers(first: Mapping[str, KeyNumber], second: Mapping[str, KeyNumber]) ->
 
 
 def _figures(first: Path, second: Path) -> Iterator[Pair]:
-    for path in sorted(first.glob("*.png")):
-        twin = second / path.name
-        if twin.is_file():
+    twins = {path.name: path for path in files.within(second, ".png")}
+    for path in files.within(first, ".png"):
+        twin = twins.get(path.name)
+        if twin is not None:
             try:
                 yield _pair(path, twin)
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            except ValueError:
                 continue
 
 
 def _pair(path: Path, twin: Path) -> Pair:
-    one, other = (Image.open(each).convert("RGB") for each in (path, twin))
+    one, other = map(pictures.load, (path, twin))
     if one.size != other.size:
         return Pair(path.stem, _png(one), _png(other), None, None)
     difference = ImageChops.difference(one, other)

@@ -1,12 +1,14 @@
 """A report as one file to send: everything in a zip, or the page alone."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.report import verify as verification
+from nanobrag_torch.workbook.records.run import Owner
+from nanobrag_torch.workbook.report import contents
 from nanobrag_torch.workbook.report.archive import read
 from nanobrag_torch.workbook.report.folder import PAGE
 
@@ -29,12 +31,16 @@ def export(folder: Path, target: Path) -> Path:
     """
     if target.suffix not in _FORMS:
         raise InputError.of("export", "output", target.name, " or ".join(_FORMS), "Choose one of the two.")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError.of("export", "output", target.name, "a file that does not exist yet", "Choose another name.")
-    problems = verification.verify(folder)
+    problems = contents.read(folder).problems
     if problems:
         raise Blocked(f"{folder.name} is not as its manifest says: {'; '.join(problems)}. It is not exported.")
-    files.write(target, _FORMS[target.suffix](folder))
+    try:
+        content = _FORMS[target.suffix](folder)
+    except files.Unreadable as error:
+        raise Blocked(f"{folder.name}: {error}. It is not exported.") from None
+    files.write(target, content)
     return target
 
 
@@ -42,15 +48,17 @@ def _zip(folder: Path) -> bytes:
     stem = name(folder, "")
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(f"{stem}/{path.relative_to(folder).as_posix()}", _DATE)
+        for inside, path in files.names(folder).items():
+            if inside == Owner.file:
+                continue
+            entry = zipfile.ZipInfo(f"{stem}/{inside}", _DATE)
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, files.read(path, path.stat().st_size), zipfile.ZIP_DEFLATED)
     return stream.getvalue()
 
 
 def _page(folder: Path) -> bytes:
-    return (folder / PAGE).read_bytes()
+    return files.read(folder / PAGE)
 
 
 _FORMS = {".zip": _zip, ".html": _page}

@@ -1,6 +1,5 @@
 """Checks that a file of a report, other than its records, can still be read as what its name says."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import cache
@@ -11,9 +10,11 @@ from xml.etree import ElementTree
 
 import fastjsonschema
 
+from nanobrag_torch.workbook import files
+
 
 def _notebook(content: bytes) -> None:
-    notebook = json.loads(content)
+    notebook = files.parsed(content, not_finite=True)
     version = (notebook["nbformat"], notebook["nbformat_minor"])
     _notebook_schema(*map(int, version))(notebook)
 
@@ -31,12 +32,9 @@ def _notebook_schema(major: int, minor: int) -> Callable[[Any], Any]:
 
 
 def _png(content: bytes) -> None:
-    from PIL import Image
+    from nanobrag_torch.workbook.show import pictures  # brings Pillow: only where there is a picture
 
-    try:
-        Image.open(io.BytesIO(content)).verify()
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
+    pictures.check(content)
 
 
 def _xml(content: bytes) -> None:
@@ -47,7 +45,7 @@ def _text(content: bytes) -> None:
     content.decode()
 
 
-#: Errors of the readers over a file that is not what its name says; Pillow's and fastjsonschema's are among them.
+#: Errors of the readers over a file that is not what its name says; fastjsonschema's are among them.
 _UNREADABLE = (ValueError, OSError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError, ArithmeticError)
 
 #: Reader of a file by its suffix; what has another may hold anything, as a log holds whatever was printed.
@@ -56,13 +54,18 @@ READERS: dict[str, Callable[[bytes], None]] = {
 }  # fmt: skip
 
 
-def problem(folder: Path, name: str) -> str:
-    """Fault of the file ``name`` of the report in ``folder``; empty where there is none."""
+def knows(name: str) -> bool:
+    """Tell whether there is a check of files of that name."""
+    return Path(name).suffix in READERS
+
+
+def problem(name: str, content: bytes) -> str:
+    """Fault of a file of that name with that content; empty where there is none."""
     reader = READERS.get(Path(name).suffix)
     if reader is None:
         return ""
     try:
-        reader((folder / name).read_bytes())
+        reader(content)
     except _UNREADABLE as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:200]
     return ""

@@ -2,41 +2,43 @@
 
 While a run lasts, its folder is ``reports/<initiative>/<phase>/.<stamp>.running`` and its ``status`` says ``running``.
 :meth:`Report.finish` checks it and renames it to ``<stamp>``. A run that was killed leaves its working folder behind;
-:func:`orphans` finds those whose process is dead.
+:func:`unfinished` finds it.
 """
 
 import errno
 import itertools
-import json
 import os
-import platform
 import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
-
-from pydantic import ValidationError
+from typing import Any, Protocol, TypeVar
 
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.machine.processes import describe, lives, words_of_parent
-from nanobrag_torch.workbook.records.base import KeyNumber, Record
-from nanobrag_torch.workbook.records.catalogue import kind_of
+from nanobrag_torch.workbook.machine.processes import describe, words_of_parent
+from nanobrag_torch.workbook.records import catalogue
+from nanobrag_torch.workbook.records.base import Record
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Manifest, Owner, Process, Verdict
+from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, key_numbers, verify
 
 #: Files of a report that people open.
 NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "report.html", "summary.md"
 BRIEF = "brief.json"
+#: The verdict that a notebook stated, where the run ended in another.
+STATED = "stated_verdict.json"
+#: Ends the name of what was set aside.
+_DAMAGED = ".damaged"
 #: Ends the name of the folder of a run that has not ended.
 RUNNING = ".running"
 #: Ends the name of one that is not yet complete; it is nobody's after a minute.
 STARTING = ".starting"
 _STARTING_S = 60
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 R = TypeVar("R", bound=Record)
 
@@ -84,7 +86,7 @@ class Report:
             prepared.mkdir(parents=True)
             report = cls(prepared)
             report.write(owner)
-            report.write_text("status", "running\n")
+            report.write_text(STATUS, "running\n")
             # A rename succeeds for one of several runs, since a folder that is not empty cannot be replaced.
             prepared.rename(folder)
         except OSError as error:
@@ -109,6 +111,13 @@ class Report:
         """Place of the report when it is finished."""
         return self.folder.with_name(self.folder.name.removeprefix(".").removesuffix(RUNNING))
 
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Parameters that the command line set for this run, by name; none where no run wrote the folder."""
+        owner = self.read(Owner)
+        given = owner.parameters.items() if owner else ()
+        return {name: entry.value for name, entry in given if entry.source == "command line"}
+
     def write(self, artefact: A, name: str = "") -> A:
         """Save an artefact, under its own name unless another is given, and return it for display."""
         artefact.save(self.folder, name)
@@ -121,16 +130,30 @@ class Report:
     def read(self, kind: type[R], name: str = "") -> R | None:
         """A record back from its file; None where it is not there or was left damaged by a killed run."""
         try:
-            return kind.model_validate_json((self.folder / (name or kind.file)).read_text())
-        except (OSError, ValidationError, UnicodeDecodeError):
+            return files.read_record(self.folder / (name or kind.file), kind)
+        except files.Unreadable:
             return None
 
     def set_aside_damaged(self) -> None:
-        """Rename files that a killed process left half written, so that nobody takes them for records."""
-        for name in files.names(self.folder):
-            if not _readable(self.folder, name):
-                path = self.folder / name
-                path.rename(path.with_name(f"{path.name}.damaged"))
+        """Rename files that a killed process left half written, so that nobody takes them for records.
+
+        What a report does not hold, such as a link or a pipe, gives way to a text that says what stood there.
+        """
+        for name, path, other in list(files.entries(self.folder)):
+            aside = path.with_name(f"{path.name}{_DAMAGED}")
+            if other:
+                to = f" to {path.readlink()}" if path.is_symlink() else ""
+                path.unlink()
+                files.write(aside, f"{other}{to}\n")
+            elif name not in UNLISTED and not _readable(name, path):
+                path.rename(aside)
+
+    def state(self, verdict: Verdict) -> None:
+        """Let the record of the verdict say how the run ended; what the notebook stated instead is kept beside it."""
+        stated = self.read(Verdict)
+        if stated is not None and stated != verdict:
+            self.write(stated, STATED)
+            self.write(verdict)
 
     def finish(self, verdict: Verdict, known: Mapping[str, str] | None = None) -> Path:
         """Write status and manifest, check every file, and rename the folder into place.
@@ -150,7 +173,8 @@ class Report:
             raise Blocked(f"{self.folder.name}: no record of the run that wrote it; delete the folder.")
         for leftover in self.folder.rglob(f".*{files.UNFINISHED}"):
             leftover.unlink()
-        self.write_text("status", f"{verdict.status}\n")
+        self.state(verdict)
+        self.write_text(STATUS, f"{verdict.status}\n")
         shared = {name: getattr(owner, name) for name in Manifest.model_fields if name in Owner.model_fields}
         self.write(
             Manifest(
@@ -160,7 +184,7 @@ class Report:
                 finished=now(),
                 environment=self.read(EnvironmentRecord),
                 numbers=key_numbers(self.folder),
-                files=files.checksums(self.folder, without=(Manifest.file,), known=known),
+                files=files.checksums(self.folder, without=UNLISTED, known=known),
             )
         )
         problems = verify(self.folder)
@@ -201,6 +225,16 @@ def new_stamp() -> str:
     return time.strftime(_STAMP_FORMAT, time.gmtime())
 
 
+def stamp_of(moment: datetime) -> str:
+    """A moment in the form of a stamp; UTC is meant where it names no zone."""
+    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).strftime(_STAMP_FORMAT)
+
+
+def in_the_future(stamp: str) -> bool:
+    """Tell whether a stamp is later than this moment, by more than the clocks of two machines differ."""
+    return stamp > stamp_of(datetime.now(UTC) + _CLOCKS_DIFFER)
+
+
 def check_stamp(stamp: str) -> str:
     """``stamp`` if it has the form of one. Raises ``InputError``."""
     try:
@@ -217,13 +251,15 @@ def this_process() -> Process:
     return describe(os.getpid())
 
 
-def orphans(reports: Path) -> Iterator[Report]:
-    """The working folders below ``reports`` whose process, on this host, is dead."""
-    for record in sorted(reports.glob(f"*/*/.*{RUNNING}/{Owner.file}")):
-        report = Report(record.parent)
-        owner = report.read(Owner)
-        if owner is not None and owner.process.host == platform.node() and not lives(owner.process):
-            yield report
+def unfinished(reports: Path) -> Iterator[tuple[Report, Owner | None]]:
+    """The working folders below ``reports`` with the run that each belongs to; None where no record names it."""
+    for folder in sorted(reports.glob(f"*/*/.*{RUNNING}")):
+        if folder.is_dir() and not folder.is_symlink():
+            report = Report(folder)
+            owner = report.read(Owner)
+            # A run that ends at this moment has taken the folder with it.
+            if owner is not None or folder.is_dir():
+                yield report, owner
 
 
 def clear_starts(reports: Path) -> None:
@@ -234,70 +270,15 @@ def clear_starts(reports: Path) -> None:
                 shutil.rmtree(prepared, ignore_errors=True)
 
 
-def key_numbers(folder: Path) -> dict[str, KeyNumber]:
-    """The key numbers of the records in a report, as "record.number"; a record that cannot be read has none."""
-    numbers = {}
-    for name, record in records(folder).items():
-        for number, value in numbers_of(record).items():
-            numbers[f"{Path(name).stem}.{number}"] = value
-    return numbers
-
-
-def numbers_of(record: Record) -> dict[str, KeyNumber]:
-    """Key numbers of a record; none where the record of an investigation fails to give them."""
-    try:
-        found = dict(record.key_numbers())
-    except Exception:
-        return {}
-    return found if all(isinstance(value, KeyNumber) for value in found.values()) else {}
-
-
-def records(folder: Path) -> dict[str, Record]:
-    """Every record in a report by the name of its file, in the order of the names; one that cannot be read is left out.
-
-    Manifest and owner are no records of the evidence and are left out, too.
-    """
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        kind = None if path.name in (Manifest.file, Owner.file) else kind_of(path)
-        try:
-            record = Report(folder).read(kind, path.name) if kind else None
-        except Exception:
-            # A validator of an investigation may raise anything; its record is then as good as damaged.
-            record = None
-        if record is not None:
-            found[path.name] = record
-    return found
-
-
-def verify(folder: Path) -> list[str]:
-    """Faults of a report: changed, missing or foreign files, unreadable records; empty where there is none."""
-    try:
-        manifest = Manifest.model_validate_json((folder / Manifest.file).read_text())
-    except FileNotFoundError:
-        return [f"{Manifest.file} is missing"]
-    except (ValidationError, UnicodeDecodeError, OSError) as error:
-        return [f"{Manifest.file} cannot be read: {str(error).splitlines()[0]}"]
-    found = files.checksums(folder, without=(Manifest.file,))
-    problems = [f"{name} is missing" for name in manifest.files if name not in found]
-    problems += [f"{name} is not in the manifest" for name in found if name not in manifest.files]
-    problems += [f"{name} was changed" for name, sha in found.items() if manifest.files.get(name, sha) != sha]
-    problems += [f"{name} cannot be read as its record" for name in found if not _readable(folder, name)]
-    if "status" in found and (folder / "status").read_text() != f"{manifest.status}\n":
-        problems.append("status differs from the manifest's")
-    return problems
-
-
-def _readable(folder: Path, name: str) -> bool:
+def _readable(name: str, path: Path) -> bool:
+    """Tell whether a file that is to hold JSON, by its relative path, holds it, and its record where it is one."""
     if not name.endswith((".json", ".ipynb")):
         return True
     try:
-        text = (folder / name).read_text()
-        kind = kind_of(folder / name) if "/" not in name else None
-        if kind is None:
-            json.loads(text)
+        if "/" in name:
+            files.parsed(files.read(path), not_finite=name.endswith(".ipynb"))
         else:
-            kind.model_validate_json(text)
-    except (ValueError, RecursionError):
+            catalogue.read(path)
+    except files.Unreadable:
         return False
     return True

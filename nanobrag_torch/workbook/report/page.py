@@ -17,7 +17,6 @@ from typing import Any
 import mistune
 import nbformat
 from markupsafe import Markup
-from nbconvert.filters import strip_ansi
 from pydantic import ValidationError
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -25,10 +24,12 @@ from pygments.lexers import PythonLexer
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief.document import Brief
+from nanobrag_torch.workbook.formatting import visible
 from nanobrag_torch.workbook.records.base import KeyNumber, Record
 from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdict
-from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, key_numbers, now, records
+from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, numbers_among, records
+from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, now
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
@@ -92,10 +93,10 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
     """The content of a report, from the files that are in it; ``root`` is the checkout that paths refer to."""
     owner = report.read(Owner)
     assert owner is not None
-    written = _in_order(report.folder)
+    found = records(report.folder)
+    written = _in_order(report.folder, found)
     cells = tuple(_cells(report.folder / NOTEBOOK))
-    brief_file = report.folder / BRIEF
-    brief = Brief.model_validate_json(brief_file.read_text()) if brief_file.is_file() else None
+    brief = _brief(report.folder / BRIEF)
     return Content(
         owner=owner,
         verdict=verdict,
@@ -105,11 +106,11 @@ def gather(report: Report, verdict: Verdict, root: Path) -> Content:
         evidence=tuple(record for record in written if isinstance(record, Evidence)),
         environment=report.read(EnvironmentRecord),
         key_numbers=tuple(line for record in written for line in _headline(record)),
-        numbers=key_numbers(report.folder),
+        numbers=numbers_among(found),
         cells=cells,
         figures=tuple(output for cell in cells for output in cell.outputs if output.kind == "figure"),
         links=tuple(_links(brief, root, report.final)),
-        files=files.checksums(report.folder, without=("status", PAGE, SUMMARY)),
+        files=files.checksums(report.folder, without=(*UNLISTED, STATUS, PAGE, SUMMARY)),
     )
 
 
@@ -123,6 +124,13 @@ def markdown(content: Content) -> str:
     return render_markdown("summary.md.j2", c=content)
 
 
+def _brief(path: Path) -> Brief | None:
+    try:
+        return files.read_record(path, Brief)
+    except files.Unreadable:
+        return None
+
+
 def _headline(record: Record) -> tuple[tuple[str, str], ...]:
     """Large numbers of a record; none where the record of an investigation fails to give them."""
     try:
@@ -131,9 +139,8 @@ def _headline(record: Record) -> tuple[tuple[str, str], ...]:
         return ()
 
 
-def _in_order(folder: Path) -> list[Record]:
+def _in_order(folder: Path, found: dict[str, Record]) -> list[Record]:
     """The records of a report in the order in which they were written."""
-    found = records(folder)
     return [found[name] for name in sorted(found, key=lambda name: ((folder / name).stat().st_mtime_ns, name))]
 
 
@@ -144,17 +151,17 @@ def _cells(path: Path) -> Iterator[Cell]:
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
             continue
         if cell.cell_type == "markdown":
-            yield Cell(prose=Markup(_MARKDOWN(cell.source)))
+            yield Cell(prose=Markup(_MARKDOWN(visible(cell.source))))
         elif cell.cell_type == "code":
-            code = Markup(highlight(cell.source, PythonLexer(), _FORMATTER))
+            code = Markup(highlight(visible(cell.source), PythonLexer(), _FORMATTER))
             yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs))
 
 
 def _output(output: Any) -> Output:
     if output.output_type == "stream":
-        return Output("text", strip_ansi(output.text))
+        return Output("text", visible(output.text))
     if output.output_type == "error":
-        return Output("error", strip_ansi("\n".join(output.traceback)), title=f"{output.ename}: {output.evalue}")
+        return Output("error", visible("\n".join(output.traceback)), title=f"{output.ename}: {output.evalue}")
     data = output.get("data", {})
     table = _table(data.get(TABLE_TYPE))
     if table is not None:
@@ -168,7 +175,7 @@ def _output(output: Any) -> Output:
             caption=str(words.get("caption", "")),
             alt=str(words.get("alt", "")),
         )
-    return Output("text", strip_ansi(str(data.get("text/plain", ""))))
+    return Output("text", visible(str(data.get("text/plain", ""))))
 
 
 def _table(data: Any) -> Table | None:

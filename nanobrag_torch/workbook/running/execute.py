@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill
 from jupyter_client.kernelspec import NoSuchKernel
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
+from nanobrag_torch.workbook.notebooks import kernels, reading, source
+from nanobrag_torch.workbook.running import whole_messages
 from nanobrag_torch.workbook.running.outcomes import Outcome
 
 #: Terminal output of the kernel process itself: the last words of one that crashes.
@@ -28,31 +30,47 @@ _ENGINE = "nanobrag-guarded"
 _START_TIMEOUT_S = 120
 #: A kernel warns of its transport at every start; only errors are worth keeping.
 _ERRORS_ONLY = "--IPKernelApp.log_level=40"
+#: Lets a text with half a character, such as a file name of another encoding, leave the kernel; only ours has it.
+_WHOLE_MESSAGES = f"--Session.packer={whole_messages.__name__}.pack"
 
 #: Called before each cell with its number from 1, the number of cells, and the nearest heading above it.
 CellCallback = Callable[[int, int, str], None]
 
 
+class _Raised(Exception):
+    """A cell raised an error that it is not tagged to raise; ``cell`` is its number from 1."""
+
+    def __init__(self, error: CellExecutionError, cell: int) -> None:
+        super().__init__(str(error))
+        self.name, self.detail, self.cell = source.writable(error.ename), source.writable(error.evalue), cell
+
+
 class _Client(PapermillNotebookClient):
     """Client of a kernel that keeps it within limits, and ends everything that it started."""
 
-    def run_guarded(self, environment: Mapping[str, str], log: Path, limits: Limits) -> None:
-        """Execute the notebook in a kernel with that environment, its terminal output going to ``log``.
+    def run_guarded(self, environment: Mapping[str, str], cwd: Path, log: Path, limits: Limits) -> None:
+        """Execute the notebook in a kernel with that environment, in ``cwd``, its terminal output going to ``log``.
 
         Raises:
             Crossed: the kernel, with all that it started, took more than ``limits``.
         """
         self._printed: dict[int, int] = {}
         self.km = self.create_kernel_manager()
-        with log.open("ab") as stream:
-            self.start_new_kernel(env=dict(environment), stdout=stream, stderr=stream)
-        # The kernel leads a process group, so a test that it started ends with it, even when the kernel is dead.
-        group = self.km.provisioner.pid
-        with processes.noted(group, log.parent), watching(group, limits):
-            self.execute()
+        if kernels.is_own(self.km.kernel_spec.argv[0]):
+            self.extra_arguments.append(_WHOLE_MESSAGES)
+        with family(environment) as own:
+            with log.open("ab") as stream:
+                try:
+                    self.start_new_kernel(cwd=str(cwd), env=own.environment, stdout=stream, stderr=stream)
+                except OSError as error:
+                    raise RuntimeError(f"{self.kernel_name}: {error.strerror or error}") from error
+            own.lead(self.km.provisioner.pid)
+            with watching(own, limits):
+                self.execute()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        """Take the text that a cell prints, up to a length that a notebook can carry."""
+        """Take what a cell gives in characters that can be written, and what it prints up to a bearable length."""
+        msg["content"] = source.writable(msg["content"])
         if msg["msg_type"] == "stream":
             printed = self._printed.get(cell_index, 0)
             text = msg["content"]["text"]
@@ -62,9 +80,20 @@ class _Client(PapermillNotebookClient):
         return super().process_message(msg, cell, cell_index)
 
     def papermill_execute_cells(self) -> None:
-        """Execute the cells; the error of a dead kernel names the signal or exit code that ended it."""
+        """Execute the cells, up to the first that raises an error without being tagged ``raises-exception``.
+
+        The error of a dead kernel names the signal or exit code that ended it.
+        """
         try:
-            super().papermill_execute_cells()
+            for index, cell in enumerate(self.nb.cells):
+                self.nb_man.cell_start(cell, index)
+                try:
+                    self.execute_cell(cell, index)
+                except CellExecutionError as error:
+                    self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                    raise _Raised(error, index + 1) from None
+                finally:
+                    self.nb_man.cell_complete(cell, cell_index=index)
         except DeadKernelError as error:
             raise DeadKernelError(_how_it_died(self.km.provisioner.process)) from error
 
@@ -74,8 +103,8 @@ class _Engine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], log: Path, timeout: int, limits: Limits,
-        on_cell: CellCallback, **_: Any,
+        cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], cwd: Path, log: Path, timeout: int,
+        limits: Limits, on_cell: CellCallback, **_: Any,
     ) -> None:  # fmt: skip
         """Execute a notebook, as papermill asks its engine to.
 
@@ -83,6 +112,7 @@ class _Engine(NBClientEngine):
             nb_man: papermill's manager of the notebook.
             kernel_name: kernel to start.
             environment: environment of the kernel.
+            cwd: its working folder.
             log: file that takes the terminal output of the kernel.
             timeout: time limit of a cell, in seconds.
             limits: limits of the kernel.
@@ -99,7 +129,7 @@ class _Engine(NBClientEngine):
             shutdown_kernel="immediate", extra_arguments=[_ERRORS_ONLY],
             on_cell_execute=announce,
         )  # fmt: skip
-        client.run_guarded(environment, log, limits)
+        client.run_guarded(environment, cwd, log, limits)
 
 
 papermill_engines.register(_ENGINE, _Engine)
@@ -115,6 +145,7 @@ def execute(
     timeout: int,
     on_cell: CellCallback,
     limits: Limits | None = None,
+    kernel: str | None = None,
 ) -> Outcome:
     """Run a notebook and write it, as far as it got.
 
@@ -127,22 +158,31 @@ def execute(
         timeout: time limit of a cell, in seconds.
         on_cell: called before each cell.
         limits: limits of the kernel; None for the usual ones.
+        kernel: name of the kernel; None for that of the notebook, or where it names none, our own.
 
     Returns:
         The end of the execution; an end of any known kind raises nothing.
+
+    Raises:
+        InputError: the file is no notebook.
     """
+    content = load_notebook_node(reading.read(notebook))
+    name = kernel or content.metadata.get("kernelspec", {}).get("name") or kernels.OWN
+    if parameters:
+        content = parameterize_notebook(content, dict(parameters), kernel_name=name, language="python")
+    log = output.with_name(KERNEL_LOG)
 
     def start() -> None:
         """Run the notebook to its end."""
-        papermill.execute_notebook(
-            nbformat.read(notebook, as_version=4),
-            _literal(output),
-            parameters=dict(parameters),
-            engine_name=_ENGINE,
-            cwd=cwd,
+        papermill_engines.execute_notebook_with_engine(
+            _ENGINE,
+            content,
+            kernel_name=name,
+            output_path=str(output),
             progress_bar=False,
             environment=environment,
-            log=output.with_name(KERNEL_LOG),
+            cwd=cwd,
+            log=log,
             timeout=timeout,
             limits=limits or usual(),
             on_cell=on_cell,
@@ -160,8 +200,8 @@ def _end_of(start: Callable[[], None], output: Path, timeout: int) -> Outcome:
     """End of the execution that ``start`` runs, with the cell of ``output`` at which it stopped."""
     try:
         start()
-    except PapermillExecutionError as error:
-        return Outcome("raised", error.ename, error.evalue, error.cell_index + 1)
+    except _Raised as error:
+        return Outcome("raised", error.name, error.detail, error.cell)
     except CellTimeoutError:
         return Outcome("timeout", detail=f"a cell took longer than {timeout} s", cell=_running_cell(output))
     except DeadKernelError as error:
@@ -218,11 +258,6 @@ def _joined(outputs: list[Any]) -> list[Any]:
         if output.output_type == "stream":
             output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in output.text.split("\n"))
     return joined
-
-
-def _literal(path: Path) -> str:
-    """Path for papermill, which takes braces in it for a template."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _running_cell(output: Path) -> int | None:

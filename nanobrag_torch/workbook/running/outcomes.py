@@ -63,6 +63,10 @@ OBSTACLES = (
         "Correct it and run again.",
     ),
     Obstacle(
+        "raised", "SystemExit", "", "left_early", "failed", "A cell left the notebook before its end",
+        "The cells after it did not run: take sys.exit() out, or raise an error that says what is the matter.",
+    ),
+    Obstacle(
         "raised", "", "", "cell_raised", "failed", "A cell of the notebook raised an error",
         "The error stands below its cell; correct the cause and run again.",
     ),
@@ -91,8 +95,12 @@ OBSTACLES = (
         "What had been taken until then is here; run again for the rest.",
     ),
     Obstacle(
-        "no kernel", "", "", "no_kernel", "blocked", "No kernel could be started",
-        "Check that ipykernel is installed where nanobrag-workbook is.",
+        "no kernel", "NoSuchKernel", "", "no_kernel", "blocked", "The kernel is not on this machine",
+        "Choose another (--kernel NAME); those there are: jupyter kernelspec list",
+    ),
+    Obstacle(
+        "no kernel", "", "", "no_kernel", "blocked", "The kernel could not be started",
+        "Its last words are in kernel.log; choose another (--kernel NAME), or install ipykernel where its Python is.",
     ),
 )  # fmt: skip
 

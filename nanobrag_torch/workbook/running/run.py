@@ -9,17 +9,20 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.workbook import files, project
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.brief import document as briefs
 from nanobrag_torch.workbook.brief.document import Brief
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.family import carrying, new_mark
 from nanobrag_torch.workbook.machine.limits import Limits, usual
 from nanobrag_torch.workbook.machine.signals import answering
+from nanobrag_torch.workbook.notebooks import kernels, parameters, reading
+from nanobrag_torch.workbook.notebooks.source import digest
+from nanobrag_torch.workbook.records.evidence import TEST_FILES, TestRecord
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import page
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
-from nanobrag_torch.workbook.running import parameters
 from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute, seconds_in_cells
 from nanobrag_torch.workbook.running.outcomes import COMPLETED, Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
@@ -63,6 +66,7 @@ class RunRequest:
         timeout: time limit of a cell, in seconds.
         limits: limits of the kernel.
         planned: phase of the plan that asks for it; None without one.
+        kernel: kernel that the user chose; None for that of the notebook.
     """
 
     brief: Path | None = None
@@ -73,6 +77,7 @@ class RunRequest:
     timeout: int = 1800
     limits: Limits = field(default_factory=usual)
     planned: PlannedPhase | None = None
+    kernel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class CheckedRun:
         values: notebook parameters.
         guards: environment variables that the kernel gets.
         owner: identity of the run for its report.
+        kernel: name of the kernel; ``remark`` says whose choice it is, where the notebook names none.
     """
 
     root: Path
@@ -97,6 +103,8 @@ class CheckedRun:
     values: dict[str, ParameterValue]
     guards: dict[str, str]
     owner: Owner
+    kernel: str
+    remark: str
 
 
 def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
@@ -113,7 +121,9 @@ def run(request: RunRequest, tell: Tell) -> tuple[Path, Verdict]:
     report = _create(checked, wait=request.stamp is None)
     for name in ("brief", "parameters"):
         tell(name, _described(checked)[name])
-    with answering(signal.default_int_handler):
+    if checked.remark:
+        tell("kernel", checked.remark)
+    with carrying(checked.owner.mark), answering(signal.default_int_handler):
         try:
             outcome = _execute(checked, report, request, tell)
         except KeyboardInterrupt:
@@ -138,7 +148,9 @@ def check_request(request: RunRequest) -> CheckedRun:
     root = project.root()
     brief, text = briefs.read(request.brief) if request.brief else (None, "")
     notebook = _notebook_of(brief, root) if brief else project.notebook(str(request.notebook), root)
-    declared = parameters.declared(notebook)
+    content = reading.read(notebook)
+    declared = parameters.of_notebook(content, notebook.name)
+    kernel = kernels.choose(content, notebook.name, request.kernel)
     planned = request.planned
     from_plan = planned.parameters if planned else {}
     resolved = parameters.resolve(
@@ -163,19 +175,22 @@ def check_request(request: RunRequest) -> CheckedRun:
         guards=guards,
         owner=Owner(
             process=this_process(),
+            mark=new_mark(),
             started=now(),
             initiative=place.initiative if place else _initiative_of(notebook),
             phase=place.phase if place else notebook.stem,
             stamp=check_stamp(request.stamp) if request.stamp else new_stamp(),
             title=planned.title if planned else _title(brief, notebook),
             notebook=project.shown(notebook, root),
-            notebook_sha256=files.sha256(notebook),
+            notebook_sha256=digest(notebook.read_bytes()),
             brief=project.shown(request.brief, root) if request.brief else None,
             plan=planned.plan if planned else None,
             guards=guards,
             parameters=values,
             repository=repository.state(root),
         ),
+        kernel=kernel,
+        remark="" if request.kernel or kernels.names_one(content) else f"the notebook names none, so {kernel} is taken",
     )
 
 
@@ -271,6 +286,7 @@ def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tel
         timeout=request.timeout,
         limits=request.limits,
         on_cell=on_cell,
+        kernel=checked.kernel,
     )
 
 
@@ -286,7 +302,9 @@ def _verdict(checked: CheckedRun, report: Report, outcome: Outcome) -> Verdict:
     stopped = of_outcome(outcome)
     if stopped is not None:
         return stopped
-    wanted = checked.brief.artefacts if checked.brief else ()
+    test = report.read(TestRecord)
+    cannot_be = TEST_FILES if test is not None and test.status == "none" else ()
+    wanted = [name for name in checked.brief.artefacts if name not in cannot_be] if checked.brief else []
     lacking = page.missing(wanted, report.folder)
     if lacking:
         return Verdict(

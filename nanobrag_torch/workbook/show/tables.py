@@ -81,7 +81,8 @@ def facts(record: Record, names: Sequence[str], caption: str) -> Table:
 
 def test(record: TestRecord) -> Table:
     """Table of the end of the mapped test."""
-    return facts(record, ("command", "meaning", "message", "elapsed_s"), "The mapped test")
+    names = ("meaning",) if record.status == "none" else ("command", "meaning", "message", "elapsed_s")
+    return facts(record, names, "The mapped test")
 
 
 def verdict(record: Verdict) -> Table:
@@ -92,4 +93,4 @@ def verdict(record: Verdict) -> Table:
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {entry}" for key, entry in value.items())
-    return str(value)
+    return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)

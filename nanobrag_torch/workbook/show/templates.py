@@ -4,7 +4,12 @@ from typing import Any
 
 import jinja2
 
-from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.formatting import number, visible
+
+
+def _visible(value: Any) -> Any:
+    """Value of an expression in a template, a text with nothing in it that acts unseen; markup is ours already."""
+    return visible(value) if type(value) is str else value
 
 
 def environment(**how: Any) -> jinja2.Environment:
@@ -14,7 +19,7 @@ def environment(**how: Any) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        **how,
+        **({"finalize": _visible} | how),
     )
     found.filters["number"] = number
     return found

@@ -1,24 +1,24 @@
 """One chunk of a suite: pytest in a process of its own, with a time limit, leaving a folder that says how it went."""
 
+import json
 import signal
-import subprocess
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.machine import environment, processes
 from nanobrag_torch.workbook.records.triage import FAILING, Chunk, ChunkEnd, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show.markdown import render_markdown
-from nanobrag_torch.workbook.triage import events
-from nanobrag_torch.workbook.triage.suite import chunk_file, pytest_command
+from nanobrag_torch.workbook.triage import events, journal
+from nanobrag_torch.workbook.triage.suite import MOST_RESTARTS, chunk_file, pytest_command, run_pytest
 
 LOG, XML, EXIT_CODE, EVENTS, FILES, SUMMARY = (
     "pytest.log", "pytest.xml", "exit_code.txt", "events.jsonl", "files.json", "summary.md",
 )  # fmt: skip
 FOLDER = "chunks"
-_LOOK_S = 0.1
 #: Exit code of a pytest that ended by itself (docs of pytest, "Exit codes") -> end of the chunk, and words for it.
 _ENDS: dict[int, tuple[ChunkEnd, str]] = {
     0: ("completed", "every test passed"),
@@ -28,6 +28,15 @@ _ENDS: dict[int, tuple[ChunkEnd, str]] = {
     4: ("stopped", "pytest refused its arguments"),
     5: ("completed", "no test was left to run"),
 }
+
+
+@dataclass(frozen=True)
+class Session:
+    """End of one session of pytest: its kind, the exit code of the process, and the end in words."""
+
+    end: ChunkEnd
+    code: int
+    meaning: str
 
 
 def folder_of(report: Path, chunk: Chunk) -> Path:
@@ -49,29 +58,65 @@ def run(chunk: Chunk, suite: Suite, project: Path, folder: Path, stop: Event) ->
         The result; None where ``stop`` was set, and then no record is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / EVENTS).write_text("")
+    for name in (EVENTS, LOG):
+        (folder / name).write_text("")
     files.write(folder / FILES, chunk_file(chunk))
-    words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
-    words += [f"--triage-chunk={folder / FILES}", f"--junitxml={folder / XML}", "--continue-on-collection-errors"]
     started = time.monotonic()
-    code, late = _wait(words, project, folder / LOG, started + suite.time_limit_s, stop)
+    sessions = list(_sessions(suite, project, folder, started + suite.time_limit_s, stop))
     if stop.is_set():
         return None
-    found = list(events.read_events(folder / EVENTS))
-    end, meaning = _end(code, late, events.ended(found), suite.time_limit_s)
+    decisive = next((session for session in reversed(sessions) if session.end != "completed"), sessions[-1])
+    restarts = len(sessions) - 1
+    again = f"; the tests after that ran in {restarts} more session{'s' * (restarts > 1)}" if restarts else ""
     result = ChunkResult(
         number=chunk.number,
-        end=end,
-        exit_code=code,
-        meaning=meaning,
+        end=decisive.end,
+        exit_code=decisive.code,
+        meaning=decisive.meaning + again,
         elapsed_s=round(time.monotonic() - started, 3),
         command=("pytest", *suite.pytest_arguments),
-        tests=events.results(chunk, found, end, meaning, time.time()),
+        tests=events.results(chunk, journal.read(folder / EVENTS)),
     )
-    files.write(folder / EXIT_CODE, f"{code}\n")
+    files.write(folder / EXIT_CODE, f"{decisive.code}\n")
     files.write(folder / SUMMARY, summary(chunk, result))
     result.save(folder)
     return result
+
+
+def _sessions(suite: Suite, project: Path, folder: Path, deadline: float, stop: Event) -> Iterator[Session]:
+    """Run sessions of pytest until one comes to its end, each without the tests that ended those before.
+
+    Args:
+        suite: the suite.
+        project: its folder.
+        folder: folder of the results.
+        deadline: time of :func:`time.monotonic` at which the chunk is ended.
+        stop: ends the chunk when it is set.
+    """
+    words = pytest_command(suite.pytest_arguments, folder / EVENTS, guard=suite.gradient_guard)
+    words += [f"--triage-chunk={folder / FILES}", "--continue-on-collection-errors"]
+    seen = 0
+    for number in range(1 + MOST_RESTARTS):
+        xml = folder / (f"pytest-{number + 1}.xml" if number else XML)
+        code, late = run_pytest([*words, f"--junitxml={xml}"], project, folder / LOG, deadline, stop)
+        found = list(journal.read(folder / EVENTS))
+        end, meaning = _end(code, late, events.ended(found[seen:]), suite.time_limit_s)
+        yield Session(end, code, meaning)
+        ended_by = journal.open_at_end(found) if end in events.BROKEN_OFF else {}
+        for name, begun in ended_by.items():
+            journal.break_off(folder / EVENTS, [name], end=end, meaning=meaning, seconds=time.time() - begun)
+        seen = len(found) + len(ended_by)
+        if not ended_by or late or stop.is_set() or number == MOST_RESTARTS or not _left(folder):
+            return
+        with (folder / LOG).open("a") as log:
+            log.write(f"\n[started again without {', '.join(ended_by)}]\n")
+
+
+def _left(folder: Path) -> bool:
+    """Tell whether something of a chunk is left to do."""
+    done = journal.done(journal.read(folder / EVENTS))
+    chunk = json.loads((folder / FILES).read_text())
+    return not done.issuperset(test for file, tests in chunk.items() if file not in done for test in tests or (file,))
 
 
 def read(folder: Path) -> ChunkResult | None:
@@ -83,32 +128,6 @@ def summary(chunk: Chunk, result: ChunkResult) -> str:
     """Summary of a chunk in Markdown: its end, its files, and the tests that need somebody to look at them."""
     remarkable = [f"{test.outcome}: {test.id}" for test in result.tests if test.outcome in (*FAILING, "not run")]
     return render_markdown("triage_chunk.md.j2", chunk=chunk, result=result, remarkable=remarkable)
-
-
-def _wait(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:
-    """Run a process until it ends, is late, or is to stop.
-
-    Args:
-        words: command line.
-        project: folder in which it starts.
-        log: file that takes its output.
-        deadline: time of :func:`time.monotonic` at which it is ended.
-        stop: ends it when it is set.
-
-    Returns:
-        The exit code, negative for a signal, and True where the deadline came first.
-    """
-    late = False
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            words, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=stream,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        with processes.noted(process.pid, log.parent):
-            while process.poll() is None and not stop.is_set() and not late:
-                stop.wait(_LOOK_S)
-                late = time.monotonic() > deadline
-        return process.wait(), late
 
 
 def _end(code: int, late: bool, ended: bool, limit_s: int) -> tuple[ChunkEnd, str]:

@@ -6,14 +6,21 @@ from collections.abc import Iterable, Mapping
 
 from nanobrag_torch.workbook.records.triage import Cluster, Failure, TestResult
 
-#: Pattern of a text that changes from run to run, and its stand-in; applied in this order.
+#: Exceptions whose quoted words are no values, but name what is missing.
+_NAMES_A_CAUSE = re.compile(r"(?:^|\.)(?:ModuleNotFoundError|ImportError|FixtureLookupError)$")
+_VALUE = "'VALUE'"
+#: Pattern of a text that changes from run to run, or from one parameter of a test to the next, and its stand-in;
+#: applied in this order.
 _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
+    # As Python writes a text. An apostrophe within a word begins none.
+    (re.compile(r"""(?<!\w)[bBrRuU]{0,2}(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""), _VALUE),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "ID"),
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "ADDRESS"),
     (re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][\w.+@ -]*[\w.+@-])+[\\/](?=[\w.-])"), ""),
     (re.compile(r"(?<![A-Za-z_])[-+]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*s\b)?"), "N"),
     (re.compile(r"\bN(?:, N)+\b"), "N, ..."),
+    (re.compile(rf"{_VALUE}(?:, {_VALUE})+"), f"{_VALUE}, ..."),
     (re.compile(r"\s+"), " "),
 )
 _LONGEST_PATTERN = 160
@@ -38,19 +45,31 @@ REMEDIES: tuple[tuple[str, str], ...] = (
 )
 
 
-def normalise(message: str) -> str:
-    """First line of a message, without numbers, addresses and folders, which change from run to run."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    text = lines[0] if lines else ""
+def normalise(message: str, exception: str = "") -> str:
+    """First line of a message, without quoted values, numbers, addresses and folders.
+
+    These change from run to run, and from one parameter of a test to the next.
+
+    Args:
+        message: the message.
+        exception: name of the exception; the quotes of some name what is missing, and stay.
+    """
+    text = first_line(message)
     for pattern, stand_in in _NORMAL:
-        text = pattern.sub(stand_in, text)
+        if stand_in != _VALUE or not _NAMES_A_CAUSE.search(exception):
+            text = pattern.sub(stand_in, text)
     return text.strip()[:_LONGEST_PATTERN]
+
+
+def first_line(message: str) -> str:
+    """First line of a message that is not blank; empty where there is none."""
+    return next((line for line in message.splitlines() if line.strip()), "")
 
 
 def key(failure: Failure) -> str:
     """Hash of exception, normalised message and frame (path and function: a line number moves with every edit)."""
     place = f"{failure.frame.path}:{failure.frame.function}" if failure.frame else ""
-    identity = "\0".join((failure.exception, normalise(failure.message), place))
+    identity = "\0".join((failure.exception, normalise(failure.message, failure.exception), place))
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
@@ -84,7 +103,7 @@ def _cluster(label: str, name: str, tests: list[TestResult]) -> Cluster:
         label=label,
         key=name,
         failure=first,
-        pattern=normalise(first.message),
+        pattern=normalise(first.message, first.exception),
         tests=tuple(test.id for test in tests),
         remedy=remedy(first.exception),
     )

@@ -6,8 +6,6 @@ test that was running. The plugin needs pytest alone, so that it can be loaded i
 
 import json
 import os
-import signal
-import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -16,55 +14,72 @@ from typing import Any
 
 import pytest
 
+from nanobrag_torch.workbook.triage import journal
+
 #: Name of a test's property that holds a finding of the gradient guard as JSON.
 GUARD_PROPERTY = "gradient_guard"
 #: Characters of a message that are kept.
 LONGEST_MESSAGE = 2000
-_PARENT_CHECK_S = 0.5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the plugin."""
     group = parser.getgroup("triage")
     group.addoption("--triage-events", metavar="PATH", help="append an event a line to this file")
-    group.addoption("--triage-parent", metavar="PID", type=int, help="end when this process has ended")
     group.addoption("--triage-chunk", metavar="PATH", help="run only the files and tests that this JSON file lists")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Turn to the files of the chunk, and start recording in the process that gathers the results."""
     chunk_path, events = config.getoption("--triage-chunk"), config.getoption("--triage-events")
-    if chunk_path:
-        files = json.loads(Path(chunk_path).read_text())
-        config.args = [str(config.rootpath / file) for file in files]
-        config.pluginmanager.register(Selection({test for tests in files.values() for test in tests}))
+    files = json.loads(Path(chunk_path).read_text(encoding="utf-8")) if chunk_path else None
+    if files is not None:
+        config.args = [str(config.rootpath / journal.raw(file)) for file in files]
+    done = journal.done(journal.read(Path(events))) if events and Path(events).exists() else set()
+    selection = Selection(config.rootpath, files, done)
+    config.args = [words for words in config.args if not selection.is_done(_file_of(words, config))]
+    config.pluginmanager.register(selection)
     config.pluginmanager.register(Failures(config.rootpath))
     if events and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config, Path(events)))
-        parent = config.getoption("--triage-parent")
-        threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process group once ``parent`` is no longer its parent: nobody would read the results."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_CHECK_S)
-    os.killpg(0, signal.SIGKILL)
 
 
 class Selection:
-    """Selection of the tests of a chunk."""
+    """Selection of the tests of a chunk that no earlier session has done.
 
-    def __init__(self, tests: set[str]) -> None:
-        self.tests = tests
+    Attributes:
+        root: root of the suite.
+        files: file -> pytest ids of the chunk; None for every test.
+        done: tests and files that earlier sessions have done, or were ended by.
+    """
+
+    def __init__(self, root: Path, files: dict[str, list[str]] | None, done: set[str]) -> None:
+        self.root = root
+        self.files = files
+        self.done = done
+        self.tests = None if files is None else {test for tests in files.values() for test in tests}
+
+    def is_done(self, path: Path) -> bool:
+        """Tell whether nothing of a file is left to do."""
+        name = journal.visible(path.relative_to(self.root).as_posix()) if path.is_relative_to(self.root) else ""
+        tests = (self.files or {}).get(name)
+        return name in self.done or (bool(tests) and self.done.issuperset(tests or ()))
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out files that are done."""
+        return True if self.is_done(collection_path) else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect the other tests of the same files."""
-        others = [item for item in items if item.nodeid not in self.tests]
-        if others:
-            config.hook.pytest_deselected(items=others)
-            items[:] = [item for item in items if item.nodeid in self.tests]
+        selected = [item for item in items if self._is_selected(journal.visible(item.nodeid))]
+        if len(selected) < len(items):
+            chosen = set(selected)
+            config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+            items[:] = selected
+
+    def _is_selected(self, test: str) -> bool:
+        return test not in self.done and (self.tests is None or test in self.tests)
 
 
 class Failures:
@@ -103,15 +118,22 @@ class Recorder:
         self.stream.write(json.dumps({"event": event, **values}) + "\n")
         self.stream.flush()
 
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Write that a file is being collected, which imports it."""
+        if isinstance(collector, pytest.File):
+            self._write("collecting", id=collector.nodeid, at=time.time())
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write the tests that were selected."""
         for item in session.items:
             self._write("collected", id=item.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Write a file that cannot be collected."""
+        """Write that a file has been collected, or cannot be."""
         if report.failed:
             self._write("uncollected", id=report.nodeid, failure=getattr(report, "triage", None))
+        else:
+            self._write("collected from", id=report.nodeid)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write that a test begins."""
@@ -141,6 +163,11 @@ class Recorder:
     def pytest_unconfigure(self) -> None:
         """Close the file of the events."""
         self.stream.close()
+
+
+def _file_of(words: str, config: pytest.Config) -> Path:
+    """File that an argument of pytest names."""
+    return (config.invocation_params.dir / words.partition("::")[0]).resolve()
 
 
 def describe(error: BaseException, root: Path) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from nanobrag_torch.workbook import files, project
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment, repository
+from nanobrag_torch.workbook.machine.family import carrying, new_mark
 from nanobrag_torch.workbook.machine.signals import answering
+from nanobrag_torch.workbook.notebooks.source import digest
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult, Suite
 from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
@@ -20,7 +22,7 @@ from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
 from nanobrag_torch.workbook.show.markdown import render_markdown
-from nanobrag_torch.workbook.triage import chunks, conclusion, suite
+from nanobrag_torch.workbook.triage import chunks, conclusion, journal, suite
 
 INITIATIVE = "triage"
 _SUITE_NOTEBOOK = "triage/suite"
@@ -78,8 +80,8 @@ def run(request: TriageRequest, execution: Execution, tell: Tell) -> tuple[Path,
     found = suite.collect(suite_root, request.pytest_arguments, request.time_limit_s)
     known = suite.seconds_by_file(earlier.results) if earlier else {}
     asked = Suite(
-        project=suite.from_root(suite_root, root),
-        pytest_arguments=request.pytest_arguments,
+        project=journal.visible(suite.from_root(suite_root, root)),
+        pytest_arguments=tuple(map(journal.visible, request.pytest_arguments)),
         chunks=suite.divide(found, request.chunks, known),
         time_limit_s=request.time_limit_s,
         gradient_guard=request.gradient_guard,
@@ -135,13 +137,14 @@ def _carry_out(
     Returns:
         The folder of the report, and its verdict.
     """
-    report = Report.create(folder.parents[1], _owner(asked, folder, execution, root), wait=execution.stamp is None)
+    owner = _owner(asked, folder, execution, root)
+    report = Report.create(folder.parents[1], owner, wait=execution.stamp is None)
     report.write(asked)
     for chunk in asked.chunks:
         if chunk.number in finished:
             source = finished[chunk.number]
             shutil.copytree(chunks.folder_of(source, chunk), chunks.folder_of(report.folder, chunk))
-    with answering(signal.default_int_handler):
+    with carrying(owner.mark), answering(signal.default_int_handler):
         try:
             _run_chunks(
                 [c for c in asked.chunks if c.number not in finished], asked, execution.jobs, report, root, tell
@@ -167,7 +170,7 @@ def _run_chunks(todo: list[Chunk], asked: Suite, jobs: int, report: Report, root
         tell: is told of each chunk that is done.
     """
     stop = Event()
-    suite_root = (root / asked.project).resolve()
+    suite_root = (root / journal.raw(asked.project)).resolve()
     with ThreadPoolExecutor(jobs) as pool:
         running = [
             pool.submit(chunks.run, chunk, asked, suite_root, chunks.folder_of(report.folder, chunk), stop)
@@ -209,7 +212,7 @@ def _conclude(asked: Suite, report: Report, folder: Path, root: Path, tell: Tell
     ended = execute(
         project.notebook(_SUITE_NOTEBOOK, root),
         report.folder / NOTEBOOK,
-        {"report_folder": suite.from_root(report.folder, root)},
+        dict.fromkeys(("report_folder", "triage_folder"), suite.from_root(report.folder, root)),
         environment=environment.of_tests(),
         cwd=root,
         timeout=_NOTEBOOK_LIMIT_S,
@@ -239,16 +242,17 @@ def _owner(asked: Suite, folder: Path, execution: Execution, root: Path) -> Owne
     limit = ParameterValue(value=asked.time_limit_s, unit="s", source="command line")
     return Owner(
         process=this_process(),
+        mark=new_mark(),
         started=now(),
         initiative=INITIATIVE,
         phase=folder.name,
         stamp=check_stamp(execution.stamp) if execution.stamp else new_stamp(),
         title=f"Triage of {folder.name}",
         notebook=project.shown(project.notebook(_SUITE_NOTEBOOK, root), root),
-        notebook_sha256=files.sha256(project.notebook(_SUITE_NOTEBOOK, root)),
+        notebook_sha256=digest(project.notebook(_SUITE_NOTEBOOK, root).read_bytes()),
         brief=None,
         parameters=values | {"time_limit": limit},
-        repository=repository.state((root / asked.project).resolve()),
+        repository=repository.state((root / journal.raw(asked.project)).resolve()),
     )
 
 

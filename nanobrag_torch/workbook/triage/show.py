@@ -7,15 +7,19 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from pydantic import ValidationError
 
+from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.formatting import number
-from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.records.base import Part
+from nanobrag_torch.workbook.records.run import Caption, Verdict
 from nanobrag_torch.workbook.records.triage import ChunkResult, Suite, TestOutcome, TestResult, Triage
 from nanobrag_torch.workbook.show import tables
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 from nanobrag_torch.workbook.show.tables import Table
 from nanobrag_torch.workbook.triage import conclusion
+from nanobrag_torch.workbook.triage.clusters import first_line
 
 #: Okabe and Ito's palette: an outcome keeps its colour in every figure.
 COLOURS: dict[TestOutcome, str] = {
@@ -30,6 +34,7 @@ COLOURS: dict[TestOutcome, str] = {
     "not run": "#FFFFFF",
 }
 _MOST_BARS = 20
+_REMEDY = "Give triage_folder the folder of one, as reports/triage/SUITE/STAMP."
 _LONGEST_LABEL = 60
 
 
@@ -51,15 +56,33 @@ class View:
         return sorted(self.tests, key=lambda test: (-test.seconds, test.id))[:most]
 
 
-def read(folder: Path) -> View:
-    """Read the finished triage in a report folder.
+class _Example(Part):
+    """A suite with the results of its chunks, in one file."""
+
+    suite: Suite
+    results: tuple[ChunkResult, ...]
+
+
+def read(place: str | Path) -> View:
+    """Read the finished triage in a report folder, or the one that stands in a file as suite and results.
+
+    Args:
+        place: the folder or file, as seen from the root of the project.
 
     Raises:
-        Blocked: the folder holds none.
+        Blocked: it holds none.
     """
-    run = conclusion.read(folder)
+    path = project.find(str(place))
+    if path.is_file():
+        try:
+            example = _Example.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise Blocked(f"{path.name} is no suite with results: {reason}. {_REMEDY}") from None
+        return View(example.suite, example.results, conclusion.conclude(example.results, None))
+    run = conclusion.read(path)
     if run is None or run.triage is None:
-        raise Blocked(f"{folder.name} holds no finished triage: give report_folder the path of one.")
+        raise Blocked(f"{path.name} holds no finished triage. {_REMEDY}")
     return View(run.suite, run.results, run.triage)
 
 
@@ -91,14 +114,14 @@ def clusters(view: View) -> Table:
             "–"
             if cluster.failure.frame is None
             else f"{cluster.failure.frame.path}:{cluster.failure.frame.line} in {cluster.failure.frame.function}",
-            cluster.tests[0],
+            f"{cluster.tests[0]}: {first_line(cluster.failure.message)}",
             cluster.remedy,
         )
         for cluster in view.triage.clusters
     ]
     return Table(
         caption="Clusters of failures",
-        columns=("", "tests", "what", "where", "first test", "what usually helps"),
+        columns=("", "tests", "what", "where", "for example", "what usually helps"),
         rows=tuple(rows),
     )
 
@@ -130,9 +153,14 @@ def slowest(view: View, most: int) -> Table:
     return Table(caption="Slowest tests", columns=("test", "seconds", "outcome"), rows=tuple(rows))
 
 
+def conclude(view: View) -> Verdict:
+    """Verdict of the triage."""
+    return conclusion.verdict(view.triage, view.suite)
+
+
 def verdict(view: View) -> Table:
     """Table of the conclusion."""
-    return tables.verdict(conclusion.verdict(view.triage, view.suite))
+    return tables.verdict(conclude(view))
 
 
 def draw_chunks(view: View) -> Drawing:

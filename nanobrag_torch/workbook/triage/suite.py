@@ -5,17 +5,22 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Event
 
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.machine import environment
+from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.records.triage import Chunk, ChunkResult
-from nanobrag_torch.workbook.triage.events import read_events
+from nanobrag_torch.workbook.triage import journal
 
 _PLUGIN = "nanobrag_torch.workbook.triage.plugin"
 _GUARD = "nanobrag_torch.doctor.pytest_plugin"
 _LAST_LINES = 5
+#: Times that pytest is started again without the test, or the file, that ended it.
+MOST_RESTARTS = 20
 #: Exit codes of a pytest that only collects: 2 is a file that cannot be collected, which is a finding.
 _COLLECTED = (0, 2)
 _USAGE, _NOTHING = 4, 5
@@ -24,15 +29,35 @@ _USAGE, _NOTHING = 4, 5
 def pytest_command(arguments: Iterable[str], events: Path, *, guard: bool = False) -> list[str]:
     """Command line that runs pytest with ``arguments`` and leaves its events in the file ``events``."""
     plugins = ["-p", _PLUGIN, *(["-p", _GUARD] if guard else [])]
-    recording = [f"--triage-events={events}", f"--triage-parent={os.getpid()}", "-p", "no:cacheprovider"]
+    arguments = map(journal.raw, arguments)
+    recording = [f"--triage-events={events}", "-p", "no:cacheprovider"]
     return [sys.executable, "-m", "pytest", *plugins, *arguments, *recording]
+
+
+def run_pytest(words: list[str], project: Path, log: Path, deadline: float, stop: Event) -> tuple[int, bool]:
+    """Run a process until it ends, is late, or is to stop, and end all that it leaves.
+
+    Args:
+        words: command line.
+        project: folder in which it starts.
+        log: file to which its output is appended.
+        deadline: time of :func:`time.monotonic` at which it is ended.
+        stop: ends it when it is set.
+
+    Returns:
+        The exit code, negative for a signal, and True where the deadline came first.
+    """
+    with log.open("ab") as stream, family(environment.of_tests()) as own:
+        process = own.start(words, cwd=project, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+        late = not own.wait(process, deadline, stop.is_set)
+    return process.wait(), late
 
 
 def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dict[str, tuple[str, ...]]:
     """Collect the tests of a suite.
 
     Returns:
-        File -> pytest ids, in pytest's order; a file that cannot be collected has none.
+        File -> pytest ids, in pytest's order; a file that cannot be collected has none, nor one that ends pytest.
 
     Raises:
         InputError: pytest refuses the arguments, or they select no test.
@@ -42,29 +67,32 @@ def collect(project: Path, arguments: tuple[str, ...], time_limit_s: int) -> dic
         events = Path(scratch) / "events.jsonl"
         events.touch()
         command = [*pytest_command(arguments, events), "--collect-only", "-q"]
-        try:
-            done = subprocess.run(
-                command, cwd=project, env=environment.of_tests(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, timeout=time_limit_s, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise Blocked(
-                f"pytest was still collecting after {time_limit_s} s and was ended. Give it more time (--time-limit), "
-                "or fewer files."
-            ) from None
-        found = list(read_events(events))
-    said = done.stdout.decode(errors="replace")
-    if done.returncode == _USAGE:
+        log = Path(scratch) / "pytest.log"
+        deadline = time.monotonic() + time_limit_s
+        for _ in range(1 + MOST_RESTARTS):
+            code, late = run_pytest(command, project, log, deadline, Event())
+            found = list(journal.read(events))
+            if late:
+                raise Blocked(
+                    f"pytest was still collecting after {time_limit_s} s and was ended. Give it more time "
+                    "(--time-limit), or fewer files."
+                )
+            ended_by = journal.open_at_end(found)
+            if not ended_by:
+                break
+            journal.break_off(events, ended_by)
+        said = log.read_text(errors="replace")
+    if code == _USAGE:
         raise _refused(arguments, "arguments that pytest understands", said)
     files: dict[str, list[str]] = {}
     for event in found:
-        if event["event"] in ("collected", "uncollected"):
+        if event["event"] in ("collected", "uncollected", "broken off"):
             ids = files.setdefault(event["id"].split("::", maxsplit=1)[0], [])
             ids += [event["id"]] if event["event"] == "collected" else []
-    if done.returncode == _NOTHING or (done.returncode in _COLLECTED and not files):
+    if not files and code in (*_COLLECTED, _NOTHING):
         raise _refused(arguments, "arguments that select at least one test", said)
-    if done.returncode not in _COLLECTED:
-        raise Blocked(f"pytest could not collect the suite (exit code {done.returncode}): {_tail(said)}")
+    if code not in (*_COLLECTED, _NOTHING):
+        raise Blocked(f"pytest could not collect the suite (exit code {code}): {_tail(said)}")
     return {file: tuple(ids) for file, ids in files.items()}
 
 

@@ -39,7 +39,7 @@ from nanobrag_torch.kernel.numba_engine.tricubic import plane
 def first(lookup, entry):
     return plane(lookup, entry)[0][0]
 
-lookup = Tricubic(np.arange(65.0), 7.0, (0.0, 0.0, 0.0), (4.0, 4.0, 4.0))
+lookup = Tricubic(np.arange(65.0), 7.0, (0.0, 0.0, 0.0), (4.0, 4.0, 4.0), (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
 print(first(lookup, np.uint64(49)))
 try:
     print(first(lookup, np.uint64(50)))

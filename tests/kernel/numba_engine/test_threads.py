@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_scenes import simulator
 
-from nanobrag_torch.kernel import memory
+from nanobrag_torch import memory
 from nanobrag_torch.kernel.engine import render
+from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.numba_engine import threads
 from nanobrag_torch.kernel.numba_engine.jit_options import FINGERPRINT, LANES
 
@@ -101,9 +102,9 @@ def test_progress_reaches_the_number_of_pixels():
 
 
 def test_an_image_larger_than_the_memory_is_refused_with_the_numbers(monkeypatch):
-    monkeypatch.setattr(memory, "memory_of", lambda device: 2**20)
-    scene = simulator(detector={"spixels": 400, "fpixels": 400})
-    with pytest.raises(ValueError, match=r"160000: must be an image that fits into memory: it needs 0.0 GiB"):
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**20)
+    scene = simulator(detector={"spixels": 2000, "fpixels": 2000})
+    with pytest.raises(ValueError, match=r"4000000 pixels.* fits into memory: .* are 0.0894 GiB, and 0.000977 GiB are"):
         scene.run()
     scene.detector.config.roi_xmax = 10
     assert scene.run().max() > 0
@@ -115,7 +116,7 @@ def test_the_memory_budget_does_not_change_image_or_gradient(engine, budget):
     made = simulator(lookup="nearest", detector={"spixels": 20, "fpixels": 30, "pixel_size_mm": 0.2})
     table = made.crystal.hkl_data.requires_grad_()
     results = []
-    for bytes_ in (memory.MEMORY_BUDGET, budget):
+    for bytes_ in (MEMORY_BUDGET, budget):
         image = render(made.scene(), made.pixels(), engine, memory_budget=bytes_)
         results.append((image.detach(), *torch.autograd.grad(image.square().sum(), table)))
     (image, gradient), (other_image, other_gradient) = results

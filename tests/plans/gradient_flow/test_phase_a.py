@@ -23,6 +23,9 @@ def with_one(case: Evidence, agreement: str) -> Evidence:
         ("passed", DARK, CONTROL, "dark_image", "passed"),
         ("passed", LIT, CONTROL, "healthy", "passed"),
         ("failed", LIT, CONTROL, "healthy", "failed"),
+        ("none", DARK, CONTROL, "dark_image", "passed"),
+        ("none", LIT, CONTROL, "healthy", "passed"),
+        ("none", DARK, DARK_CONTROL, "inconclusive", "failed"),
         ("failed", DARK, DARK_CONTROL, "inconclusive", "failed"),
         ("failed", DARK, with_one(CONTROL, "missing"), "graph_severed", "failed"),
         ("failed", DARK, with_one(CONTROL, "not finite"), "not_finite", "failed"),
@@ -51,3 +54,27 @@ def test_a_passing_test_beside_a_zero_snapshot_is_said_in_so_many_words() -> Non
 def test_a_wrong_gradient_is_named_with_its_case() -> None:
     sentence = verdict.conclude(outcome_of_test(), DARK, with_one(CONTROL, "disagrees")).sentence
     assert "cell_f (control)" in sentence and "cell_a" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("test", "found", "control", "changed", "status"),
+    [
+        ("failed", LIT, CONTROL, {"default_F": 50.0}, "passed"),
+        ("failed", LIT, CONTROL, {"mapped_test": "tests/x.py", "seed": 3}, "failed"),
+        ("failed", LIT, with_one(CONTROL, "disagrees"), {"default_F": 50.0}, "failed"),
+        ("failed", LIT, DARK_CONTROL, {"default_F": 50.0}, "failed"),
+        ("passed", LIT, CONTROL, {"default_F": 50.0}, "passed"),
+        ("none", LIT, CONTROL, {"default_F": 50.0}, "passed"),
+    ],
+)
+def test_a_test_that_fails_on_another_case_than_was_looked_at_makes_no_failure(test, found, control, changed, status):
+    conclusion = verdict.conclude(outcome_of_test(test), found, control, changed)
+    assert conclusion.status == status
+    if (test, status) == ("failed", "passed"):
+        assert "The mapped test fails on its own case. This run looked at another, with default_F = 50.0" in (
+            conclusion.sentence
+        )
+
+
+def test_a_run_without_a_mapped_test_says_so() -> None:
+    assert verdict.conclude(outcome_of_test("none"), DARK, CONTROL).sentence.endswith("without a mapped test.")

@@ -47,6 +47,11 @@ def test_vacuous_checks_are_counted_beside_those_that_pass(project: Path):
     }  # fmt: skip
 
 
+def test_without_an_id_nothing_runs(project: Path):
+    assert audit.suite(Report(project / "report"), "as_found", " ", 120).ran == 0
+    assert list((project / "report").iterdir()) == []
+
+
 def test_a_suite_that_cannot_run_blocks(project: Path):
     with pytest.raises(Blocked, match=r"exit code 4.*see repaired\.log"):
         audit.suite(Report(project / "report"), "repaired", "test_missing.py", 120)

@@ -88,3 +88,14 @@ def test_a_repair_is_verified_by_its_test_and_its_fixture_together(status, optio
     checked = verified.verify(outcome_of_test(status), option.evidence, 1e-3)
     assert verified.conclude(checked).code == code
     assert checked.key_numbers()["floor"].value == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "status"),
+    [(case("repaired"), "fixture_verified", "passed"), (case("repaired", lit=0), "repair_refuted", "failed")],
+)
+def test_without_a_mapped_test_the_fixture_alone_is_judged(option, code, status):
+    none = outcome_of_test("none").model_copy(update={"test": ""})
+    conclusion = verified.conclude(verified.verify(none, option.evidence, 1e-3))
+    assert (conclusion.code, conclusion.status) == (code, status)
+    assert conclusion.sentence.startswith("Without a mapped test")

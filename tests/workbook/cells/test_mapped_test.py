@@ -9,6 +9,7 @@ from nanobrag_torch.workbook.cells import mapped_test
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.records.evidence import TestRecord
 from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show import tables
 
 PASSES = AS_FOUND.replace("test_gradient_flow_simulation", "test_that_passes")
 
@@ -46,6 +47,15 @@ def test_a_failing_test_leaves_log_xml_exit_code_and_what_it_said(report: Report
 def test_a_passing_test_has_nothing_to_say(report: Report) -> None:
     record = mapped_test.run(report, PASSES, "-q", 60)
     assert (record.status, record.exit_code, record.message) == ("passed", 0, "")
+
+
+@pytest.mark.parametrize("tests", ["", "  "])
+def test_without_an_id_no_test_runs_and_the_record_says_so(report: Report, tests: str) -> None:
+    record = mapped_test.run(report, tests, "-q", 60)
+    assert (record.status, record.exit_code, record.meaning) == ("none", None, "without a mapped test")
+    assert {path.name for path in report.folder.iterdir()} == {"test.json"}
+    assert record.headline() == (("mapped test", "without a mapped test"),)
+    assert [row[0] for row in tables.test(record).rows] == ["meaning"]
 
 
 def test_several_tests_are_run_together(report: Report) -> None:
@@ -94,16 +104,18 @@ def test_a_test_that_takes_too_long_is_ended_with_all_that_it_started(report: Re
     assert not is_running(child)
 
 
-def test_a_process_that_a_test_leaves_behind_does_not_hold_the_run(report: Report) -> None:
+def test_a_process_that_a_test_leaves_behind_ends_with_the_test(report: Report) -> None:
     test = write_test(
         "test_leaves.py",
         "import subprocess, sys\n"
         "def test_it(capfd):\n"
         "    with capfd.disabled():\n"
-        "        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True)\n",
+        "        left = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "    open('left.txt', 'w').write(str(left.pid))\n",
     )
     record = mapped_test.run(report, test, "-q", 60)
     assert record.status == "passed" and record.elapsed_s < 20
+    assert not is_running(int(Path("left.txt").read_text()))
 
 
 def test_the_log_has_no_terminal_codes(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

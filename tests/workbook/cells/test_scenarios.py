@@ -44,7 +44,7 @@ def test_structure_factors_stand_beside_the_scenario(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"scenario file, file: got 'scenario\.json'; allowed: JSON"),
+        ("{", r"scenario file, file: got 'scenario\.json'; allowed: a file of JSON"),
         ("[]", r"entry: got 'list'; allowed: crystal, detector"),
         ({"cristal": {}}, r"entry: got 'cristal'; allowed: crystal, detector"),
         ({"crystal": {"cell": 3}}, r"crystal: got 'cell'; allowed: cell_a"),
@@ -63,5 +63,5 @@ def test_a_file_that_says_anything_else_is_refused(tmp_path, content, message):
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"allowed: a readable file"):
+    with pytest.raises(InputError, match=r"allowed: a file of JSON\. It cannot be read: No such file"):
         read_scenario(tmp_path / "nothing.json")

@@ -1,6 +1,7 @@
 """The command that diagnoses a scenario in a file, from the command line to the report folder."""
 
 import json
+from pathlib import Path
 
 import pytest
 from test_scenario import small
@@ -22,6 +23,8 @@ def test_a_scenario_becomes_a_table_and_a_report_folder(tmp_path, capfd):
     said = capfd.readouterr()
     assert said.out.strip().endswith("report.html")
     assert "Z1" in said.err
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert not Path(manifest["parameters"]["scenario_file"]["value"]).is_absolute()
     assert (folder / "report.html").is_file()
 
 

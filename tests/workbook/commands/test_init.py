@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nanobrag_torch.workbook.commands.app import run_command
+from nanobrag_torch.workbook.notebooks import parameters
 from nanobrag_torch.workbook.plans import header
-from nanobrag_torch.workbook.running import parameters
 
 FILES = {
     "notebooks/spot_width/phase_a_baseline.ipynb", "plans/spot-width.md", "plans/spot-width/brief.txt",

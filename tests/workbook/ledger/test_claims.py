@@ -1,13 +1,19 @@
 """Claims of a summary that its records do not bear out, one fault at a time."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
-from finished import finished
-from samples import VERDICT
+from finished import alter, finished
+from samples import VERDICT, working_report
 
-from nanobrag_torch.workbook.ledger.claims import unfounded
+from nanobrag_torch.workbook.ledger import index
+from nanobrag_torch.workbook.ledger.claims import Findings, unfounded
+from nanobrag_torch.workbook.ledger.ledger import Books
+from nanobrag_torch.workbook.records.base import Record, exact
 from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.running.publish import publish
 
 
 @pytest.fixture
@@ -16,7 +22,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def claims(folder: Path) -> list[str]:
-    return list(unfounded(folder, Manifest.model_validate_json((folder / "manifest.json").read_text())))
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_text())
+    return list(unfounded(folder, manifest, Findings()))
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:
@@ -34,7 +41,8 @@ def test_a_summary_that_cannot_be_read_is_told(folder: Path, content: bytes | No
     (folder / "summary.md").unlink()
     if content is not None:
         (folder / "summary.md").write_bytes(content)
-    assert claims(folder) == ["summary.md cannot be read"]
+    (claim,) = claims(folder)
+    assert claim.startswith("summary.md cannot be read: ")
 
 
 def test_a_headline_of_another_status_and_finding_is_told(folder: Path) -> None:
@@ -62,3 +70,29 @@ def test_a_finding_without_the_records_that_it_needs_is_told(tmp_path: Path) -> 
     assert said.startswith(
         "the finding option_accepted needs options.accepted > 0, of key numbers: there is no record 'options'"
     )
+
+
+class Odd(Record):
+    """A record whose key numbers have names that nobody expects."""
+
+    file = "odd.json"
+    borne_out_by = {"odd-code.x": "odd['control.loss'] > 1 and odd['a[0]'] > 5"}
+
+    def key_numbers(self):
+        names = ("control", "control.loss", "a.gradient.b", "a.gradient", "a", "a[0]", "x|y", "t`k", "=1+1", " ", "")
+        return {name: exact(number) for number, name in enumerate(names, start=1)}
+
+
+def test_key_numbers_may_have_any_names(tmp_path: Path) -> None:
+    report = working_report(tmp_path / "reports")
+    report.write(Odd())
+    folder = publish(report, VERDICT.model_copy(update={"code": "odd-code.x"}), tmp_path)
+    assert claims(folder) == []
+    rewrite(folder, "| `odd.x\\|y` | 7 |", "| `odd.x\\|y` | 8 |")
+    assert any("odd.x|y = 8; the records say 7" in each for each in claims(folder))
+    alter(folder / "manifest.json", numbers={"odd.control.loss": {"value": 0.0, "scale": 1.0}})
+    assert any("the finding odd-code.x needs odd['control.loss'] > 1" in each for each in claims(folder))
+    books = Books(tmp_path / "reports", tmp_path)
+    (row,) = csv.DictReader(io.StringIO(books.ledger().csv()))
+    assert float(row["odd.control.loss"]) == 0
+    index.write(tmp_path / "reports", tmp_path)

@@ -7,7 +7,8 @@ import pytest
 from finished import alter, finished, write_plan
 from samples import VERDICT, working_report
 
-from nanobrag_torch.workbook.ledger.ledger import Books
+from nanobrag_torch.workbook import files
+from nanobrag_torch.workbook.ledger.ledger import Books, Ledger, LedgerRow
 from nanobrag_torch.workbook.records.run import ParameterValue, Process, Repository
 from nanobrag_torch.workbook.report.folder import this_process
 
@@ -190,6 +191,21 @@ def test_csv_has_a_column_for_every_number_and_no_formula(reports: Path, tmp_pat
     assert float(row["control.loss"]) == 983.25 and row["status"] == "passed"
 
 
+def test_every_row_has_the_parameters_of_its_run(reports: Path, tmp_path: Path):
+    given = {
+        "N_cells": ParameterValue(value=[5, 6, 7], unit="cells", source="plan"),
+        "mapped_test": ParameterValue(value="=x", unit="", source="command line"),
+    }
+    finished(reports, parameters=given)
+    finished(reports, stamp="20260115T090000Z", parameters={})
+    found = ledger_of(tmp_path)
+    assert [row.parameters for row in found.rows] == [{"N_cells": [5, 6, 7], "mapped_test": "=x"}, {}]
+    first, second = csv.DictReader(io.StringIO(found.csv()))
+    assert (first["parameter N_cells"], first["parameter mapped_test"]) == ("5 6 7", "'=x")
+    assert (second["parameter N_cells"], second["parameter mapped_test"]) == ("", "")
+    assert json.loads(found.model_dump_json())["rows"][0]["parameters"]["N_cells"] == [5, 6, 7]
+
+
 def test_json_has_rows_actions_and_contradictions(reports: Path, tmp_path: Path):
     finished(reports, dark=7)
     data = json.loads(ledger_of(tmp_path).model_dump_json())
@@ -201,11 +217,8 @@ def test_the_work_grows_with_the_number_of_runs_and_reads_two_files_of_each(repo
     for hour in range(12):
         finished(reports, stamp=f"20260115T{hour:02d}0000Z", initiative="unplanned")
     asked: list[str] = []
-    for method in ("read_bytes", "read_text"):
-        original = getattr(Path, method)
-        monkeypatch.setattr(
-            Path, method, lambda self, *a, original=original, **k: asked.append(self.name) or original(self, *a, **k)
-        )
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda path, *a: asked.append(path.name) or read(path, *a))
     assert len(ledger_of(tmp_path).rows) == 12
     of_runs = sorted(name for name in asked if name != "gradient-flow.md")
     assert of_runs == ["manifest.json"] * 12 + ["summary.md"] * 12
@@ -216,3 +229,47 @@ def test_a_number_changed_behind_the_manifest_changes_nothing_in_the_ledger(repo
     alter(folder / "control.json", loss=1.0)
     (row,) = ledger_of(tmp_path).rows
     assert row.numbers["control.loss"] == 983.25
+
+
+def test_in_csv_no_text_and_no_name_is_a_formula_and_a_negative_number_stays_one(reports: Path, tmp_path: Path):
+    row = LedgerRow(
+        initiative="@sum", phase="+1+1", stamp="-x", begun="", place="\t=1", status="-1.5e-3", finding="=1",
+        title="＝1", sentence="sound", commit=None, dirty=None, seconds=-2.5, contradictions=0,
+        numbers={"=cmd|' /C calc'!A0": -3.5, "-loss": 1.0, "a.b": 0.0},
+    )  # fmt: skip
+    head, values = csv.reader(io.StringIO(Ledger(rows=(row,), next_actions=(), contradictions=()).csv()))
+    cells = dict(zip(head, values, strict=True))
+    assert {name for name in head if name.startswith(("=", "+", "-", "@"))} == set()
+    assert (cells["'=cmd|' /C calc'!A0"], cells["'-loss"], cells["a.b"]) == ("-3.5", "1.0", "0.0")
+    assert [cells[name] for name in ("initiative", "phase", "stamp", "place", "finding", "title")] == [
+        "'@sum", "'+1+1", "'-x", "'\t=1", "'=1", "'＝1",
+    ]  # fmt: skip
+    assert (cells["status"], cells["seconds"], cells["sentence"]) == ("-1.5e-3", "-2.5", "sound")
+
+
+def test_runs_are_ordered_by_their_start_and_a_stamp_of_the_future_is_flagged(reports: Path, tmp_path: Path):
+    write_plan(tmp_path)
+    finished(reports, lit=0, stamp="20990101T000000Z", started="2026-01-15T08:00:00+00:00")
+    finished(reports, stamp="20260116T080000Z", started="2026-01-16T08:00:00+00:00")
+    books = Books(reports, tmp_path)
+    assert [run.stamp for run in books.runs] == ["20990101T000000Z", "20260116T080000Z"]
+    first = next(iter(books.phase_states.values()))[0]
+    assert (first.state, first.run.stamp) == ("done", "20260116T080000Z")
+    flagged = [each for each in books.ledger().contradictions if each.kind == "stamp"]
+    assert [each.what for each in flagged] == ["its stamp lies in the future; it counts as begun at 20260115T080000Z"]
+
+
+def test_a_folder_with_a_stamp_of_the_future_and_nothing_in_it_hides_no_run(reports: Path, tmp_path: Path):
+    write_plan(tmp_path)
+    sound = finished(reports)
+    sound.with_name("20990101T000000Z").mkdir()
+    books = Books(reports, tmp_path)
+    assert next(iter(books.phase_states.values()))[0].run.stamp == "20260115T080000Z"
+    kinds = {each.kind: each.what for each in books.ledger().contradictions}
+    assert kinds["stamp"] == "its stamp lies in the future; it counts as begun before all others"
+
+
+def test_a_stamp_that_is_later_than_the_end_of_its_run_is_flagged(reports: Path, tmp_path: Path):
+    alter(finished(reports) / "manifest.json", finished="2026-01-14T08:00:00+00:00")
+    (found,) = ledger_of(tmp_path).contradictions
+    assert (found.kind, found.what) == ("stamp", "its stamp is later than its end, 2026-01-14T08:00:00+00:00")

@@ -1,23 +1,23 @@
-"""Processes that are noted, told apart, and ended with everything that they started."""
+"""A process is told apart from every other by its record; one of another machine is neither alive nor dead."""
 
 import os
 import platform
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
+import pytest
+from pydantic import ValidationError
 
 from nanobrag_torch.workbook.machine import processes
+from nanobrag_torch.workbook.machine.processes import describe, whereabouts
 from nanobrag_torch.workbook.records.run import Process
 
 
 @contextmanager
 def sleeping(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that sleeps and leads a group, ended after the test."""
+    """A process that sleeps and leads a session, ended after the test."""
     process = subprocess.Popen(words or ("sleep", "60"), start_new_session=True)
     try:
         yield process
@@ -26,68 +26,75 @@ def sleeping(*words: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def ended(pid: int) -> bool:
-    """True once a process is gone or only waits for its parent to notice."""
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def test_a_process_lives_until_it_is_ended_even_before_its_parent_notices() -> None:
+def test_a_process_is_here_until_it_ends_even_before_its_parent_notices() -> None:
     with sleeping() as process:
-        described = processes.describe(process.pid)
+        described = describe(process.pid)
         assert (described.pid, described.host) == (process.pid, platform.node())
-        assert processes.lives(described)
-        processes.end(process.pid)
-        assert ended(process.pid) and not processes.lives(described)
-
-
-def test_a_later_process_with_the_same_number_is_another_one() -> None:
-    own = processes.describe(os.getpid())
-    assert processes.lives(own)
-    assert not processes.lives(own.model_copy(update={"started": own.started - 3600}))
-
-
-def test_what_a_noted_process_started_ends_with_it_and_the_note_goes(tmp_path: Path) -> None:
-    child_of = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", child_of], start_new_session=True, stdout=subprocess.PIPE)
-    with processes.noted(process.pid, tmp_path):
-        note = Process.model_validate_json((tmp_path / processes.NOTE).read_text())
-        assert process.stdout is not None
-        with process.stdout:
-            child = int(process.stdout.readline())
-        assert note.pid == process.pid and psutil.pid_exists(child)
-    assert process.wait() == -9 and ended(child)
-    assert not (tmp_path / processes.NOTE).exists()
-
-
-def test_a_process_that_outlived_its_run_is_found_by_its_note_and_ended(tmp_path: Path) -> None:
-    folder = tmp_path / "chunks" / "001"
-    folder.mkdir(parents=True)
-    with sleeping() as process:
-        processes.describe(process.pid).save(folder, processes.NOTE)
-        processes.end_noted(tmp_path)
-        assert process.wait(10) == -9 and not (folder / processes.NOTE).exists()
-
-
-def test_a_note_of_another_host_or_of_no_process_ends_nothing_and_goes(tmp_path: Path) -> None:
-    with sleeping() as process:
-        elsewhere = processes.describe(process.pid).model_copy(update={"host": "elsewhere"})
-        elsewhere.save(tmp_path, processes.NOTE)
-        (tmp_path / "torn").mkdir()
-        (tmp_path / "torn" / processes.NOTE).write_text('{"pid": ')
-        processes.end_noted(tmp_path)
-        assert process.poll() is None
-        assert not list(tmp_path.rglob(processes.NOTE))
-
-
-def test_ending_a_process_that_has_ended_does_nothing() -> None:
-    with sleeping("true") as process:
+        assert (described.uid, described.session) == (os.getuid(), process.pid)
+        assert whereabouts(described) == "here"
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+        assert whereabouts(described) == "gone"
         process.wait()
-        processes.end_group(process.pid)
+        assert whereabouts(described) == "gone"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"started": -3600.0}, {"uid": 1}, {"session": 1}], ids=["start", "user", "session"]
+)
+def test_a_later_process_with_the_same_number_is_another_one(changes: dict[str, float]) -> None:
+    own = describe(os.getpid())
+    other = own.model_copy(update={name: getattr(own, name) + change for name, change in changes.items()})
+    assert whereabouts(own) == "here" and whereabouts(other) == "gone"
+
+
+def test_the_clock_of_the_boot_may_be_read_a_second_later() -> None:
+    own = describe(os.getpid())
+    assert whereabouts(own.model_copy(update={"started": own.started + 1.0})) == "here"
+
+
+@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"boot": "another"}], ids=["host", "boot"])
+def test_a_process_of_another_machine_is_neither_here_nor_gone(changes: dict[str, str], monkeypatch) -> None:
+    monkeypatch.setattr(processes, "boot", lambda: "this")
+    own = describe(os.getpid())
+    assert own.boot == "this"
+    for pid in (own.pid, 2**22 + 1):
+        assert whereabouts(own.model_copy(update={**changes, "pid": pid})) == "elsewhere"
+
+
+def test_a_process_from_before_the_boot_of_this_machine_is_gone(monkeypatch) -> None:
+    monkeypatch.setattr(processes, "boot", lambda: "this")
+    own = describe(os.getpid()).model_copy(update={"boot": "earlier", "started": psutil.boot_time() - 100})
+    assert whereabouts(own) == "gone"
+
+
+def test_a_record_of_an_earlier_version_is_compared_by_what_it_knows() -> None:
+    own = describe(os.getpid())
+    old = Process(pid=own.pid, started=own.started, host=own.host)
+    assert (old.boot, old.uid, old.session) == ("", None, None) and whereabouts(old) == "here"
+
+
+@pytest.mark.parametrize("pid", [-1, 0, -(2**31), 2**31, 2**63, 10**30, "12", 12.0, True, None, [1]])
+def test_a_number_that_no_process_has_is_refused(pid: object) -> None:
+    own = describe(os.getpid()).model_dump()
+    assert Process.model_validate(own).pid == os.getpid()
+    with pytest.raises(ValidationError, match="pid"):
+        Process.model_validate(own | {"pid": pid})
+
+
+def test_the_first_process_of_this_machine_is_not_that_of_a_record_that_names_its_number() -> None:
+    forged = describe(os.getpid()).model_copy(update={"pid": 1})
+    assert whereabouts(forged) == "gone"
+
+
+def test_a_system_that_does_not_name_its_boots_leaves_the_host(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(processes, "_BOOT_ID", tmp_path / "none")
+    processes.boot.cache_clear()
+    try:
+        assert processes.boot() == "" and whereabouts(describe(os.getpid())) == "here"
+    finally:
+        processes.boot.cache_clear()
 
 
 def test_the_command_line_of_the_parent_is_read_from_the_system(monkeypatch) -> None:

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from nanobrag_torch.workbook.errors import InputError
@@ -66,6 +68,7 @@ def test_an_expression_over_records_holds_or_not(text, holds):
         "(x := 1) == 1",
         "control.loss if test.passed else 1",
         "b'x' == 1",
+        "'x' * 1000000000 == ''",
         "control.loss >",
         "import os",
         "all(a + b for a in control.derivatives for b in control.derivatives)",
@@ -84,7 +87,7 @@ def test_anything_but_the_known_is_refused_before_it_is_evaluated(text):
     ("text", "said"),
     [
         ("found.loss > 0", "there is no record 'found'; there are: control, test"),
-        ("control.losses > 0", "control has no 'losses'; it has: loss"),
+        ("control.losses > 0", "control has no 'losses'; the nearest is 'loss'; there are: by name, derivatives"),
         ("control.__class__ == 1", "control has no '__class__'"),
         ("control.loss.real > 0", "control.loss has no 'real'"),
         ("control.derivatives[2].gradient > 0", "has no 2"),
@@ -114,3 +117,57 @@ def test_the_values_that_decided_are_told():
 def test_an_expression_names_its_records():
     expression = Expression.parse("all(row.x > control.y for row in found.rows) and abs(other.z) > 1", "plan")
     assert expression.records == {"control", "found", "other"}
+
+
+MANY = {
+    "found": {"rows": [{"x": number, "text": "x" * 1000} for number in range(3000)], "deep": None, "text": "y" * 10**6}
+}
+for _ in range(2000):
+    MANY["found"]["deep"] = [MANY["found"]["deep"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all(all(a.x != b.x + 1 for a in found.rows) for b in found.rows)",
+        "all(len(x for x in found.rows) == 3000 for y in found.rows)",
+        "any(row in found.rows and False for row in found.rows)",
+        "all(row.x not in found.rows for row in found.rows)",
+        "all('z' not in found.text for row in found.rows)",
+        "any(found.rows == found.rows and False for row in found.rows)",
+        "all(max(row.x for row in found.rows) > 0 for row in found.rows)",
+        "all(sum(x for x in (y.x for y in found.rows)) > 0 for row in found.rows)",
+    ],
+)
+@pytest.mark.timeout(30)
+def test_an_evaluation_ends_after_so_many_steps_whatever_it_asks_for(text):
+    started = time.process_time()
+    with pytest.raises(CannotEvaluate, match="it takes more than 1000000 steps"):
+        Expression.parse(text, "plan").evaluate(MANY)
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("9 * (" + "*".join(["9" * 100] * 4) + ") > 1", "an integer of more than 308 digits"),
+        (
+            "max(a * a for a in (b * b for b in (c * c for c in (d * d for d in (e * e for e in (f * f for f in "
+            "(x.x * 1000000 * 1000000 * 1000000 * 1000000 for x in found.rows))))))) > 0",
+            "an integer of more than 308 digits",
+        ),
+        ("found.deep == found.deep", "nested too deeply"),
+        ("found.text * 1000000000 == 'y'", "are not both numbers"),
+        ("found.rows * 2 == 1", "are not both numbers"),
+    ],
+)
+@pytest.mark.timeout(30)
+def test_what_would_grow_without_end_is_refused_in_a_short_line(text, said):
+    with pytest.raises(CannotEvaluate) as raised:
+        Expression.parse(text, "plan").evaluate(MANY)
+    assert said in str(raised.value) and len(str(raised.value)) < 1000
+
+
+def test_a_criterion_over_a_thousand_gradients_is_no_long_one():
+    text = "all(row.x >= 0 and abs(row.x - 1) < 1e9 and row.text != 'y' for row in found.rows)"
+    assert Expression.parse(text, "plan").evaluate(MANY).holds

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,8 @@ from checkouts import PROJECT
 
 from nanobrag_torch.workbook.brief.document import read as read_brief
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.notebooks import parameters
 from nanobrag_torch.workbook.plans import header as plan_header
-from nanobrag_torch.workbook.running import parameters
 
 HEADER = """
 focus = "GRADIENT-FLOW-001"
@@ -127,3 +128,42 @@ def test_the_shipped_plan_names_notebooks_parameters_and_tests_that_exist():
     for test in plan.header.mapped_tests:
         path, name = test.split("::", 1)
         assert f"def {name.split('::')[-1]}(" in (PROJECT / path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("exit = [", "exti = [", "phases.0.exti: got 'exti'; allowed: id, title, notebook, .*nearest key is 'exit'"),
+        ("focus =", "fokus =", "fokus: got 'fokus'; allowed: focus, question, .*nearest key is 'focus'"),
+        ("[guards]", "[guard]", "guard: got 'guard'; .*nearest key is 'guards'"),
+        ("parameters =", "parameter =", "phases.1.parameter: .*nearest key is 'parameters'"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest(old, new, said):
+    with pytest.raises(InputError, match=said):
+        plan_of(HEADER.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    "line", ["x = " + "[" * 50_000 + "]" * 50_000, "x = " + "9" * 5000, "x = {" * 5000, "focus = 1\nfocus = 2"]
+)
+def test_toml_that_nobody_writes_is_refused_in_one_line(line):
+    with pytest.raises(InputError, match=r"plans/gradient-flow\.md, header"):
+        plan_of(f"\n{line}\n{HEADER}")
+
+
+@pytest.mark.timeout(10)
+def test_a_plan_that_is_a_pipe_a_link_or_no_text_is_told_beside_the_others(tmp_path: Path):
+    plans = tmp_path / "plans"
+    plans.mkdir()
+    (plans / "good.md").write_text(f"# Good\n```toml{HEADER}```\n")
+    os.mkfifo(plans / "pipe.md")
+    (plans / "link.md").symlink_to("/dev/zero")
+    (plans / "large.md").write_bytes(b"#" * 10**7)
+    (plans / "odd.md").write_bytes(b"# \xff\n")
+    found, problems = plan_header.read_all(tmp_path)
+    assert [plan.name for plan in found] == ["good"]
+    assert [problem.partition("cannot be read: ")[2].partition(";")[0] for problem in sorted(problems)] == [
+        "it has more than 800000 bytes.", "it is a link, which is not followed.", "byte 0xff in line 1 is not UTF-8.",
+        "it is a pipe.",
+    ]  # fmt: skip

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -17,8 +18,8 @@ from nanobrag_torch.workbook.report.folder import verify
 
 PARAMETERS = 'answer: int = 1  # 0 .. 100: what is found\nreport_folder: str = ""  # where it goes'
 CELL = """
-from pathlib import Path
 import json
+from pathlib import Path
 folder = Path(report_folder)
 (folder / "result.json").write_text(json.dumps({"answer": answer}))
 """
@@ -130,6 +131,18 @@ def test_phases_run_in_order_under_one_stamp_and_are_not_repeated(project: Path)
     assert sum("done already" in line for line in told) == 3
 
 
+def test_a_phase_is_not_repeated_because_its_notebook_was_opened_and_run(project: Path):
+    run(project, "a")
+    path = project / "notebooks" / "trial" / "trial.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][-1].update(execution_count=4, outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+    content["metadata"]["language_info"] = {"name": "python"}
+    path.write_text(json.dumps(content))
+    code, _, told = run(project, "a")
+    assert code == 0 and sum("done already" in line for line in told) == 1
+    assert scan(project / "reports")[-1].manifest.repository.dirty is False
+
+
 @pytest.mark.parametrize("change", ["source", "commit", "parameters", "notebook", "again"])
 def test_a_phase_is_repeated_when_what_it_rests_on_has_changed(project: Path, change: str):
     run(project, "a")
@@ -162,9 +175,18 @@ def test_a_run_stops_at_a_criterion_that_does_not_hold_and_goes_on_there(project
 
 
 def test_evidence_that_is_missing_does_not_pass(project: Path):
-    rewrite(project, ("result.answer == 1", "outcome.answer != 1"))
+    rewrite(project, ("result.answer == 1", "suite.gradient_guard != 1"))
     code, action, _ = run(project)
-    assert code == 1 and "there is no record 'outcome'; there are: result" in action
+    assert code == 1 and "there is no record 'suite'; there are: result" in action
+
+
+def test_a_record_or_field_that_no_run_can_leave_is_refused_before_anything_starts(project: Path):
+    for wrong, said in (("resutl.answer == 3", "'resutl'"), ("result.anwser == 3", "no record has a field 'anwser'")):
+        rewrite(project, ("result.answer == 3", wrong))
+        with pytest.raises(InputError, match=said):
+            run(project)
+        rewrite(project, (wrong, "result.answer == 3"))
+    assert not (project / "reports").exists()
 
 
 def test_a_blocked_phase_ends_the_run_before_it_starts(project: Path):
@@ -240,7 +262,7 @@ def test_an_interrupted_plan_is_continued_without_repeating_what_is_done(project
     again = start(project, "plan", "run", "trial")
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    assert "done already" in err and "killed run" in err
+    assert "done already" in err and "finished as" in err
     found = {each: len(names) for each, names in stamps(project).items()}
     assert found == {"phase_a": 1, "phase_b1": 2, "phase_b2": 1}
     assert not list((project / "reports").rglob("*.running"))

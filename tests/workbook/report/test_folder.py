@@ -1,13 +1,12 @@
 import json
 import os
-import platform
 from pathlib import Path
 
 import pytest
 from samples import VERDICT, owner, working_report
 
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.records.run import EnvironmentRecord, Manifest, Process
+from nanobrag_torch.workbook.records.run import EnvironmentRecord, Manifest, Owner
 from nanobrag_torch.workbook.report import folder as reports
 from nanobrag_torch.workbook.report.folder import Report
 
@@ -84,17 +83,13 @@ def test_a_place_that_cannot_be_written_is_wrong_input(tmp_path: Path) -> None:
         Report.create(tmp_path / "reports", owner())
 
 
-DEAD = Process(pid=2**22 + 1, started=0.0, host=platform.node())
-REUSED = Process(pid=os.getpid(), started=0.0, host=platform.node())
-ELSEWHERE = Process(pid=2**22 + 1, started=0.0, host="another-host")
-
-
-@pytest.mark.parametrize(("process", "found"), [(DEAD, True), (REUSED, True), (ELSEWHERE, False), (None, False)])
-def test_an_orphan_is_a_working_folder_whose_process_is_dead(
-    tmp_path: Path, process: Process | None, found: bool
-) -> None:
-    working_report(tmp_path, **({"process": process} if process else {}))
-    assert len(list(reports.orphans(tmp_path))) == found
+def test_working_folders_are_found_with_the_run_that_they_belong_to(tmp_path: Path) -> None:
+    report = working_report(tmp_path)
+    ((found, of_run),) = reports.unfinished(tmp_path)
+    assert found.folder == report.folder and of_run is not None and of_run.process.pid == os.getpid()
+    (report.folder / Owner.file).unlink()
+    ((_, nobody),) = reports.unfinished(tmp_path)
+    assert nobody is None
 
 
 @pytest.mark.parametrize("stamp", ["20260115T080000", "2026-01-15", "20261315T080000Z", "../../x", "20260115T086000Z"])

@@ -2,17 +2,23 @@ import html
 import re
 from pathlib import Path
 
+import html5lib
 import nbformat
 import pytest
 from checkouts import BRIEF
+from finished import finished, write_plan
 from markdown_it import MarkdownIt
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from samples import VERDICT, evidence, outcome_of_test, working_report
 
+from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief import document as briefs
+from nanobrag_torch.workbook.ledger import index as indices
+from nanobrag_torch.workbook.report import compare as comparison
 from nanobrag_torch.workbook.report import page
 from nanobrag_torch.workbook.report.folder import BRIEF as BRIEF_FILE
-from nanobrag_torch.workbook.report.folder import NOTEBOOK, Report
+from nanobrag_torch.workbook.report.folder import NOTEBOOK, PAGE, Report, verify
+from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.show import markdown
 from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
 
@@ -122,3 +128,46 @@ def test_a_table_of_a_notebook_may_have_any_shape(tmp_path: Path) -> None:
     nbformat.write(new_notebook(cells=[new_code_cell("x", outputs=[output])]), report.folder / NOTEBOOK)
     text, _ = rendered(report, tmp_path)
     assert "instead" in text
+
+
+#: A text in which colours, a title of the terminal, a bell, a null byte, half a character and a turned line would act.
+ACTING = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x00 \x85 \udcff \ufffe \u202eback\rover"
+SEEN = "red \\x1b]0;title\\x07 \\x00 \\x85 \\udcff \\ufffe \\u202eback\nover"
+
+
+def test_what_would_act_unseen_is_shown_as_an_escape_on_page_and_summary(tmp_path: Path) -> None:
+    report = working_report(tmp_path / "reports", title=ACTING)
+    report.write(outcome_of_test().model_copy(update={"message": ACTING}))
+    cells = [
+        new_markdown_cell(f"# Heading\n\n{ACTING}"),
+        new_code_cell(f"x = 1  # {ACTING}", outputs=[
+            new_output("stream", text=ACTING),
+            new_output("error", ename="Odd", evalue=ACTING, traceback=[ACTING]),
+            new_output("display_data", data={"text/plain": ACTING}),
+        ]),
+    ]  # fmt: skip
+    files.write(report.folder / NOTEBOOK, nbformat.writes(new_notebook(cells=cells)))
+    text, summary = rendered(report, tmp_path)
+    for shown in (text, summary):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff\ufffe]", shown)
+    assert html.unescape(text).count(SEEN) >= 4 and SEEN in summary
+    folder = publish(report, VERDICT.model_copy(update={"sentence": ACTING}), tmp_path)
+    assert verify(folder) == []
+
+
+def test_every_page_is_html_that_a_strict_parser_takes(report: Report, tmp_path: Path) -> None:
+    other = finished(tmp_path / "reports", stamp="20260115T090000Z")
+    report.folder.joinpath("figures").mkdir()
+    folder = publish(report, VERDICT.model_copy(update={"title": ATTACK, "sentence": ACTING}), tmp_path)
+    write_plan(tmp_path)
+    index = indices.write(tmp_path / "reports", tmp_path)
+    pages = [
+        (folder / PAGE).read_text(),
+        index.read_text(),
+        (folder.parents[1] / index.name).read_text(),
+        comparison.html(comparison.compare(folder, other)),
+    ]
+    for text in pages:
+        html5lib.HTMLParser(strict=True).parse(text)
+    with pytest.raises(html5lib.html5parser.ParseError):
+        html5lib.HTMLParser(strict=True).parse(pages[0].replace("<main>", "<main>\x00", 1))

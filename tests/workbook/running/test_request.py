@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from checkouts import AS_FOUND, BRIEF, NOTEBOOK, make_checkout, write_notebook
 
+from nanobrag_torch.workbook.cells import mapped_test
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.report.folder import verify
+from nanobrag_torch.workbook.records.evidence import GradientsJson
+from nanobrag_torch.workbook.report.folder import Report, verify
 from nanobrag_torch.workbook.running import run as running
 from nanobrag_torch.workbook.running.outcomes import Outcome
 from nanobrag_torch.workbook.running.run import PlannedPhase, RunRequest, check_request
@@ -112,6 +114,19 @@ def test_an_artefact_that_the_brief_asks_for_must_be_there(project: Path, monkey
     assert (verdict.code, verdict.status) == ("artefact_missing", "blocked")
     assert "did not leave pytest.xml, exit_code.txt, gradients.json, which" in verdict.sentence
     assert (folder / "brief.txt").read_text() == BRIEF.read_text()
+
+
+def test_without_a_mapped_test_its_files_are_not_asked_for(project: Path, monkeypatch) -> None:
+    def leaves_the_rest(folder: Path) -> Outcome:
+        mapped_test.run(Report(folder), "", "", 60)
+        Report(folder).write(GradientsJson(loss=0.0, gradients={}))
+        return Outcome("completed")
+
+    request = RunRequest(brief=BRIEF, parameters=(("mapped_test", ""),))
+    folder, verdict = run_without_a_kernel(project, monkeypatch, request, leaves_the_rest)
+    assert (verdict.code, verdict.status) == ("completed", "passed")
+    for page in ("report.html", "summary.md"):
+        assert "Without a mapped test." in (folder / page).read_text()
 
 
 def test_a_notebook_without_a_verdict_of_its_own_passes_as_completed(project: Path, monkeypatch) -> None:

@@ -137,6 +137,15 @@ def test_a_brief_of_a_passing_test_with_a_zero_snapshot_gets_exactly_that_said(t
     assert "The mapped test passes although this brief's own snapshot is zero" in summary
 
 
+def test_a_run_with_parameters_of_ones_own_says_what_it_found(tmp_path: Path) -> None:
+    project = make_checkout(tmp_path)
+    words = ["-p", "default_F", "50", "-p", "detector_pixels", "16", "-p", "distance_mm", "20"]
+    done = run_here(project, "run", "--brief", str(BRIEF), *words)
+    said = "The mapped test fails on its own case. This run looked at another, with default_F = 50.0"
+    assert done.returncode == 0 and said in done.stderr, done.stderr
+    assert status(only_report(project)) == "passed"
+
+
 def test_a_mapped_test_that_is_not_found_blocks_the_run_and_nothing_is_concluded(tmp_path: Path) -> None:
     project = make_checkout(tmp_path)
     (project / AS_FOUND.partition("::")[0]).unlink()
@@ -213,7 +222,7 @@ def test_a_killed_run_is_finished_as_interrupted_by_a_later_command(tmp_path: Pa
     assert status(working) == "running" and not list(project.glob("reports/trial/trial/2*"))
     write_notebook(project, "x = 1")
     later = run(project, "run", "notebooks/trial/trial.ipynb")
-    assert later.returncode == 0 and "killed run" in later.stderr
+    assert later.returncode == 0 and "finished as" in later.stderr
     killed, finished = sorted(project.glob("reports/trial/trial/2*"))
     assert (status(killed), status(finished)) == ("interrupted", "passed")
     assert verify(killed) == [] and not working.exists()

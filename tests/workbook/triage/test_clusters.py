@@ -24,6 +24,13 @@ def failed(test: str, message: str, exception: str = "AssertionError", line: int
         ),
         ("first line 3\nsecond", "first line 4\nanother"),
         ("shape (3, 4, 5)", "shape (2, 2)"),
+        ("assert 'amber' == 'xenotime'", "assert 'basalt' == 'xenotime'"),
+        ("assert 'it\\'s' in ['a', 'b', 'c']", "assert \"it's\" in ['a', 'b']"),
+        ("assert b'\\x00' == b'12'", "assert b'' == b'abc'"),
+        ("lost \x1b[31m'amber'\x1b[0m", "lost 'basalt'"),
+        ("'amber'", "'/data/run 7/basalt.img'"),
+        ("it can't read '/data/a.img' at 0x1f", "it can't read '/home/b.img' at 0x2e"),
+        ("'data_\\udcff.img' is unknown", "'data.img' is unknown"),
     ],
 )
 def test_what_changes_from_run_to_run_is_not_part_of_a_message(one, other):
@@ -36,10 +43,26 @@ def test_what_changes_from_run_to_run_is_not_part_of_a_message(one, other):
         ("cell_a is zero", "cell_b is zero"),
         ("no file /home/a/data.hkl", "no file /home/a/other.hkl"),
         ("float32 expected", "float64 expected"),
+        ("it can't be opened, and won't be", "it can't be closed, and won't be"),
+        ("no 'amber' was found", "too much 'amber' was found"),
     ],
 )
 def test_what_names_a_cause_stays_in_a_message(one, other):
     assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize("exception", ["ModuleNotFoundError", "ImportError", "FixtureLookupError"])
+def test_the_name_of_what_is_missing_stays_though_it_is_quoted(exception):
+    one, other = (f"No module named '{name}'" for name in ("gemmi", "fabio"))
+    assert normalise(one, exception) != normalise(other, exception)
+    assert normalise(one, "AssertionError") == normalise(other, "AssertionError")
+
+
+def test_the_failures_of_one_assertion_for_many_parameters_are_one_cluster():
+    names = ["amber", "basalt", "it's", 'a "quoted" one', "/data/a b.img", "17", "", "0xff", "data_\\udcff"]
+    tests = [failed(f"test_known[{name}]", f"AssertionError: assert {name!r} == 'xenotime'") for name in names]
+    (only,) = clusters(tests)
+    assert only.pattern == "AssertionError: assert 'VALUE' == 'VALUE'" and len(only.tests) == len(names)
 
 
 def test_a_line_that_moved_leaves_the_cluster_where_it_was():

@@ -1,7 +1,8 @@
 """Events of the plugin become one result for each test, however its process ended."""
 
 from nanobrag_torch.workbook.records.triage import Chunk
-from nanobrag_torch.workbook.triage.events import read_events, results
+from nanobrag_torch.workbook.triage import journal
+from nanobrag_torch.workbook.triage.events import results
 
 CHUNK = Chunk(number=1, files={"test_a.py": ("test_a.py::one", "test_a.py::two", "test_a.py::three")})
 
@@ -20,7 +21,7 @@ def test_the_stages_of_a_test_are_added_up_and_the_worst_decides():
         "test_a.py::one", stage("test_a.py::one", ""), stage("test_a.py::one", "passed", 2.0),
         stage("test_a.py::one", "error", failure=failure),
     )  # fmt: skip
-    one = results(CHUNK, events, "completed", "", 0.0)[0]
+    one = results(CHUNK, events)[0]
     assert (one.outcome, one.seconds) == ("error", 3.0)
     assert one.failure is not None and one.failure.exception == "ValueError"
 
@@ -30,15 +31,12 @@ def test_the_test_that_was_running_is_blamed_and_the_others_were_not_run():
         *lines("test_a.py::one", stage("test_a.py::one", "passed")),
         {"event": "started", "id": "test_a.py::two", "at": 103.0},
     ]
-    found = {test.id: test for test in results(CHUNK, events, "timed out", "it took too long", 110.0)}
+    assert journal.open_at_end(events) == {"test_a.py::two": 103.0}
+    how = {"end": "timed out", "meaning": "it took too long", "seconds": 7.0}
+    events.append({"event": "broken off", "id": "test_a.py::two", **how})
+    found = {test.id: test for test in results(CHUNK, events)}
     assert {name: test.outcome for name, test in found.items()} == {
         "test_a.py::one": "passed", "test_a.py::two": "timed out", "test_a.py::three": "not run",
     }  # fmt: skip
     blamed = found["test_a.py::two"]
     assert blamed.seconds == 7.0 and blamed.failure is not None and blamed.failure.message == "it took too long"
-
-
-def test_half_a_line_at_the_end_is_left_out(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_text('{"event": "collected", "id": "a"}\n{"event": "coll')
-    assert [event["id"] for event in read_events(path)] == ["a"]

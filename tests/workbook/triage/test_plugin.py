@@ -2,13 +2,11 @@
 
 import json
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from nanobrag_torch.workbook.triage import plugin
-from nanobrag_torch.workbook.triage.events import read_events
+from nanobrag_torch.workbook.triage import journal, plugin
 
 _NAME = "nanobrag_torch.workbook.triage.plugin"
 _TESTS = """
@@ -32,7 +30,6 @@ def test_is_not_of_the_chunk():
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run pytest within this process over files, with the plugin, and give its events."""
-    monkeypatch.setattr(plugin, "end_with_parent", lambda parent: None)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -41,10 +38,10 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         for name, text in files.items():
             (tmp_path / f"{name}.py").write_text(text)
         (tmp_path / "chunk.json").write_text(chunk)
-        words = ["-q", "-p", _NAME, "-p", "no:cacheprovider", "--import-mode=importlib", "--triage-parent=1",
-                 f"--triage-events={tmp_path / 'events.jsonl'}"]  # fmt: skip
+        words = ["-q", "-p", _NAME, "-p", "no:cacheprovider", "--import-mode=importlib"]
+        words.append(f"--triage-events={tmp_path / 'events.jsonl'}")
         code = pytest.main([*words, *(["--triage-chunk=chunk.json"] if chunk else [])])
-        return code, list(read_events(tmp_path / "events.jsonl"))
+        return code, list(journal.read(tmp_path / "events.jsonl"))
 
     return run
 
@@ -54,7 +51,8 @@ def test_a_session_is_written_event_by_event_for_the_tests_of_its_chunk(session)
     code, events = session(json.dumps({"test_all.py": ids}), test_all=_TESTS, test_other="def test_x(): pass\n")
     assert code == 1
     assert [event["id"] for event in events if event["event"] == "collected"] == list(ids)
-    assert [event["event"] for event in events][2:] == [
+    kinds = [event["event"] for event in events]
+    assert kinds[kinds.index("started") :] == [
         "started", "stage", "stage", "stage", "finished", "started", "stage", "stage", "finished", "ended",
     ]  # fmt: skip
     stages = [event for event in events if event["event"] == "stage"]
@@ -127,13 +125,3 @@ def test_a_fixture_that_is_missing_is_named_alone(request: pytest.FixtureRequest
     with pytest.raises(pytest.FixtureLookupError) as missing:
         request.getfixturevalue("no_such_fixture")
     assert plugin.describe(missing.value, Path("/suite"))["message"] == "fixture 'no_such_fixture' not found"
-
-
-def test_a_session_ends_with_its_group_once_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    parents = iter([41, 41, 1])
-    monkeypatch.setattr(os, "getppid", lambda: next(parents))
-    monkeypatch.setattr(plugin, "_PARENT_CHECK_S", 0.001)
-    ended: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "killpg", lambda group, number: ended.append((group, number)))
-    plugin.end_with_parent(41)
-    assert ended == [(0, signal.SIGKILL)] and next(parents, None) is None

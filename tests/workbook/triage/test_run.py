@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import time
 from pathlib import Path
 
 import checkouts
+import psutil
 import pytest
 from in_process import run_here
 
@@ -15,7 +17,7 @@ from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.triage import ChunkResult, Failure, TestResult
 from nanobrag_torch.workbook.report.folder import verify
 from nanobrag_torch.workbook.running.outcomes import Outcome
-from nanobrag_torch.workbook.triage import conclusion
+from nanobrag_torch.workbook.triage import conclusion, show
 from nanobrag_torch.workbook.triage import run as triage_run
 from nanobrag_torch.workbook.triage.run import Execution, TriageRequest
 
@@ -125,6 +127,7 @@ def test_an_interrupted_triage_is_resumed_without_repeating_what_is_done(project
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == status
+    _until(lambda: not [each.info for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(project)])
     (project / "suite" / "go").touch()
     done = triage(project, "resume", "--project", "suite")
     (project / "suite" / "go").unlink()
@@ -167,6 +170,30 @@ def test_a_request_that_cannot_be_carried_out_is_refused_before_a_report(project
     with contextlib.chdir(project), pytest.raises(InputError) as refused:
         triage_run.run(request_, Execution(), lambda *_: None)
     assert said in str(refused.value) and reports(project) == before
+
+
+def test_crashes_parameters_and_undecodable_names_leave_a_whole_report(project, first, monkeypatch):
+    suite = project / "wild"
+    suite.mkdir()
+    (suite / os.fsdecode(b"test_\xff.py")).write_text(
+        "import os, pytest\n"
+        "@pytest.mark.parametrize('name', ['amber', 'basalt', 'ice'])\n"
+        "def test_known(name): assert name == 'xenotime'\n"
+        "def test_aborts(): os.abort()\n"
+        "def test_name(): assert os.fsdecode(b'data_\\xff.img') is None\n"
+        "def test_healthy(): pass\n"
+    )
+    without_kernel(monkeypatch, project)
+    request = TriageRequest(("-p", "no:randomly", "."), Path("wild"), chunks=1, gradient_guard=False)
+    folder, verdict = triage_run.run(request, Execution(), lambda *_: None)
+    assert verify(folder) == [] and verdict.status == "failed"
+    view = show.read(folder)
+    assert view.triage.counts == {"failed": 4, "crashed": 1, "passed": 1}
+    assert sorted(len(cluster.tests) for cluster in view.triage.clusters) == [1, 1, 3]
+    assert {test.id.partition("::")[0] for test in view.tests} == {"wild/test_\\udcff.py"}
+    examples = "".join(row[4] for row in show.clusters(view).rows)
+    assert "wild/test_\\udcff.py::test_known[amber]: assert 'amber' == 'xenotime'" in examples
+    assert "data_\\udcff.img" in examples and "data_\\udcff.img" in (folder / "remediation.md").read_text()
 
 
 def _until(condition) -> None:

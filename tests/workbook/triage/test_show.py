@@ -92,10 +92,10 @@ def test_chunks_are_listed_with_outcomes_times_and_ends(view: show.View) -> None
     )
 
 
-def test_clusters_are_listed_with_frame_first_test_and_remedy(view: show.View) -> None:
+def test_clusters_are_listed_with_frame_example_and_remedy(view: show.View) -> None:
     rows = {row[2]: row for row in show.clusters(view).rows}
     assert set(rows) == {"KeyError: lost $x$", "Crash: "}
-    assert rows["KeyError: lost $x$"][3:5] == ("test_a.py:7 in find", "test_a.py::lost")
+    assert rows["KeyError: lost $x$"][3:5] == ("test_a.py:7 in find", "test_a.py::lost: lost $x$")
     assert rows["Crash: "][3] == "–" and "faulthandler" in rows["Crash: "][5]
 
 

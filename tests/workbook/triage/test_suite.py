@@ -2,6 +2,7 @@
 
 import sys
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +85,15 @@ def test_nothing_is_handed_to_a_shell(tmp_path):
     with pytest.raises(InputError):
         collect(tmp_path, (f"; {sys.executable} -c \"open('made', 'w')\"", "$(touch made)", "`touch made`"), 60)
     assert not (tmp_path / "made").exists()
+
+
+def test_what_a_suite_starts_while_it_is_collected_ends_with_the_collection(tmp_path):
+    (tmp_path / "test_starts.py").write_text(
+        "import pathlib, subprocess\n"
+        "left = subprocess.Popen(['sleep', '120'], start_new_session=True)\n"
+        "pathlib.Path('left.txt').write_text(str(left.pid))\n"
+        "def test_one(): pass\n"
+    )
+    assert collect(tmp_path, (), 60) == {"test_starts.py": ("test_starts.py::test_one",)}
+    left = int((tmp_path / "left.txt").read_text())
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE

@@ -11,18 +11,17 @@ thing as the runner::
 
 import ast
 import difflib
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from papermill.exceptions import PapermillException
-from papermill.inspection import inspect_notebook
-
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.notebooks import reading
 from nanobrag_torch.workbook.records.run import Source
 
 #: Bound of a number without a declared range: it is at least finite.
@@ -33,12 +32,11 @@ _COMMENT = re.compile(
     rf"(?:\[(?P<unit>[^\]]+)\]\s*)?(?:(?P<low>{_NUMBER})\s*\.\.\s*(?P<high>{_NUMBER})\s*)?"
     r"(?:\{(?P<choices>[^}]+)\}\s*)?(?::\s*)?(?P<help>\S.*)"
 )
-#: Errors that reading a file that is no notebook ends in, depending on how far it looks like one.
-_UNREADABLE = (
-    ValueError, TypeError, LookupError, AttributeError, OSError, NameError, RecursionError, nbformat.ValidationError,
-    PapermillException,
-)  # fmt: skip
 _FORM = "name: type = value  # [unit] low .. high: what it is"
+#: Tag of the cell, and its name in messages.
+CELL = "parameters"
+_FIELD = "parameters cell"
+_KINDS: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
 
 
 @dataclass(frozen=True)
@@ -136,30 +134,69 @@ def declared(notebook: Path) -> dict[str, Parameter]:
     Raises:
         InputError: the file is no notebook, has no ``parameters`` cell, or a line of that cell has another form.
     """
-    owner = notebook.name
-    # Braces in a path are escaped, since papermill takes a path for a template.
-    try:
-        found = inspect_notebook(str(notebook).replace("{", "{{").replace("}", "}}"))
-    except FileNotFoundError:
-        raise InputError.of("notebook", "path", str(notebook), "a notebook (.ipynb)", "Check the path.") from None
-    except _UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError.of(owner, "file", reason, "a Jupyter notebook of a Python kernel", "Check it.") from None
+    return of_notebook(reading.read(notebook), notebook.name)
+
+
+def of_notebook(notebook: Any, owner: str) -> dict[str, Parameter]:
+    """Parameters of a notebook that was read: name -> declaration, in their order.
+
+    Raises:
+        InputError: as :func:`declared`; the message begins with ``owner``.
+    """
+    cell = reading.tagged(notebook, CELL)
+    if cell is None:
+        raise InputError.of(owner, _FIELD, "none", f"one cell tagged {CELL!r}", f"Lines are {_FORM!r}.")
+    found = of_cell(cell, owner)
     if not found:
-        raise InputError.of(owner, "parameters cell", "none", "one cell tagged 'parameters'", f"Lines are {_FORM!r}.")
-    for line in _declaring_lines(notebook):
-        if line.split(":")[0].strip() not in found:
-            raise InputError.of(
-                owner, "parameters cell", line, _FORM, "papermill cannot read it: no '=' after the '#'."
-            )
-    return {name: _declaration(entry, owner) for name, entry in found.items()}
+        raise InputError.of(owner, _FIELD, "no parameter", "a line for each", f"Lines are {_FORM!r}.")
+    return found
 
 
-def _declaring_lines(notebook: Path) -> list[str]:
-    """Declaring lines of the parameters cell; papermill drops those that it cannot read."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ()))
-    return [line for line in source.splitlines() if re.match(r"\s*\w+\s*:", line)]
+def of_cell(cell: str, owner: str) -> dict[str, Parameter]:
+    """Parameters in the source of a ``parameters`` cell: name -> declaration, in their order.
+
+    Comments, imports, magics and texts that stand alone are passed over.
+
+    Raises:
+        InputError: a line has another form; the message begins with ``owner``.
+    """
+    text = python(cell)
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        given = getattr(error, "text", None) or type(error).__name__
+        raise InputError.of(owner, _FIELD, given.strip(), _FORM, f"Python cannot read it: {error}.") from None
+    lines = text.split("\n")
+    comments = _comments(text)
+    found: dict[str, Parameter] = {}
+    last_line = 0
+    for statement in statements:
+        given = "\n".join(lines[statement.lineno - 1 : statement.end_lineno]).strip()
+        if isinstance(statement, ast.Import | ast.ImportFrom) or _is_text(statement):
+            continue
+        if statement.lineno <= last_line:
+            raise InputError.of(owner, _FIELD, given, _FORM, "Two stand on one line: give each a line of its own.")
+        last_line = statement.end_lineno or statement.lineno
+        parameter = _declaration(statement, given, comments.get(last_line, ""), owner)
+        if parameter.name in found:
+            raise InputError.of(owner, _FIELD, given, "each name once", f"{parameter.name} stands there already.")
+        found[parameter.name] = parameter
+    return found
+
+
+def python(cell: str) -> str:
+    """A cell with blank lines in place of those that only Jupyter understands."""
+    return re.sub(r"(?m)^[ \t]*[%!].*$", "", cell)
+
+
+def _comments(text: str) -> dict[int, str]:
+    """Comment at the end of each line, by the number of the line."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def resolve(
@@ -209,29 +246,55 @@ def _known(parameters: Mapping[str, Parameter], name: str, owner: str) -> Parame
     return parameters[name]
 
 
-def _declaration(entry: Mapping[str, Any], owner: str) -> Parameter:
-    name, annotation, help_text = entry["name"], entry["inferred_type_name"], entry["help"]
+def _declaration(statement: ast.stmt, text: str, comment: str, owner: str) -> Parameter:
+    """Parameter that a statement declares.
+
+    Args:
+        statement: the statement.
+        text: its lines.
+        comment: comment behind it.
+        owner: file that it stands in.
+    """
+
+    def refused(remedy: str) -> InputError:
+        return InputError.of(owner, _FIELD, text, _FORM, remedy)
+
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+        untyped = isinstance(statement, ast.Assign)
+        raise refused("It has no type." if untyped else "Only declarations of parameters may stand in this cell.")
+    name, annotation = statement.target.id, ast.unparse(statement.annotation)
     listed = re.fullmatch(r"list\[(\w+)\]", annotation)
-    kinds = {"float": float, "int": int, "bool": bool, "str": str}
-    kind = kinds.get(listed[1] if listed else annotation)
-    comment = _COMMENT.fullmatch(help_text)
+    kind = _KINDS.get(listed[1] if listed else annotation)
+    if kind is None:
+        raise refused(_better_type(statement.annotation, name))
+    if statement.value is None:
+        raise refused("It has no value.")
     try:
-        default = ast.literal_eval(entry["default"])
-    except (ValueError, SyntaxError):
-        default = None
-    if kind is None or comment is None or default is None:
-        given = f"{name}: {annotation} = {entry['default']}  # {help_text}"
-        raise InputError.of(owner, "parameters cell", given, _FORM, "Types: float, int, bool, str, lists of them.")
+        default = ast.literal_eval(statement.value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise refused("Its value must be written out: a number, a text in quotes, or a list of them.") from None
+    said = _COMMENT.fullmatch(comment)
+    if said is None:
+        raise refused("Say behind '#' what it is.")
     parameter = Parameter(
         name=name,
         kind=kind,
         default=default,
-        unit=comment["unit"] or "",
-        low=float(comment["low"]) if comment["low"] else -LARGEST,
-        high=float(comment["high"]) if comment["high"] else LARGEST,
-        choices=tuple(choice.strip() for choice in (comment["choices"] or "").split("|") if choice.strip()),
-        help=comment["help"],
+        unit=said["unit"] or "",
+        low=float(said["low"]) if said["low"] else -LARGEST,
+        high=float(said["high"]) if said["high"] else LARGEST,
+        choices=tuple(choice.strip() for choice in (said["choices"] or "").split("|") if choice.strip()),
+        help=said["help"],
         length=len(default) if listed and isinstance(default, list) else None,
     )
     parameter.check(default, owner)
     return parameter
+
+
+def _better_type(annotation: ast.expr, name: str) -> str:
+    """Advice on a type that no parameter has."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith("Literal"):
+        inner = annotation.slice
+        values = [ast.unparse(each).strip("'\"") for each in (inner.elts if isinstance(inner, ast.Tuple) else [inner])]
+        return f"Name the choices in the comment: {name}: str = ...  # {{{' | '.join(values)}}}: what it is"
+    return f"Types: {', '.join(_KINDS)}, and list[...] of them."

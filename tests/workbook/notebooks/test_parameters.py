@@ -5,8 +5,8 @@ import pytest
 from checkouts import NOTEBOOK, make_checkout, write_notebook
 
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.running import parameters
-from nanobrag_torch.workbook.running.parameters import Parameter
+from nanobrag_torch.workbook.notebooks import parameters
+from nanobrag_torch.workbook.notebooks.parameters import Parameter
 
 DECLARED = parameters.declared(NOTEBOOK)
 
@@ -91,13 +91,53 @@ def test_a_truth_value_is_written_as_true_or_false() -> None:
         "x: float = 3.0",
         "x: complex = 3  # [m] 1 .. 4: x",
         "x: float = f()  # a",
-        "x: float = 3.0  # [m] 1 .. 4: where y = 0\nz: int = 1  # 1 .. 2: z",
+        "x: float = 3.0  # [m] 1 .. 4: x\nx: float = 2.0  # [m] 1 .. 4: x",
+        "x: float  # [m] 1 .. 4: x",
+        "def x(): return 3",
+        "x: float = 3.0  # [m] 1 .. 4: x\n\x00",
+        "x: float = (",
     ],
 )
 def test_a_declaration_of_another_form_is_refused(tmp_path: Path, line: str) -> None:
     notebook = write_notebook(make_checkout(tmp_path), parameters=line)
     with pytest.raises(InputError, match="parameters cell"):
         parameters.declared(notebook)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ('kind: Literal["a", "b"] = "a"  # which', "kind: str = ...  # {a | b}: what it is"),
+        ('kind: typing.Literal["a"] = "a"  # which', "kind: str = ...  # {a}: what it is"),
+        ("a: int = 1; b: int = 2  # 1 .. 2: two at once", "give each a line of its own"),
+        ("x: Optional[float] = 1.0  # x", "Types: float, int, bool, str, and list[...] of them"),
+        ("x = 3  # 1 .. 4: x", "It has no type"),
+        ("x: float = 2 ** 3  # 1 .. 9: x", "must be written out"),
+        ("x: float = 2.0", "Say behind '#' what it is"),
+    ],
+)
+def test_the_remedy_of_a_declaration_says_what_to_write(line: str, hint: str) -> None:
+    with pytest.raises(InputError) as error:
+        parameters.of_cell(line, "trial.ipynb")
+    assert hint in str(error.value) and "papermill" not in str(error.value)
+
+
+def test_a_declaration_is_read_as_python_reads_it() -> None:
+    cell = """\"\"\"What this looks at.\"\"\"
+%matplotlib inline
+import math
+# a remark
+where: str = "a = 1, b: 2 # c"  # texts: with = and # within
+sizes: list[int] = [
+    3,
+    4,
+]  # [cells] 1 .. 9: where y = 0
+shift: float = -1e-3  # [m] -1 .. 1: to the left"""
+    found = parameters.of_cell(cell, "trial.ipynb")
+    assert {name: each.default for name, each in found.items()} == {
+        "where": "a = 1, b: 2 # c", "sizes": [3, 4], "shift": -1e-3,
+    }  # fmt: skip
+    assert found["sizes"].length == 2 and found["sizes"].help == "where y = 0" and found["shift"].low == -1
 
 
 def test_a_default_out_of_its_own_range_is_refused(tmp_path: Path) -> None:

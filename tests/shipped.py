@@ -1,0 +1,59 @@
+"""The notebooks that come with the package, and a checkout for running them in a few seconds each."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from checkouts import PROJECT
+
+from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.show.tables import TABLE_TYPE
+
+NAMES = tuple(project.notebooks(PROJECT))
+#: Sizes that are smaller than a notebook's own; whatever else it takes is its default.
+SMALL: dict[str, dict[str, Any]] = {
+    "doctor/scenario": {"scenario_file": "small.json"},
+    "gradient_flow/phase_a_baseline": {"detector_pixels": 32, "mapped_test": "quick_tests.py"},
+    "gradient_flow/phase_b_audit": {"repaired_tests": "small_tests.py"},
+    "gradient_flow/phase_b_callchain": {"detector_pixels": 16, "pixel_size_mm": 0.8},
+    "gradient_flow/phase_b_zero_intensity_probe": {"detector_pixels": 16, "pixel_size_mm": 0.8},
+    "gradient_flow/phase_c_options": {"detector_pixels": 16},
+    "gradient_flow/phase_d_verified": {"detector_pixels": 16, "mapped_test": "quick_tests.py"},
+    "parity/parity": {"cases": "base_triclinic energy", "nodes": 2},
+}
+_SCENARIO = (PROJECT / "notebooks" / "doctor" / "example.json").read_text()
+_TESTS = """
+import torch
+
+def test_sound():
+    point = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: x**2, point)
+"""
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of what a checkout has for its notebooks, the references of the C program included."""
+    for name in ("notebooks", "plans"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    (folder / "tests").mkdir()
+    (folder / "tests" / "golden").symlink_to(PROJECT / "tests" / "golden")
+    (folder / "pyproject.toml").write_text("")
+    (folder / "small.json").write_text(_SCENARIO.replace("64,", "8,"))
+    (folder / "small_tests.py").write_text(_TESTS)
+    (folder / "quick_tests.py").write_text("def test_sound(): pass\n")
+    return folder
+
+
+def outputs(notebook: Any) -> list[Any]:
+    """Everything that an executed notebook shows."""
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def check_outputs(notebook: Any) -> None:
+    """A notebook ends in a conclusion, raised nothing, and shows no Python values: tables, figures, and words."""
+    shown = outputs(notebook)
+    assert [output for output in shown if output.output_type == "error"] == []
+    values = [output.data for output in shown if output.output_type in ("execute_result", "display_data")]
+    others = [data["text/plain"] for data in values if TABLE_TYPE not in data and "image/png" not in data]
+    assert [text for text in others if len(text) > 100] == []
+    assert values[-1][TABLE_TYPE]["caption"] == "Conclusion"

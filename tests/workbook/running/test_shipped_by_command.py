@@ -1,0 +1,28 @@
+"""Every notebook that comes with the package, run by the command; those of the plan are run by ``make report``."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+import shipped
+from in_process import run_here
+
+from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.report.verify import verify
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shipped.checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.mark.parametrize("name", [name for name in shipped.NAMES if not name.startswith("gradient_flow/")])
+def test_a_shipped_notebook_runs_by_the_command(project: Path, name: str) -> None:
+    given = [word for each in shipped.SMALL.get(name, {}).items() for word in ("-p", *map(str, each))]
+    done = run_here(project, "run", name, *given, "--reports", f"reports/{name}")
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
+    (report,) = project.glob(f"reports/{name}/*/*/2*Z")
+    assert verify(report) == []
+    shipped.check_outputs(nbformat.read(report / "notebook.ipynb", as_version=4))
+    verdict = Manifest.model_validate_json((report / "manifest.json").read_bytes()).verdict
+    assert verdict.code not in ("completed", "cell_raised") and str(project) not in (report / "report.html").read_text()
