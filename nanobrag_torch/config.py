@@ -7,9 +7,10 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,7 @@ import torch
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.eager import eager
+from nanobrag_torch.given import KnownNames, same, tensor, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
     LARGEST_COUNT,
@@ -55,25 +57,89 @@ CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
 MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
 
 
-class _Config:
-    """What configs make of a value, whether given or assigned: a name is its member, None is "off" where that has one.
+class _FilledInt(int):
+    """An integer that a config filled in: an object of its own, told from an equal one that somebody gave."""
 
-    What is no member's name stays as it is: ``validate()`` says what is allowed.
+
+class _FilledFloat(float):
+    """A number that a config filled in, likewise."""
+
+
+_FILLED_KINDS: dict[type, type] = {int: _FilledInt, float: _FilledFloat}
+
+
+def _member_of(kind: type[Choice]) -> Callable[[Any], Any]:
+    """A name as its member; what is no member's name stays as it is: ``validate()`` says what is allowed."""
+
+    def member(value: Any) -> Any:
+        if isinstance(value, str):
+            with suppress(ValueError):
+                return kind(value)
+        return value
+
+    return member
+
+
+#: What is made of a value by the type of its field.
+_READ: dict[Any, Callable[[Any], Any]] = {
+    int: whole,
+    int | None: whole,
+    torch.Tensor | None: tensor,
+    CrystalShape: _member_of(CrystalShape),
+    DetectorConvention: _member_of(DetectorConvention),
+    DetectorPivot | None: _member_of(DetectorPivot),
+}
+
+
+@dataclass(eq=False)
+class _Config(KnownNames):
+    """Ground of all configs: how they take values, fill in what nobody gave, and compare.
+
+    A name is its member, integers and arrays of numpy are Python's and torch's, None is "off" where a field has that.
+    ``_filled`` holds the values that were filled in, by name. ``dataclasses.replace`` hands it on, so that they are
+    filled in anew and do not turn into somebody's choice.
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {}
     _off: ClassVar[Mapping[str, Any]] = {}
+    _reads: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+
+    _filled: InitVar[Mapping[str, Any] | None] = field(default=None, kw_only=True)
+
+    def __init_subclass__(cls) -> None:
+        cls._reads = {name: _READ[kind] for name, kind in cls.__annotations__.items() if kind in _READ}
+
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        before = self.__dict__.get("_filled", {}) if _filled is None else _filled
+        self.__dict__["_filled"] = {}
+        for name, value in before.items():
+            if getattr(self, name) is value:
+                setattr(self, name, getattr(type(self), name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, str) and name in self._choices:
-            with suppress(ValueError):
-                value = self._choices[name](value)
-        elif value is None:
+        if value is None:
             value = self._off.get(name)
+        elif name in self._reads:
+            value = self._reads[name](value)
         super().__setattr__(name, value)
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
-@dataclass
+    def _fill_in(self, name: str, value: Any) -> None:
+        """Give a field a value that is nobody's choice."""
+        value = _FILLED_KINDS.get(type(value), lambda given: given)(value)
+        setattr(self, name, value)
+        self.__dict__["_filled"] = {**self.__dict__["_filled"], name: value}
+
+    def _is_filled(self, name: str) -> bool:
+        """True while a field holds what was filled in."""
+        filled = self.__dict__["_filled"]
+        return name in filled and filled[name] is getattr(self, name)
+
+
+@dataclass(eq=False)
 class CrystalConfig(_Config):
     """Unit cell, orientation, size and structure-factor default of one crystal.
 
@@ -121,8 +187,6 @@ class CrystalConfig(_Config):
         ```
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {"shape": CrystalShape}
-
     cell_a: Scalar = 100.0
     cell_b: Scalar = 100.0
     cell_c: Scalar = 100.0
@@ -154,13 +218,14 @@ class CrystalConfig(_Config):
     rescale_matrix_to_cell: bool = False
 
     @eager
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         self.validate()
         for axis, length, count in zip("xyz", (self.cell_a, self.cell_b, self.cell_c), self.N_cells, strict=True):
             if getattr(self, f"sample_{axis}") is None:
                 edge, number = number_of(length), number_of(count)
                 if edge is not None and number is not None:
-                    setattr(self, f"sample_{axis}", number * edge * 1e-10)
+                    self._fill_in(f"sample_{axis}", number * edge * 1e-10)
 
     @property
     def has_matrix(self) -> bool:
@@ -199,10 +264,12 @@ class CrystalConfig(_Config):
             check_range(me, name, getattr(self, name), unit="degrees")
         check_range(me, "phi_step_deg", self.phi_step_deg, unit="degrees", optional=True)
         check_count(me, "phi_steps", self.phi_steps)
+        for name in ("mosaic_seed", "misset_seed"):
+            check_seed(me, name, getattr(self, name))
+        check_choice(me, "interpolate", self.interpolate, (None, True, False))
         check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, -MOST_TURNED, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
-        if len(self.N_cells) != 3:
-            raise fail(me, "N_cells", self.N_cells, "three numbers of cells", "Give (Na, Nb, Nc).")
+        check_finite(me, "N_cells", self.N_cells, 3, "Give the numbers of cells (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
             remedy = "A crystal has at least one cell."
             check_range(me, f"N_cells[{index}]", count, 1, LARGEST_COUNT, unit="cells", remedy=remedy)
@@ -211,12 +278,10 @@ class CrystalConfig(_Config):
         check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
 
 
-#: Fields of a detector that are filled where nobody gives them, and then follow the fields that they depend on.
-FILLED = ("twotheta_axis", "beam_center_s", "beam_center_f", "roi_xmin", "roi_xmax", "roi_ymin", "roi_ymax")
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
 
 
-@dataclass
+@dataclass(eq=False)
 class DetectorConfig(_Config):
     """A flat or curved pixel detector: size, place, orientation, sampling and sensor.
 
@@ -271,12 +336,7 @@ class DetectorConfig(_Config):
         ```
     """
 
-    _choices: ClassVar[Mapping[str, type[Choice]]] = {
-        "detector_convention": DetectorConvention,
-        "detector_pivot": DetectorPivot,
-    }
     _off: ClassVar[Mapping[str, Any]] = {"detector_thick_um": 0.0}
-    _filled: ClassVar[frozenset[str]] = frozenset()
 
     distance_mm: Scalar = 100.0
     pixel_size_mm: Scalar = 0.1
@@ -316,7 +376,9 @@ class DetectorConfig(_Config):
     near_point_f_mm: Scalar | None = None
 
     @eager
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
+        self._check_distances()
         if self.detector_pivot is None:
             sample = self.close_distance_mm is not None or self.has_custom_vectors
             self.detector_pivot = DetectorPivot.SAMPLE if sample else DetectorPivot.BEAM
@@ -325,22 +387,12 @@ class DetectorConfig(_Config):
                 self.distance_mm = near
         self.validate()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in self._filled:  # it is somebody's now
-            self._remember_filled(self._filled - {name})
-
     def _fill(self) -> None:
         """Give what nobody gave its default, anew where that has changed."""
-        filled = self._filled | {name for name in FILLED if getattr(self, name) is None}
         for name, default in self._defaults().items():
             held = getattr(self, name)
-            if name in filled and (held is None or not torch.as_tensor(held == default).all()):
-                setattr(self, name, default)
-        self._remember_filled(frozenset(filled))
-
-    def _remember_filled(self, names: frozenset[str]) -> None:
-        self.__dict__["_filled"] = names
+            if held is None or (self._is_filled(name) and not same(held, default)):
+                self._fill_in(name, default)
 
     def _defaults(self) -> dict[str, Any]:
         """Defaults of the fields that depend on others."""
@@ -363,7 +415,7 @@ class DetectorConfig(_Config):
         pixel: Any = self.pixel_size_mm
         centre = []
         for name, count in (("beam_center_s", self.spixels), ("beam_center_f", self.fpixels)):
-            filled = getattr(self, name) is None or name in self._filled
+            filled = getattr(self, name) is None or self._is_filled(name)
             centre.append(row.default_centre(pixel * count, pixel) if filled else getattr(self, name))
         return centre[0], centre[1]
 
@@ -371,7 +423,7 @@ class DetectorConfig(_Config):
         """((ymin, ymax), (xmin, xmax)): inclusive pixel indices along slow and fast; missing bounds are the edges."""
         edges = {"roi_ymin": 0, "roi_ymax": self.spixels - 1, "roi_xmin": 0, "roi_xmax": self.fpixels - 1}
         ymin, ymax, xmin, xmax = (
-            edge if getattr(self, name) is None or name in self._filled else getattr(self, name)
+            edge if getattr(self, name) is None or self._is_filled(name) else getattr(self, name)
             for name, edge in edges.items()
         )
         return (ymin, ymax), (xmin, xmax)
@@ -387,7 +439,7 @@ class DetectorConfig(_Config):
         cls,
         distance_mm: Scalar | None = None,
         close_distance_mm: Scalar | None = None,
-        pivot: str | None = None,
+        pivot: str | DetectorPivot | None = None,
         **kwargs: Any,
     ) -> "DetectorConfig":
         """A config from distances as a command line gives them: a close distance alone pivots about the sample.
@@ -402,7 +454,6 @@ class DetectorConfig(_Config):
             ValueError: ``pivot`` is neither, or another field is impossible.
         """
         if pivot is not None:
-            check_choice("DetectorConfig", "pivot", pivot.lower(), [p.value for p in DetectorPivot])
             kwargs["detector_pivot"] = pivot
         elif close_distance_mm is not None and distance_mm is None:
             kwargs["detector_pivot"] = DetectorPivot.SAMPLE
@@ -414,6 +465,11 @@ class DetectorConfig(_Config):
             kwargs["distance_mm"] = distance_mm
         return cls(close_distance_mm=close_distance_mm, **kwargs)
 
+    def _check_distances(self) -> None:
+        me, remedy = "DetectorConfig", "Give the sample-detector distance."
+        check_range(me, "distance_mm", self.distance_mm, 0, low_open=True, unit="mm", remedy=remedy)
+        check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
+
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no detector can be built."""
         me = "DetectorConfig"
@@ -422,16 +478,7 @@ class DetectorConfig(_Config):
         check_range(me, "pixel_size_mm", self.pixel_size_mm, 0, low_open=True, unit="mm")
         check_choice(me, "detector_convention", self.detector_convention, DetectorConvention)
         self._fill()
-        check_range(
-            me,
-            "distance_mm",
-            self.distance_mm,
-            0,
-            low_open=True,
-            unit="mm",
-            remedy="Give the sample-detector distance.",
-        )
-        check_range(me, "close_distance_mm", self.close_distance_mm, unit="mm", optional=True)
+        self._check_distances()
         for name in ("beam_center_s", "beam_center_f", "near_point_s_mm", "near_point_f_mm"):
             check_range(me, name, getattr(self, name), unit="mm", optional=True)
         for name in ("detector_rotx_deg", "detector_roty_deg", "detector_rotz_deg", "detector_twotheta_deg"):
@@ -445,31 +492,32 @@ class DetectorConfig(_Config):
         check_choice(me, "detector_pivot", self.detector_pivot, [*DetectorPivot, None])
         check_choice(me, "beam_center_source", self.beam_center_source, ("auto", "explicit"))
         check_count(me, "oversample", self.oversample, automatic=(-1,))
-        if number_of(self.detector_abs_um) != 0:  # a depth of 0 is no sensor
-            check_range(me, "detector_abs_um", self.detector_abs_um, 0, low_open=True, unit="um", optional=True)
+        check_amount(me, "detector_abs_um", self.detector_abs_um, unit="um", optional=True)
         check_range(me, "detector_thick_um", self.detector_thick_um, 0, unit="um")
         check_count(me, "detector_thicksteps", self.detector_thicksteps, automatic=(-1, 0))
         names = ("roi_ymin", "roi_ymax", self.spixels), ("roi_xmin", "roi_xmax", self.fpixels)
         for (low, high, count), (first, last) in zip(names, self.roi(), strict=True):
-            if not 0 <= first <= last <= count - 1:
+            whole_numbers = isinstance(first, int) and isinstance(last, int)
+            if not whole_numbers or not 0 <= first <= last <= count - 1:
                 raise fail(
                     me, f"{low}, {high}", (first, last), f"inclusive indices with 0 <= {low} <= {high} <= {count - 1}",
                     "x is the fast axis, y the slow one.",
                 )  # fmt: skip
-        if self.mask_array is not None:
-            check_tensor(me, "mask_array", self.mask_array)
-        if self.mask_array is not None and tuple(self.mask_array.shape) != (self.spixels, self.fpixels):
+        mask = self.mask_array
+        if mask is not None and tuple(getattr(mask, "shape", ())) != (self.spixels, self.fpixels):
             raise fail(
-                me, "mask_array", f"tensor of shape {tuple(self.mask_array.shape)}",
+                me, "mask_array", f"tensor of shape {tuple(mask.shape)}" if isinstance(mask, torch.Tensor) else mask,
                 f"of shape (spixels, fpixels) = ({self.spixels}, {self.fpixels})", "Rows are slow, columns are fast.",
             )  # fmt: skip
+        if mask is not None:
+            check_tensor(me, "mask_array", mask)
 
 
 #: Fields of a beam that list its sources, one entry each.
 SOURCE_LISTS = ("source_directions", "source_weights", "source_wavelengths")
 
 
-@dataclass
+@dataclass(eq=False)
 class BeamConfig(_Config):
     """The incident beam: wavelength, sources, polarization and fluence.
 
@@ -539,24 +587,26 @@ class BeamConfig(_Config):
     round_div: bool = True
 
     @eager
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         self._check_light()
         area = (self.beamsize_mm / 1000.0) ** 2
         if self.flux != 0 and self.exposure > 0 and self.beamsize_mm > 0:
-            self.fluence = self.flux * self.exposure / area
+            self._fill_in("fluence", self.flux * self.exposure / area)
         elif self.exposure > 0 and self.beamsize_mm > 0 and (number_of(self.fluence) or 0) > 0:
-            self.flux = (number_of(self.fluence) or 0) / self.exposure * area
+            self._fill_in("flux", (number_of(self.fluence) or 0) / self.exposure * area)
         self.validate()
         if self.source_weights is not None and self.source_directions is None:
             warnings.warn(
                 f"BeamConfig.source_weights without source_directions: {len(self.source_weights)} sources, all on the "
                 "beam. The weights are normalised to a mean of 1; in C they do not count.",
-                stacklevel=3,
+                stacklevel=4,  # past this method, its wrapper and the constructor
             )
 
     def _check_light(self) -> None:
         for name in ("flux", "exposure", "beamsize_mm"):
-            check_range("BeamConfig", name, getattr(self, name), 0)
+            check_amount("BeamConfig", name, getattr(self, name))
+        check_range("BeamConfig", "fluence", self.fluence, 0, unit="photons/m^2")
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no beam can be built."""
@@ -573,7 +623,6 @@ class BeamConfig(_Config):
         check_range(me, "polarization_factor", self.polarization_factor, -1, 1)
         if self.polarization_axis is not None:
             check_axis(me, "polarization_axis", self.polarization_axis)
-        check_range(me, "fluence", self.fluence, 0, unit="photons/m^2")
         check_range(me, "dmin", self.dmin, 0, unit="Angstrom")
         check_range(me, "water_size_um", self.water_size_um, 0, unit="um")
         self._check_light()
@@ -586,20 +635,22 @@ class BeamConfig(_Config):
         lists = {name: getattr(self, name) for name in SOURCE_LISTS if getattr(self, name) is not None}
         count = 0
         for name, values in lists.items():
-            shape: tuple[int, ...] = tuple(torch.as_tensor(values).shape)
+            if not isinstance(values, torch.Tensor):
+                raise fail(me, name, values, "a tensor, an array or a list", "Give one entry for each source.")
+            shape: tuple[int, ...] = tuple(values.shape)
             tail = (3,) if name == "source_directions" else ()
             count = count or (shape[0] if shape else 0)
             if not count or shape != (count, *tail):
                 wanted = f"({count or 'n'}, 3)" if tail else f"({count or 'n'},)"
                 raise fail(me, name, f"shape {shape}", f"of shape {wanted}", "Give one entry for each source.")
-            check_tensor(me, name, torch.as_tensor(values))
-        directions = None if self.source_directions is None else torch.as_tensor(self.source_directions).detach()
+            check_tensor(me, name, values)
+        directions = None if self.source_directions is None else self.source_directions.detach()
         if directions is not None and bool((null := directions.abs().amax(1) <= LEAST).any()):
             index = int(null.nonzero()[0])
             raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
-        if self.source_wavelengths is not None and bool((torch.as_tensor(self.source_wavelengths).detach() <= 0).any()):
+        if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
             raise fail(
                 me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
             )
@@ -614,8 +665,8 @@ class BeamConfig(_Config):
             )  # fmt: skip
 
 
-@dataclass
-class NoiseConfig:
+@dataclass(eq=False)
+class NoiseConfig(_Config):
     """Photon noise and digitisation, for :func:`nanobrag_torch.utils.noise.noise_image` and the command.
 
     Attributes:
@@ -635,16 +686,31 @@ class NoiseConfig:
     generate_noise_image: bool = False
     intfile_scale: float = 1.0
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
+        super().__post_init__(_filled)
         self.validate()
 
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no noise can be made."""
         me = "NoiseConfig"
+        check_seed(me, "seed", self.seed)
         check_range(me, "adc_offset", self.adc_offset)
         check_range(me, "readout_noise", self.readout_noise, 0)
         check_range(me, "overload_value", self.overload_value, 0, low_open=True)
         check_range(me, "intfile_scale", self.intfile_scale)
+
+
+def check_amount(owner: str, field: str, value: Any, unit: str = "", optional: bool = False) -> None:
+    """Raise ``ValueError`` unless ``value`` is 0, which is "none", or a positive number that can be divided by."""
+    check_range(owner, field, value, 0, unit=unit, optional=optional)
+    if number_of(value) != 0:
+        check_range(owner, field, value, 0, low_open=True, unit=unit, optional=optional)
+
+
+def check_seed(owner: str, field: str, seed: Any) -> None:
+    """Raise ``ValueError`` unless ``seed`` is an integer or None; the stream itself says how large one may be."""
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise fail(owner, field, seed, "an integer or None", "Seeds start a stream of random numbers.")
 
 
 def check_axis(owner: str, field: str, axis: Any) -> None:
@@ -678,7 +744,8 @@ def clip_to_beam(crystal: CrystalConfig, beam: BeamConfig) -> None:
     for name, cells in zip(("sample_y", "sample_z"), crystal.N_cells[1:], strict=True):
         length, count = getattr(crystal, name), number_of(cells)
         if length is not None and count is not None and length - length / count > size:
-            setattr(crystal, name, size)
+            put = crystal._fill_in if crystal._is_filled(name) else partial(setattr, crystal)
+            put(name, size)
             warnings.warn(
                 f"CrystalConfig.{name} = {length:g} m is larger than the beam (BeamConfig.beamsize_mm, {size:g} m) and "
                 "was clipped to it. The image is that of all N_cells: give fewer to leave out what the beam misses.",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import CELL_ANGLES, CELL_LENGTHS, BeamConfig, CrystalConfig, DetectorConfig
 from nanobrag_torch.eager import eager
+from nanobrag_torch.given import tensor
 from nanobrag_torch.models.as_tensor import device_of, scalar, vector
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector
@@ -259,7 +260,7 @@ class ExperimentModel(nn.Module):
 
     def set_structure_factors(self, hkl_data: Tensor | None, hkl_metadata: dict[str, Any] | None) -> None:
         """Use another table of structure factors (None: ``default_F`` everywhere), connected to the image."""
-        self.hkl_data = None if hkl_data is None else hkl_data.to(device=self.device, dtype=self.dtype)
+        self.hkl_data = None if hkl_data is None else tensor(hkl_data).to(device=self.device, dtype=self.dtype)
         self.hkl_metadata = hkl_metadata
 
     def simulator(self) -> Simulator:

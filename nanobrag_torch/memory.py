@@ -97,7 +97,7 @@ def _left_on_machine() -> Iterator[int]:
 
 
 def _left_in_cgroups() -> Iterator[int]:
-    """What every control group around this process leaves; a group without a limit says "max" and counts as none."""
+    """Bytes that every control group around this process leaves; a group without a limit says "max" and counts as none."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
@@ -119,7 +119,7 @@ def _left_in_cgroup(folder: Path) -> Iterator[int]:
 
 
 def _left_to_process() -> Iterator[int]:
-    """What ``ulimit -v`` leaves of the address space."""
+    """Bytes that ``ulimit -v`` leaves of the address space."""
     with suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows
 

@@ -1,6 +1,7 @@
 """Simulator: pixels chosen, a scene made of the models, the kernel asked for photons, the image assembled."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,12 +11,13 @@ from torch import Tensor
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
 from nanobrag_torch.eager import eager
+from nanobrag_torch.given import KnownNames, check_kind, whole
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.memory import check_memory
-from nanobrag_torch.models.as_tensor import device_of, scalar
+from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
 from nanobrag_torch.models.detector import Detector, Geometry
@@ -49,7 +51,7 @@ def _beam_scalar(name: str, doc: str) -> property:
     return property(value, assign, doc=doc)
 
 
-class Simulator:
+class Simulator(KnownNames):
     """Diffraction of a crystal onto a detector.
 
     A simulator may run any number of times, with gradients, and sees what was assigned to the configs in between.
@@ -62,7 +64,8 @@ class Simulator:
         beam_config: The beam; None is the crystal's, then the default beam. The two configs may change places.
         device: Device of the evaluation; None is the crystal's.
         dtype: torch.float64 is exact; torch.float32 keeps positions and Miller indices in float64, and rounds the rest.
-        debug_config: Dict that may hold ``printout``, ``printout_pixel`` [fast, slow] and ``trace_pixel`` [slow, fast].
+        debug_config: Dict of ``printout``, ``printout_pixel`` and ``trace_pixel``: accepted, without effect, and with a
+            warning where it asks for anything; :func:`nanobrag_torch.trace.trace_pixel` gives what it asks for.
         compat: Deviations of C: a preset's name or a :class:`~nanobrag_torch.compat.Compat`; None is "physical".
         engine: "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
             tiles of torch operations and "formula" the readable reference, all at once.
@@ -85,6 +88,15 @@ class Simulator:
     """
 
     r_e_sqr = R_E_SQUARED
+    crystal: Crystal
+    detector: Detector
+    beam: Beam
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
+    debug_config: dict[str, Any]
+    engine: str
+    memory_budget: int
 
     def __init__(
         self,
@@ -101,10 +113,10 @@ class Simulator:
     ) -> None:
         check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
-        if dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"dtype = {dtype}: must be torch.float32 or torch.float64. Use float64 for gradients.")
+        check_kind("Simulator", "crystal", crystal, Crystal)
+        check_kind("Simulator", "detector", detector, Detector)
         self.device = device_of(device if device is not None else crystal.device)
-        self.dtype = dtype
+        self.dtype = dtype_of(dtype)
         self.crystal = crystal.to(device=self.device)
         self.detector = detector.to(device=self.device)
         rotation, beam = _sorted_configs(crystal_config, beam_config)
@@ -113,6 +125,14 @@ class Simulator:
         self.beam = Beam(beam or crystal.beam_config or BeamConfig(), self.device)
         clip_to_beam(crystal.config, self.beam_config)
         self.debug_config = debug_config or {}
+        check_kind("Simulator", "debug_config", self.debug_config, dict)
+        if any(value is not None and value is not False for value in self.debug_config.values()):
+            warnings.warn(
+                f"Simulator.debug_config = {self.debug_config}: a simulator prints nothing. "
+                "nanobrag_torch.trace.trace_pixel(simulator, slow, fast) gives every quantity of a pixel; "
+                "the command prints them with -printout, -printout_pixel and -trace_pixel.",
+                stacklevel=2,
+            )
         self.compat = Compat.of(compat)
         self.engine = engine
         self.memory_budget = memory_budget
@@ -176,6 +196,7 @@ class Simulator:
         Raises:
             ValueError: Configs or arguments from which no image can be computed, before any work is done.
         """
+        stochastic_pixel_count = whole(stochastic_pixel_count)
         if pixel_batch_size is not None and stochastic_pixel_count is not None:
             raise ValueError(
                 f"pixel_batch_size = {pixel_batch_size} and stochastic_pixel_count = {stochastic_pixel_count}: "
@@ -202,7 +223,7 @@ class Simulator:
         ``pixel_batch_size`` and ``progress`` are those of :meth:`run`. Raises ``ValueError`` for an impossible number
         of rows.
         """
-        tile = None
+        tile, pixel_batch_size = None, whole(pixel_batch_size)
         if pixel_batch_size is not None:
             check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
             tile = pixel_batch_size * self.detector.fpixels
@@ -308,7 +329,7 @@ class Simulator:
         Raises:
             ValueError: Configs or arguments from which no image can be computed.
         """
-        compat, config = self.compat, self.detector.config
+        compat, config, oversample = self.compat, self.detector.config, whole(oversample)
         check_count("run", "oversample", oversample, automatic=(-1,), optional=True)
         self._check_peak()
         flags = {

@@ -119,6 +119,8 @@ def check_finite(owner: str, field: str, values: Any, length: int | None = None,
         length: Number of components; None accepts any.
         remedy: Advice to the user.
     """
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise fail(owner, field, values, f"{length or 'a list of'} numbers", remedy)
     items = list(values.reshape(-1)) if isinstance(values, torch.Tensor) else list(values)
     if length is not None and len(items) != length:
         raise fail(owner, field, values, f"{length} numbers", remedy)

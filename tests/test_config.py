@@ -28,7 +28,7 @@ from nanobrag_torch.config import (
         (lambda: CrystalConfig(cell_alpha=20, cell_beta=30, cell_gamma=60), r"angles that span a volume"),
         (lambda: CrystalConfig(cell_a=torch.tensor(math.inf)), r"cell_a = inf"),
         (lambda: CrystalConfig(N_cells=(5, 0, 5)), r"N_cells\[1\] = 0: .*at least 1"),
-        (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be three"),
+        (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be 3 numbers"),
         (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
         (lambda: CrystalConfig(mosaic_spread_deg=math.nan), r"mosaic_spread_deg = nan"),
         (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),
@@ -48,6 +48,10 @@ from nanobrag_torch.config import (
         (lambda: DetectorConfig(detector_pivot="corner"), r"detector_pivot = 'corner'"),
         (lambda: DetectorConfig(detector_abs_um=-1.0), r"detector_abs_um = -1.0"),
         (lambda: BeamConfig(source_weights=torch.ones(2), hdiv_steps=2), r"source_directions.*source_weights and div"),
+        (
+            lambda: BeamConfig(flux=1.0, exposure=1.0, beamsize_mm=1e-170),
+            r"beamsize_mm = 1e-170: must be at least 1e-100",
+        ),
         (lambda: BeamConfig(source_weights=torch.tensor(1.0)), r"source_weights = 'shape \(\)'.*\(n,\)"),
         (lambda: BeamConfig(wavelength_A=0.0), r"wavelength_A = 0.0"),
         (lambda: BeamConfig(fluence=-1.0), r"fluence = -1.0"),
@@ -151,6 +155,7 @@ def test_distances_of_a_command_line_choose_the_pivot():
     assert DetectorConfig.from_cli_args(distance_mm=80.0).detector_pivot is DetectorPivot.BEAM
     assert DetectorConfig.from_cli_args(close_distance_mm=80.0).detector_pivot is DetectorPivot.SAMPLE
     assert DetectorConfig.from_cli_args(distance_mm=80.0, pivot="sample").detector_pivot is DetectorPivot.SAMPLE
+    assert DetectorConfig.from_cli_args(pivot=DetectorPivot.SAMPLE).detector_pivot is DetectorPivot.SAMPLE
     with pytest.raises(ValueError, match="pivot = 'corner'"):
         DetectorConfig.from_cli_args(pivot="corner")
 

@@ -110,7 +110,7 @@ def test_more_than_fits_is_refused_with_what_it_needs_and_what_there_is(excess, 
 )
 @pytest.mark.parametrize("count", [2**31, 10**20, 10**5000], ids=["2^31", "10^20", "10^5000"])
 def test_a_count_beyond_the_integers_of_c_is_refused_by_its_field(field, count):
-    kind = next(kind for kind in (CrystalConfig, DetectorConfig, BeamConfig) if field in kind.__dataclass_fields__)
+    kind = next(kind for kind in (CrystalConfig, DetectorConfig, BeamConfig) if hasattr(kind, field))
     with pytest.raises(ValueError, match=rf"{field} = .*: must be .*at most 2147483647"):
         kind(**{field: count})
 

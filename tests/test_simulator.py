@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from scenarios import r1, r2
@@ -275,6 +277,17 @@ def test_memory_estimates_shrink_with_the_target():
     assert not small["full_vectorization_ok"] and large["full_vectorization_ok"]
     assert small["recommended_chunk_size"] < large["recommended_chunk_size"] == 1024 * 1024
     assert small["tricubic_peak_gb"] <= 0.1
+
+
+def test_a_debug_config_that_asks_for_anything_is_told_where_to_find_it():
+    crystal, detector = Crystal(), Detector()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Simulator(crystal, detector, debug_config={"printout": False, "trace_pixel": None})
+    with pytest.warns(UserWarning, match=r"prints nothing.*trace_pixel\(simulator, slow, fast\)"):
+        Simulator(crystal, detector, debug_config={"trace_pixel": [6, 5]})
+    with pytest.raises(ValueError, match="debug_config is a list, must be a dict"):
+        Simulator(crystal, detector, debug_config=[6, 5])
 
 
 ANGLES = [(90.0, 90.0, 90.0), (75.0, 85.0, 95.0), (60.0, 60.0, 60.0), (90.0, 110.0, 90.0)]

@@ -24,7 +24,9 @@ SIGN = re.compile(rb"\A\s*+-?\d++(?:\s++-?\d++){5}(?:\n\f|[^\0]*+\0)")
 _REMEDY = "Delete the dump and read the text file again."
 
 
-def write_fdump(F_grid: torch.Tensor, metadata: Mapping[str, Any], filepath: str | os.PathLike[str]) -> None:
+def write_fdump(
+    F_grid: torch.Tensor | np.ndarray, metadata: Mapping[str, Any], filepath: str | os.PathLike[str]
+) -> None:
     """Write a grid (h_range, k_range, l_range) of amplitudes as the C program does.
 
     ``metadata`` needs the bounds ``h_min`` ... ``l_max``, integers of any type; they come back as they were given.

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import torch
 
+from nanobrag_torch.given import array
 from nanobrag_torch.io.files import read_bytes, replacing
 
 
@@ -13,7 +14,7 @@ def write_float_image(filepath: str | os.PathLike[str], image_data: torch.Tensor
 
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
     """
-    pixels = image_data.detach().cpu().numpy() if isinstance(image_data, torch.Tensor) else np.asarray(image_data)
+    pixels = array(image_data)
     with replacing(filepath) as part:
         pixels.astype(np.float32).tofile(part)
 

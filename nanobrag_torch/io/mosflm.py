@@ -4,8 +4,9 @@ import os
 
 import numpy as np
 
+from nanobrag_torch.given import number
 from nanobrag_torch.io.files import read_bytes
-from nanobrag_torch.validation import LARGEST
+from nanobrag_torch.validation import LARGEST, check_range
 
 _REMEDY = "The file must begin with nine numbers: the x, then y, then z components of a*, b*, c*, times the wavelength."
 
@@ -19,8 +20,8 @@ def read_mosflm_matrix(filepath: str | os.PathLike[str], wavelength_A: float) ->
     Raises ``OSError`` where there is no such file, ``ValueError`` where it does not begin with nine numbers that span
     a cell, or where the wavelength is not positive.
     """
-    if not wavelength_A > 0:
-        raise ValueError(f"read_mosflm_matrix.wavelength_A = {wavelength_A}: must be positive. Give it in Angstrom.")
+    wavelength_A = number(wavelength_A)
+    check_range("read_mosflm_matrix", "wavelength_A", wavelength_A, 0, low_open=True, remedy="Give it in Angstrom.")
     text = read_bytes(filepath, "orientation matrix").decode("utf-8-sig", errors="replace")
     words = [word for line in text.splitlines() for word in line.split("#", 1)[0].split()][:9]
     try:

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import torch
 
+from nanobrag_torch.given import array
 from nanobrag_torch.io.files import replacing
 
 
@@ -13,7 +14,7 @@ def write_pgm(filepath: str | os.PathLike[str], image_data: torch.Tensor | np.nd
 
     Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
     """
-    pixels = image_data.detach().cpu().numpy() if isinstance(image_data, torch.Tensor) else np.asarray(image_data)
+    pixels = array(image_data)
     with np.errstate(over="ignore"):  # what overflows is cut off
         grey = np.clip(pixels.astype(np.float64) * pgm_scale, 0, 255).astype(np.uint8)
     slow, fast = grey.shape

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nanobrag_torch.given import array
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_finite
 
@@ -68,7 +69,7 @@ def grid_shape(metadata: Metadata) -> tuple[int, int, int]:
 
 
 def checked_grid(
-    F_grid: torch.Tensor, metadata: Mapping[str, Any], destination: str | os.PathLike[str]
+    F_grid: torch.Tensor | np.ndarray, metadata: Mapping[str, Any], destination: str | os.PathLike[str]
 ) -> tuple[np.ndarray, Metadata]:
     """The grid as an array to be written to ``destination``, and its metadata as integers.
 
@@ -93,13 +94,14 @@ def checked_grid(
         else whole_number(f"{axis}_max")
         for axis, first in zip("hkl", low, strict=True)
     ]
-    whole = box_metadata(tuple(low), tuple(high), F_grid.numel())
-    if tuple(F_grid.shape) != grid_shape(whole):
+    grid = array(F_grid)
+    whole = box_metadata(tuple(low), tuple(high), grid.size)
+    if grid.shape != grid_shape(whole):
         raise ValueError(
-            f"{destination}: the grid has shape {tuple(F_grid.shape)}, its metadata {grid_shape(whole)}. "
+            f"{destination}: the grid has shape {grid.shape}, its metadata {grid_shape(whole)}. "
             "Give those of one reader."
         )
-    return F_grid.detach().cpu().numpy(), whole
+    return grid, whole
 
 
 def box_around(indices: np.ndarray, source: str) -> Metadata:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention
+from nanobrag_torch.given import array, number
 from nanobrag_torch.io.files import read_bytes, replacing
 from nanobrag_torch.validation import check_choice
 
@@ -183,13 +184,15 @@ def write_smv(
     twotheta_deg: float = 0.0,
     detector_sn: str = "000",
     beamline: str = "nanoBragg",
-    convention: str = "MOSFLM",
+    convention: str | DetectorConvention = "MOSFLM",
     byte_order: str = "little_endian",
     data_type: str = "unsigned_short",
     scale: float = 1.0,
     adc_offset: float = 40.0,
 ) -> None:
     """Write an image times ``scale`` plus ``adc_offset`` with the header of an untilted detector.
+
+    Numbers may be 0-d tensors, as in a config.
 
     Args:
         filepath: File to write; an existing one is replaced when all is written.
@@ -206,7 +209,7 @@ def write_smv(
         twotheta_deg: Two-theta in the header, degrees; the other entries do not turn with it.
         detector_sn: Serial number of the detector.
         beamline: Name of the beamline.
-        convention: Detector convention by name, in either case.
+        convention: Detector convention, or its name in either case.
         byte_order: "little_endian" or "big_endian".
         data_type: "unsigned_short", "signed_short", "unsigned_int", "signed_int" or "float".
         scale: Factor of the pixels.
@@ -216,12 +219,16 @@ def write_smv(
         ValueError: Unknown convention, byte order or pixel type, or a pixel that is not a number.
         OSError: The file cannot be written.
     """
-    check_choice("write_smv", "convention", convention.lower(), [item.value for item in DetectorConvention])
+    lengths = (pixel_size_mm, distance_mm, wavelength_angstrom, beam_center_x_mm, beam_center_y_mm, close_distance_mm)
+    pixel_size_mm, distance_mm, wavelength_angstrom, beam_center_x_mm, beam_center_y_mm, close = map(number, lengths)
+    phi, start, turned, twotheta_deg = map(number, (phi_deg, osc_start_deg, osc_range_deg, twotheta_deg))
+    scale, adc_offset = map(number, (scale, adc_offset))
+    convention = convention.value if isinstance(convention, DetectorConvention) else convention.lower()
+    check_choice("write_smv", "convention", convention, [item.value for item in DetectorConvention])
     check_choice("write_smv", "byte_order", byte_order, BYTE_ORDERS)
-    image = image_data.detach().cpu().numpy() if isinstance(image_data, torch.Tensor) else np.asarray(image_data)
-    pixels = to_pixels(image, scale, adc_offset, data_type)
+    pixels = to_pixels(array(image_data), scale, adc_offset, data_type)
     spixels, fpixels = pixels.shape
-    row = CONVENTIONS[DetectorConvention(convention.lower())]
+    row = CONVENTIONS[DetectorConvention(convention)]
     slow_size = spixels * pixel_size_mm
     fast, slow = row.fast_slow(beam_center_x_mm, beam_center_y_mm, slow_size)
     fast, slow = fast + row.half_pixel * pixel_size_mm, slow + row.half_pixel * pixel_size_mm
@@ -232,15 +239,15 @@ def write_smv(
         pixel_size=pixel_size_mm,
         slow_size=slow_size,
         distance=distance_mm,
-        close_distance=distance_mm if close_distance_mm is None else close_distance_mm,
+        close_distance=distance_mm if close is None else close,
         wavelength=wavelength_angstrom,
         beam_center=(beam_center_x_mm, beam_center_y_mm),
         direct_beam=(fast, slow),
         dials_origin=(corner[2], corner[1], -corner[0]),
         xds_origin=(fast / pixel_size_mm + 0.5, slow / pixel_size_mm + 0.5),
-        phi=phi_deg or 0.0,
-        osc_start=(phi_deg if osc_start_deg is None else osc_start_deg) or 0.0,
-        osc_range=osc_range_deg or 0.0,
+        phi=phi or 0.0,
+        osc_start=(phi if start is None else start) or 0.0,
+        osc_range=turned or 0.0,
         twotheta=twotheta_deg,
         detector_sn=detector_sn,
         beamline=beamline,

@@ -3,12 +3,13 @@
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from nanobrag_torch.given import array
 from nanobrag_torch.io.files import read_bytes
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import LARGEST, LEAST
@@ -50,7 +51,7 @@ def read_sourcefile(
     filepath: str | os.PathLike[str],
     default_wavelength_m: float,
     default_source_distance_m: float = 10.0,
-    beam_direction: torch.Tensor | None = None,
+    beam_direction: torch.Tensor | Sequence[float] | None = None,
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -71,7 +72,7 @@ def read_sourcefile(
         ValueError: A line holds no source, or there is none.
         OSError: There is no such file.
     """
-    beam = (1.0, 0.0, 0.0) if beam_direction is None else beam_direction.detach().tolist()
+    beam = (1.0, 0.0, 0.0) if beam_direction is None else array(beam_direction).tolist()
     x, y, z = (-default_source_distance_m * component for component in beam)
     table = read_source_table(filepath, (x, y, z), default_wavelength_m)
     directions = table.positions / np.linalg.norm(table.positions, axis=1, keepdims=True)

@@ -25,6 +25,13 @@ def vector(values: Any, device: torch.device) -> Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64, device=device)
 
 
+def dtype_of(dtype: torch.dtype) -> torch.dtype:
+    """The dtype itself. Raises ``ValueError`` for any but the two that images come in."""
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype = {dtype!r}: must be torch.float32 or torch.float64. Use float64 for gradients.")
+    return dtype
+
+
 def device_of(value: torch.device | str | None) -> torch.device:
     """Torch device of a name, the CPU for None.
 
@@ -33,6 +40,10 @@ def device_of(value: torch.device | str | None) -> torch.device:
     """
     try:
         device = torch.device(value or "cpu")
+    except TypeError:
+        raise ValueError(
+            f"device = {value!r}: must be a torch device such as 'cpu' or 'cuda:0'. Give a dtype by name, dtype=..."
+        ) from None
     except RuntimeError as error:
         raise ValueError(f"device = {value!r}: must be a torch device such as 'cpu' or 'cuda:0'. {error}") from None
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):

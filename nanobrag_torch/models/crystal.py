@@ -19,9 +19,10 @@ from nanobrag_torch.config import (
     clip_to_beam,
 )
 from nanobrag_torch.eager import eager
+from nanobrag_torch.given import KnownNames, check_kind, tensor
 from nanobrag_torch.kernel.formula import structure_factor
 from nanobrag_torch.memory import check_memory
-from nanobrag_torch.models.as_tensor import device_of, scalar, vector
+from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
@@ -68,7 +69,7 @@ def _cell_tensor(key: str, doc: str) -> property:
     return property(value, doc=doc)
 
 
-class Crystal:
+class Crystal(KnownNames):
     """A crystal: unit cell, orientation, size and structure factors.
 
     Everything is derived anew at each evaluation, so that config tensors may change in between and no graph is kept.
@@ -98,6 +99,13 @@ class Crystal:
         ```
     """
 
+    config: CrystalConfig
+    beam_config: BeamConfig | None
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
+    hkl_metadata: dict[str, Any] | None
+
     cell_a, cell_b, cell_c = (_config_scalar(name) for name in CELL_LENGTHS)
     cell_alpha, cell_beta, cell_gamma = (_config_scalar(name) for name in CELL_ANGLES)
     N_cells_a, N_cells_b, N_cells_c = (_cell_count(index) for index in range(3))
@@ -117,17 +125,19 @@ class Crystal:
         compat: str | Compat = "physical",
     ) -> None:
         self.config = config if config is not None else CrystalConfig()
+        check_kind("Crystal", "config", self.config, CrystalConfig)
         self.config.validate()
         self.beam_config = beam_config
         if beam_config is not None:
+            check_kind("Crystal", "beam_config", beam_config, BeamConfig)
             clip_to_beam(self.config, beam_config)
         self.device = device_of(device)
-        self.dtype = dtype
+        self.dtype = dtype_of(dtype)
         self.compat = Compat.of(compat)
         self._amplitudes: Tensor | None = None
         self._unlisted: Tensor | None = None
         self._finite: tuple[Tensor, int] | None = None
-        self.hkl_metadata: dict[str, Any] | None = None
+        self.hkl_metadata = None
         self._interpolate: bool | None = self.config.interpolate
 
     @property
@@ -156,7 +166,7 @@ class Crystal:
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Crystal":
         """This crystal on another device or in another dtype; returns itself."""
         self.device = device_of(device) if device is not None else self.device
-        self.dtype = dtype or self.dtype
+        self.dtype = dtype_of(dtype or self.dtype)
         if self._amplitudes is not None:
             self._amplitudes = self._amplitudes.to(device=self.device, dtype=self.dtype)
         if self._unlisted is not None:
@@ -176,7 +186,7 @@ class Crystal:
 
     @hkl_data.setter
     def hkl_data(self, table: Tensor | None) -> None:
-        self._amplitudes, self._unlisted = table, None
+        self._amplitudes, self._unlisted = tensor(table), None
 
     def load_hkl(
         self,
@@ -292,6 +302,12 @@ class Crystal:
             "Leave out its highest resolution.", self.device,
         )  # fmt: skip
         self._check_amplitudes()
+        missing = [key for key in ("h_min", "k_min", "l_min") if key not in self.hkl_metadata]
+        if missing:
+            raise ValueError(
+                f"Crystal.hkl_metadata has no {', '.join(missing)}: must hold h_min, k_min and l_min of the table. "
+                "Assign what the reader returned."
+            )
         h_min, k_min, l_min = (int(self.hkl_metadata[key]) for key in ("h_min", "k_min", "l_min"))
         return scene.Amplitudes(
             default, table.to(self.device), (h_min, k_min, l_min), self.interpolate,
@@ -318,6 +334,7 @@ class Crystal:
         Returns:
             Amplitudes (...) in electrons, connected to the table, ``default_F`` and, if interpolated, the indices.
         """
+        h, k, l = torch.as_tensor(h), torch.as_tensor(k), torch.as_tensor(l)
         nearest = fraction(h)[0], fraction(k)[0], fraction(l)[0]
         return structure_factor(self.amplitudes(), (h, k, l), nearest, self.dtype)
 

@@ -13,10 +13,11 @@ from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import DetectorConfig, Scalar
 from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConvention, DetectorPivot
 from nanobrag_torch.eager import eager
+from nanobrag_torch.given import KnownNames, check_kind
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.weights import sample_solid_angles
 from nanobrag_torch.memory import check_memory
-from nanobrag_torch.models.as_tensor import device_of, scalar, vector
+from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.sampling import thickness_layers
@@ -103,7 +104,7 @@ def _config_field(name: str, doc: str) -> property:
     return property(value, assign, doc=doc)
 
 
-class Detector:
+class Detector(KnownNames):
     """A detector: pixels, place and sensor. Geometry is derived anew at each evaluation.
 
     What is assigned to ``spixels``, ``fpixels``, ``distance``, ``close_distance``, ``pixel_size``, ``beam_center_s`` or
@@ -127,6 +128,10 @@ class Detector:
         ```
     """
 
+    device: torch.device
+    dtype: torch.dtype
+    compat: Compat
+
     @eager
     def __init__(
         self,
@@ -136,15 +141,17 @@ class Detector:
         compat: str | Compat = "physical",
     ) -> None:
         self.device = device_of(device)
-        self.config = config if config is not None else DetectorConfig()
+        config = config if config is not None else DetectorConfig()
+        check_kind("Detector", "config", config, DetectorConfig)
+        self.config = config
         self.config.validate()
-        self.dtype = dtype
+        self.dtype = dtype_of(dtype)
         self.compat = Compat.of(compat)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Detector":
         """This detector on another device or in another dtype; returns itself."""
         self.device = device_of(device) if device is not None else self.device
-        self.dtype = dtype or self.dtype
+        self.dtype = dtype_of(dtype or self.dtype)
         return self
 
     def invalidate_cache(self) -> None:
@@ -301,7 +308,7 @@ class Detector:
 
     def get_solid_angle(self, pixel_coords: Tensor | None = None) -> Tensor:
         """Solid angles (spixels, fpixels) in steradian, or those at ``pixel_coords`` (..., 3) in metres."""
-        position = self._pixel_centres() if pixel_coords is None else pixel_coords.to(torch.float64)
+        position = self._pixel_centres() if pixel_coords is None else torch.as_tensor(pixel_coords).to(torch.float64)
         distance = torch.sqrt((position * position).sum(-1))
         return sample_solid_angles(self.panel(self.geometry(), 1), distance).to(self.dtype)
 

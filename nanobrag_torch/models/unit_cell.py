@@ -12,7 +12,7 @@ from nanobrag_torch.models.orientation import misset_angles
 from nanobrag_torch.physics import unit_cell
 from nanobrag_torch.physics.rotation import about_x_y_z
 from nanobrag_torch.units import degrees_to_radians
-from nanobrag_torch.validation import divisor
+from nanobrag_torch.validation import check_finite, divisor
 
 #: Part of a box that rounding may leave of nothing.
 FLAT = 1e-12
@@ -60,7 +60,8 @@ def unit_cell_of(
     misset = misset_angles(config, compat, device)
     stars = about_x_y_z(stars, misset)
     if a_star is not None:
-        stars, lengths, volume = torch.stack([a_star.to(stars), stars[1], stars[2]]), None, None
+        check_finite("run", "override_a_star", a_star, 3, "Give a reciprocal vector in 1/Angstrom.")
+        stars, lengths, volume = torch.stack([vector(a_star, device), stars[1], stars[2]]), None, None
     direct, stars = unit_cell.direct_vectors(stars, lengths, volume)
     if volume is None:
         volume = (direct[0] * torch.linalg.cross(direct[1], direct[2])).sum()

@@ -1,12 +1,20 @@
 """Right-handed rotations of vectors (..., 3) by angles in radians; zero is an angle like any other."""
 
-from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor
 
-#: ``torch.broadcast_tensors`` with the types that torch leaves out.
-broadcast: Callable[..., tuple[Tensor, ...]] = torch.broadcast_tensors
+
+def same_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in the widest of their dtypes, which products of torch do not find themselves."""
+    dtype = reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
+    return tuple(tensor.to(dtype) for tensor in tensors)
+
+
+def broadcast(*vectors: Tensor) -> tuple[Tensor, ...]:
+    """The vectors in one shape and the widest of their dtypes."""
+    return tuple(torch.broadcast_tensors(*same_dtype(*vectors)))  # type: ignore[no-untyped-call]
 
 
 def about_axis(vector: Tensor, axis: Tensor, angle: Tensor) -> Tensor:

@@ -50,5 +50,5 @@ def mosaic_rotation_umat(
 
 def umat2misset(umat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The angles about x, y and z in radians, 0-d tensors, whose rotation Rz Ry Rx is ``umat`` (3, 3)."""
-    x, y, z = mosaic.misset_angles(umat)
+    x, y, z = mosaic.misset_angles(as_tensor_preserving_grad(umat))
     return x, y, z

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.rotation import about_axis, broadcast, matrix_x_y_z
+from nanobrag_torch.physics.rotation import about_axis, broadcast, matrix_x_y_z, same_dtype
 from nanobrag_torch.physics.safe import unit
-from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
+from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad, floating
 
 Angle = float | Tensor
 
@@ -23,17 +23,18 @@ def cross_product(x: Tensor, y: Tensor) -> Tensor:
 
 def magnitude(v: Tensor) -> Tensor:
     """Length of the vector, shape (...); its gradient at zero is zero."""
-    length: Tensor = torch.linalg.vector_norm(v, dim=-1)
+    length: Tensor = torch.linalg.vector_norm(floating(v), dim=-1)
     return length
 
 
 def unitize(v: Tensor) -> tuple[Tensor, Tensor]:
     """(unit vector (..., 3), length (...)); a zero vector stays zero."""
-    return unit(v), magnitude(v)
+    return unit(floating(v)), magnitude(v)
 
 
 def rotate_axis(v: Tensor, axis: Tensor, phi: Angle) -> Tensor:
     """Rotate ``v`` (..., 3) about the unit vector ``axis`` (..., 3) by ``phi`` (...)."""
+    v = floating(v)
     return about_axis(v, axis, as_tensor_preserving_grad(phi, v.device, v.dtype))
 
 
@@ -42,6 +43,7 @@ rotate_around_axis = rotate_axis
 
 def rotate_umat(v: Tensor, umat: Tensor) -> Tensor:
     """Rotate ``v`` (..., 3) by the matrix ``umat`` (..., 3, 3)."""
+    v, umat = same_dtype(v, umat)
     return (umat @ v[..., None])[..., 0]
 
 
@@ -66,4 +68,4 @@ def rotate_around_z(v: Tensor, angle: Angle) -> Tensor:
 
 
 def _rotate_around(index: int, v: Tensor, angle: Angle) -> Tensor:
-    return rotate_axis(v, torch.eye(3, dtype=v.dtype, device=v.device)[index], angle)
+    return rotate_axis(v, torch.eye(3, dtype=floating(v).dtype, device=v.device)[index], angle)

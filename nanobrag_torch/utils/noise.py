@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.config import NoiseConfig
+from nanobrag_torch.given import array, number
 from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
 from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.validation import LARGEST_COUNT, check_range
@@ -16,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def generate_poisson_noise(
-    mean: Tensor,
+    mean: Tensor | np.ndarray,
     seed: int | None = None,
     adc_offset: float = 40.0,
     readout_noise: float = 3.0,
@@ -39,10 +40,11 @@ def generate_poisson_noise(
         ValueError: A mean is not finite, or another number is impossible.
     """
     me = "generate_poisson_noise"
+    adc_offset, readout_noise, overload_value = map(number, (adc_offset, readout_noise, overload_value))
     check_range(me, "readout_noise", readout_noise, 0)
     check_range(me, "adc_offset", adc_offset)
     check_range(me, "overload_value", overload_value, 0, LARGEST_COUNT, remedy="Pixels have 32 bits.")
-    means = mean.detach().cpu().numpy()
+    means = array(mean)
     if not np.isfinite(means).all():
         raise ValueError("generate_poisson_noise: mean holds values that are not finite. Check the image.")
     if seed is None:
@@ -55,7 +57,7 @@ def generate_poisson_noise(
         values += readout_noise * normal.reshape(values.shape)
     overloads = int((values > overload_value).sum())
     pixels = torch.from_numpy(np.clip(values, 0, overload_value)).to(torch.int32)
-    return pixels.to(mean.device), overloads
+    return (pixels.to(mean.device) if isinstance(mean, Tensor) else pixels), overloads
 
 
 def noise_image(image: Tensor, config: NoiseConfig | None = None) -> tuple[Tensor, int]:

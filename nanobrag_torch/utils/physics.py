@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nanobrag_torch.physics import polarization, safe
 from nanobrag_torch.physics.rotation import broadcast
-from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad
+from nanobrag_torch.utils.tensor_utils import as_tensor_preserving_grad, floating
 
 
 def sincg(u: Tensor, N: Tensor) -> Tensor:
@@ -13,6 +13,7 @@ def sincg(u: Tensor, N: Tensor) -> Tensor:
 
     At multiples of pi it takes its limit, N or -N.
     """
+    u = floating(u)
     nearest, fractional = safe.fraction(u / torch.pi)
     cells = as_tensor_preserving_grad(N, u.device, u.dtype)
     negative = (nearest * (cells.detach() - 1)) % 2 != 0
@@ -22,6 +23,7 @@ def sincg(u: Tensor, N: Tensor) -> Tensor:
 
 def sinc3(x: Tensor) -> Tensor:
     """3 (sin x / x - cos x) / x^2, the transform of a sphere; 1 at zero."""
+    x = floating(x)
     return safe.sphere(x * x)
 
 
@@ -37,7 +39,7 @@ def polarization_factor(kahn_factor: float | Tensor, incident: Tensor, diffracte
     Returns:
         The factor (...).
     """
-    incident, diffracted, axis = broadcast(incident, diffracted, axis)
+    incident, diffracted, axis = (floating(v) for v in broadcast(incident, diffracted, axis))
     kahn = as_tensor_preserving_grad(kahn_factor, incident.device, incident.dtype)
     incident, diffracted, axis = safe.unit(incident), safe.unit(diffracted), safe.unit(axis)
     return polarization.polarization_factor(diffracted, incident[..., None, :], axis[..., None, :], kahn)[..., 0]

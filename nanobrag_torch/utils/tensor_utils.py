@@ -6,6 +6,12 @@ import torch
 from torch import Tensor
 
 
+def floating(x: Tensor | float) -> Tensor:
+    """A number or integers as a tensor of the default dtype, since an angle in theirs would be cut off; else ``x``."""
+    x = torch.as_tensor(x)
+    return x if x.is_floating_point() or x.is_complex() else x.to(torch.get_default_dtype())
+
+
 def as_tensor_preserving_grad(
     x: Any, device: torch.device | str | None = None, dtype: torch.dtype | None = None
 ) -> Tensor:

@@ -29,6 +29,7 @@ BEYOND = r".* at most 2147483647"
         ("-oversample 99999999999999999999", f"-oversample{BEYOND}"),
         ("-oversample 2147483647", f"-oversample{NEEDS}"),
         (f"-oversample 1{'0' * 5000}", f"-oversample{BEYOND}"),
+        ("-N 20000000 -oversample -1", f"-oversample{NEEDS}"),
         ("-N 2000000000 -oversample -1", f"number of sub-pixels{BEYOND}"),
         ("-samplesize 1e300", rf"-beamsize|number of cells{BEYOND}"),
         ("-samplesize 1e300 -beamsize 1e301", "-beamsize"),

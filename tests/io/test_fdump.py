@@ -115,3 +115,9 @@ def test_a_grid_that_does_not_fit_its_metadata_leaves_the_old_dump_alone(tmp_pat
 def test_a_dump_into_a_folder_that_does_not_exist_says_so(tmp_path, grid_and_metadata):
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         write_fdump(*grid_and_metadata, tmp_path / "nowhere" / "Fdump.bin")
+
+
+def test_an_array_is_a_grid(tmp_path):
+    grid = np.arange(6.0).reshape(1, 2, 3)
+    write_fdump(grid, {"h_min": 0, "h_max": 0, "k_min": 0, "k_max": 1, "l_min": -1, "l_max": 1}, tmp_path / "F.bin")
+    assert np.array_equal(read_fdump(tmp_path / "F.bin")[0].numpy(), grid)

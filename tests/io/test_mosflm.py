@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +71,11 @@ def test_any_text_is_a_matrix_or_refused_by_name(tmp_path_factory, text):
         assert "A.mat" in str(error)
     else:
         assert abs(np.linalg.det(np.stack(stars))) > 0
+
+
+def test_a_wavelength_may_be_that_of_a_config_and_none_is_refused(tmp_path):
+    (tmp_path / "A.mat").write_text("0.01 0 0 0 0.0125 0 0 0 0.02")
+    one = read_mosflm_matrix(tmp_path / "A.mat", torch.tensor(2.0, requires_grad=True))
+    assert np.array_equal(one, read_mosflm_matrix(tmp_path / "A.mat", 2.0))
+    with pytest.raises(ValueError, match="wavelength_A = None"):
+        read_mosflm_matrix(tmp_path / "A.mat", None)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nanobrag_torch.conventions import DetectorConvention
 from nanobrag_torch.io import read_smv, smv_header, write_smv
 from nanobrag_torch.io.smv import PIXEL_TYPES, SmvGeometry, parse_smv_header, to_pixels
 
@@ -147,3 +148,12 @@ def test_any_bytes_are_an_image_or_refused(tmp_path_factory, content, start):
         assert "i.img" in str(error)
     else:
         assert pixels.shape == (int(header["SIZE2"]), int(header["SIZE1"]))
+
+
+def test_numbers_and_convention_of_a_config_go_into_the_header(tmp_path):
+    image = torch.ones(4, 5, requires_grad=True)
+    numbers = (0.1, 100.0, 1.0, 0.25, 0.2)
+    write_smv(tmp_path / "plain.img", image, *numbers, 90.0, 1.0, 2.0, 3.0, 4.0, convention="xds")
+    tensors = [torch.tensor(n, dtype=torch.float64, requires_grad=True) for n in (*numbers, 90.0, 1.0, 2.0, 3.0, 4.0)]
+    write_smv(tmp_path / "config.img", image.detach().numpy(), *tensors, convention=DetectorConvention.XDS)
+    assert (tmp_path / "plain.img").read_bytes() == (tmp_path / "config.img").read_bytes()

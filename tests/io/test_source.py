@@ -79,3 +79,9 @@ def test_any_text_is_a_source_list_or_refused_by_name(tmp_path_factory, text):
         assert "s.txt" in str(error)
     else:
         assert (table.wavelengths > 0).all()
+
+
+@pytest.mark.parametrize("direction", [(0.0, 0.0, 1.0), [0.0, 0.0, 1.0], torch.tensor([0.0, 0.0, 1.0]).numpy()])
+def test_any_sequence_is_a_beam_direction(tmp_path, direction):
+    (tmp_path / "list").write_text("nan nan nan 1\n")
+    assert read_sourcefile(tmp_path / "list", 1e-10, beam_direction=direction)[0].tolist() == [[0.0, 0.0, -1.0]]

@@ -40,8 +40,9 @@ def test_source_weights_count_except_in_c():
 
 
 def test_weights_without_directions_lie_on_the_beam_and_are_normalised_with_a_warning():
-    with pytest.warns(UserWarning, match=r"source_weights without source_directions: 3 sources.*normalised"):
+    with pytest.warns(UserWarning, match=r"source_weights without source_directions: 3 sources.*normalised") as warned:
         config = BeamConfig(wavelength_A=1.5, source_weights=torch.tensor([2.0, 3.0, 5.0]))
+    assert warned[0].filename == __file__
     sources = Beam(config).sources(Y, Z, PHYSICAL)
     assert sources.directions.tolist() == [[0.0, 1.0, 0.0]] * 3
     assert sources.weights.tolist() == pytest.approx([0.6, 0.9, 1.5])

@@ -160,3 +160,8 @@ def test_thin_crystals_are_interpolated_unless_told_otherwise():
     assert Crystal(CrystalConfig(N_cells=(5, 2, 5))).interpolate
     assert not Crystal(CrystalConfig(N_cells=(5, 3, 5))).interpolate
     assert not Crystal(CrystalConfig(N_cells=(1, 1, 1), interpolate=False)).interpolate
+
+
+def test_a_dtype_in_the_place_of_a_device_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match=r"device = torch.float64: .*Give a dtype by name"):
+        Crystal().to(torch.float64)

@@ -61,3 +61,8 @@ def test_a_random_misset_has_the_angles_that_the_c_program_prints(seed, expected
 def test_misset_angles_rebuild_their_matrix():
     umat = mosaic_rotation_umat(2.0, seed=3, dtype=torch.float64)
     torch.testing.assert_close(angles_to_rotation_matrix(*umat2misset(umat)), umat)
+
+
+def test_an_array_is_a_rotation():
+    matrix = angles_to_rotation_matrix(0.1, 0.2, 0.3)
+    assert umat2misset(matrix.numpy()) == umat2misset(matrix)

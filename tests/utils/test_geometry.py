@@ -70,3 +70,16 @@ def test_angles_stay_connected():
     angles_to_rotation_matrix(*angles)[0, 0].backward()
     assert angles[1].grad.item() == pytest.approx(-math.sin(0.2) * math.cos(0.3))
     assert angles[2].grad.item() == pytest.approx(-math.cos(0.2) * math.sin(0.3))
+
+
+def test_integers_and_mixed_dtypes_rotate_as_reals_do():
+    x, z = torch.tensor([1, 0, 0]), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    expected = torch.tensor([math.cos(0.3), math.sin(0.3), 0.0])
+    for turned in (
+        rotate_axis(x, z, 0.3),
+        rotate_around_z(x, 0.3),
+        rotate_umat(x, angles_to_rotation_matrix(0, 0, 0.3)),
+    ):
+        torch.testing.assert_close(turned, expected, check_dtype=False)
+    assert torch.equal(cross_product(x.to(torch.float32), z), torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64))
+    assert unitize(torch.tensor([0, 3, 4]))[1] == 5.0

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 
@@ -67,3 +68,8 @@ def test_a_noise_config_says_all_that_an_image_needs():
     pixels, overloads = noise_image(means, config)
     expected, expected_overloads = generate_poisson_noise(means, 5, 10.0, 2.0, 45.0)
     assert torch.equal(pixels, expected) and overloads == expected_overloads > 0
+
+
+def test_an_array_is_an_image():
+    pixels, _ = generate_poisson_noise(np.full((3, 4), 10.0), seed=1)
+    assert torch.equal(pixels, generate_poisson_noise(torch.full((3, 4), 10.0), seed=1)[0])

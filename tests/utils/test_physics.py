@@ -106,3 +106,11 @@ def test_a_batch_of_points_gives_what_each_point_gives():
     assert plane[3].item() == pytest.approx(polin2(nodes[3], nodes[3], values[3, ..., 0], *points[:2, 3]).item())
     line = polint_vectorized(nodes, values[:, 0, 0], points[0])
     assert line[5].item() == pytest.approx(polint(nodes[5], values[5, 0, 0], points[0, 5]).item())
+
+
+def test_integers_and_plain_numbers_are_reals():
+    x, z = torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0])
+    real = polarization_factor(0.5, x.double(), torch.tensor([1.0, 1.0, 0.0]).double(), z.double())
+    assert polarization_factor(0.5, x, torch.tensor([1, 1, 0]), z) == pytest.approx(float(real))
+    assert sinc3(0.1) == sinc3(torch.tensor(0.1)) and sincg(0.3, 5) == sincg(torch.tensor(0.3), torch.tensor(5.0))
+    assert sincg(torch.tensor(1), 2.5) == sincg(torch.tensor(1.0), 2.5)

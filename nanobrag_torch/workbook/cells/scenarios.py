@@ -1,5 +1,6 @@
 """Scenarios read from a JSON file, checked field by field."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,9 @@ def _config(name: str, kind: Any, fields: Any) -> Any:
     try:
         return kind(**{key: _value(name, key, value) for key, value in fields.items()})
     except TypeError:
-        allowed = ", ".join(kind.__dataclass_fields__)
-        unknown = ", ".join(sorted(set(fields) - set(kind.__dataclass_fields__))) or "a value of the wrong kind"
-        raise InputError.of(_OWNER, name, unknown, allowed, "Use the names of the config's fields.") from None
+        names = [field.name for field in dataclasses.fields(kind)]
+        unknown = ", ".join(sorted(set(fields) - set(names))) or "a value of the wrong kind"
+        raise InputError.of(_OWNER, name, unknown, ", ".join(names), "Use the names of the config's fields.") from None
     except ValueError as error:
         raise InputError(f"{_OWNER}, {name}: {error}") from None
 

@@ -151,8 +151,9 @@ def members(mark: str, leaders: Iterable[int] = ()) -> list[psutil.Process]:
     """
     others = {process.pid: process for process in psutil.process_iter() if process.pid != os.getpid()}
     found = {pid for pid, process in others.items() if _carries(process, mark)}
-    # A living process with the number of a leader and without its mark is a later one.
-    known = found | {pid for pid in leaders if pid not in others or not _lives(others[pid])}
+    # A living process with the number of a leader and without its mark is a later one, unless it is a child of this
+    # process: that one has not been waited for, and its environment cannot be read in the moment of its start.
+    known = found | {pid for pid in leaders if pid not in others or not _lives(others[pid]) or _is_child(others[pid])}
     while fresh := {pid for pid, process in others.items() if pid not in known and _started_by(process, known)}:
         known |= fresh
     # One that is dead and not yet buried still tells whose its children are.
@@ -218,6 +219,12 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def _started_by(process: psutil.Process, known: Container[int]) -> bool:
     with suppress(psutil.Error, ProcessLookupError):
         return process.ppid() in known or os.getsid(process.pid) in known
+    return False
+
+
+def _is_child(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return bool(process.ppid() == os.getpid())
     return False
 
 

@@ -48,7 +48,7 @@ def describe(pid: int) -> Process:
 
 
 def whereabouts(process: Process) -> Whereabouts:
-    """Where the process of a record is; one on another machine is neither alive nor dead to this one."""
+    """Tell where the process of a record is; one on another machine is neither alive nor dead to this one."""
     if process.host != platform.node():
         return "elsewhere"
     if process.boot and boot() and process.boot != boot():

@@ -86,12 +86,20 @@ def test_what_was_started_without_the_environment_is_found_after_its_parent_ende
 
 
 def test_a_later_process_with_the_number_of_a_leader_is_no_member() -> None:
-    stranger = subprocess.Popen(["sleep", "120"], start_new_session=True)
+    started = "print(__import__('subprocess').Popen(['sleep', '120'], start_new_session=True, stdout=-3).pid)"
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", started], capture_output=True, text=True, check=True)
+    stranger = psutil.Process(int(said.stdout))
     try:
         assert members(new_mark(), [stranger.pid]) == []
     finally:
         stranger.kill()
-        stranger.wait()
+
+
+def test_a_leader_whose_mark_cannot_be_read_yet_is_ended_with_its_family() -> None:
+    with family(os.environ) as own:
+        process = subprocess.Popen(["sleep", "120"], env={}, start_new_session=True)
+        own.lead(process.pid)
+    assert process.wait(10) == -9
 
 
 def test_a_process_is_waited_for_until_it_ends_or_is_late_or_is_to_stop() -> None:
@@ -198,7 +206,7 @@ def _environment_of(process: psutil.Process) -> str:
 
 
 def test_a_process_that_cannot_be_ended_is_told_by_its_number(monkeypatch) -> None:
-    monkeypatch.setattr(families, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(families, "_PATIENCE_S", 1.0)
     mark = new_mark()
     process = subprocess.Popen(["sleep", "120"], env=marked(os.environ, mark))
     monkeypatch.setattr(psutil.Process, "kill", lambda self: None)

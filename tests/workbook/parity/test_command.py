@@ -108,7 +108,7 @@ def test_differing_headers_are_shown(tmp_path, monkeypatch, program, capsys):
         (["--reference", REFERENCE, "--plot", "no/p.png", "--", *CUBIC.split(), "-N", "5"], "no/p.png"),
         (["--binary", "no-such-program", "--", "-cell", "60", "-default_F", "1"], "no-such-program"),
         (["--reference", "no-such-file.npz", "--", "-cell", "60", "-default_F", "1"], "no-such-file.npz"),
-        (["--reference", REFERENCE, "--", "-cell", "60", "-distance", "0"], "-distance"),
+        (["--reference", REFERENCE, "--", "-cell", "60", "-distance", "0", "-default_F", "1"], "-distance"),
         (["--reference", REFERENCE, "--", "-cell", "60", "-detpixels", "8", "-default_F", "1"], "8, 8"),
         (["--reference", REFERENCE, "--", "-cell", "60", "-detpixels", "8"], "our run ended with 9"),
     ],
