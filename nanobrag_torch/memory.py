@@ -97,7 +97,7 @@ def _left_on_machine() -> Iterator[int]:
 
 
 def _left_in_cgroups() -> Iterator[int]:
-    """Bytes that every control group around this process leaves; a group without a limit says "max" and counts as none."""
+    """Bytes that every control group around this process leaves; one without a limit says "max" and does not count."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
