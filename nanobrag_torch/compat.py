@@ -74,6 +74,8 @@ class Compat:
     """[B31] a negative seed goes on with the stream before it, or starts that of its magnitude."""
     mask_layout: Literal["c", "exact"] = "exact"
     """[B46] a mask of another size than the detector is one long row of pixels, or an error."""
+    edge_on: Literal["c", "refused"] = "refused"
+    """[B49] a detector whose plane holds the crystal: C goes on with what rounding leaves of its distance."""
     strict_c_files: bool = False
     """[B26, B27, B28, B29] C's reading and writing of files, accidents included."""
 
@@ -132,6 +134,7 @@ C = Compat(
     source_weights="ignore",
     negative_seeds="continue",
     mask_layout="c",
+    edge_on="c",
 )
 
 #: The sampling of the earlier PyTorch port: solid angle of the last sub-pixel, C's cell, source weights ignored.

@@ -10,6 +10,7 @@ from nanobrag_torch.cli.messages import cell_parameters
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.kernel.formula import samples
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
+from nanobrag_torch.models.detector import FLAT
 from nanobrag_torch.models.orientation import phi_angles
 from nanobrag_torch.physics.structure_factor import in_range
 from nanobrag_torch.scene import Scene
@@ -54,6 +55,13 @@ def _bent_cell(run: Prepared) -> str | None:
     if exact or c.has_matrix or np.abs(got - wanted).max() < ANGLE_TOLERANCE:
         return None
     return "C's cell construction gives the angles {:g} {:g} {:g} instead of {:g} {:g} {:g}".format(*got, *wanted)
+
+
+def _edge_on(run: Prepared) -> str | None:
+    geometry = run.geometry
+    if abs(float(geometry.close_distance)) > FLAT * float(torch.linalg.vector_norm(geometry.origin)):
+        return None
+    return "the detector is seen edge-on: the crystal lies in its plane, and the image is what rounding leaves, as in C"
 
 
 def _last_layer(run: Prepared) -> str | None:
@@ -124,4 +132,5 @@ DEVIATIONS: tuple[Rule, ...] = (
     _equal_weights,
     _squared_fluence,
     _lost_interpolation,
+    _edge_on,
 )

@@ -251,7 +251,7 @@ class Detector(KnownNames):
             origin = -f_beam * fast - s_beam * slow + close / ratio * beam
 
         close = (origin * normal).sum()
-        self._check_plane(close, origin, fast, slow, (beam * normal).sum())
+        self._check_plane(compat, close, origin, fast, slow, (beam * normal).sum())
         if compat.beam_report == "true":
             ratio = _nonzero((beam * normal).sum())
         if config.curved_detector:
@@ -470,12 +470,15 @@ class Detector(KnownNames):
         redrawn = custom and named["normal"] is None and (named["fast"] is not None or named["slow"] is not None)
         return beam, fast, slow, (across if redrawn else unit(raw["normal"]))
 
-    def _check_plane(self, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, cosine: Tensor) -> None:
-        """Raise ``ValueError`` for pixels without an area, and for a plane, or a sensor, that the crystal lies in."""
+    def _check_plane(
+        self, compat: Compat, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, cosine: Tensor
+    ) -> None:
+        """Raise ``ValueError`` for pixels without an area, and for a crystal in the plane [B49] or in the sensor."""
         divisor(torch.linalg.cross(fast, slow).norm(), "fast and slow are parallel", "Check the vectors.", FLAT)
         distance = number_of(torch.sqrt((origin * origin).sum())) or 0.0
         along = abs(number_of(cosine) or 0.0) <= FLAT
-        divisor(close, *((EDGE_ON, TURN) if along else (WITHIN, MOVE)), FLAT * distance)
+        rounding = 0.0 if compat.edge_on == "c" else FLAT * distance
+        divisor(close, *((EDGE_ON, TURN) if along else (WITHIN, MOVE)), rounding)
         thickness, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
         if thickness is not None and near is not None and near < 0 < near + thickness:
             divisor(0.0, "the crystal lies within the sensor of the detector", MOVE)

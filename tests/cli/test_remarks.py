@@ -42,3 +42,10 @@ def test_correct_physics_needs_no_warning(words, command):
 )  # fmt: skip
 def test_where_c_is_right_nothing_is_said(words, command):
     assert command(f"{PLAIN} {words}", FILES).stderr == ""
+
+
+def test_a_detector_seen_edge_on_is_announced_in_c_and_refused_in_physical(command):
+    words = f"{PLAIN} -detector_rotz 90"
+    assert "seen edge-on" in command(words, FILES).stderr
+    refused = command(f"{words} -compat physical", FILES)
+    assert refused.exit_code == 9 and "lies in the plane of the detector" in refused.stderr
