@@ -6,7 +6,6 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 """
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import InitVar, dataclass, field, fields
@@ -18,7 +17,7 @@ import torch
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.eager import eager
-from nanobrag_torch.given import KnownNames, same, tensor, whole
+from nanobrag_torch.given import KnownNames, same, tensor, warn_user, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
     LARGEST_COUNT,
@@ -597,10 +596,9 @@ class BeamConfig(_Config):
             self._fill_in("flux", (number_of(self.fluence) or 0) / self.exposure * area)
         self.validate()
         if self.source_weights is not None and self.source_directions is None:
-            warnings.warn(
+            warn_user(
                 f"BeamConfig.source_weights without source_directions: {len(self.source_weights)} sources, all on the "
-                "beam. The weights are normalised to a mean of 1; in C they do not count.",
-                stacklevel=4,  # past this method, its wrapper and the constructor
+                "beam. The weights are normalised to a mean of 1; in C they do not count."
             )
 
     def _check_light(self) -> None:
@@ -746,10 +744,9 @@ def clip_to_beam(crystal: CrystalConfig, beam: BeamConfig) -> None:
         if length is not None and count is not None and length - length / count > size:
             put = crystal._fill_in if crystal._is_filled(name) else partial(setattr, crystal)
             put(name, size)
-            warnings.warn(
+            warn_user(
                 f"CrystalConfig.{name} = {length:g} m is larger than the beam (BeamConfig.beamsize_mm, {size:g} m) and "
-                "was clipped to it. The image is that of all N_cells: give fewer to leave out what the beam misses.",
-                stacklevel=3,
+                "was clipped to it. The image is that of all N_cells: give fewer to leave out what the beam misses."
             )
 
 

@@ -2,7 +2,10 @@
 
 import difflib
 import operator
+import sys
+import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,3 +82,11 @@ def array(value: Any) -> np.ndarray:
 def number(value: Any) -> Any:
     """A one-element tensor, outside its graph, as a plain number; anything else as it is."""
     return value.detach().item() if isinstance(value, torch.Tensor) else value
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line of the user's program that led here, past this package, generated code and wrappers of torch."""
+    ours, level, frame = (str(Path(__file__).parent), str(Path(torch.__file__).parent), "<string>"), 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(ours):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

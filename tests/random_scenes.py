@@ -1,5 +1,6 @@
 """Small scenes of every kind, with all their tensors as leaves, for the comparison of one engine with another."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -21,6 +22,8 @@ F64 = torch.float64
 
 #: Image error against the maximum, gradient error against the sum of the absolute contributions of the pixels.
 TOLERANCES = {F64: (1e-12, 1e-10), torch.float32: (2e-6, 2e-5)}
+#: Photons that one cell with the largest structure factor scatters into a steradian, about.
+STRONGEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,18 @@ def assert_agreement(case: Case, engine: str = "numba", reference: str = "formul
     """An engine gives the image and the gradients for all tensors of the reference in float64, and neither is dark.
 
     The phase pi N delta of a grating is rounded to N/2 times the precision: away from all peaks of a large crystal,
-    where the image has no other scale than itself, neither engine is more certain than some N roundings.
+    where the image has no other scale than itself, neither engine is more certain than some N roundings. Likewise the
+    exponent of a Gaussian is rounded to its size, which is the number of e-folds by which its tail lies below a peak.
     """
-    large = max(1.0, float(case.scene.lattice.cells.detach().max()) / 20)
-    image_tolerance, gradient_tolerance = (large * tolerance for tolerance in TOLERANCES[case.scene.dtype])
+    cells = case.scene.lattice.cells.detach()
     exact = replace(case, scene=replace(case.scene, dtype=F64))
     image, want = case.image(engine), exact.image(reference)
     assert want.abs().max() > 0
+    tail = 0.0
+    if case.scene.lattice.shape == "gauss":
+        tail = math.log(STRONGEST * max(1.0, float(cells.prod())) ** 2 / float(want.detach().abs().max()))
+    large = max(1.0, float(cells.max()) / 20, tail / 10)
+    image_tolerance, gradient_tolerance = (large * tolerance for tolerance in TOLERANCES[case.scene.dtype])
     assert (image - want).abs().max() <= image_tolerance * want.abs().max()
     weights = exact.weights()
     gradients, wanted = case.gradients(image, weights.to(image.dtype)), case.gradients(want, weights)

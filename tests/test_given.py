@@ -1,7 +1,8 @@
-"""What users assign: names that an object has, and whole numbers, arrays and strings of any library."""
+"""Assignments by users: names that an object has, and whole numbers, arrays and strings of any library."""
 
 import copy
 import dataclasses
+import importlib
 import pickle
 
 import numpy as np
@@ -214,3 +215,15 @@ def test_a_table_without_its_place_names_what_is_missing():
     sim.crystal.hkl_data, sim.crystal.hkl_metadata = torch.ones(3, 3, 3), {"h_min": -1}
     with pytest.raises(ValueError, match="hkl_metadata has no k_min, l_min"):
         sim.run()
+
+
+@pytest.mark.parametrize("compiler", [False, True], ids=["plain", "with torch's compiler at hand"])
+def test_a_warning_names_the_line_of_the_user_whatever_lies_between(compiler):
+    if compiler:
+        importlib.import_module("torch._dynamo")
+    large = CrystalConfig(N_cells=(5, 5, 20_000))
+    beam = BeamConfig(beamsize_mm=0.1)
+    with pytest.warns(UserWarning) as warned:
+        BeamConfig(source_weights=torch.ones(3))
+        Crystal(large, beam)
+    assert len(warned) == 2 and {warning.filename for warning in warned} == {__file__}

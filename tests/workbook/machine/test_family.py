@@ -86,7 +86,9 @@ def test_what_was_started_without_the_environment_is_found_after_its_parent_ende
 
 
 def test_a_later_process_with_the_number_of_a_leader_is_no_member() -> None:
-    started = "print(__import__('subprocess').Popen(['sleep', '120'], start_new_session=True, stdout=-3).pid)"
+    started = (
+        "print(__import__('subprocess').Popen(['sleep', '120'], start_new_session=True, stdout=-3, stderr=-3).pid)"
+    )
     said = subprocess.run([sys.executable, "-W", "ignore", "-c", started], capture_output=True, text=True, check=True)
     stranger = psutil.Process(int(said.stdout))
     try:
