@@ -20,7 +20,7 @@ def test_of_runs_that_ask_for_one_stamp_one_gets_it_and_the_others_are_told(chec
         assert trials.check(checkout, trial) == ["passed"]
 
 
-@pytest.mark.dose(few=4, full=20)
+@pytest.mark.dose(few=2, full=20)
 def test_kernels_that_start_at_once_all_come_to_their_end_under_stamps_of_their_own(checkout, amount):
     with tally.Trial("kernels that start at once", times=amount) as trial:
         runs = [trials.start(checkout, "run", trials.NOTEBOOK) for _ in range(amount)]

@@ -122,7 +122,7 @@ def kill(process: subprocess.Popen[str], attempt: tuple[int, int]) -> None:
     process.kill()
 
 
-@pytest.mark.dose(few=2, full=100)
+@pytest.mark.dose(few=1, full=100)
 def test_a_killed_runner_leaves_a_report_that_says_interrupted_or_none_at_all(checkout, undisturbed, attempt):
     with tally.Trial("kill -9 of the runner") as trial:
         process = trials.start(checkout, "run", trials.NOTEBOOK)

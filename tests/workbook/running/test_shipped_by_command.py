@@ -1,4 +1,8 @@
-"""Every notebook that comes with the package, run by the command; those of the plan are run by ``make report``."""
+"""Notebooks that come with the package, run by the command.
+
+Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py`` and ``parity/parity`` in
+``parity/test_cases.py``.
+"""
 
 from pathlib import Path
 
@@ -10,13 +14,17 @@ from in_process import run_here
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.verify import verify
 
+ELSEWHERE = (
+    *(name for name in shipped.NAMES if name.startswith("gradient_flow/")), "doctor/scenario", "parity/parity",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shipped.checkout(tmp_path_factory.mktemp("checkout"))
 
 
-@pytest.mark.parametrize("name", [name for name in shipped.NAMES if not name.startswith("gradient_flow/")])
+@pytest.mark.parametrize("name", sorted(set(shipped.NAMES) - set(ELSEWHERE)))
 def test_a_shipped_notebook_runs_by_the_command(project: Path, name: str) -> None:
     given = [word for each in shipped.SMALL.get(name, {}).items() for word in ("-p", *map(str, each))]
     done = run_here(project, "run", name, *given, "--reports", f"reports/{name}")
