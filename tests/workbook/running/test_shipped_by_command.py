@@ -1,7 +1,7 @@
 """Notebooks that come with the package, run by the command.
 
-Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py`` and ``parity/parity`` in
-``parity/test_cases.py``.
+Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py``, and ``parity/parity``
+in ``parity/test_cases.py``.
 """
 
 from pathlib import Path
