@@ -34,7 +34,9 @@ class Contestant:
     repeats: bool = True
 
 
-def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | None = None) -> Contestant:
+def ours(
+    engine: str, dtype: torch.dtype, gradient: str = "", threads: int | None = None, device: str = "cpu"
+) -> Contestant:
     """Make a contestant of this package.
 
     Args:
@@ -42,16 +44,22 @@ def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | Non
         dtype: Precision of the evaluation.
         gradient: "" for the image alone, or "cell" or "everything".
         threads: Threads of torch and of the engine; None for those of the process.
+        device: "cpu" or "cuda".
     """
-    words = [engine, str(dtype).removeprefix("torch."), gradient and f"+ gradient of {gradient}"]
+    words = [
+        engine if device == "cpu" else device,
+        str(dtype).removeprefix("torch."),
+        gradient and f"+ gradient of {gradient}",
+    ]
     words += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
 
     def prepare(load: Workload) -> Callable[[], float] | None:
-        if load.evaluations > LARGEST.get(engine, load.evaluations):
+        if device == "cpu" and load.evaluations > LARGEST.get(engine, load.evaluations):
             return None
-        simulator, leaves = load.simulator(dtype, engine, gradient)
+        simulator, leaves = load.simulator(dtype, engine, gradient, device)
         # The gradient of a loss enters as what it is for each pixel, so that the loss itself is not timed.
         loss = torch.rand((load.pixels, load.pixels), dtype=dtype, generator=torch.Generator().manual_seed(2))
+        loss = loss.to(device)
 
         def run() -> float:
             if threads:
@@ -61,6 +69,8 @@ def ours(engine: str, dtype: torch.dtype, gradient: str = "", threads: int | Non
             assert isinstance(image, torch.Tensor)
             if leaves:
                 torch.autograd.grad(image, leaves, loss)
+            if device == "cuda":
+                torch.cuda.synchronize()
             return time.perf_counter() - begin
 
         return run
@@ -119,4 +129,10 @@ def contestants(threads: int) -> list[Contestant]:
         ours("torch", f64, threads=threads),
         ours("formula", f64, threads=threads),
     ]
+    if torch.cuda.is_available():
+        own += [
+            ours("torch", dtype, gradient, device="cuda")
+            for dtype in (f64, f32)
+            for gradient in ("", "cell", "everything")
+        ]
     return own + [program for only in (True, False) if (program := c_program(only)) is not None]

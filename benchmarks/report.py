@@ -19,6 +19,13 @@ RATIOS = (
     ("image + cell gradient / image", "auto float64 + gradient of cell", "auto float64"),
     ("image + all gradients / image", "auto float64 + gradient of everything", "auto float64"),
     ("one thread / all threads", "auto float64 1 thread", "auto float64"),
+    ("image / image on the GPU, float64", "auto float64", "cuda float64"),
+    ("image / image on the GPU, float32", "auto float32", "cuda float32"),
+    (
+        "image + all gradients / the same on the GPU",
+        "auto float64 + gradient of everything",
+        "cuda float64 + gradient of everything",
+    ),
 )
 
 

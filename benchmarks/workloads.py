@@ -44,13 +44,17 @@ class Workload:
         return self.pixels**2 * self.oversample**2 * self.wavelengths * self.phi_steps * self.domains
 
     def simulator(
-        self, dtype: torch.dtype, engine: str = "auto", gradient: str = ""
+        self, dtype: torch.dtype, engine: str = "auto", gradient: str = "", device: str = "cpu"
     ) -> tuple[Simulator, list[torch.Tensor]]:
         """Make the simulator, and the leaves that ask for a gradient: none, those of the "cell", or of "everything"."""
-        leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=bool(gradient)) for value in self.cell]
+
+        def leaf(value: float, asked: bool) -> torch.Tensor:
+            return torch.tensor(value, dtype=torch.float64, device=device, requires_grad=asked)
+
+        leaves = [leaf(value, bool(gradient)) for value in self.cell]
         cell: dict[str, Any] = dict(zip(CELL, leaves, strict=True))
         everything = gradient == "everything"
-        distance = torch.tensor(100.0, dtype=torch.float64, requires_grad=everything)
+        distance = leaf(100.0, everything)
         crystal = CrystalConfig(
             **cell,
             N_cells=(self.cells,) * 3,
@@ -73,11 +77,11 @@ class Workload:
             distance_mm=distance,
             oversample=self.oversample,
         )
-        made = Crystal(crystal, dtype=torch.float64)
+        made = Crystal(crystal, device=device, dtype=torch.float64)
         if self.table:
             low = {f"{axis}_min": -HIGHEST_INDEX for axis in "hkl"}
-            made.hkl_data, made.hkl_metadata = structure_factors().requires_grad_(everything), low
-        simulator = Simulator(made, Detector(detector), beam_config=beam, dtype=dtype, engine=engine)
+            made.hkl_data, made.hkl_metadata = structure_factors().to(device).requires_grad_(everything), low
+        simulator = Simulator(made, Detector(detector, device), beam_config=beam, dtype=dtype, engine=engine)
         asked = [leaf for leaf in (*leaves, distance, made.hkl_data) if leaf is not None and leaf.requires_grad]
         return simulator, asked
 

@@ -13,7 +13,7 @@ from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind, whole
 from nanobrag_torch.kernel.engine import ENGINES, render
-from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, MEMORY_BUDGET
+from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, budget_of
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.memory import check_memory
@@ -69,7 +69,8 @@ class Simulator(KnownNames):
         compat: Deviations of C: a preset's name or a :class:`~nanobrag_torch.compat.Compat`; None is "physical".
         engine: "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
             tiles of torch operations and "formula" the readable reference, all at once.
-        memory_budget: Bytes that an evaluation may take beside image and gradient.
+        memory_budget: Bytes that an evaluation may take beside image and gradient. None suits the device: 48 MiB on
+            a CPU; on a GPU an eighth of the memory that is free, at most 8 GiB.
 
     Attributes:
         r_e_sqr: Square of the classical electron radius, m^2.
@@ -109,9 +110,10 @@ class Simulator(KnownNames):
         debug_config: dict[str, Any] | None = None,
         compat: str | Compat | None = None,
         engine: str = "auto",
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int | None = None,
     ) -> None:
-        check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
+        if memory_budget is not None:
+            check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         check_kind("Simulator", "crystal", crystal, Crystal)
         check_kind("Simulator", "detector", detector, Detector)
@@ -135,7 +137,7 @@ class Simulator(KnownNames):
             )
         self.compat = Compat.of(compat)
         self.engine = engine
-        self.memory_budget = memory_budget
+        self.memory_budget = budget_of(self.device) if memory_budget is None else memory_budget
         self._remembered = Memo()
 
     @property

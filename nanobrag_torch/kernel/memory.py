@@ -1,12 +1,24 @@
 """Memory of an evaluation: its budget, and the refusal of images and samples that no memory holds."""
 
+import torch
+
 from nanobrag_torch.memory import BYTES_PER, check_memory
 from nanobrag_torch.scene import Panel, Scene
 
-#: Bytes beside image and gradient that an evaluation takes unless told otherwise; more makes nothing faster.
+#: Bytes beside image and gradient that an evaluation takes on a CPU unless told otherwise: more makes nothing faster.
 MEMORY_BUDGET = 48 << 20
+#: Part of a GPU's free memory that it takes there, and the most: a GPU is busy when whole images are evaluated at once.
+GPU_SHARE, GPU_BUDGET = 8, 8 << 30
 #: Bytes that torch operations hold for one sample: float64 temporaries, interpolation included.
 BYTES_PER_SAMPLE = BYTES_PER["sample"]
+
+
+def budget_of(device: torch.device) -> int:
+    """Bytes beside image and gradient that an evaluation on a device takes unless told otherwise."""
+    if device.type != "cuda":
+        return MEMORY_BUDGET
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(MEMORY_BUDGET, min(GPU_BUDGET, free // GPU_SHARE))
 
 
 def check_pixels(scene: Scene, pixels: int) -> None:
