@@ -1,8 +1,30 @@
-"""Shared set-up: workers side by side take one thread each, since two pools on two cores spend their time waiting."""
+"""Shared set-up: the threads of tests that run side by side, and the processes whose coverage is not measured."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 import torch
 
 if "PYTEST_XDIST_WORKER" in os.environ:
+    # Two pools of threads on two cores spend their time waiting.
     torch.set_num_threads(1)
+
+#: By this a process that a test starts measures its coverage.
+_MEASURED = "COVERAGE_PROCESS_CONFIG"
+#: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.
+_NOT_MEASURED = (
+    "browser", "faults", "test_benchmarks.py", "test_docs.py", "test_wheel.py",
+    "workbook/running/test_shipped_by_command.py", "workbook/running/test_shipped_in_lab.py",
+    "workbook/test_foreign_investigation.py", "workbook/triage/test_run.py",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _processes_measured_where_it_tells_something(request: pytest.FixtureRequest) -> Iterator[None]:
+    place = Path(request.path).relative_to(Path(__file__).parent)
+    config = os.environ.pop(_MEASURED, None) if any(place.is_relative_to(each) for each in _NOT_MEASURED) else None
+    yield
+    if config is not None:
+        os.environ[_MEASURED] = config
