@@ -317,17 +317,22 @@ _CONFIG = {
 }
 
 
+#: Libraries that log on the terminal, and those of their loggers that tell how a worker ended.
+_TALKATIVE = ("distributed", "tornado", "bokeh")
+_TELL_OF_ENDS = ("distributed.nanny", "distributed.nanny.memory")
+
+
 def _quiet() -> Ends:
     """Let dask say nothing on the terminal; what it says of the ends of workers is taken note of."""
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     import distributed  # noqa: F401  (sets its loggers up)
 
     ends = Ends()
-    for name in ("distributed", "distributed.nanny", "distributed.nanny.memory"):
+    for name in [known for known in logging.root.manager.loggerDict if known.partition(".")[0] in _TALKATIVE]:
         logger = logging.getLogger(name)
-        logger.handlers[:] = [logging.NullHandler()] if name == "distributed" else [ends]
+        logger.handlers[:] = [ends] if name in _TELL_OF_ENDS else [logging.NullHandler()]
+        logger.setLevel(logging.INFO if name in _TELL_OF_ENDS else logging.CRITICAL)
         logger.propagate = False
-        logger.setLevel(logging.CRITICAL if name == "distributed" else logging.INFO)
     return ends
 
 

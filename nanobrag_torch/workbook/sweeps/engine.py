@@ -6,6 +6,7 @@ read from the disk, so that whoever goes on after an end of any kind finds the s
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -112,12 +113,12 @@ class _Engine:
         """Take a batch that came back in whatever way, and return the points that have ended."""
         from distributed import KilledWorker
 
-        if future.status == "finished":
+        try:
+            ended = {self._ended(end) for end in future.result()}
             self.lost = 0
-            return {self._ended(end) for end in future.result()}
-        error = future.exception() if future.status == "error" else None
-        if error is not None and not isinstance(error, KilledWorker):
-            raise error
+            return ended
+        except (KilledWorker, CancelledError):
+            pass
         if self.client.status != "running":
             raise Blocked("The scheduler does not answer any more.")
         # Its worker died or was taken away. What is on disk is done all the same.
