@@ -285,6 +285,7 @@ def _claimed(sweep: _Sweep) -> Report:
         raise Blocked(f"{sweep.folder.name}: no record of the run that wrote it; delete the folder.")
     shared = {name: getattr(began, name) for name in Owner.model_fields if name in type(began).model_fields}
     shared |= {"process": this_process(), "mark": new_mark(), "resume": _command(sweep.stamp, began)}
+    shared |= {"title": _title(sweep.specification)}
     report.write(Owner(**shared))
     if not sweep.running:
         working = sweep.folder.with_name(f".{sweep.stamp}{RUNNING}")
@@ -294,6 +295,10 @@ def _claimed(sweep: _Sweep) -> Report:
     for name in (Manifest.file, f"{Manifest.file}.sig", Verdict.file):
         (report.folder / name).unlink(missing_ok=True)
     return report
+
+
+def _title(specification: Specification) -> str:
+    return f"Sweep {specification.name}"
 
 
 def _command(stamp: str, of: Owner | Manifest) -> str:
@@ -405,7 +410,7 @@ def _owner(specification: Specification, execution: Execution, root: Path) -> Ow
         initiative=INITIATIVE,
         phase=specification.name,
         stamp=stamp,
-        title=f"Sweep {specification.name}",
+        title=_title(specification),
         notebook=specification.target,
         notebook_sha256=specification.inputs.get(specification.target, specification.digest),
         brief=specification.target if specification.kind == "brief" else None,
