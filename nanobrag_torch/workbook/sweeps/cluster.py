@@ -256,8 +256,7 @@ def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
     assert wall is not None
     lifetime = cluster.lifetime or max(wall - max(_LEAST_SPARE_S, wall * _SPARE), wall / 2)
     work = sweep / store.WORK
-    (work / "tls").mkdir(parents=True, exist_ok=True, mode=0o700)
-    others: dict[str, Any] = {**_encrypted(), **({"interface": cluster.interface} if cluster.interface else {})}
+    others = {**_encrypted(work / "tls"), **({"interface": cluster.interface} if cluster.interface else {})}
     exports = {**ONE_THREAD, VARIABLE: os.environ.get(VARIABLE, "")}
     try:
         with (
@@ -273,7 +272,7 @@ def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
                 ],
                 job_script_prologue=[*(f"export {name}={value}" for name, value in exports.items()), *cluster.prologue],
                 scheduler_options={"dashboard": False, "dashboard_address": None}, silence_logs=False,
-                shared_temp_directory=str(work / "tls"), **others,
+ **others,
             ) as jobs,
         ):  # fmt: skip
             _accepted(jobs.job_script())
@@ -300,11 +299,29 @@ def _job_name(mark: str) -> str:
     return f"nanobrag-{mark[:12]}"
 
 
-def _encrypted() -> dict[str, Any]:
-    """Connections that only the processes of this sweep can make: whoever reaches a scheduler may run code by it."""
+def _encrypted(folder: Path | None = None) -> dict[str, Any]:
+    """Connections that only the processes of this sweep can make: whoever reaches a scheduler may run code by it.
+
+    Args:
+        folder: folder that takes the keys, for workers that are not children of this process.
+    """
     from distributed.security import Security
 
-    return {"security": Security.temporary(), "protocol": "tls://"} if find_spec("cryptography") else {}
+    if find_spec("cryptography") is None:
+        return {}
+    security = Security.temporary()
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = {}
+        for part, text in security.get_tls_config_for_role("worker").items():
+            if "\n" in str(text):
+                keys[part] = folder / f"{part}.pem"
+                keys[part].touch(mode=0o600)
+                keys[part].write_text(text, encoding="utf-8")
+        roles = ("scheduler", "worker", "client")
+        own = {f"tls_{role}_{part}": str(keys[part]) for role in roles for part in ("cert", "key")}
+        security = Security(require_encryption=True, tls_ca_file=str(keys["ca_file"]), **own)
+    return {"security": security, "protocol": "tls://"}
 
 
 #: A point that kills its worker is counted on disk; the scheduler only sees that another worker takes its batch.
