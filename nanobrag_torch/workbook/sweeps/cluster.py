@@ -141,6 +141,13 @@ def _seconds(wall_time: str) -> int | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds or None
 
 
+def workers(cluster: Cluster) -> int | None:
+    """Number of workers that a cluster will have; None where it has those that it has."""
+    if isinstance(cluster, Local):
+        return cluster.workers or os.cpu_count() or 1
+    return cluster.jobs * cluster.cores if isinstance(cluster, Slurm) else None
+
+
 def check(cluster: Cluster) -> None:
     """Refuse a cluster that cannot be had, before anything is started. Raises ``InputError``."""
     if isinstance(cluster, Slurm):
