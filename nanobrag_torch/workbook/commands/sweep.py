@@ -202,12 +202,11 @@ def _target(given: str) -> "tuple[Target, dict[str, Any], str | None, str | None
     if not colon or Path(given).exists():
         return targets.resolve(given, root), {}, None, None
     from nanobrag_torch.workbook.plans import header
+    from nanobrag_torch.workbook.plans.run import target_of
 
     plan = header.read(name, root)
     phase = next((each for each in plan.phases(phase_id) if each.id == phase_id), plan.phases(phase_id)[0])
-    place = project.find(phase.brief or phase.notebook or "", root)
-    found = targets.notebook(place, phase.brief is not None, root, phase.parameters)
-    return found, dict(phase.parameters), plan.path, phase.id
+    return target_of(phase, root), dict(phase.parameters), plan.path, phase.id
 
 
 def _show(specification: "Specification", reports: Path | None, cluster: "Cluster") -> None:

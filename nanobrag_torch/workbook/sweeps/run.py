@@ -64,6 +64,7 @@ class Execution:
         mix: go on although source or environment have changed since the sweep began.
         evaluate: function of a point.
         progress: is told how many points are done, failed, blocked, being computed, and asked for.
+        place: initiative and phase of the report; None for "sweep" and the name of the sweep.
     """
 
     reports: Path | None = None
@@ -74,6 +75,11 @@ class Execution:
     mix: bool = False
     evaluate: Evaluate = evaluation.evaluate
     progress: Progress | None = None
+    place: tuple[str, str] | None = None
+
+    def of(self, specification: Specification) -> tuple[str, str]:
+        """Initiative and phase of the report of a sweep."""
+        return self.place or (INITIATIVE, specification.name)
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,9 @@ def run(specification: Specification, execution: Execution, tell: Tell) -> tuple
     root = project.root()
     reports = (execution.reports or root / project.REPORTS).resolve()
     cluster.check(execution.cluster)
-    begun = None if execution.again else _begun(reports / INITIATIVE / specification.name, specification, execution)
+    begun = (
+        None if execution.again else _begun(reports.joinpath(*execution.of(specification)), specification, execution)
+    )
     if begun is not None:
         return _go_on(begun, execution, root, tell)
     owner = _owner(specification, execution, root)
@@ -396,6 +404,7 @@ def _published(
 def _owner(specification: Specification, execution: Execution, root: Path) -> Owner:
     """Identity of a sweep for its report."""
     stamp = check_stamp(execution.stamp) if execution.stamp else new_stamp()
+    initiative, phase = execution.of(specification)
     source: Source = "plan" if specification.plan else "command line"
     values = {
         name: ParameterValue(value=f"{len(block.rows)} values", unit=unit, source=source)
@@ -407,8 +416,8 @@ def _owner(specification: Specification, execution: Execution, root: Path) -> Ow
         process=this_process(),
         mark=new_mark(),
         started=now(),
-        initiative=INITIATIVE,
-        phase=specification.name,
+        initiative=initiative,
+        phase=phase,
         stamp=stamp,
         title=_title(specification),
         notebook=specification.target,
