@@ -6,7 +6,7 @@ and texts, arithmetic, comparisons, ``and or not in``, the functions of :data:`F
 attribute of a Python object, so nothing else can be reached.
 
 The points of a sweep are a :class:`Column`: a field of it is the column of that field, and a comparison of it the
-column of its truths, for ``all``, ``any`` and ``count`` (``count(points.verdict.code == "healthy") >= 0.9 * len(points)``).
+column of its truths, for ``all``, ``any`` and ``count``: ``count(points.loss > 0) >= 0.9 * len(points)``.
 """
 
 import ast
