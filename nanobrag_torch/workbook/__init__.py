@@ -14,6 +14,7 @@ names                                                  what they are for
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
 ``Verdict``                                            how a notebook concludes
+``sweep``, ``Sweep``                                   many points of a scenario or notebook, and their table
 ``InputError``, ``Blocked``                            the two ways in which a run ends without a verdict
 ``investigation``                                      Python files of an investigation, loaded by name
 =====================================================  =============================================================
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.show import tables as tables
     from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
     from nanobrag_torch.workbook.show.tables import Table as Table
+    from nanobrag_torch.workbook.sweeps.api import Sweep as Sweep
+    from nanobrag_torch.workbook.sweeps.api import sweep as sweep
 
 #: Public name to its home, below this package.
 _HOMES = {
@@ -69,6 +72,7 @@ _HOMES = {
     "Part": "records.base:Part",
     "Record": "records.base:Record",
     "Report": "report.folder:Report",
+    "Sweep": "sweeps.api:Sweep",
     "Table": "show.tables:Table",
     "TestRecord": "records.evidence:TestRecord",
     "Verdict": "records.run:Verdict",
@@ -88,6 +92,7 @@ _HOMES = {
     "probe": "cells.probe",
     "scan": "cells.scan:scan",
     "scenarios": "cells.scenarios",
+    "sweep": "sweeps.api:sweep",
     "tables": "show.tables",
 }
 

@@ -143,8 +143,10 @@ def _derivative(scenario: Scenario, name: str, gradient: Tensor | None, weight: 
     coarse, fine = (images.central(value, step), images.central(value, step / 2))
     sensitivity = (4 * fine - coarse) / 3
     magnitude = float((weight * sensitivity).abs().sum())
-    difference = differentiate(images.loss, value, step, low=row.low, high=row.high, magnitude=magnitude)
     slope = None if gradient is None else float(gradient)
+    difference = differentiate(
+        images.loss, value, step, low=row.low, high=row.high, expected=slope, magnitude=magnitude
+    )
     record = Derivative(
         parameter=row.field,
         symbol=row.label,

@@ -1,6 +1,8 @@
 """Scenarios read from a JSON file, checked field by field."""
 
 import dataclasses
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,11 @@ def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu")
     Raises ``InputError`` for a file that says anything else.
     """
     path = project.find(str(file))
+    return scenario_of(read_data(path), path, dtype, device)
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """Data of the JSON file of a scenario. Raises ``InputError`` where it has none, or an entry that there is not."""
     try:
         data = files.read_json(path)
     except files.Unreadable as error:
@@ -48,6 +55,24 @@ def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu")
     unknown = sorted(set(data) - set(known)) if isinstance(data, dict) else [type(data).__name__]
     if unknown:
         raise InputError.of(_OWNER, "entry", ", ".join(unknown), ", ".join(known), "Correct the file.")
+    return dict(data)
+
+
+def scenario_of(
+    data: Mapping[str, Any], path: Path, dtype: str = "float64", device: str = "cpu", engine: str = "auto"
+) -> Scenario:
+    """The scenario that data describe.
+
+    Args:
+        data: entries as in the JSON file of a scenario.
+        path: that file; structure factors are looked for beside it.
+        dtype: "float64" or "float32".
+        device: "cpu" or "cuda".
+        engine: engine of the simulator.
+
+    Raises:
+        InputError: an entry holds what no scenario can have.
+    """
     loss = data.get("loss", "sum")
     if loss not in LOSSES:
         raise InputError.of(_OWNER, "loss", loss, ", ".join(LOSSES), "Name one of them.")
@@ -63,6 +88,7 @@ def read_scenario(file: str | Path, dtype: str = "float64", device: str = "cpu")
             hkl_metadata=metadata,
             dtype=getattr(torch, dtype),
             device=device,
+            engine=engine,
         )
     except ValueError as error:
         raise InputError(f"{_OWNER}, {path.name}: {error}") from None
@@ -93,9 +119,14 @@ def _value(name: str, key: str, value: Any) -> Any:
 def _structure_factors(path: Path, name: Any, crystal: CrystalConfig) -> tuple[Tensor | None, dict[str, Any] | None]:
     if name is None:
         return None, None
+    file = path.parent / str(name)
     try:
-        return try_load_hkl_or_fdump(
-            str(path.parent / str(name)), default_F=float(crystal.default_F), write_cache=False, dtype=torch.float64
-        )
+        return _read_factors(str(file), file.stat().st_mtime_ns, float(crystal.default_F))
     except (OSError, ValueError) as error:
         raise InputError.of(_OWNER, "hkl", name, "a file of structure factors", f"{error}") from None
+
+
+@lru_cache(maxsize=2)
+def _read_factors(file: str, changed: int, default_F: float) -> tuple[Tensor | None, dict[str, Any] | None]:
+    """Structure factors of a file, read once for many scenarios; ``changed`` is the time of its last change."""
+    return try_load_hkl_or_fdump(file, default_F=default_F, write_cache=False, dtype=torch.float64)

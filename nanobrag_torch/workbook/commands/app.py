@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch import __version__
-from nanobrag_torch.workbook.commands import doctor, init, ledger, notebooks, plan, run, schema, share, triage
+from nanobrag_torch.workbook.commands import doctor, init, ledger, notebooks, plan, run, schema, share, sweep, triage
 from nanobrag_torch.workbook.commands.options import BAD_INPUT
 from nanobrag_torch.workbook.errors import Blocked, InputError
 
 BLOCKED = 3
 #: First words of the commands that take evidence.
-_TAKING = (("run",), ("doctor",), ("triage",), ("plan", "run"))
+_TAKING = (("run",), ("doctor",), ("triage",), ("sweep",), ("plan", "run"))
 _KEPT = (
     "Nothing is concluded; what was taken so far is kept, and a later run finishes it as interrupted. Make room, or "
     "give another place with --reports."
@@ -53,6 +53,7 @@ app.command()(doctor.doctor)
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(plan.app, name="plan")
 app.add_typer(triage.app, name="triage")
+app.command()(sweep.sweep)
 for command in (ledger.ledger, ledger.index, share.verify, share.compare, share.export, schema.schema):
     app.command()(command)
 

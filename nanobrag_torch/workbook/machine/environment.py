@@ -114,8 +114,19 @@ def observe(device: str, dtype: str, seed: int) -> EnvironmentRecord:
         cores=cores,
         python=platform.python_version(),
         platform=platform.platform(),
-        versions={name: version for name in VERSIONED if (version := _version(name))},
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of the distributions that can change a number; those that are not there are left out."""
+    return {name: version for name in VERSIONED if (version := _version(name))}
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Words for the versions that differ, such as "torch 2.5.0, then 2.4.1"."""
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return ", ".join(f"{name} {now.get(name, 'is missing')}, then {then.get(name, 'missing')}" for name in names)
 
 
 def _version(distribution: str) -> str | None:

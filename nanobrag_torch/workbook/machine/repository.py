@@ -41,7 +41,7 @@ def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
     present = state(folder)
     if present.commit is None or (present.commit, present.changed) != (then.commit, then.changed):
         return False
-    return all(_written(folder / name) < moment for name in present.changed if not name.endswith(_NOTEBOOK))
+    return all(written(folder / name) < moment for name in present.changed if not name.endswith(_NOTEBOOK))
 
 
 def _changes(folder: Path) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _git(folder: Path, *words: str) -> bytes | None:
     return done.stdout
 
 
-def _written(path: Path) -> float:
+def written(path: Path) -> float:
     """Time of writing of a file, or of the last file of a folder, in seconds since 1970; 0 for a deleted one."""
     below = path.rglob("*") if path.is_dir() else iter(())
     return max((each.stat().st_mtime for each in (path, *below) if each.is_file()), default=0.0)

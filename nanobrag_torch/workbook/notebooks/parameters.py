@@ -228,17 +228,18 @@ def resolve(
     layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (("brief", from_brief), ("plan", from_plan or {}))
     for source, values in layers:
         for name, value in values.items():
-            resolved[name] = (_known(parameters, name, source).check(value, source), source)
+            resolved[name] = (known(parameters, name, source).check(value, source), source)
     seen: set[str] = set()
     for name, text in from_user:
         if name in seen:
             raise InputError.of(owner, name, text, "one value", "It was given twice: keep one.")
         seen.add(name)
-        resolved[name] = (_known(parameters, name, owner).parse(text, owner), "command line")
+        resolved[name] = (known(parameters, name, owner).parse(text, owner), "command line")
     return resolved
 
 
-def _known(parameters: Mapping[str, Parameter], name: str, owner: str) -> Parameter:
+def known(parameters: Mapping[str, Parameter], name: str, owner: str) -> Parameter:
+    """Declaration of a name. Raises ``InputError`` for one that is not declared; the message has the nearest."""
     if name not in parameters:
         nearest = difflib.get_close_matches(name, parameters, n=1, cutoff=0.0)[0]
         allowed = ", ".join(parameters)

@@ -4,6 +4,9 @@ Known are the names of records, their fields (``control.lit_pixels``), entries (
 and texts, arithmetic, comparisons, ``and or not in``, the functions of :data:`FUNCTIONS`, and one loop in brackets
 (``all(row.agreement == "agrees" for row in control.derivatives)``). A field is always a key of the data and never an
 attribute of a Python object, so nothing else can be reached.
+
+The points of a sweep are a :class:`Column`: a field of it is the column of that field, and a comparison of it the
+column of its truths, for ``all``, ``any`` and ``count``: ``count(points.loss > 0) >= 0.9 * len(points)``.
 """
 
 import ast
@@ -41,8 +44,19 @@ def _every(items: list[Any]) -> bool:
     return all(items)
 
 
+def _count(items: list[Any]) -> int:
+    """Number of items that are true."""
+    if not all(isinstance(item, bool) for item in items):
+        raise ValueError("count() counts truths: count(points.status == 'done')")
+    return sum(items)
+
+
+class Column(list[Any]):
+    """A field of every point of a sweep."""
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs, "all": _every, "any": any, "len": len, "max": max, "min": min, "sum": sum,
+    "abs": abs, "all": _every, "any": any, "count": _count, "len": len, "max": max, "min": min, "sum": sum,
 }  # fmt: skip
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -136,8 +150,11 @@ class _Evaluation:
         """Value of a node; outside loops, a field or entry that it reads is noted in ``seen``."""
         self._spend(1)
         value = getattr(self, f"_{type(node).__name__}")(node)
-        if isinstance(node, ast.Attribute | ast.Subscript) and not self.loops and not isinstance(value, dict | list):
-            self.seen[ast.unparse(node)] = value
+        if isinstance(node, ast.Attribute | ast.Subscript) and not self.loops:
+            if isinstance(value, Column):
+                self.seen[ast.unparse(node)] = f"{len(value)} points"
+            elif not isinstance(value, dict | list):
+                self.seen[ast.unparse(node)] = value
         return value
 
     def _spend(self, steps: int) -> None:
@@ -171,18 +188,41 @@ class _Evaluation:
 
     def _entry(self, node: ast.expr, key: Any) -> Any:
         held = self.of(node)
+        if isinstance(held, Column) and isinstance(key, str):
+            return self._each(held, lambda row: self._field(node, row, key))
         if isinstance(held, list) and type(key) is int and -len(held) <= key < len(held):
             return held[key]
+        return self._field(node, held, key)
+
+    def _each(self, column: "Column", of: Callable[[Any], Any]) -> "Column":
+        self._spend(len(column))
+        return Column(of(entry) for entry in column)
+
+    def _field(self, node: ast.expr, held: Any, key: Any) -> Any:
         if not isinstance(held, dict) or key not in held:
             there = _offer(str(key), held) if isinstance(held, dict) else f"it is a {type(held).__name__}"
             raise CannotEvaluate(f"{ast.unparse(node)} has no {reprlib.repr(key)}; {there}")
         return held[key]
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Any:
-        return _SIGNS[type(node.op)](self.of(node.operand))
+        operand = self.of(node.operand)
+        apply = _SIGNS[type(node.op)]
+        return self._each(operand, apply) if isinstance(operand, Column) else apply(operand)
 
     def _BinOp(self, node: ast.BinOp) -> Any:
-        left, right = self.of(node.left), self.of(node.right)
+        return self._pairwise(self.of(node.left), self.of(node.right), lambda a, b: self._number(node, a, b))
+
+    def _pairwise(self, left: Any, right: Any, of: Callable[[Any, Any], Any]) -> Any:
+        """Value of two values, or of a column and a value, or of two columns, entry by entry."""
+        columns = [each for each in (left, right) if isinstance(each, Column)]
+        if not columns:
+            return of(left, right)
+        lefts = left if isinstance(left, Column) else [left] * len(columns[0])
+        rights = right if isinstance(right, Column) else [right] * len(columns[0])
+        self._spend(len(columns[0]))
+        return Column(of(a, b) for a, b in zip(lefts, rights, strict=True))
+
+    def _number(self, node: ast.BinOp, left: Any, right: Any) -> Any:
         if not (isinstance(left, int | float) and isinstance(right, int | float)):
             raise CannotEvaluate(f"{ast.unparse(node)}: {_both(left, right)} are not both numbers")
         value = _ARITHMETIC[type(node.op)](left, right)
@@ -198,17 +238,38 @@ class _Evaluation:
         left = self.of(node.left)
         for comparison, operand in zip(node.ops, node.comparators, strict=True):
             right = self.of(operand)
-            if _text_beside_number(left, right):
-                raise CannotEvaluate(f"{ast.unparse(node)}: {_both(left, right)} cannot be compared")
-            self._weigh(left)
-            self._weigh(right)
-            if not _COMPARISONS[type(comparison)](left, right):
+            if isinstance(left, Column) or (
+                isinstance(right, Column) and not isinstance(comparison, ast.In | ast.NotIn)
+            ):
+                if len(node.ops) > 1:
+                    raise CannotEvaluate(f"{ast.unparse(node)}: a column takes one comparison at a time")
+                return self._compared(node, comparison, left, right)
+            if not self._holds(node, comparison, left, right):
                 return False
             left = right
         return True
 
+    def _compared(self, node: ast.Compare, comparison: ast.cmpop, left: Any, right: Any) -> Any:
+        if isinstance(comparison, ast.In | ast.NotIn):
+            return self._each(left, lambda entry: self._holds(node, comparison, entry, right))
+        return self._pairwise(left, right, lambda a, b: self._holds(node, comparison, a, b))
+
+    def _holds(self, node: ast.Compare, comparison: ast.cmpop, left: Any, right: Any) -> bool:
+        if _text_beside_number(left, right):
+            raise CannotEvaluate(f"{ast.unparse(node)}: {_both(left, right)} cannot be compared")
+        self._weigh(left)
+        self._weigh(right)
+        return bool(_COMPARISONS[type(comparison)](left, right))
+
     def _Call(self, node: ast.Call) -> Any:
         given = [self.of(argument) for argument in node.args]
+        name = node.func.id  # type: ignore[attr-defined]
+        if given and isinstance(given[0], Column):
+            lacking = sum(entry is None or entry != entry for entry in given[0])
+            if lacking and name in ("max", "min", "sum"):
+                raise CannotEvaluate(f"{ast.unparse(node)}: {lacking} of {len(given[0])} points have no such number")
+            if name == "abs":
+                return self._each(given[0], abs)
         if node.func.id != "len":  # type: ignore[attr-defined]
             self._weigh(given)
         return FUNCTIONS[node.func.id](*given)  # type: ignore[attr-defined]

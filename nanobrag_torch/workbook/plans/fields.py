@@ -12,6 +12,7 @@ from typing import Any, cast
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.plans.expressions import FUNCTIONS, Expression
 from nanobrag_torch.workbook.plans.header import Phase, Plan
+from nanobrag_torch.workbook.plans.progress import POINTS
 from nanobrag_torch.workbook.records import catalogue
 from nanobrag_torch.workbook.records.base import KIND, Record
 from nanobrag_torch.workbook.report.folder import BRIEF
@@ -180,7 +181,7 @@ class _Criterion:
     def _name(self, name: str) -> _Shape:
         if name in self.loops:
             return self.loops[name]
-        if name in FUNCTIONS or name in _BESIDE_RECORDS:
+        if name in FUNCTIONS or name in _BESIDE_RECORDS or (name == POINTS and self.words.phase.sweep):
             return _ANYTHING
         if name in self.words.records:
             return self.words.shape(name)

@@ -17,6 +17,7 @@ from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.plans.expressions import Expression
+from nanobrag_torch.workbook.records.sweep import Measure
 
 #: Longest plan: it is a few pages of text.
 MAX_CHARACTERS = 200_000
@@ -52,13 +53,33 @@ class _HeaderPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class SweepPart(_HeaderPart):
+    """Points of a phase that is a sweep; its target is the notebook, brief or scenario of the phase.
+
+    Attributes:
+        over: what varies, as the command takes it: "crystal.cell_a=60:80:5", "@plans/NAME/table.csv".
+        measure: groups of numbers that a scenario gives.
+        zip: pair the values, instead of all their combinations.
+        sample: points that are drawn within ranges, by ``design`` and ``seed``; None to take the values as they are.
+    """
+
+    over: Annotated[list[str], Field(min_length=1)]
+    measure: list[Measure] = []
+    zip: bool = False
+    sample: Annotated[int, Field(ge=1)] | None = None
+    design: Literal["sobol", "lhs", "random"] = "sobol"
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
 class Phase(_HeaderPart):
-    """One phase: a notebook (or a brief that names one), its parameters, and the criteria that end it.
+    """One phase: a notebook, a brief that names one, or a scenario; its parameters, and the criteria that end it.
 
     Attributes:
         id: letter and number, such as "b1".
-        notebook: path of the notebook; ``brief`` is that of a brief, and one of the two is given.
-        parameters: notebook parameters of this phase.
+        notebook: path of the notebook; ``brief`` is that of a brief, ``scenario`` of a scenario that is swept, and one
+            of the three is given.
+        sweep: its points, where it is a sweep; None for a single run.
+        parameters: notebook parameters of this phase, or values of the scenario for all points.
         exit: expressions over the records of its report that must hold.
         state: state as people declare it; the evidence decides if it is done.
         blocked_by: obstacle of a blocked phase.
@@ -69,6 +90,8 @@ class Phase(_HeaderPart):
     title: Annotated[str, Field(min_length=1, max_length=200)]
     notebook: Annotated[str, _below("notebooks", "ipynb")] | None = None
     brief: Annotated[str, _below(project.PLANS, "txt")] | None = None
+    scenario: Annotated[str, _below(f"(?:{project.NOTEBOOKS}|{project.PLANS})", "json")] | None = None
+    sweep: SweepPart | None = None
     parameters: dict[str, Any] = {}
     exit: Annotated[list[Annotated[str, AfterValidator(_criterion)]], Field(min_length=1)]
     state: Literal["open", "blocked", "done"] = "open"
@@ -77,8 +100,10 @@ class Phase(_HeaderPart):
 
     @model_validator(mode="after")
     def _whole(self) -> "Phase":
-        if (self.notebook is None) == (self.brief is None):
-            raise ValueError(f"phase {self.id}: a notebook or a brief, one of the two")
+        if sum(each is not None for each in (self.notebook, self.brief, self.scenario)) != 1:
+            raise ValueError(f"phase {self.id}: a notebook, a brief or a scenario, one of the three")
+        if self.scenario is not None and self.sweep is None:
+            raise ValueError(f"phase {self.id}: a scenario together with sweep = {{ over = [...] }}")
         if (self.state == "blocked") != bool(self.blocked_by):
             raise ValueError(f"phase {self.id}: state = 'blocked' together with blocked_by, the reason, or neither")
         return self
@@ -231,7 +256,9 @@ def _first(error: ValidationError, path: str) -> InputError:
     if isinstance(cause, InputError):
         return InputError(f"{path}, {field}: {cause}")
     if complaint["type"] == "extra_forbidden":
-        known = Phase.model_fields if complaint["loc"][0] == "phases" else Header.model_fields
+        parts: dict[Any, type[_HeaderPart]] = {"phases": Phase, "sweep": SweepPart}
+        owner = next((parts[part] for part in reversed(complaint["loc"][:-1]) if part in parts), Header)
+        known = owner.model_fields
         name = str(complaint["loc"][-1])
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         return InputError.of(path, field, name, ", ".join(known), f"The nearest key is {near[0]!r}.")

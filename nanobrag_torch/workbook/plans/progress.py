@@ -7,11 +7,15 @@ from typing import Any, Literal
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.formatting import number
-from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Column, Expression
 from nanobrag_torch.workbook.plans.header import Phase, Plan
 from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.records.sweep import Specification
 from nanobrag_torch.workbook.report.archive import Run
+from nanobrag_torch.workbook.sweeps import store
 
+#: Name under which exit criteria find the points of a sweep.
+POINTS = "points"
 State = Literal["open", "running", "done", "failed", "blocked"]
 #: Status of the latest run -> state of the phase; "passed" is left to the exit criteria.
 _BY_STATUS: dict[str, State] = {
@@ -78,9 +82,15 @@ def check(expressions: Iterable[str], folder: Path) -> tuple[Criterion, ...]:
 def records(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Content of the JSON files of a report, and why others cannot be read, by their names without suffix.
 
-    The manifest is left out.
+    The manifest is left out. Of a sweep, "points" is the column of all points.
     """
-    found, unreadable = {}, {}
+    found: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
+    if (folder / Specification.file).is_file():
+        try:
+            found[POINTS] = _points(folder)
+        except files.Unreadable as error:
+            unreadable[POINTS] = f"{Specification.file} cannot be read: {error}"
     for path in files.within(folder, ".json"):
         if path.name == Manifest.file or not path.stem.isidentifier():
             continue
@@ -89,6 +99,30 @@ def records(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         except files.Unreadable as error:
             unreadable[path.stem] = f"{path.name} cannot be read: {error}"
     return found, unreadable
+
+
+def _points(folder: Path) -> Column:
+    """Every point of a sweep with its parameters and what it found, each name with dots an entry of an entry."""
+    specification = files.read_record(folder / Specification.file, Specification)
+    computed = {point.number: point for point in store.finished(folder)}
+    column = Column()
+    for place, values in enumerate(specification.points()):
+        point = computed.get(place)
+        row: dict[str, Any] = {"status": point.status if point else "open", **values}
+        column.append(_nested(row | (dict(point.columns) if point else {})))
+    return column
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in row.items():
+        *branches, leaf = name.split(".")
+        held = tree
+        for branch in branches:
+            inner = held.setdefault(branch, {})
+            held = inner if isinstance(inner, dict) else held
+        held[leaf] = value
+    return tree
 
 
 def next_action(plan: Plan, states: Iterable[PhaseState]) -> str:

@@ -16,9 +16,12 @@ from nanobrag_torch.workbook.plans import fields
 from nanobrag_torch.workbook.plans.header import Phase, Plan
 from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phase_state, phase_states
 from nanobrag_torch.workbook.records.run import EXIT_CODES
+from nanobrag_torch.workbook.records.sweep import Specification
 from nanobrag_torch.workbook.report.archive import in_phase, read, scan
-from nanobrag_torch.workbook.report.folder import new_stamp
+from nanobrag_torch.workbook.report.folder import Report, new_stamp
 from nanobrag_torch.workbook.running.run import PlannedPhase, RunRequest, Tell, check_request, run
+from nanobrag_torch.workbook.sweeps import design, targets
+from nanobrag_torch.workbook.sweeps import run as sweeps
 
 #: State of the phase at which a plan stopped -> exit code.
 STOPPED_AT = {"failed": EXIT_CODES["failed"], "blocked": EXIT_CODES["blocked"], "open": EXIT_CODES["interrupted"]}
@@ -65,7 +68,7 @@ def run_plan(session: Session, tell: Tell) -> tuple[int, str]:
         stamp = session.stamp or _free_stamp(session)
         for phase in session.phases:
             if phase.state != "blocked":
-                check_request(_request(session, phase, stamp))
+                _check(session, phase, stamp)
         for phase in session.phases:
             step = _take(session, phase, stamp, tell)
             if step.state != "done":
@@ -95,12 +98,58 @@ def _take(session: Session, phase: Phase, stamp: str, tell: Tell) -> PhaseState:
         tell(label, f"done already, in {step.run.place}")
         return step
     tell(label, phase.title)
-    folder, _ = run(_request(session, phase, stamp), tell)
+    folder = _run(session, phase, stamp, tell)
     step = phase_state(phase, read(folder))
     for criterion in step.criteria:
         tell("holds" if criterion.holds else "DOES NOT HOLD", f"{criterion.text}   [{criterion.because}]")
     tell(label, step.state + (f": {step.reason}" if step.reason else f", in {step.run.place}" if step.run else ""))
     return step
+
+
+def _check(session: Session, phase: Phase, stamp: str) -> None:
+    """Check a phase before any is run. Raises ``InputError``."""
+    if phase.sweep is not None:
+        _specification(session, phase)
+    else:
+        check_request(_request(session, phase, stamp))
+
+
+def _run(session: Session, phase: Phase, stamp: str, tell: Tell) -> Path:
+    """Run a phase, and return the folder of its report."""
+    if phase.sweep is None:
+        return run(_request(session, phase, stamp), tell)[0]
+    place = (session.plan.header.initiative, phase.folder)
+    execution = sweeps.Execution(session.reports, stamp, again=session.again, place=place)
+    return sweeps.run(_specification(session, phase), execution, tell)[0]
+
+
+def _specification(session: Session, phase: Phase) -> Specification:
+    """Points of a phase that is a sweep."""
+    assert phase.sweep is not None
+    return design.specify(
+        design.Request(
+            target=target_of(phase, session.root),
+            over=tuple(phase.sweep.over),
+            fixed=phase.parameters,
+            name=f"{session.plan.name}-{phase.id}",
+            measure=tuple(phase.sweep.measure),
+            zipped=phase.sweep.zip,
+            sample=phase.sweep.sample,
+            design=phase.sweep.design,
+            seed=phase.sweep.seed,
+            plan=session.plan.path,
+            phase=phase.id,
+        ),
+        session.root,
+    )
+
+
+def target_of(phase: Phase, root: Path) -> targets.Target:
+    """What a phase evaluates, as the target of a sweep."""
+    if phase.scenario is not None:
+        return targets.resolve(phase.scenario, root)
+    place = project.find(phase.brief or phase.notebook or "", root)
+    return targets.notebook(place, phase.brief is not None, root, phase.parameters)
 
 
 def _request(session: Session, phase: Phase, stamp: str) -> RunRequest:
@@ -127,13 +176,19 @@ def _stands(session: Session, step: PhaseState, stamp: str) -> bool:
     then = step.run.manifest if step.run else None
     if then is None:
         return False
+    started = datetime.fromisoformat(then.started).timestamp()
+    unchanged = repository.unchanged_since(session.root, then.repository, started)
+    if step.phase.sweep is not None:
+        assert step.run is not None
+        asked_then = Report(step.run.folder).read(Specification)
+        return asked_then is not None and asked_then.digest == _specification(session, step.phase).digest and unchanged
     today = check_request(_request(session, step.phase, stamp))
     asked = [{name: entry.value for name, entry in each.items()} for each in (then.parameters, today.values)]
     return (
         then.notebook_sha256 == today.owner.notebook_sha256
         and asked[0] == asked[1]
         and then.guards == today.guards
-        and repository.unchanged_since(session.root, then.repository, datetime.fromisoformat(then.started).timestamp())
+        and unchanged
     )
 
 

@@ -104,12 +104,14 @@ class Owner(Record):
     Attributes:
         process: process of the runner.
         mark: mark of all processes that it starts; empty where it starts none.
+        resume: command that goes on in this folder when the process was killed; empty where that is the end of the run.
     """
 
     file = ".run.json"
 
     process: Process
     mark: str = ""
+    resume: str = ""
     started: str
     initiative: str
     phase: str

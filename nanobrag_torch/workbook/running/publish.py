@@ -42,6 +42,8 @@ def finish_orphans(reports: Path, root: Path) -> Iterator[tuple[str, str]]:
                     yield report.folder.name, f"left alone: no record of its run ({Owner.file}) that can be read"
                 elif (place := whereabouts(owner.process)) == "elsewhere":
                     yield report.final.name, f"left alone: running on {owner.process.host}"
+                elif place == "gone" and owner.resume:
+                    yield report.final.name, f"was killed, and goes on with: {owner.resume}"
                 elif place == "gone":
                     yield report.final.name, _finish(report, owner, verdict, root)
     except (Timeout, OSError):

@@ -39,14 +39,14 @@ class PlannedPhase:
     """Phase of a plan that asks for a run.
 
     Attributes:
-        plan: path of the plan.
+        plan: path of the plan; None where something else asks for the run.
         initiative: folder of the report below the reports; ``phase`` is the folder below that.
         title: title of the report.
         parameters: notebook parameters that the plan sets.
         guards: environment variables that the plan sets; None to leave them to the brief.
     """
 
-    plan: str
+    plan: str | None
     initiative: str
     phase: str
     title: str

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Expression
+from nanobrag_torch.workbook.plans.expressions import CannotEvaluate, Column, Expression
 
 DATA = {
     "control": {
@@ -171,3 +171,46 @@ def test_what_would_grow_without_end_is_refused_in_a_short_line(text, said):
 def test_a_criterion_over_a_thousand_gradients_is_no_long_one():
     text = "all(row.x >= 0 and abs(row.x - 1) < 1e9 and row.text != 'y' for row in found.rows)"
     assert Expression.parse(text, "plan").evaluate(MANY).holds
+
+
+POINTS = Column(
+    {"status": "done", "loss": float(n), "verdict": {"code": "healthy" if n < 3 else "Z1"}, "crystal": {"a": 60.0 + n}}
+    for n in range(4)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("all(points.status == 'done')", True),
+        ("all(points.verdict.code == 'healthy')", False),
+        ("any(points.verdict.code == 'Z1')", True),
+        ("count(points.verdict.code == 'healthy') == 3", True),
+        ("count(points.verdict.code == 'healthy') >= 0.9 * len(points)", False),
+        ("count(points.verdict.code in 'healthy, Z1') == len(points)", True),
+        ("max(points.loss) == 3 and min(points.loss) == 0", True),
+        ("max(abs(points.loss - 2 * points.crystal.a)) < 124", True),
+        ("all(not points.loss > 3)", True),
+        ('points[-1].crystal["a"] == 63', True),
+        ("all(row.loss < 4 for row in points)", True),
+    ],
+)
+def test_a_field_of_the_points_of_a_sweep_is_a_column(text, holds):
+    assert Expression.parse(text, "plan").evaluate({"points": POINTS}).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max(points.loss) < 5", "1 of 5 points have no such number"),
+        ("all(points.lost == 1)", "has no 'lost'"),
+        ("all(0 < points.loss < 9)", "one comparison at a time"),
+        ("count(points.crystal.a) > 1", "counts truths"),
+        ("points.status == 'done'", "true or false is needed"),
+        ("all(points.status > 1)", "cannot be compared"),
+    ],
+)
+def test_what_a_column_does_not_decide_is_said(text, said):
+    points = Column([*POINTS, {**POINTS[0], "loss": None}])
+    with pytest.raises(CannotEvaluate, match=said):
+        Expression.parse(text, "plan").evaluate({"points": points})

@@ -71,7 +71,7 @@ def test_phases_are_chosen_by_id_or_first_letter():
         ("notebooks/gradient_flow/phase_a.ipynb", "/elsewhere/x.ipynb", "a path below notebooks/"),
         ("notebooks/gradient_flow/phase_a.ipynb", "notebooks/x.py", "ends in .ipynb"),
         ("plans/gradient-flow/brief.txt", "brief.txt", "a path below plans/"),
-        ('brief = "plans/gradient-flow/brief.txt"\n', "", "a notebook or a brief"),
+        ('brief = "plans/gradient-flow/brief.txt"\n', "", "a notebook, a brief or a scenario"),
         ("control.lit_pixels > 0", "__import__('os').system('x')", "exit criterion"),
         ('exit = ["control.lit_pixels > 0"]', "exit = []", "phases.0.exit"),
         ('"-1"', '"-1; rm -rf"', "CUDA_VISIBLE_DEVICES"),

@@ -276,3 +276,63 @@ def test_a_new_plan_is_written_and_can_be_read(project: Path):
     assert begun.header.question == 'Why "dark"?' and begun.header.phases[0].notebook == "notebooks/trial/trial.ipynb"
     again = run_here(project, *words)
     assert again.returncode == 2 and "got 'dark-image'; allowed: a name that no plan has yet" in again.stderr
+
+
+SWEPT = """# Sweeps
+
+```toml
+focus = "SWEEP-001"
+question = "Where is the image lit?"
+branch = "main"
+initiative = "swept"
+
+[[phases]]
+id = "a"
+title = "Amplitudes"
+scenario = "plans/swept/scenario.json"
+parameters = { "crystal.cell_b" = 75 }
+sweep = { over = ["crystal.default_F=0,1,2"], measure = ["loss", "image"] }
+exit = ["all(points.status == 'done')", "count(points.image.lit > 0) == 2", "max(points.loss) == results.greatest.loss"]
+```
+"""
+
+
+def test_a_phase_that_is_a_sweep_is_held_against_the_columns_of_its_points_and_not_repeated(tmp_path):
+    root = make_checkout(tmp_path / "project")
+    (root / "plans/swept").mkdir(parents=True)
+    detector = {"spixels": 4, "fpixels": 4, "oversample": 1}
+    scenario = {"crystal": {"N_cells": [2, 2, 2]}, "detector": detector, "names": ["crystal.cell_a"]}
+    (root / "plans/swept/scenario.json").write_text(json.dumps(scenario))
+    (root / "plans/swept.md").write_text(SWEPT)
+    (root / ".gitignore").write_text("reports/\n")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "Begin")):
+        git(root, *words)
+    first = run_here(root, "plan", "run", "swept")
+    assert first.returncode == 0, first.stderr
+    (folder,) = (root / "reports/swept/phase_a").glob("[0-9]*")
+    assert verify(folder) == []
+    assert json.loads((folder / "manifest.json").read_text())["plan"] == "plans/swept.md"
+    assert "done already" in run_here(root, "plan", "run", "swept").stderr
+    (root / "plans/swept.md").write_text(SWEPT.replace("== 2", "== 3"))
+    assert "count(points.image.lit > 0) == 3 does not hold" in run_here(root, "plan", "status", "swept").stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"crystal.default_F=0,1,2"', '"crystal.defaultF=0,1,2"', "crystal.default_F"),
+        ("sweep = {", "swept = {", "'sweep'"),
+        ("over = [", "ever = [", "'over'"),
+        ('["loss", "image"]', '["colour"]', "'gradients'"),
+        ("points.status", "pints.status", "no record 'pints'"),
+        ("scenario.json", "nowhere.json", "nowhere.json"),
+    ],
+)
+def test_a_sweep_of_a_plan_that_cannot_be_is_refused_before_anything_runs(tmp_path, old, new, said):
+    root = make_checkout(tmp_path / "project")
+    (root / "plans/swept").mkdir(parents=True)
+    (root / "plans/swept/scenario.json").write_text(json.dumps({"names": ["crystal.cell_a"]}))
+    assert old in SWEPT
+    (root / "plans/swept.md").write_text(SWEPT.replace(old, new, 1))
+    refused = run_here(root, "plan", "run", "swept")
+    assert refused.returncode == 2 and said in refused.stderr and not any(root.glob("reports/swept/phase_*"))
