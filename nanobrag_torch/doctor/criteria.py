@@ -59,7 +59,7 @@ def gradient_nonfinite_at(*operations: str) -> Criterion:
 
     def holds(o: Observation) -> bool:
         node = o.shared.graph.nonfinite_at
-        return gradient_is_not_finite(o) and node is not None and node.operation in operations
+        return gradient_is_not_finite(o) and node is not None and not node.operations.isdisjoint(operations)
 
     return holds
 

@@ -37,7 +37,7 @@ def nonfinite(o: Observation) -> EvidenceItems:
     if criteria.value_is_not_finite(o) and event is not None:
         return {"operation": event.operation, "result": event.result, "zeros": float(event.zeros), "source": event.line}
     if node is not None:
-        return {"operation": f"derivative of {node.operation}", "source": node.line}
+        return {"operation": f"derivative of {node}", "source": node.line}
     return {}
 
 
@@ -75,6 +75,11 @@ def pole(o: Observation) -> EvidenceItems:
     """Discrepancy, and the quotient that is close to its pole."""
     nodes = o.shared.graph.noisy_divisions
     return {**discrepancy(o), **({"source": nodes[0].line} if nodes else {})}
+
+
+def own_rules(o: Observation) -> EvidenceItems:
+    """Derivative rules in the graph that are written by hand, by torch's name of their nodes."""
+    return {"own rules": ", ".join(sorted({f"{node.operation}Backward" for node in o.shared.graph.custom})) or "none"}
 
 
 def both_precisions(o: Observation) -> EvidenceItems:

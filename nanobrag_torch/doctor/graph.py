@@ -11,6 +11,8 @@ from torch import Tensor
 from nanobrag_torch.doctor.watch import is_internal, line_at
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+#: Names of the nodes that torch puts where there is no derivative: marked once_differentiable, or never written.
+_REFUSES = re.compile(r"Error$|NotImplemented$")
 #: A divisor this much smaller than the largest one of the same division makes its derivative noisy.
 SMALL_DIVISOR = 1e-5
 
@@ -23,11 +25,22 @@ class BackwardNode:
         operation: name of the operation that it differentiates, "Sqrt" of SqrtBackward0.
         line: line of code of that operation, "file.py:12: text"; empty if unknown.
         elements: number of elements of the largest gradient that comes in from the loss.
+        within: operation of the forward pass whose derivative this one is part of; empty for an operation of the
+            forward pass itself.
     """
 
     operation: str
     line: str = ""
     elements: int = 0
+    within: str = ""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operation, and the one whose derivative it is part of."""
+        return frozenset({self.operation, self.within} - {""})
+
+    def __str__(self) -> str:
+        return f"{self.operation} in the derivative of {self.within}" if self.within else self.operation
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,8 @@ class BackwardGraph:
         nonfinite_at: first node that made a gradient NaN or infinite.
         from_zero: it did so of an incoming gradient that was zero.
         below_where: it comes after a selection between branches on the way back.
-        custom: derivative rules written by hand, by name.
+        custom: derivative rules written by hand.
+        refused_at: node that refuses to be differentiated, where backward raised.
         noisy_divisions: divisions by numbers that come close to zero.
         error: first line of what backward raised, empty for nothing.
     """
@@ -54,9 +68,10 @@ class BackwardGraph:
     nonfinite_at: BackwardNode | None = None
     from_zero: bool = False
     below_where: bool = False
-    custom: tuple[str, ...] = ()
+    custom: tuple[BackwardNode, ...] = ()
     noisy_divisions: tuple[BackwardNode, ...] = ()
     error: str = ""
+    refused_at: BackwardNode | None = None
 
 
 def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
@@ -93,9 +108,10 @@ def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
         nonfinite_at=None if walk.nonfinite_at is None else _backward_node(walk.nonfinite_at),
         from_zero=walk.from_zero,
         below_where=walk.nonfinite_at is not None and walk.met_where,
-        custom=tuple(sorted({node.name() for node in nodes if _is_custom(node)})),
+        custom=tuple(dict.fromkeys(_backward_node(node) for node in reversed(nodes) if _is_custom(node))),
         noisy_divisions=noisy,
         error=message,
+        refused_at=next((_backward_node(node) for node in nodes if message and _REFUSES.search(node.name())), None),
     )
 
 
@@ -170,12 +186,22 @@ def _reach(nodes: list[Any], leaves: dict[str, Tensor]) -> dict[Any, frozenset[s
 
 
 def _backward_node(node: Any, elements: int = 0) -> BackwardNode:
-    operation = re.sub(r"Backward\d*$", "", node.name())
-    for entry in reversed(node.metadata.get("traceback_", ())):
+    operation = _operation(node)
+    # A node that a backward pass made knows the node whose derivative it is part of, and that one the line.
+    origin = node
+    while (parent := origin.metadata.get("parent_")) is not None:
+        origin = parent
+    within = "" if origin is node else _operation(origin)
+    for entry in reversed(origin.metadata.get("traceback_", ())):
         match = _FRAME.search(entry)
         if match and not is_internal(match[1]):
-            return BackwardNode(operation, line_at(match[1], int(match[2])), elements)
-    return BackwardNode(operation, elements=elements)
+            return BackwardNode(operation, line_at(match[1], int(match[2])), elements, within)
+    return BackwardNode(operation, elements=elements, within=within)
+
+
+def _operation(node: Any) -> str:
+    """Name of the operation that a node differentiates."""
+    return re.sub(r"Backward\d*$", "", str(node.name()))
 
 
 def _is_custom(node: Any) -> bool:

@@ -280,7 +280,7 @@ RULES: tuple[VerdictRule, ...] = (
     VerdictRule(
         "W6", "fault", lambda o: o.agreement == "disagrees",
         "the gradient is not the derivative of the loss", "Check the derivative rules that are written by hand.",
-        lambda o: {**evidence.discrepancy(o), "own rules": ", ".join(o.shared.graph.custom) or "none"},
+        lambda o: {**evidence.discrepancy(o), **evidence.own_rules(o)},
     ),
     VerdictRule(
         "W5", "warning", lambda o: criteria.other_mode(o) is not None,
