@@ -41,6 +41,17 @@ def nonfinite(o: Observation) -> EvidenceItems:
     return {}
 
 
+def harmless(o: Observation) -> EvidenceItems:
+    """Operation whose value or derivative is not finite, where none of it reaches the loss or this gradient.
+
+    Anomaly mode stops at it all the same.
+    """
+    node, event = o.shared.graph.nonfinite_at, o.shared.watch.nonfinite_at
+    if node is not None:
+        return {"not finite, harmless": f"derivative of {node}", "source": node.line}
+    return {} if event is None else {"not finite, harmless": event.operation, "source": event.line}
+
+
 def jump(o: Observation) -> EvidenceItems:
     """Place and height of a discontinuity nearby."""
     jump = o.difference.jump if o.difference else None

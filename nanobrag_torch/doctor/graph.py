@@ -11,8 +11,6 @@ from torch import Tensor
 from nanobrag_torch.doctor.watch import is_internal, line_at
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
-#: Names of the nodes that torch puts where there is no derivative: marked once_differentiable, or never written.
-_REFUSES = re.compile(r"Error$|NotImplemented$")
 #: A divisor this much smaller than the largest one of the same division makes its derivative noisy.
 SMALL_DIVISOR = 1e-5
 
@@ -86,6 +84,7 @@ def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
     reached: frozenset[str] = frozenset().union(*reach.values())
     walk = _Walk(reach)
     handles = [node.register_hook(walk.hook(node)) for node in nodes if reach[node]]
+    handles += [node.register_prehook(walk.prehook(node)) for node in nodes]
     # Divisors are read before the pass, which frees them.
     noisy = tuple(_backward_node(node) for node in nodes if reach[node] and _has_small_divisor(node))
     gradients: dict[str, Tensor | None] = dict.fromkeys(leaves)
@@ -111,7 +110,7 @@ def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
         custom=tuple(dict.fromkeys(_backward_node(node) for node in reversed(nodes) if _is_custom(node))),
         noisy_divisions=noisy,
         error=message,
-        refused_at=next((_backward_node(node) for node in nodes if message and _REFUSES.search(node.name())), None),
+        refused_at=_backward_node(walk.entered) if message and walk.entered is not None else None,
     )
 
 
@@ -124,6 +123,15 @@ class _Walk:
         self.nonfinite_at: Any = None
         self.from_zero = False
         self.met_where = False
+        self.entered: Any = None
+
+    def prehook(self, node: Any) -> Any:
+        """Hook of a node, called before it is differentiated: the last of them is the one that raised."""
+
+        def enter(incoming: tuple[Tensor | None, ...]) -> None:
+            self.entered = node
+
+        return enter
 
     def hook(self, node: Any) -> Any:
         """Hook of a node, called with its outgoing and incoming gradients."""

@@ -31,10 +31,10 @@ _make_dual: Callable[[Tensor, Tensor], Tensor] = forward_ad.make_dual
 _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
 
 
-def expected_cost(subject: Subject) -> int:
-    """Evaluations that an uneventful diagnosis takes."""
+def expected_cost(subject: Subject, order: int = 1) -> int:
+    """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
     second = 0 if subject.scenario is not None else GRADIENT
-    return 2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE)
+    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE))
 
 
 def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) -> SharedFacts:

@@ -300,7 +300,7 @@ RULES: tuple[VerdictRule, ...] = (
         "Prefer a loss that depends on position; compare gradients against the sum of contributions.",
         lambda o: {"cancellation": o.cancellation},
     ),
-    VerdictRule("healthy", "healthy", lambda o: True, "healthy", "Nothing to do."),
+    VerdictRule("healthy", "healthy", lambda o: True, "healthy", "Nothing to do.", evidence.harmless),
 )  # fmt: skip
 
 #: All codes of the table, in its order, each once.
