@@ -19,15 +19,15 @@ from nanobrag_torch.doctor.rules import RULES, VerdictRule
 from nanobrag_torch.doctor.subject import Subject
 
 _BY_HAND = (
-    "Write backward() in torch operations on what save_for_backward() kept of inputs and outputs: no once_differentiable, "
-    "detach(), numbers, numpy, or results of intermediate steps."
+    "Write backward() in torch operations on what save_for_backward() kept of inputs and outputs: "
+    "no once_differentiable, detach(), numbers, numpy, or results of intermediate steps."
 )
 #: Codes about an optimiser's step and another program's gradient, which ask nothing of a second derivative.
 _FIRST_ORDER_ALONE = frozenset({"S10", "W5"})
 
 
 def slope_of(subject: Subject) -> Subject:
-    """The slope of a loss along one fixed direction, in which every coordinate moves by a change that matters, as a loss.
+    """The slope of a loss along one fixed direction, as a loss; each coordinate moves by a change that matters.
 
     A scenario is examined in double precision.
     """
@@ -105,7 +105,7 @@ def refusal(slope: Subject) -> GradientVerdict | None:
 
 
 def _direction(subject: Subject) -> dict[str, Tensor]:
-    """Direction by parameter: the sum of all coordinates' directions, each with a sign drawn at random, once for all."""
+    """Direction by parameter: the sum of all coordinates' directions, each with a sign drawn once for all."""
     signs = torch.Generator().manual_seed(0)
     direction = {name: torch.zeros_like(value) for name, value in subject.values.items()}
     for coordinate in subject.coordinates:
