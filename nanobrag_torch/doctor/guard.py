@@ -155,7 +155,8 @@ class GradientGuard:
             leaves, complete = _leaves(tensors)
             # Hooks see what this pass adds; .grad may hold what earlier ones left.
             sizes: list[float] = []
-            handles = [leaf.register_hook(lambda g: sizes.extend(_sizes(g))) for leaf in leaves if leaf.requires_grad]
+            note: Callable[[Tensor], None] = lambda g: sizes.extend(_sizes(g))  # noqa: E731
+            handles = [leaf.register_hook(note) for leaf in leaves if leaf.requires_grad]  # type: ignore[no-untyped-call]
             try:
                 with self._inside("backward"):
                     result = original(tensors, *args, **kwargs)
