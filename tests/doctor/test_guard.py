@@ -92,6 +92,13 @@ def test_elements_that_move_nothing_are_counted_and_shown():
     assert "2 of 4 elements of input 0 ((0, 1), (1, 1))" in str(guard.findings[0])
 
 
+def test_a_complex_element_is_dead_where_both_its_parts_are():
+    point = torch.tensor([1 + 2j, 3 - 1j, -1j], dtype=torch.complex128, requires_grad=True)
+    with guarded() as guard:
+        assert torch.autograd.gradcheck(lambda a: a[0] * a[1].real, point)
+    assert "1 of 3 elements of input 0 (2)" in str(guard.findings[0])
+
+
 def test_a_stationary_point_hides_everything_below_the_tolerance():
     point = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     with guarded() as guard:
