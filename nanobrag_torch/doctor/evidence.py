@@ -20,6 +20,12 @@ def conversion(kind: Callable[[Event], bool]) -> EvidenceFunction:
     return evidence
 
 
+def culprit(o: Observation) -> EvidenceItems:
+    """Gather the event through which what the gradient lacks left the graph; where none is known the first."""
+    event = o.culprit or criteria.first_conversion(o, criteria.ANY)
+    return {} if event is None else {"operation": event.operation, "source": event.line}
+
+
 def zeroed(operations: frozenset[str] | None = None) -> EvidenceFunction:
     """Gather the operation, one of these or any, at which the backward signal became zero."""
 
@@ -89,8 +95,14 @@ def pole(o: Observation) -> EvidenceItems:
 
 
 def own_rules(o: Observation) -> EvidenceItems:
-    """Derivative rules in the graph that are written by hand, by torch's name of their nodes."""
-    return {"own rules": ", ".join(sorted({f"{node.operation}Backward" for node in o.shared.graph.custom})) or "none"}
+    """Derivative rules in the graph that are written by hand, and hooks that may change a gradient on its way."""
+    custom, hooks = o.shared.graph.custom, o.shared.watch.hooked_at
+    places = [*hooks, *(node.line for node in custom if node.line)]
+    return {
+        "own rules": ", ".join(sorted({f"{node.operation}Backward" for node in custom})) or "none",
+        "hooks": float(len(hooks)) if hooks else None,
+        "source": places[0] if places else None,
+    }
 
 
 def both_precisions(o: Observation) -> EvidenceItems:
