@@ -1,7 +1,7 @@
 """Command ``python -m benchmarks.doctor.guard_cost FOLDER [PATH ...]``: the part of a test suite that the guard takes.
 
-The suite runs once, in its folder, under the guard, and the processor time in the guard's own functions is added up: the
-difference of two runs would drown in what else the machine does.
+The suite runs once, in its folder, under the guard, and the processor time in the functions of the guard is added
+up: the difference of two runs would drown in what else the machine does.
 """
 
 import subprocess
