@@ -184,9 +184,15 @@ def precision_is_too_coarse(o: Observation) -> bool:
     gradient = o.shared.double_gradients.get(o.coordinate.parameter)
     if not o.shared.is_single or o.double is None or o.gradient is None or gradient is None:
         return False
+    gap, rounding = abs(o.gradient - o.double), ROUNDINGS * torch.finfo(o.shared.precision).eps
     size = max(abs(o.gradient), abs(o.double), float(gradient.norm() * o.coordinate.direction.abs().max()))
-    allowed = max(COARSE, ROUNDINGS * torch.finfo(o.shared.precision).eps)
-    return abs(o.gradient - o.double) > allowed * max(size, 1e-300)
+    return gap > max(COARSE, rounding) * size and o.effect(gap) > rounding * abs(o.shared.loss)
+
+
+def underflows(o: Observation) -> bool:
+    """There is a gradient that matters in double precision, and none at all in single."""
+    gone = o.gradient is None or o.gradient == 0
+    return o.shared.is_single and gone and bool(o.double) and o.effect(o.double or 0) > 1e-9 * abs(o.shared.loss)
 
 
 def within_tolerance(o: Observation) -> bool:

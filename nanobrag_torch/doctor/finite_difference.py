@@ -90,7 +90,7 @@ class FiniteDifference:
 
 def default_step(value: float) -> float:
     """First step for a quantity of which nothing else is known: a thousandth of it, or of one."""
-    return 1e-3 * (abs(value) or 1.0)
+    return 1e-3 * ((abs(value) if math.isfinite(value) else 0.0) or 1.0)
 
 
 def differentiate(

@@ -14,7 +14,7 @@ from nanobrag_torch.doctor.budget import Meter
 from nanobrag_torch.doctor.dark_image import revivals
 from nanobrag_torch.doctor.finite_difference import agreement, differentiate
 from nanobrag_torch.doctor.graph import gradients_of, inspect
-from nanobrag_torch.doctor.observation import TOLERANCE, Observation, SharedFacts
+from nanobrag_torch.doctor.observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
 from nanobrag_torch.doctor.precision import widened
 from nanobrag_torch.doctor.records import ImageSummary
 from nanobrag_torch.doctor.subject import Coordinate, DoctorError, ModelFunction, Subject, subject_of
@@ -177,7 +177,7 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
         slope, where = _far_slope(subject, coordinate, o.shared, meter)
         o = replace(o, far_slope=slope)
         if o.flat and subject.scenario is None:
-            o = replace(o, alive_elsewhere=_alive_elsewhere(subject, coordinate, where, meter))
+            o = replace(o, alive_elsewhere=_alive_elsewhere(subject, coordinate, where, o.shared.loss, meter))
     if o.silent and o.flat and subject.rebuild is not None:
         fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
     if o.silent and coordinate.value == 0 and o.responds:
@@ -459,13 +459,14 @@ def _far_slope(
         change = abs(float(loss.detach()) - float(base.detach()))
         if image is not None and base_image is not None:
             change = float((image.detach().to(base_image) - base_image.detach()).abs().sum())
-        result = (change if change > shared.noise or math.isnan(change) else 0.0) / abs(shift)
+        rounding = shared.noise + 16 * torch.finfo(loss.dtype).eps * abs(float(base.detach()))
+        result = (change if change > rounding or math.isnan(change) else 0.0) / abs(shift)
         if result:
             break
     return result, position
 
 
-def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, meter: Meter) -> bool:
+def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, loss: float, meter: Meter) -> bool:
     """The parameter has a gradient where it, or each of the others, is changed much: here something keeps it from
     acting.
 
@@ -473,6 +474,7 @@ def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, 
         subject: the model.
         coordinate: the number to differentiate by.
         position: where the coordinate is known to act.
+        loss: loss at the point of evaluation.
         meter: counts the evaluations.
     """
     places = [subject.at(coordinate, position)]
@@ -486,8 +488,8 @@ def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, 
         ]
     for values in places:
         meter.count(GRADIENT)
-        gradient = _along(_gradients(replace(subject, values=values)), coordinate)
-        if gradient:
+        gradient = _along(_gradients(replace(subject, values=values)), coordinate) or 0.0
+        if abs(gradient) * coordinate.far > ROUNDING_OF_A * abs(loss):
             return True
     return False
 

@@ -1,7 +1,6 @@
 """Observations of one parameter: the measurements that the decision table is asked about."""
 
 import math
-import sys
 from dataclasses import dataclass, field
 
 import torch
@@ -144,8 +143,11 @@ class Observation:
         """No gradient, or one that is zero to rounding."""
         if self.gradient is None or self.gradient == 0:
             return True
-        effect = abs(self.gradient) * max(self.coordinate.far, abs(self.coordinate.value))
-        return effect <= 2 * sys.float_info.epsilon * abs(self.shared.loss)
+        return self.effect(self.gradient) <= 2 * torch.finfo(self.shared.precision).eps * abs(self.shared.loss)
+
+    def effect(self, gradient: float) -> float:
+        """Change of the loss that a gradient promises for a change that matters."""
+        return abs(gradient) * max(self.coordinate.far, abs(self.coordinate.value))
 
     @property
     def far_changes(self) -> bool | None:

@@ -22,20 +22,20 @@ WIDE = {
 }
 #: Casts by a method's name.
 _CASTS = {torch.Tensor.float: "double", torch.Tensor.half: "double", torch.Tensor.bfloat16: "double"}
-#: Types in which a whole number of roundings is most of what a gradient shows.
-HALF = frozenset({torch.float16, torch.bfloat16})
 
 
 class Widened(TorchFunctionMode):
     """Mode in which every torch function computes in double precision.
 
-    What a function changes in place stays as it is. Autocast is off.
+    What a function changes in place stays as it is. A tensor says that it is wide before it is. Autocast is off.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the function on widened operands."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
+        if func == torch.Tensor.dtype.__get__:  # type: ignore[attr-defined]
+            return _widened(func(*args))
         if name in ("__get__", "__set__", "requires_grad_", "backward", "register_hook"):
             return func(*args, **kwargs)
         if func in _CASTS:

@@ -197,7 +197,7 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.zero_factor,
     ),
     VerdictRule(
-        "S7", "fault", lambda o: o.shared.is_single and o.silent and bool(o.double),
+        "S7", "fault", criteria.underflows,
         "the gradient underflows in single precision", "Use float64, or combine the constants before multiplying.",
         evidence.both_precisions,
     ),

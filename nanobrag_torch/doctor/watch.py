@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from nanobrag_torch.eager import eager
+
 #: Functions that turn a tensor into something that no graph can follow.
 CONVERSIONS = frozenset({"item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__", "__complex__"})
 #: Reads of a tensor that lose nothing.
@@ -32,6 +34,9 @@ _KNOWN_BY = frozenset({"sample", "grad"})
 _MOST_EVENTS = 2000
 #: The folder of this package.
 PACKAGE = str(Path(__file__).parent.parent)
+_INTERNAL = (
+    str(Path(__file__).parent), str(Path(torch.__file__).parent), eager.__code__.co_filename, "<frozen", "<string"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,17 @@ class Watch(TorchFunctionMode):
         name = _name_of(func)
         if (name == "__get__" and not isinstance(result, Tensor)) or name in _QUERIES:
             return result
+        return self._looked_at(name, inputs, result)
+
+    @eager
+    def _looked_at(self, name: str, inputs: list[Tensor], result: Any) -> Any:
+        """Look at a function's inputs and result, and give the result that the model is to go on with."""
         with torch._C.DisableTorchFunction():
             result = self._look_for_loss(name, inputs, result)
             if self.nonfinite_at is None and self.nonfinite_input is None:
-                self._look_for_nonfinite(name, inputs, result)
+                # Nothing is recorded of these looks: a checkpoint counts what its function saves.
+                with torch.no_grad():
+                    self._look_for_nonfinite(name, inputs, result)
         return result
 
     def _look_for_loss(self, name: str, inputs: list[Tensor], result: Any) -> Any:
@@ -257,7 +269,7 @@ def line_at(path: str, number: int) -> str:
 
 def is_internal(path: str) -> bool:
     """The file belongs to torch or to the doctor itself."""
-    return path.startswith((str(Path(__file__).parent), str(Path(torch.__file__).parent), "<frozen", "<string"))
+    return path.startswith(_INTERNAL)
 
 
 def _name_of(func: Any) -> str:
