@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from nanobrag_torch.compat import PRESETS
 from nanobrag_torch.doctor.budget import Meter
 from nanobrag_torch.doctor.dark_image import revivals
-from nanobrag_torch.doctor.finite_difference import agreement, differentiate
+from nanobrag_torch.doctor.finite_difference import ROUNDINGS, agreement, differentiate
 from nanobrag_torch.doctor.graph import gradients_of, inspect
 from nanobrag_torch.doctor.observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
 from nanobrag_torch.doctor.precision import widened
@@ -30,6 +30,8 @@ NEAR_ZERO = 1e-6
 #: to other orders of magnitude.
 FAR = (1.0, -1.0, 0.37, -0.37)
 VERY_FAR = (-1.0, 1.0, -2.0, 9.0, -11.0, 99.0, -101.0)
+#: Part of a value from which on a step is large enough in any precision.
+CLOSEST = 1e-5
 #: Most lines that are suspected of cutting the graph.
 MOST_SUSPECTS = 16
 #: Part of what the gradient lacks that a culprit must account for, and within which all of them together explain it.
@@ -124,6 +126,8 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
         magnitude=o.magnitude or 0.0,
         epsilon=epsilon,
         noise=shared.noise + rounded,
+        # On which side of a kink the value is, its own precision cannot tell from closer by.
+        least=min(ROUNDINGS * torch.finfo(shared.precision).eps, CLOSEST) * abs(coordinate.value),
     )  # fmt: skip
     o = replace(o, difference=difference)
     if subject.has_image and (tangent is None or (o.responds and not o.response)):
