@@ -106,7 +106,7 @@ def differentiate(
     magnitude: float = 0.0,
     epsilon: float = sys.float_info.epsilon,
     noise: float = 0.0,
-    least: float = 0.0,
+    closest: float = 0.0,
 ) -> FiniteDifference:
     """Measure the derivative of ``function`` at ``x`` by differences, from ``step`` downwards.
 
@@ -120,7 +120,7 @@ def differentiate(
         magnitude: sum A of absolute contributions, 0 if it is not known.
         epsilon: rounding unit of the function's arithmetic.
         noise: absolute uncertainty of the function's values besides rounding.
-        least: smallest step that means anything: the spacing of numbers where ``x`` is known in single precision.
+        closest: step below which a kink is not looked at: from closer by, the precision of ``x`` puts it off the point.
 
     Returns:
         Derivative, error bar, one-sided derivatives, and every quotient that was measured.
@@ -139,7 +139,7 @@ def differentiate(
         raise ValueError(
             f"step = {step!r} at {x!r}: must fit between the bounds {low!r} and {high!r}. Give a smaller one."
         )
-    points = _Points(function, x, max(epsilon, 0.0), noise, max(least, math.ulp(x)) * 2**LEVELS)
+    points = _Points(function, x, max(epsilon, 0.0), noise, closest)
     # A step is made exact in floating point, so that the quotient divides by what was really added.
     step = max((x + step) - x, points.least)
     ladders: dict[int, _Ladder] = {}
@@ -217,11 +217,14 @@ class _Points:
         x: point of evaluation.
         epsilon: rounding unit of its arithmetic.
         noise: absolute uncertainty of its values besides.
-        least: smallest first step of a ladder.
+        closest: step below which a kink is not looked at.
     """
 
-    def __init__(self, function: RealFunction, x: float, epsilon: float, noise: float, least: float) -> None:
-        self.function, self.x, self.epsilon, self.noise, self.least = function, x, epsilon, noise, least
+    def __init__(self, function: RealFunction, x: float, epsilon: float, noise: float, closest: float) -> None:
+        self.function, self.x, self.epsilon, self.noise = function, x, epsilon, noise
+        #: Smallest first steps, of any ladder and of one that looks at a kink.
+        self.least = math.ulp(x) * 2**LEVELS
+        self.closest = max(self.least, closest * 2**LEVELS)
         self.known: dict[float, float] = {}
 
     def at(self, x: float) -> float:
@@ -436,7 +439,7 @@ def _accepted(
         before = ladders.get(power - 1)
         if before is None or not abs(last.gap - before.gap) < 0.02 * last.gap:
             return None
-        step = max(last.steps[0] / RATIO**CLOSE_UP, points.least)
+        step = max(last.steps[0] / RATIO**CLOSE_UP, points.closest)
         near = _measure(points, step, low, high)
         stays = abs(near.gap - last.gap) < 0.1 * last.gap + 8 * near.rounding
         return ("kink", last) if stays else None

@@ -127,7 +127,7 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
         epsilon=epsilon,
         noise=shared.noise + rounded,
         # On which side of a kink the value is, its own precision cannot tell from closer by.
-        least=min(ROUNDINGS * torch.finfo(shared.precision).eps, CLOSEST) * abs(coordinate.value),
+        closest=min(ROUNDINGS * torch.finfo(shared.precision).eps, CLOSEST) * abs(coordinate.value),
     )  # fmt: skip
     o = replace(o, difference=difference)
     if subject.has_image and (tangent is None or (o.responds and not o.response)):

@@ -138,7 +138,7 @@ RULES: tuple[VerdictRule, ...] = (
         "Leave out no_grad() and inference_mode() around the forward pass.", evidence.conversion(criteria.NO_GRAD),
     ),
     VerdictRule(
-        "N2", "warning", lambda o: o.pattern == "cusp",
+        "N2", "warning", lambda o: o.pattern == "cusp" and not criteria.precision_is_too_coarse(o),
         "the slope is infinite here, as that of a root of zero: what autograd gives stands for no derivative",
         "Move off the point, or write the function in terms of the square or a power that has a slope.",
         evidence.both_sides,
@@ -166,6 +166,12 @@ RULES: tuple[VerdictRule, ...] = (
         "the graph is cut inside the model: the loss changes with the parameter, the graph does not know",
         "Keep tensors: no detach(), numpy, no_grad() or number between parameter and loss.",
         evidence.culprit,
+    ),
+    VerdictRule(
+        "N3", "fault", lambda o: o.silent and not o.flat and o.zeroed_by(frozenset(criteria.ANGLES)) is not None,
+        "an angle is taken where it has no slope, and torch puts zero in its place: atan2(0, 0), the phase of zero",
+        "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",
+        evidence.zeroed(frozenset(criteria.ANGLES)),
     ),
     VerdictRule(
         "Z2", "explained",
