@@ -186,12 +186,25 @@ def precision_is_too_coarse(o: Observation) -> bool:
         return False
     gap, rounding = abs(o.gradient - o.double), ROUNDINGS * torch.finfo(o.shared.precision).eps
     size = max(abs(o.gradient), abs(o.double), float(gradient.norm() * o.coordinate.direction.abs().max()))
-    return gap > max(COARSE, rounding) * size and o.effect(gap) > rounding * abs(o.shared.loss)
+    # At a jump both precisions may be right, each on its own side of it.
+    height = abs(o.difference.jump.height) if o.difference is not None and o.difference.jump is not None else 0.0
+    matters = max(rounding * abs(o.shared.loss), COARSE * height)
+    return gap > max(COARSE, rounding) * size and o.effect(gap) > matters
+
+
+def nothing_passes_a_mask(o: Observation) -> bool:
+    """The image is dark, and a comparison on the way to it holds for no element."""
+    return o.shared.dark and o.silent and not o.responds and bool(o.shared.watch.emptied_at)
+
+
+def tail_vanished(o: Observation) -> bool:
+    """The image is dark, because an exponential is too small for a number."""
+    return o.shared.dark and o.silent and o.zeroed_by(frozenset({"Exp", "Exp2", "Sigmoid", "Erfc"})) is not None
 
 
 def underflows(o: Observation) -> bool:
     """There is a gradient that matters in double precision, and none at all in single."""
-    gone = o.gradient is None or o.gradient == 0
+    gone = (o.gradient is None or o.gradient == 0) and o.pattern not in ("jumps", "stairs")
     return o.shared.is_single and gone and bool(o.double) and o.effect(o.double or 0) > 1e-9 * abs(o.shared.loss)
 
 

@@ -75,6 +75,11 @@ def zero_factor(o: Observation) -> EvidenceItems:
     return {"image maximum": 0.0, **({"zero factor": lift} if lift else zeroed()(o))}
 
 
+def empty_mask(o: Observation) -> EvidenceItems:
+    """Last comparison that held for no element."""
+    return {"image maximum": 0.0, "source": next(reversed(o.shared.watch.emptied_at), None)}
+
+
 def discrepancy(o: Observation) -> EvidenceItems:
     """Distance between autograd and finite difference, in the loss's units and as a part of A."""
     if o.difference is None or o.gradient is None:

@@ -197,6 +197,16 @@ RULES: tuple[VerdictRule, ...] = (
         "Broaden the spots (a smaller fudge, more mosaicity), or start closer.", evidence.zero_factor,
     ),
     VerdictRule(
+        "Z7", "explained", criteria.nothing_passes_a_mask,
+        "a mask or filter lets nothing pass: the image is zero",
+        "Look at the limit that it compares with, and at the unit of both.", evidence.empty_mask,
+    ),
+    VerdictRule(
+        "Z10", "explained", criteria.tail_vanished,
+        "the tails of what would meet a pixel underflow to exactly zero",
+        "Broaden it, or start closer.", evidence.zero_factor,
+    ),
+    VerdictRule(
         "Z1", "explained", lambda o: o.shared.dark and o.silent and not o.responds,
         "no signal: the image is zero everywhere, and so is every derivative",
         "Give the factor that is zero a value: structure factors, fluence, or the sensor's absorption.",

@@ -123,6 +123,8 @@ class Watch(TorchFunctionMode):
 
     def _look_for_loss(self, name: str, inputs: list[Tensor], result: Any) -> Any:
         """Note what is lost, and give the result that the model is to go on with."""
+        if name in _COMPARISONS and isinstance(result, Tensor) and result.numel() > 1 and not bool(result.any()):
+            self.emptied_at[line_at(*user_frame())] = None
         dependent = [tensor for tensor in inputs if tensor.requires_grad]
         if not dependent or name in _LIKE:
             return result
@@ -135,8 +137,6 @@ class Watch(TorchFunctionMode):
         for tensor in (*outputs, *dependent):
             if _is_coarser(tensor, self.precision):
                 self.precision = tensor.dtype
-        if name in _COMPARISONS and outputs and outputs[0].numel() > 1 and not bool(outputs[0].any()):
-            self.emptied_at[line_at(*user_frame())] = None
         whole = bool(outputs) and not any(t.is_floating_point() or t.is_complex() for t in outputs)
         gone = name in CONVERSIONS or (bool(outputs) and not any(tensor.requires_grad for tensor in outputs))
         renewed = next((t for t in dependent if self._is_renewed(t)), None)
