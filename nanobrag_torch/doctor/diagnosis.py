@@ -137,7 +137,7 @@ def _with_second_order(
     if not meter.complete or any(p.verdict.severity == "fault" for p in parameters):
         return parameters
     meter.tell("second order")
-    slope = slope_of(shared.subject)
+    slope = slope_of(shared.subject, {p.name: p.gradient for p in parameters})
     rules = second_order_rules(shared.graph.custom)
     try:
         of_slope = shared_facts(slope, meter, {})

@@ -177,7 +177,7 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
     """
     coordinate = o.coordinate
     fresh = near_zero = concentration = None
-    if o.silent and (o.flat or o.agreement in ("zero", "inconclusive")):
+    if (o.silent and o.flat) or (o.hidden and o.agreement in ("zero", "inconclusive")):
         slope, where = _far_slope(subject, coordinate, o.shared, meter)
         o = replace(o, far_slope=slope)
         if o.flat and subject.scenario is None:
@@ -463,7 +463,9 @@ def _far_slope(
         change = abs(float(loss.detach()) - float(base.detach()))
         if image is not None and base_image is not None:
             change = float((image.detach().to(base_image) - base_image.detach()).abs().sum())
-        rounding = shared.noise + 16 * torch.finfo(loss.dtype).eps * abs(float(base.detach()))
+        # Beside a large shift the rest of the model loses its last digits.
+        lost = max(1.0, abs(shift) / coordinate.far)
+        rounding = shared.noise + lost * 16 * torch.finfo(loss.dtype).eps * abs(float(base.detach()))
         result = (change if change > rounding or math.isnan(change) else 0.0) / abs(shift)
         if result:
             break

@@ -150,6 +150,13 @@ class Observation:
         return abs(gradient) * max(self.coordinate.far, abs(self.coordinate.value))
 
     @property
+    def hidden(self) -> bool:
+        """A gradient as small as this, if any, the finite differences could not show."""
+        if self.difference is None or self.responds:
+            return False
+        return self.silent or abs(self.gradient or 0.0) <= 3 * self.difference.error
+
+    @property
     def far_changes(self) -> bool | None:
         """A change that matters changes image or loss; None where none was tried."""
         return None if self.far_slope is None else self.far_slope != 0

@@ -37,7 +37,7 @@ class GradientVerdict:
 class SecondDerivative:
     """Second derivative of the loss: by the parameter, of the slope along one fixed direction v.
 
-    The direction moves every parameter by 0.3 of its value, or of 1, up or down.
+    The direction moves every parameter by 0.3 of its value, or of 1, up its gradient.
 
     Attributes:
         product: component of the Hessian-vector product H·v, in the loss's unit per unit of the parameter; None where

@@ -257,7 +257,7 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.zeroed(),
     ),
     VerdictRule(
-        "Z4", "explained", lambda o: o.silent and o.flat and o.far_changes is False,
+        "Z4", "explained", lambda o: o.hidden and o.far_changes is False,
         "the model does not depend on this parameter",
         "See which option makes it inert, or leave it out of the parameters.",
     ),

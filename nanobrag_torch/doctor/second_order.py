@@ -5,6 +5,8 @@ Hessian-vector product, its finite difference a difference of gradients. Measure
 the first order, with a few rows before them that know of derivatives written by hand.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -16,24 +18,30 @@ from nanobrag_torch.doctor.graph import BackwardNode, inspect
 from nanobrag_torch.doctor.observation import Observation
 from nanobrag_torch.doctor.records import GradientVerdict
 from nanobrag_torch.doctor.rules import RULES, VerdictRule
-from nanobrag_torch.doctor.subject import Subject
+from nanobrag_torch.doctor.subject import DoctorError, Subject
 
 _BY_HAND = (
     "Write backward() in torch operations on what save_for_backward() kept of inputs and outputs: "
     "no once_differentiable, detach(), numbers, numpy, or results of intermediate steps."
 )
+_KEEP = "Write the operation in others that have second derivatives; of a rule of your own, drop once_differentiable."
 #: Codes about an optimiser's step and another program's gradient, which ask nothing of a second derivative.
 _FIRST_ORDER_ALONE = frozenset({"S10", "W5"})
 
 
-def slope_of(subject: Subject) -> Subject:
-    """The slope of a loss along one fixed direction, as a loss; each coordinate moves by a change that matters.
+def slope_of(subject: Subject, gradients: Mapping[str, float | None]) -> Subject:
+    """The slope of a loss along one fixed direction, as a loss.
 
-    A scenario is examined in double precision.
+    Every coordinate moves by a change that matters, up its gradient, so that nothing cancels in the slope. A scenario
+    is examined in double precision.
+
+    Args:
+        subject: the loss.
+        gradients: its gradient by every coordinate, by name.
     """
     if subject.scenario is not None:
         subject = subject.cast(torch.float64)
-    direction = _direction(subject)
+    direction = _direction(subject, gradients)
 
     def slope(values: dict[str, Tensor]) -> Tensor:
         twice = any(value.requires_grad for value in values.values())
@@ -72,7 +80,7 @@ def second_order_rules(custom: tuple[BackwardNode, ...]) -> tuple[VerdictRule, .
 
     own = (
         VerdictRule(
-            "Z4", "explained", lambda o: o.silent and o.flat and o.far_changes is False,
+            "Z4", "explained", lambda o: o.hidden and o.far_changes is False,
             "the gradient does not depend on this parameter: the loss is linear in it", "Nothing to do.",
         ),
         VerdictRule(
@@ -91,27 +99,30 @@ def second_order_rules(custom: tuple[BackwardNode, ...]) -> tuple[VerdictRule, .
 def refusal(slope: Subject) -> GradientVerdict | None:
     """Verdict on a slope that refuses to be differentiated, with the operation that does; None where it does not."""
     leaves = slope.leaves()
-    with torch.autograd.set_detect_anomaly(True, check_nan=False):
-        loss, _ = slope.evaluate(leaves)
+    try:
+        with torch.autograd.set_detect_anomaly(True, check_nan=False):
+            loss, _ = slope.evaluate(leaves)
+    except DoctorError as error:
+        # A reentrant checkpoint, for one, gives gradients without a graph alone.
+        cause = str(error.__cause__ or error).splitlines()[0]
+        return GradientVerdict(
+            "S2", "fault", "no gradient can be taken with a graph of its own", _KEEP, {"error": cause}
+        )
     graph = inspect(loss, leaves)
     if graph.refused_at is None:
         return None
     node = graph.refused_at
-    evidence_: dict[str, float | str] = {"operation": node.within or node.operation, "error": graph.error}
     return GradientVerdict(
-        "S2", "fault", "the derivative of an operation cannot be differentiated again", _BY_HAND, evidence_, None,
-        node.line or None,
+        "S2", "fault", "the derivative of an operation cannot be differentiated again", _KEEP,
+        {"operation": node.within or node.operation, "error": graph.error}, None, node.line or None,
     )  # fmt: skip
 
 
-def _direction(subject: Subject) -> dict[str, Tensor]:
-    """Direction by parameter: the sum of all coordinates' directions, each with a sign drawn once for all."""
-    signs = torch.Generator().manual_seed(0)
+def _direction(subject: Subject, gradients: Mapping[str, float | None]) -> dict[str, Tensor]:
+    """Direction by parameter: the sum of all coordinates' directions, each up its gradient."""
     direction = {name: torch.zeros_like(value) for name, value in subject.values.items()}
     for coordinate in subject.coordinates:
-        sign = 2 * int(torch.randint(0, 2, (), generator=signs)) - 1
+        distance = math.copysign(coordinate.far, gradients.get(coordinate.name) or 1.0)
         base = direction[coordinate.parameter]
-        direction[coordinate.parameter] = base + sign * coordinate.far * coordinate.direction.to(base).reshape(
-            base.shape
-        )
+        direction[coordinate.parameter] = base + distance * coordinate.direction.to(base).reshape(base.shape)
     return direction

@@ -1,5 +1,6 @@
 """Second derivatives: right where torch's own rules make them, and named where a hand-written rule loses them."""
 
+import math
 from typing import Any
 
 import pytest
@@ -76,11 +77,9 @@ def test_a_rule_that_cannot_be_differentiated_again_is_named_with_its_line(rule,
 def test_a_sound_rule_of_ones_own_has_a_second_derivative():
     report = diagnose(squared(Sine), AT, order=2)
     assert set(report.codes.values()) == {"healthy"}
-    # v moves each number by 0.3 of itself, up or down; the second derivative of sin² is 2 cos 2x.
+    # v moves each number by 0.3 of itself, up its gradient; the second derivative of sin² is 2 cos 2x.
     for found, x in zip(report.parameters, (0.3, 0.4), strict=True):
-        assert abs(found.second.product) == pytest.approx(
-            abs(0.3 * x * 2 * torch.cos(torch.tensor(2 * x)).item()), rel=1e-6
-        )
+        assert found.second.product == pytest.approx(0.3 * x * 2 * math.cos(2 * x), rel=1e-6)
         assert found.second.finite_difference.derivative == pytest.approx(found.second.product, rel=1e-8)
 
 
@@ -129,6 +128,28 @@ def test_a_nan_that_reaches_no_gradient_is_called_harmless():
     assert found.verdict.code == "healthy"
     assert found.verdict.evidence == {"not finite, harmless": "derivative of Sqrt"}
     assert "safe.sqrt()" in found.verdict.source
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_a_gradient_that_can_be_taken_without_a_graph_alone_says_so():
+    def loss(p: dict[str, Tensor]) -> Tensor:
+        return torch.utils.checkpoint.checkpoint(torch.sin, p["x"], use_reentrant=True).sum()
+
+    found = diagnose(loss, AT, order=2)["x[0]"]
+    assert found.verdict.code == "S2"
+    assert "use_reentrant" in found.verdict.evidence["error"]
+
+
+def test_a_parameter_without_effect_has_no_second_derivative_either():
+    data = torch.linspace(0, 1, 12, dtype=F64).reshape(6, 2) ** 2
+
+    def loss(p: dict[str, Tensor]) -> Tensor:
+        normal = torch.nn.functional.batch_norm(data + p["bias"], None, None, training=True)
+        return (torch.sin(p["scale"] * normal) * data).sum()
+
+    report = diagnose(loss, {"scale": 1.2, "bias": torch.tensor([0.1, 0.2], dtype=F64)}, order=2)
+    assert report["scale"].second.verdict.code == "healthy"
+    assert {found.verdict.severity for found in report.parameters} <= {"healthy", "explained"}
 
 
 def test_a_linear_loss_has_no_second_derivative_and_no_fault():
