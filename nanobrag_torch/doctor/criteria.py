@@ -20,6 +20,8 @@ COARSE = 1e-3
 LOST_IN_EPSILON = 1e-12
 #: Of its largest possible value, the overlap of loss and response below which they do not meet.
 OVERLAP = 1e-12
+#: Part of the contributions below which a gap is more likely an approximation's than a mistake's.
+SLIGHT = 5e-3
 #: Roundings that a sum of many terms is allowed, in units of the last place.
 ROUNDINGS = 32
 
@@ -210,11 +212,20 @@ def underflows(o: Observation) -> bool:
 
 def within_tolerance(o: Observation) -> bool:
     """Gradient and finite difference differ by no more than a solver's own tolerance."""
+    return _differ_by_at_most(o, o.shared.tolerance)
+
+
+def is_slight(o: Observation) -> bool:
+    """Gradient and finite difference differ by less than a slip in a formula makes them differ."""
+    return _differ_by_at_most(o, SLIGHT)
+
+
+def _differ_by_at_most(o: Observation, part: float) -> bool:
     if o.gradient is None or o.difference is None:
         return False
     checked = o.double if o.shared.is_single and o.double is not None else o.gradient
     total = max(abs(checked), abs(o.difference.derivative), o.magnitude or 0.0)
-    return abs(checked - o.difference.derivative) <= o.shared.tolerance * total
+    return abs(checked - o.difference.derivative) <= part * total
 
 
 def relative_gap(one: float | None, other: float | None) -> float:

@@ -13,7 +13,7 @@ from nanobrag_torch.doctor.budget import BudgetSpent, Meter, ProgressCallback
 from nanobrag_torch.doctor.fisher import fisher
 from nanobrag_torch.doctor.inert_parameters import reason
 from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
-from nanobrag_torch.doctor.observation import Observation, SharedFacts
+from nanobrag_torch.doctor.observation import TOLERANCE, Observation, SharedFacts
 from nanobrag_torch.doctor.records import (
     Fisher,
     GradientVerdict,
@@ -23,7 +23,7 @@ from nanobrag_torch.doctor.records import (
     Stage,
 )
 from nanobrag_torch.doctor.report import GradientReport
-from nanobrag_torch.doctor.rules import RULES, VerdictRule
+from nanobrag_torch.doctor.rules import RULES, VerdictRule, remedy
 from nanobrag_torch.doctor.second_order import refusal, second_order_rules, slope_of
 from nanobrag_torch.doctor.stages import stage_of, stages
 from nanobrag_torch.doctor.subject import DoctorError, ModelFunction, Subject, subject_of
@@ -42,6 +42,7 @@ def diagnose(
     rebuild: Callable[[], ModelFunction] | None = None,
     reference: Mapping[str, float] | None = None,
     order: int = 1,
+    tolerance: float = TOLERANCE,
     evaluations: int | None = None,
     seconds: float | None = None,
     progress: ProgressCallback | None = None,
@@ -58,6 +59,8 @@ def diagnose(
         reference: gradients that were expected, by name.
         order: 2 examines second derivatives too, where no first one is at fault: Hessian-vector products along one
             fixed direction against differences of gradients.
+        tolerance: part of its contributions by which a gradient may be off and still be right, such as the tolerance of
+            a solver within the model.
         evaluations: most evaluations of the loss; a gradient counts as three. None for no limit.
         seconds: most seconds of work. None for no limit. Parameters beyond a limit are reported as "unexamined".
         progress: called with (evaluations done, evaluations expected, next step), the first time before any work.
@@ -78,11 +81,13 @@ def diagnose(
     """
     if order not in (1, 2):
         raise DoctorError(f"order = {order!r}: must be 1, for gradients, or 2, for second derivatives as well.")
+    if not 0 <= tolerance < 1:
+        raise DoctorError(f"tolerance = {tolerance!r}: must be a part of the gradient, from 0 up to 1, such as 1e-4.")
     subject = subject_of(examined, params, loss, steps, rebuild)
     meter = Meter(expected_cost(subject, order), evaluations, seconds, progress)
     meter.tell("graph")
     try:
-        shared = shared_facts(subject, meter, dict(reference or {}))
+        shared = shared_facts(subject, meter, dict(reference or {}), tolerance)
     except BudgetSpent:
         raise DoctorError(
             f"evaluations = {evaluations}, seconds = {seconds}: must allow the first gradient and two evaluations. "
@@ -183,7 +188,7 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
         if because:
             evidence["because"] = because
     source = str(source) if source is not None else None
-    return GradientVerdict(rule.code, rule.severity, rule.title, rule.remedy, evidence, stage, source)
+    return GradientVerdict(rule.code, rule.severity, rule.title, remedy(rule, o), evidence, stage, source)
 
 
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:

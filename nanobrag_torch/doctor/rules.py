@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nanobrag_torch.doctor import criteria, evidence
 from nanobrag_torch.doctor.criteria import Criterion
 from nanobrag_torch.doctor.evidence import EvidenceFunction
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING
+from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING, Observation
 from nanobrag_torch.doctor.records import Severity
 
 
@@ -311,10 +311,22 @@ RULES: tuple[VerdictRule, ...] = (
         "Nothing to do if it was meant; otherwise use the value itself, not the rounded one.", evidence.culprit,
     ),
     VerdictRule(
+        "W4", "warning", lambda o: o.agreement == "disagrees" and o.explained and criteria.is_slight(o),
+        "a slight part of the dependence is missing from the graph: it was taken out of it on the way",
+        "Nothing to do if it is meant, as in the control of a solver's steps; otherwise keep it a tensor of the graph.",
+        lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},
+    ),
+    VerdictRule(
+        "W3", "warning", lambda o: o.agreement == "disagrees" and not o.explained and criteria.is_slight(o),
+        "gradient and finite difference differ slightly: a solver's own tolerance, an approximation, or a small slip",
+        "Tighten the solver's tolerance: if the gap shrinks with it, give it as tolerance=; if not, look for a slip.",
+        lambda o: {**evidence.discrepancy(o), **evidence.own_rules(o)},
+    ),
+    VerdictRule(
         "W4", "fault", lambda o: o.agreement == "disagrees" and o.explained,
         "part of the dependence is missing from the graph: it was taken out of it on the way",
         "Keep it a tensor of the graph: a normalising number, a weight, the step of a solver; or make it a constant.",
-        evidence.culprit,
+        lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},
     ),
     VerdictRule(
         "W6", "fault", lambda o: o.agreement == "disagrees",
@@ -341,6 +353,42 @@ RULES: tuple[VerdictRule, ...] = (
     ),
     VerdictRule("healthy", "healthy", lambda o: True, "healthy", "Nothing to do.", evidence.harmless),
 )  # fmt: skip
+
+#: What to do about an operation, where that says more than the remedy of its row: by code, and by the name of the
+#: operation that the evidence gives.
+REMEDIES: dict[tuple[str, str], str] = {
+    ("S", "sample"): "Draw with rsample(), which keeps the graph, or write the draw as loc + scale * noise.",
+    ("S", "grad"): "Pass create_graph=True to autograd.grad(), so that its result can be differentiated.",
+    ("S", "Parameter"): "Do not make a new nn.Parameter of it: that is a new leaf. Call the module with "
+    "torch.func.functional_call(module, {name: tensor}, inputs).",
+    ("S", "data"): "Use the tensor itself: .data is not recorded.",
+    ("S", "copy_"): "Copy outside of no_grad(), or use the tensor itself.",
+    ("W", "grad"): "Pass create_graph=True to autograd.grad(), so that its result can be differentiated.",
+    ("N", "LinalgEigh"): "Equal eigenvalues have no eigenvectors of their own: use a function of the whole subspace (a "
+    "projector, a matrix function), or keep the eigenvalues apart.",
+    ("N", "LinalgEig"): "Equal eigenvalues have no eigenvectors of their own: use a function of the whole subspace (a "
+    "projector, a matrix function), or keep the eigenvalues apart.",
+    (
+        "N",
+        "LinalgSvd",
+    ): "Equal or zero singular values have no vectors of their own: use what does not need them (a polar "
+    "or QR decomposition, a solve), or keep the singular values apart.",
+    ("N", "var"): "The variance of one value divides by N - 1 = 0: give more values, or correction=0.",
+    ("N", "std"): "The deviation of one value divides by N - 1 = 0: give more values, or correction=0.",
+}
+_WITHIN_A_FUNCTION = (
+    "The torch.autograd.Function {} does not get this parameter as an argument, and only arguments have gradients: "
+    "hand it over (odeint_adjoint: a module's parameter, or adjoint_params=)."
+)
+
+
+def remedy(rule: VerdictRule, o: Observation) -> str:
+    """What to do: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
+    if o.culprit is not None and o.culprit.function:
+        return _WITHIN_A_FUNCTION.format(o.culprit.function)
+    operation = str(rule.evidence(o).get("operation", "")).removeprefix("derivative of ")
+    return REMEDIES.get((rule.code[0], operation), rule.remedy)
+
 
 #: All codes of the table, in its order, each once.
 CODES = tuple(dict.fromkeys(rule.code for rule in RULES))
