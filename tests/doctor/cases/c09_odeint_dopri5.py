@@ -1,4 +1,5 @@
 """Healthy to the solver's tolerance: adaptive steps, default rtol 1e-7.
+Cost: many evaluations
 Expected: healthy for every parameter
 """
 

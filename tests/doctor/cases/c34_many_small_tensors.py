@@ -1,4 +1,5 @@
 """Healthy: 200 scalar parameters.
+Cost: many evaluations
 Expected: healthy for every parameter
 """
 
