@@ -59,7 +59,7 @@ lab: $(STAMP)
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) install "$(TORCH)"
-	$(BIN)/python $(PIP) install --editable ".[io,workbook,dev,docs]"
+	$(BIN)/python $(PIP) install "$(TORCH)" --editable ".[io,workbook,dev,docs,models]"
 	touch $@
 
 clean:

@@ -5,6 +5,8 @@ A criterion is written for a row that stands at its place: rows above it have al
 
 from collections.abc import Callable
 
+import torch
+
 from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING_OF_A, Observation
 from nanobrag_torch.doctor.watch import Event
 
@@ -18,13 +20,18 @@ COARSE = 1e-3
 LOST_IN_EPSILON = 1e-12
 #: Of its largest possible value, the overlap of loss and response below which they do not meet.
 OVERLAP = 1e-12
+#: Part of the contributions below which a gap is more likely an approximation's than a mistake's.
+SLIGHT = 5e-3
+#: Roundings that a sum of many terms is allowed, in units of the last place.
+ROUNDINGS = 32
 
 NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad  # noqa: E731
-DIRECT: Callable[[Event], bool] = lambda event: event.direct  # noqa: E731
 ANY: Callable[[Event], bool] = lambda event: True  # noqa: E731
 OUTSIDE: Callable[[Event], bool] = lambda event: not event.internal  # noqa: E731
 
-ROOTS = ("Sqrt", "LinalgVectorNorm", "Norm", "Pow", "Rsqrt")
+ROOTS = ("Sqrt", "LinalgVectorNorm", "Norm", "Pow", "Rsqrt", "Hypot", "Abs", "Acosh")
+ANGLES = ("Atan2", "Acos", "Asin", "Angle")
+LOGARITHMS = ("Log", "Log2", "Log10", "Log1P", "Xlogy")
 SELECTIONS = ("Mul", "Where", "MaskedFill", "Index", "MaskedSelect")
 
 
@@ -35,6 +42,11 @@ def first_conversion(o: Observation, test: Callable[[Event], bool]) -> Event | N
 
 
 def gradient_is_not_finite(o: Observation) -> bool:
+    """Autograd gave a gradient that is NaN or infinite, though the loss is finite."""
+    return not value_is_not_finite(o) and gradient_was_not_finite(o)
+
+
+def gradient_was_not_finite(o: Observation) -> bool:
     """Autograd gave a gradient that is NaN or infinite."""
     return o.gradient is not None and (o.gradient != o.gradient or abs(o.gradient) == float("inf"))
 
@@ -59,7 +71,7 @@ def gradient_nonfinite_at(*operations: str) -> Criterion:
 
     def holds(o: Observation) -> bool:
         node = o.shared.graph.nonfinite_at
-        return gradient_is_not_finite(o) and node is not None and node.operation in operations
+        return gradient_is_not_finite(o) and node is not None and not node.operations.isdisjoint(operations)
 
     return holds
 
@@ -79,7 +91,12 @@ def loss_is_not_finite(o: Observation) -> bool:
     weights = o.shared.weights
     bad = weights is not None and not bool(weights.isfinite().all())
     value = value_is_not_finite(o)
-    return image_is_finite(o) and (bad or value) and (value or gradient_is_not_finite(o))
+    return image_is_finite(o) and (bad or value) and (value or gradient_was_not_finite(o))
+
+
+def not_selected(o: Observation) -> bool:
+    """The gradient ceases to be finite where nothing was selected: zero times infinity below a selection."""
+    return gradient_is_not_finite(o) and o.shared.graph.below_where and o.shared.graph.from_zero
 
 
 def input_is_not_finite(o: Observation) -> bool:
@@ -119,6 +136,21 @@ def weighted_by_zero(o: Observation) -> bool:
     return any(node.operation in SELECTIONS for node in o.zeroed_at)
 
 
+def left_at_the_input(o: Observation) -> bool:
+    """What the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
+    return o.culprit is not None and o.culprit.direct and not o.culprit.function
+
+
+def is_a_subgradient(o: Observation) -> bool:
+    """At a kink the gradient is one of the two slopes, or lies between them."""
+    if o.pattern != "kink" or o.gradient is None or o.difference is None:
+        return False
+    checked = o.double if o.shared.is_single and o.double is not None else o.gradient
+    low, high = sorted((o.difference.left, o.difference.right))
+    slack = 3 * o.difference.error + 1e-6 * (high - low)
+    return low - slack <= checked <= high + slack
+
+
 def stationary(o: Observation) -> bool:
     """Gradient and finite difference vanish to rounding although the loss depends on the parameter."""
     if o.gradient is None or o.difference is None:
@@ -127,8 +159,8 @@ def stationary(o: Observation) -> bool:
     still = abs(o.difference.derivative) <= max(3 * o.difference.error, scale)
     if o.magnitude:
         return still and abs(o.gradient) <= max(scale, 3 * o.difference.error) and (o.cancellation or 0) < 1e-6
-    # Without pixels to compare with, the curvature says how large a slope would have been.
-    slope = 1e-6 * abs(o.difference.curvature) * o.coordinate.far
+    # Without pixels to compare with, the curvature, or a large change, says how large a slope would have been.
+    slope = 1e-6 * max(abs(o.difference.curvature) * o.coordinate.far, o.far_slope or 0.0)
     return still and max(abs(o.gradient), o.difference.error) <= slope
 
 
@@ -146,6 +178,56 @@ def depends_on_a_foreign_leaf(o: Observation) -> bool:
     return any(bool((leaf.to(value) == value).all()) for leaf in leaves)
 
 
+def precision_is_too_coarse(o: Observation) -> bool:
+    """The gradient and that in double precision differ by more than a few roundings of sums explain.
+
+    The norm of the whole parameter's gradient is the measure: an element that cancels is no loss of precision.
+    """
+    gradient = o.shared.double_gradients.get(o.coordinate.parameter)
+    if not o.shared.is_single or o.double is None or o.gradient is None or gradient is None:
+        return False
+    gap, rounding = abs(o.gradient - o.double), ROUNDINGS * torch.finfo(o.shared.precision).eps
+    size = max(abs(o.gradient), abs(o.double), float(gradient.norm() * o.coordinate.direction.abs().max()))
+    # At a jump both precisions may be right, each on its own side of it.
+    height = abs(o.difference.jump.height) if o.difference is not None and o.difference.jump is not None else 0.0
+    matters = max(rounding * abs(o.shared.loss), COARSE * height)
+    return gap > max(COARSE, rounding) * size and o.effect(gap) > matters
+
+
+def nothing_passes_a_mask(o: Observation) -> bool:
+    """The image is dark, and a comparison on the way to it holds for no element."""
+    return o.shared.dark and o.silent and not o.responds and bool(o.shared.watch.emptied_at)
+
+
+def tail_vanished(o: Observation) -> bool:
+    """The image is dark, because an exponential is too small for a number."""
+    return o.shared.dark and o.silent and o.zeroed_by(frozenset({"Exp", "Exp2", "Sigmoid", "Erfc"})) is not None
+
+
+def underflows(o: Observation) -> bool:
+    """There is a gradient that matters in double precision, and none at all in single."""
+    gone = (o.gradient is None or o.gradient == 0) and o.pattern not in ("jumps", "stairs")
+    return o.shared.is_single and gone and bool(o.double) and o.effect(o.double or 0) > 1e-9 * abs(o.shared.loss)
+
+
+def within_tolerance(o: Observation) -> bool:
+    """Gradient and finite difference differ by no more than a solver's own tolerance."""
+    return _differ_by_at_most(o, o.shared.tolerance)
+
+
+def is_slight(o: Observation) -> bool:
+    """Gradient and finite difference differ by less than a slip in a formula makes them differ."""
+    return _differ_by_at_most(o, SLIGHT)
+
+
+def _differ_by_at_most(o: Observation, part: float) -> bool:
+    if o.gradient is None or o.difference is None:
+        return False
+    checked = o.double if o.shared.is_single and o.double is not None else o.gradient
+    total = max(abs(checked), abs(o.difference.derivative), o.magnitude or 0.0)
+    return abs(checked - o.difference.derivative) <= part * total
+
+
 def relative_gap(one: float | None, other: float | None) -> float:
     """Difference of two numbers as a part of the larger; 0 where one is missing."""
     if one is None or other is None:
@@ -155,7 +237,7 @@ def relative_gap(one: float | None, other: float | None) -> float:
 
 def update_is_negligible(o: Observation) -> bool:
     """The gradient drowns in the epsilon of an optimiser, although the loss responds to a relative change."""
-    if o.gradient is None or o.gradient == 0 or o.shared.loss == 0:
+    if o.gradient is None or o.gradient == 0 or abs(o.shared.loss) < LOST_IN_EPSILON:
         return False
     return abs(o.gradient) < LOST_IN_EPSILON and abs(o.gradient * o.coordinate.value / o.shared.loss) > 1e-6
 

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,10 +13,18 @@ from nanobrag_torch.doctor.budget import BudgetSpent, Meter, ProgressCallback
 from nanobrag_torch.doctor.fisher import fisher
 from nanobrag_torch.doctor.inert_parameters import reason
 from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
-from nanobrag_torch.doctor.observation import Observation, SharedFacts
-from nanobrag_torch.doctor.records import Fisher, GradientVerdict, ParameterReport, Severity, Stage
+from nanobrag_torch.doctor.observation import TOLERANCE, Observation, SharedFacts
+from nanobrag_torch.doctor.records import (
+    Fisher,
+    GradientVerdict,
+    ParameterReport,
+    SecondDerivative,
+    Severity,
+    Stage,
+)
 from nanobrag_torch.doctor.report import GradientReport
-from nanobrag_torch.doctor.rules import RULES
+from nanobrag_torch.doctor.rules import RULES, VerdictRule, remedy
+from nanobrag_torch.doctor.second_order import refusal, second_order_rules, slope_of
 from nanobrag_torch.doctor.stages import stage_of, stages
 from nanobrag_torch.doctor.subject import DoctorError, ModelFunction, Subject, subject_of
 from nanobrag_torch.scenario import Scenario
@@ -32,6 +41,8 @@ def diagnose(
     steps: Mapping[str, float] | None = None,
     rebuild: Callable[[], ModelFunction] | None = None,
     reference: Mapping[str, float] | None = None,
+    order: int = 1,
+    tolerance: float = TOLERANCE,
     evaluations: int | None = None,
     seconds: float | None = None,
     progress: ProgressCallback | None = None,
@@ -46,6 +57,10 @@ def diagnose(
         steps: first steps of finite differences by name, in the parameter's unit.
         rebuild: makes the function anew, to find values that it keeps between calls.
         reference: gradients that were expected, by name.
+        order: 2 examines second derivatives too, where no first one is at fault: Hessian-vector products along one
+            fixed direction against differences of gradients.
+        tolerance: part of its contributions by which a gradient may be off and still be right, such as the tolerance of
+            a solver within the model.
         evaluations: most evaluations of the loss; a gradient counts as three. None for no limit.
         seconds: most seconds of work. None for no limit. Parameters beyond a limit are reported as "unexamined".
         progress: called with (evaluations done, evaluations expected, next step), the first time before any work.
@@ -64,11 +79,15 @@ def diagnose(
         report["x"].gradient  # 6.0
         ```
     """
+    if order not in (1, 2):
+        raise DoctorError(f"order = {order!r}: must be 1, for gradients, or 2, for second derivatives as well.")
+    if not 0 <= tolerance < 1:
+        raise DoctorError(f"tolerance = {tolerance!r}: must be a part of the gradient, from 0 up to 1, such as 1e-4.")
     subject = subject_of(examined, params, loss, steps, rebuild)
-    meter = Meter(expected_cost(subject), evaluations, seconds, progress)
+    meter = Meter(expected_cost(subject, order), evaluations, seconds, progress)
     meter.tell("graph")
     try:
-        shared = shared_facts(subject, meter, dict(reference or {}))
+        shared = shared_facts(subject, meter, dict(reference or {}), tolerance)
     except BudgetSpent:
         raise DoctorError(
             f"evaluations = {evaluations}, seconds = {seconds}: must allow the first gradient and two evaluations. "
@@ -79,6 +98,8 @@ def diagnose(
             raise
         return _impossible(subject, str(error.__cause__), meter)
     parameters, tangents = _examine(shared, meter)
+    if order == 2:
+        parameters = _with_second_order(shared, parameters, meter)
     information = _information(shared, tangents)
     strip = _stages(shared, meter)
     return GradientReport(
@@ -108,15 +129,55 @@ def _examine(shared: SharedFacts, meter: Meter) -> tuple[tuple[ParameterReport, 
         except BudgetSpent:
             reports.append(_report(Observation(shared, coordinate, None), _unexamined()))
             continue
-        reports.append(_report(observation, _verdict(observation)))
+        reports.append(_report(observation, _verdict(observation, RULES)))
         if tangent is not None and bool(torch.isfinite(tangent).all()):
             tangents[coordinate.name] = tangent
     return tuple(reports), tangents
 
 
-def _verdict(o: Observation) -> GradientVerdict:
-    """Verdict of the first row of the decision table that holds."""
-    rule = next(rule for rule in RULES if rule.holds(o))
+def _with_second_order(
+    shared: SharedFacts, parameters: tuple[ParameterReport, ...], meter: Meter
+) -> tuple[ParameterReport, ...]:
+    """Reports with second derivatives, as they are where a first one is at fault."""
+    if not meter.complete or any(p.verdict.severity == "fault" for p in parameters):
+        return parameters
+    meter.tell("second order")
+    slope = slope_of(shared.subject, {p.name: p.gradient for p in parameters})
+    rules = second_order_rules(shared.graph.custom)
+    try:
+        of_slope = shared_facts(slope, meter, {})
+    except BudgetSpent:
+        found = dict.fromkeys(
+            (c.name for c in slope.coordinates), SecondDerivative(None, None, "missing", _unexamined())
+        )
+    except DoctorError:
+        refused = refusal(slope)
+        if refused is None:
+            raise
+        found = dict.fromkeys((c.name for c in slope.coordinates), SecondDerivative(None, None, "missing", refused))
+    else:
+        found = {}
+        for coordinate in slope.coordinates:
+            try:
+                o, _ = observe(of_slope, coordinate, meter)
+                verdict = _verdict(o, rules)
+            except BudgetSpent:
+                o, verdict = Observation(of_slope, coordinate, None), _unexamined()
+            found[coordinate.name] = SecondDerivative(o.gradient, o.difference, o.agreement, verdict)
+    return tuple(_graver(p, found[p.name]) for p in parameters)
+
+
+def _graver(p: ParameterReport, second: SecondDerivative) -> ParameterReport:
+    """Report with a second derivative, whose verdict stands where it accuses and the first one's does not."""
+    verdict = p.verdict
+    if GRAVITY.index(second.verdict.severity) < min(GRAVITY.index(verdict.severity), GRAVITY.index("explained")):
+        verdict = replace(second.verdict, title=f"second derivative: {second.verdict.title}")
+    return replace(p, verdict=verdict, second=second)
+
+
+def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
+    """Verdict of the first row of a decision table that holds."""
+    rule = next(rule for rule in rules if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
     scenario = o.shared.subject.scenario
@@ -127,7 +188,7 @@ def _verdict(o: Observation) -> GradientVerdict:
         if because:
             evidence["because"] = because
     source = str(source) if source is not None else None
-    return GradientVerdict(rule.code, rule.severity, rule.title, rule.remedy, evidence, stage, source)
+    return GradientVerdict(rule.code, rule.severity, rule.title, remedy(rule, o), evidence, stage, source)
 
 
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:

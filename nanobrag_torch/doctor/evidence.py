@@ -20,6 +20,12 @@ def conversion(kind: Callable[[Event], bool]) -> EvidenceFunction:
     return evidence
 
 
+def culprit(o: Observation) -> EvidenceItems:
+    """Gather the event through which what the gradient lacks left the graph; where none is known the first."""
+    event = o.culprit or criteria.first_conversion(o, criteria.ANY)
+    return {} if event is None else {"operation": event.operation, "source": event.line}
+
+
 def zeroed(operations: frozenset[str] | None = None) -> EvidenceFunction:
     """Gather the operation, one of these or any, at which the backward signal became zero."""
 
@@ -37,8 +43,19 @@ def nonfinite(o: Observation) -> EvidenceItems:
     if criteria.value_is_not_finite(o) and event is not None:
         return {"operation": event.operation, "result": event.result, "zeros": float(event.zeros), "source": event.line}
     if node is not None:
-        return {"operation": f"derivative of {node.operation}", "source": node.line}
+        return {"operation": f"derivative of {node}", "source": node.line}
     return {}
+
+
+def harmless(o: Observation) -> EvidenceItems:
+    """Operation whose value or derivative is not finite, where none of it reaches the loss or this gradient.
+
+    Anomaly mode stops at it all the same.
+    """
+    node, event = o.shared.graph.nonfinite_at, o.shared.watch.nonfinite_at
+    if node is not None:
+        return {"not finite, harmless": f"derivative of {node}", "source": node.line}
+    return {} if event is None else {"not finite, harmless": event.operation, "source": event.line}
 
 
 def jump(o: Observation) -> EvidenceItems:
@@ -58,6 +75,11 @@ def zero_factor(o: Observation) -> EvidenceItems:
     return {"image maximum": 0.0, **({"zero factor": lift} if lift else zeroed()(o))}
 
 
+def empty_mask(o: Observation) -> EvidenceItems:
+    """Last comparison that held for no element."""
+    return {"image maximum": 0.0, "source": next(reversed(o.shared.watch.emptied_at), None)}
+
+
 def discrepancy(o: Observation) -> EvidenceItems:
     """Distance between autograd and finite difference, in the loss's units and as a part of A."""
     if o.difference is None or o.gradient is None:
@@ -75,6 +97,17 @@ def pole(o: Observation) -> EvidenceItems:
     """Discrepancy, and the quotient that is close to its pole."""
     nodes = o.shared.graph.noisy_divisions
     return {**discrepancy(o), **({"source": nodes[0].line} if nodes else {})}
+
+
+def own_rules(o: Observation) -> EvidenceItems:
+    """Derivative rules in the graph that are written by hand, and hooks that may change a gradient on its way."""
+    custom, hooks = o.shared.graph.custom, o.shared.watch.hooked_at
+    places = [*hooks, *(node.line for node in custom if node.line)]
+    return {
+        "own rules": ", ".join(sorted({f"{node.operation}Backward" for node in custom})) or "none",
+        "hooks": float(len(hooks)) if hooks else None,
+        "source": places[0] if places else None,
+    }
 
 
 def both_precisions(o: Observation) -> EvidenceItems:

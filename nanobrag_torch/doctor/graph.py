@@ -1,7 +1,7 @@
 """Backward graph of a loss: parameters it reaches, nodes at which the signal becomes zero or ceases to be finite."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +23,22 @@ class BackwardNode:
         operation: name of the operation that it differentiates, "Sqrt" of SqrtBackward0.
         line: line of code of that operation, "file.py:12: text"; empty if unknown.
         elements: number of elements of the largest gradient that comes in from the loss.
+        within: operation of the forward pass whose derivative this one is part of; empty for an operation of the
+            forward pass itself.
     """
 
     operation: str
     line: str = ""
     elements: int = 0
+    within: str = ""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operation, and the one whose derivative it is part of."""
+        return frozenset({self.operation, self.within} - {""})
+
+    def __str__(self) -> str:
+        return f"{self.operation} in the derivative of {self.within}" if self.within else self.operation
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,9 @@ class BackwardGraph:
         zeroed_at: for a parameter, the nodes at which a signal on its way there became exactly zero.
         nonfinite_at: first node that made a gradient NaN or infinite.
         from_zero: it did so of an incoming gradient that was zero.
-        below_where: it comes after a selection between branches on the way back.
-        custom: derivative rules written by hand, by name.
+        below_where: on the way back it comes below a selection between branches.
+        custom: derivative rules written by hand.
+        refused_at: node that refuses to be differentiated, where backward raised.
         noisy_divisions: divisions by numbers that come close to zero.
         error: first line of what backward raised, empty for nothing.
     """
@@ -54,9 +66,44 @@ class BackwardGraph:
     nonfinite_at: BackwardNode | None = None
     from_zero: bool = False
     below_where: bool = False
-    custom: tuple[str, ...] = ()
+    custom: tuple[BackwardNode, ...] = ()
     noisy_divisions: tuple[BackwardNode, ...] = ()
     error: str = ""
+    refused_at: BackwardNode | None = None
+
+
+#: Operations that choose elements, so that what was not chosen gets a gradient of zero.
+_SELECTIONS = ("Where", "MaskedFill", "MaskedScatter", "NanToNum")
+
+
+def gradients_of(loss: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | None]:
+    """Gradients of ``loss`` (0-d) by the leaves, dense, None where the graph does not reach one.
+
+    Some graphs, such as those of reentrant checkpoints, know ``backward()`` alone. It leaves a gradient in every leaf
+    that it meets; those of other leaves are put back as they were.
+
+    Raises:
+        RuntimeError: backward raised.
+    """
+    # Only what is written by hand can refuse, and it does so half-way: the graph must still be there then.
+    nodes = list(_nodes(loss.grad_fn))
+    by_hand = any(_is_custom(node) for node in nodes)
+    try:
+        found = torch.autograd.grad(loss, list(leaves.values()), retain_graph=by_hand, allow_unused=True)
+    except RuntimeError as error:
+        if "autograd.grad" not in str(error) and ".grad()" not in str(error):
+            raise
+        others = _foreign_leaves(nodes, leaves)
+        before = [leaf.grad for leaf in others]
+        for leaf in (*leaves.values(), *others):
+            leaf.grad = None
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        finally:
+            for leaf, gradient in zip(others, before, strict=True):
+                leaf.grad = gradient
+        return {name: None if leaf.grad is None else leaf.grad.to_dense() for name, leaf in leaves.items()}
+    return {name: None if g is None else g.to_dense() for name, g in zip(leaves, found, strict=True)}
 
 
 def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
@@ -71,31 +118,32 @@ def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
     reached: frozenset[str] = frozenset().union(*reach.values())
     walk = _Walk(reach)
     handles = [node.register_hook(walk.hook(node)) for node in nodes if reach[node]]
+    handles += [node.register_prehook(walk.prehook(node)) for node in nodes]
     # Divisors are read before the pass, which frees them.
     noisy = tuple(_backward_node(node) for node in nodes if reach[node] and _has_small_divisor(node))
     gradients: dict[str, Tensor | None] = dict.fromkeys(leaves)
     message = ""
     try:
-        found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-        gradients = dict(zip(leaves, found, strict=True))
+        gradients = gradients_of(loss, leaves)
     except RuntimeError as error:
         message = str(error).splitlines()[0]
     finally:
         for handle in handles:
             handle.remove()
-    known = {id(leaf) for leaf in leaves.values()}
-    variables = [getattr(node, "variable", None) for node in nodes]
     return BackwardGraph(
         gradients,
         reached,
-        foreign_leaves=tuple(v for v in variables if v is not None and id(v) not in known),
+        foreign_leaves=_foreign_leaves(nodes, leaves),
         zeroed_at={name: walk.zeroed_at(name) for name in leaves if name in reached},
         nonfinite_at=None if walk.nonfinite_at is None else _backward_node(walk.nonfinite_at),
         from_zero=walk.from_zero,
-        below_where=walk.nonfinite_at is not None and walk.met_where,
-        custom=tuple(sorted({node.name() for node in nodes if _is_custom(node)})),
+        below_where=walk.nonfinite_at is not None and _below_selection(nodes, walk.nonfinite_at),
+        custom=tuple(
+            dict.fromkeys(_backward_node(node) for node in reversed(nodes) if reach[node] and _is_custom(node))
+        ),
         noisy_divisions=noisy,
         error=message,
+        refused_at=_backward_node(walk.entered) if message and walk.entered is not None else None,
     )
 
 
@@ -107,17 +155,24 @@ class _Walk:
         self.stops: list[tuple[BackwardNode, frozenset[str]]] = []
         self.nonfinite_at: Any = None
         self.from_zero = False
-        self.met_where = False
+        self.entered: Any = None
+
+    def prehook(self, node: Any) -> Any:
+        """Hook of a node, called before it is differentiated: the last of them is the one that raised."""
+
+        def enter(incoming: tuple[Tensor | None, ...]) -> None:
+            self.entered = node
+
+        return enter
 
     def hook(self, node: Any) -> Any:
         """Hook of a node, called with its outgoing and incoming gradients."""
 
         def look(outgoing: tuple[Tensor | None, ...], incoming: tuple[Tensor | None, ...]) -> None:
-            came = [g for g in incoming if g is not None]
+            came = [g.to_dense() for g in incoming if g is not None]
+            outgoing = tuple(None if g is None else g.to_dense() for g in outgoing)
             if self.nonfinite_at is None and all(bool(torch.isfinite(g).all()) for g in came):
                 self._look_for_nonfinite(node, outgoing, came)
-            if node.name().startswith("Where"):
-                self.met_where = self.met_where or self.nonfinite_at is None
             if not any(bool((g != 0).any()) for g in came):
                 return
             passed: set[str] = set()
@@ -169,13 +224,40 @@ def _reach(nodes: list[Any], leaves: dict[str, Tensor]) -> dict[Any, frozenset[s
     return reach
 
 
+def _foreign_leaves(nodes: Iterable[Any], leaves: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Leaves that the nodes accumulate into and that are none of the parameters."""
+    known = {id(leaf) for leaf in leaves.values()}
+    variables = [getattr(node, "variable", None) for node in nodes]
+    return tuple(v for v in variables if v is not None and id(v) not in known)
+
+
+def _below_selection(nodes: list[Any], node: Any) -> bool:
+    """A selection between branches leads to the node; those that a backward pass makes for itself do not count."""
+    leading: set[Any] = {node}
+    for other in nodes:
+        if any(following in leading for following, _ in other.next_functions):
+            leading.add(other)
+    selections = (other for other in leading if other is not node and other.name().startswith(_SELECTIONS))
+    return any(other.metadata.get("parent_") is None for other in selections)
+
+
 def _backward_node(node: Any, elements: int = 0) -> BackwardNode:
-    operation = re.sub(r"Backward\d*$", "", node.name())
-    for entry in reversed(node.metadata.get("traceback_", ())):
+    operation = _operation(node)
+    # A node that a backward pass made knows the node whose derivative it is part of, and that one the line.
+    origin = node
+    while (parent := origin.metadata.get("parent_")) is not None:
+        origin = parent
+    within = "" if origin is node else _operation(origin)
+    for entry in reversed(origin.metadata.get("traceback_", ())):
         match = _FRAME.search(entry)
         if match and not is_internal(match[1]):
-            return BackwardNode(operation, line_at(match[1], int(match[2])), elements)
-    return BackwardNode(operation, elements=elements)
+            return BackwardNode(operation, line_at(match[1], int(match[2])), elements, within)
+    return BackwardNode(operation, elements=elements, within=within)
+
+
+def _operation(node: Any) -> str:
+    """Name of the operation that a node differentiates."""
+    return re.sub(r"Backward\d*$", "", str(node.name()))
 
 
 def _is_custom(node: Any) -> bool:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,33 +12,45 @@ from torch.autograd import forward_ad
 from nanobrag_torch.compat import PRESETS
 from nanobrag_torch.doctor.budget import Meter
 from nanobrag_torch.doctor.dark_image import revivals
-from nanobrag_torch.doctor.finite_difference import agreement, differentiate
-from nanobrag_torch.doctor.graph import inspect
-from nanobrag_torch.doctor.observation import Observation, SharedFacts
+from nanobrag_torch.doctor.finite_difference import ROUNDINGS, agreement, differentiate
+from nanobrag_torch.doctor.graph import gradients_of, inspect
+from nanobrag_torch.doctor.observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
+from nanobrag_torch.doctor.precision import widened
 from nanobrag_torch.doctor.records import ImageSummary
 from nanobrag_torch.doctor.subject import Coordinate, DoctorError, ModelFunction, Subject, subject_of
-from nanobrag_torch.doctor.watch import Watch
+from nanobrag_torch.doctor.watch import Event, Replay, Watch
 from nanobrag_torch.scenario import Scenario
 
 #: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
 #: Position at which a parameter that is zero is differentiated again.
 NEAR_ZERO = 1e-6
-#: Parts of a large change that are tried, on both sides and at an odd part, so that no symmetry hides a response.
+#: Parts of a large change that are tried, on both sides and at an odd part, so that no symmetry hides a response; and
+#: for a model of which nothing is known changes by parts of the value itself, which lead to zero, to the other sign and
+#: to other orders of magnitude.
 FAR = (1.0, -1.0, 0.37, -0.37)
+VERY_FAR = (-1.0, 1.0, -2.0, 9.0, -11.0, 99.0, -101.0)
+#: Part of a value from which on a step is large enough in any precision.
+CLOSEST = 1e-5
+#: Most lines that are suspected of cutting the graph.
+MOST_SUSPECTS = 16
+#: Part of what the gradient lacks that a culprit must account for, and within which all of them together explain it.
+ACCOUNTS, EXPLAINS = 0.01, 0.05
 
 #: Forward-mode functions of torch, with the types that it does not declare.
 _make_dual: Callable[[Tensor, Tensor], Tensor] = forward_ad.make_dual
 _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
 
 
-def expected_cost(subject: Subject) -> int:
-    """Evaluations that an uneventful diagnosis takes."""
+def expected_cost(subject: Subject, order: int = 1) -> int:
+    """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
     second = 0 if subject.scenario is not None else GRADIENT
-    return 2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE)
+    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE))
 
 
-def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) -> SharedFacts:
+def shared_facts(
+    subject: Subject, meter: Meter, reference: dict[str, float], tolerance: float = TOLERANCE
+) -> SharedFacts:
     """Facts about the loss that hold for all parameters.
 
     Raises:
@@ -69,10 +82,16 @@ def shared_facts(subject: Subject, meter: Meter, reference: dict[str, float]) ->
     if facts.dark and subject.scenario is not None:
         facts = replace(facts, revivals=revivals(subject.scenario, meter.count))
     meter.count(GRADIENT)
-    single = graph.gradients if subject.is_single else _gradients(subject.cast(torch.float32))
-    double = _gradients(subject.cast(torch.float64)) if subject.is_single else graph.gradients
+    precision = subject.dtype if subject.scenario is not None else _coarsest(subject.dtype, watch.precision)
+    facts = replace(facts, precision=precision, examined=subject, tolerance=tolerance)
+    if facts.is_single:
+        examined, double = _in_double(subject)
+        facts = replace(facts, examined=examined, single_gradients=graph.gradients, double_gradients=double)
+    else:
+        single = _gradients(subject.cast(torch.float32))
+        facts = replace(facts, single_gradients=single, double_gradients=graph.gradients)
     modes = _modes(subject, meter) if reference and subject.scenario is not None else {}
-    return replace(facts, single_gradients=single, double_gradients=double, modes=modes)
+    return replace(facts, modes=modes)
 
 
 def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[Observation, Tensor | None]:
@@ -88,21 +107,27 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     )  # fmt: skip
     if not shared.repeatable or not math.isfinite(shared.loss):
         return replace(o, agreement="missing" if o.gradient is None else "inconclusive"), None
-    subject = shared.subject.cast(torch.float64) if shared.is_single else shared.subject
+    subject = shared.examined
     meter.count(FORWARD_MODE)
     forward, tangent = _forward(subject, coordinate)
     o = _weighed(replace(o, forward=forward), tangent)
     # A gradient in single precision is held to the one in double, and that to the finite difference.
-    checked = o.double if shared.is_single and o.gradient is not None else o.gradient
-    function = _loss_along(subject, coordinate, meter)
-    epsilon = torch.finfo(subject.evaluate(dict(subject.values))[0].dtype).eps
+    checked = o.double if shared.is_single and shared.double_gradients and o.gradient is not None else o.gradient
+    epsilon = torch.finfo(subject.dtype if subject.dtype is torch.float64 else shared.precision).eps
+    # A step must stand clear of rounding in whatever precision the model is bound to; what is added to a tensor is
+    # rounded.
+    step = coordinate.step if epsilon < 1e-12 else max(coordinate.step, epsilon ** (1 / 3) * coordinate.far)
+    rounded = 0.0 if epsilon < 1e-12 or not math.isfinite(checked or 0.0) else epsilon * abs(checked or 0.0)
     difference = differentiate(
-        function, coordinate.value, coordinate.step,
+        _loss_along(subject, coordinate, meter), coordinate.value, step,
         low=coordinate.low,
         high=coordinate.high,
         expected=checked,
         magnitude=o.magnitude or 0.0,
         epsilon=epsilon,
+        noise=shared.noise + rounded,
+        # On which side of a kink the value is, its own precision cannot tell from closer by.
+        closest=min(ROUNDINGS * torch.finfo(shared.precision).eps, CLOSEST) * abs(coordinate.value),
     )  # fmt: skip
     o = replace(o, difference=difference)
     if subject.has_image and (tangent is None or (o.responds and not o.response)):
@@ -151,11 +176,14 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
         meter: counts the evaluations.
     """
     coordinate = o.coordinate
-    far_changes = fresh = near_zero = concentration = None
-    if o.silent and o.flat:
-        far_changes = _far_changes(subject, coordinate, o.shared, meter)
-        if subject.rebuild is not None:
-            fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
+    fresh = near_zero = concentration = None
+    if (o.silent and o.flat) or (o.hidden and o.agreement in ("zero", "inconclusive")):
+        slope, where = _far_slope(subject, coordinate, o.shared, meter)
+        o = replace(o, far_slope=slope)
+        if o.flat and subject.scenario is None:
+            o = replace(o, alive_elsewhere=_alive_elsewhere(subject, coordinate, where, o.shared.loss, meter))
+    if o.silent and o.flat and subject.rebuild is not None:
+        fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
     if o.silent and coordinate.value == 0 and o.responds:
         meter.count(GRADIENT)
         near_zero = _gradient_at(subject, coordinate, NEAR_ZERO)
@@ -163,7 +191,67 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
         measured = _image_difference(subject, coordinate, o.difference.steps[-1], meter)
         if measured is not None:
             concentration = _concentration((measured - tangent) * o.shared.weights.reshape(-1))
-    return replace(o, far_changes=far_changes, fresh=fresh, near_zero=near_zero, concentration=concentration)
+    if o.agreement == "disagrees" or (o.gradient is None and o.responds):
+        o = _accused(o, subject, meter)
+    return replace(o, fresh=fresh, near_zero=near_zero, concentration=concentration)
+
+
+def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
+    """Add the event that carries what the gradient lacks, and whether all such events together explain it.
+
+    The loss is evaluated beside the point with what left the graph held as it is at the point: what then is missing
+    from the finite difference flowed through there.
+    """
+    suspects = o.detached_at or tuple(e for e in o.shared.watch.lost_at if o.coordinate.parameter in e.leaves)
+    lines = list(dict.fromkeys(e.line for e in sorted(suspects, key=lambda e: e.internal)))[:MOST_SUSPECTS]
+    assert o.difference is not None
+    whole = o.difference.quotients[-1]
+    target = (o.double if o.shared.is_single and o.double is not None else o.gradient) or 0.0
+    lacks = abs(whole - target)
+    kept: dict[Event, list[Any]] = {}
+    if not lines or not math.isfinite(lacks) or _replayed(subject, subject.values, kept, None, meter) is None:
+        return o
+
+    def without(some: list[str]) -> float:
+        found = _difference_without(subject, o, frozenset(some), kept, meter)
+        return whole if found is None else found
+
+    effects = {line: abs(whole - without([line])) for line in lines}
+    carriers = [line for line in lines if effects[line] > ACCOUNTS * lacks]
+    explained = bool(carriers) and abs(without(lines) - target) <= EXPLAINS * lacks
+    if not carriers:
+        return o
+    worst = max(carriers, key=lambda line: effects[line])
+    return replace(o, culprit=next(e for e in suspects if e.line == worst), explained=explained)
+
+
+def _difference_without(
+    subject: Subject, o: Observation, lines: frozenset[str], kept: dict[Event, list[Any]], meter: Meter
+) -> float | None:
+    """Central difference of the loss in which nothing flows through what leaves the graph at these lines."""
+    c = o.coordinate
+    assert o.difference is not None
+    step = o.difference.steps[-1]
+    high, low = min(c.value + step, c.high), max(c.value - step, c.low)
+    above, below = (_replayed(subject, subject.at(c, x), kept, lines, meter) for x in (high, low))
+    return None if above is None or below is None else (above - below) / (high - low)
+
+
+def _replayed(
+    subject: Subject,
+    values: dict[str, Tensor],
+    kept: dict[Event, list[Any]],
+    lines: frozenset[str] | None,
+    meter: Meter,
+) -> float | None:
+    """Loss under a replay of these lines, None where it raises."""
+    meter.count()
+    leaves = replace(subject, values=values).leaves()
+    try:
+        with torch.enable_grad(), Replay(leaves, kept, lines):
+            return float(subject.evaluate(leaves)[0].detach())
+    except DoctorError:
+        return None
 
 
 def _concentration(gap: Tensor) -> float:
@@ -195,7 +283,7 @@ def _second_error(subject: Subject, leaves: dict[str, Tensor]) -> str:
         with torch.enable_grad():
             loss, _ = subject.evaluate(leaves)
             if loss.requires_grad:
-                torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+                gradients_of(loss, leaves)
     except RuntimeError as error:
         message = str(error).splitlines()[0]
         return message if "second time" in message else ""
@@ -210,10 +298,27 @@ def _gradients(subject: Subject) -> dict[str, Tensor | None]:
             loss, _ = subject.evaluate(leaves)
             if not loss.requires_grad:
                 return dict.fromkeys(leaves)
-            found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+            return gradients_of(loss, leaves)
     except (DoctorError, RuntimeError):
         return {}
-    return dict(zip(leaves, found, strict=True))
+
+
+def _coarsest(*dtypes: torch.dtype) -> torch.dtype:
+    return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
+
+
+def _in_double(subject: Subject) -> tuple[Subject, dict[str, Tensor | None]]:
+    """The subject in double precision and its gradients; as it is, with none, where it cannot be computed so."""
+    wide = subject.cast(torch.float64)
+    if subject.scenario is None:
+        loss = None if subject.loss is None else widened(subject.loss)
+        wide = replace(wide, function=widened(subject.function), loss=loss)
+    gradients = _gradients(wide)
+    try:
+        complete = bool(gradients) and wide.evaluate(dict(wide.values))[0].dtype is torch.float64
+    except DoctorError:
+        complete = False
+    return (wide, gradients) if complete else (subject, {})
 
 
 def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float | None:
@@ -223,7 +328,10 @@ def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float
         return None
     if gradient.numel() == 1:
         return float(gradient)
-    return float((gradient * coordinate.direction.to(gradient)).sum())
+    direction = coordinate.direction.to(gradient)
+    # What is NaN beside the direction does not count: zero times NaN would.
+    along = direction != 0
+    return float((gradient[along] * direction[along]).sum())
 
 
 def _summary(image: Tensor) -> ImageSummary:
@@ -319,7 +427,9 @@ def _image_difference(subject: Subject, coordinate: Coordinate, step: float, met
     return ((above - below) / (high - low)).detach().reshape(-1)
 
 
-def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, meter: Meter) -> bool | None:
+def _far_slope(
+    subject: Subject, coordinate: Coordinate, shared: SharedFacts, meter: Meter
+) -> tuple[float | None, float]:
     """Try large changes of a coordinate until one changes the image, or the loss where there is no image.
 
     Args:
@@ -329,11 +439,20 @@ def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, 
         meter: counts the evaluations.
 
     Returns:
-        A change had an effect; None where none could be evaluated.
+        Change of the loss, or of the image's sum of absolute changes, by that of the coordinate: 0 where no change had
+        an effect; None where none could be evaluated. And the position that was tried last.
     """
-    result: bool | None = None
-    for part in FAR:
-        position = coordinate.value + part * coordinate.far
+    result: float | None = None
+    position = coordinate.value
+    shifts = [part * coordinate.far for part in FAR]
+    if subject.scenario is None:
+        shifts += [part * (abs(coordinate.value) or 1.0) for part in VERY_FAR]
+        meter.count()
+        base, base_image = subject.evaluate(dict(subject.values))
+    else:
+        base, base_image = torch.tensor(shared.loss), shared.image
+    for shift in shifts:
+        position = coordinate.value + shift
         if not coordinate.low <= position <= coordinate.high:
             continue
         meter.count()
@@ -341,13 +460,44 @@ def _far_changes(subject: Subject, coordinate: Coordinate, shared: SharedFacts, 
             loss, image = subject.evaluate(subject.at(coordinate, position))
         except DoctorError:
             continue
-        if image is not None and shared.image is not None:
-            result = not torch.equal(image.detach().to(shared.image), shared.image)
-        else:
-            result = float(loss.detach()) != shared.loss
+        change = abs(float(loss.detach()) - float(base.detach()))
+        if image is not None and base_image is not None:
+            change = float((image.detach().to(base_image) - base_image.detach()).abs().sum())
+        # Beside a large shift the rest of the model loses its last digits.
+        lost = max(1.0, abs(shift) / coordinate.far)
+        rounding = shared.noise + lost * 16 * torch.finfo(loss.dtype).eps * abs(float(base.detach()))
+        result = (change if change > rounding or math.isnan(change) else 0.0) / abs(shift)
         if result:
             break
-    return result
+    return result, position
+
+
+def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, loss: float, meter: Meter) -> bool:
+    """The parameter has a gradient where it, or each of the others, is changed much: here something keeps it from
+    acting.
+
+    Args:
+        subject: the model.
+        coordinate: the number to differentiate by.
+        position: where the coordinate is known to act.
+        loss: loss at the point of evaluation.
+        meter: counts the evaluations.
+    """
+    places = [subject.at(coordinate, position)]
+    if len(subject.values) > 1:
+        places += [
+            {
+                name: v if name == coordinate.parameter else v + part * torch.where(v == 0, 1.0, v.abs())
+                for name, v in subject.values.items()
+            }
+            for part in VERY_FAR
+        ]
+    for values in places:
+        meter.count(GRADIENT)
+        gradient = _along(_gradients(replace(subject, values=values)), coordinate) or 0.0
+        if abs(gradient) * coordinate.far > ROUNDING_OF_A * abs(loss):
+            return True
+    return False
 
 
 def _fresh_difference(

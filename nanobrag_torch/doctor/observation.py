@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
@@ -13,6 +14,11 @@ from nanobrag_torch.doctor.watch import Event, Watch
 
 ROUNDING = frozenset({"Round", "Floor", "Ceil", "Trunc"})
 CLAMPS = frozenset({"Clamp", "ClampMin", "ClampMax", "Relu", "Hardtanh", "Maximum", "Minimum", "Threshold"})
+#: Part of the contributions by which a gradient may be off and still be right: solvers stop at a tolerance of their
+#: own.
+TOLERANCE = 1e-5
+#: Two losses of the same values differ by no more than so many roundings, or the loss is random.
+JITTER = 256
 #: A part of A below which a net gradient is rounding.
 ROUNDING_OF_A = 1e-9
 
@@ -37,6 +43,9 @@ class SharedFacts:
         single_gradients: the same in single precision.
         reference: gradients that the caller expected, by name.
         modes: gradients in every sampling mode, by mode and name; empty without a reference.
+        precision: coarsest floating-point type on the way from the parameters to the loss.
+        examined: the subject in double precision where that can be; as it is otherwise.
+        tolerance: part of the contributions by which a gradient may be off.
     """
 
     subject: Subject
@@ -54,12 +63,24 @@ class SharedFacts:
     single_gradients: dict[str, Tensor | None] = field(default_factory=dict)
     reference: dict[str, float] = field(default_factory=dict)
     modes: dict[str, dict[str, float]] = field(default_factory=dict)
+    precision: torch.dtype = torch.float64
+    examined: Subject = None  # type: ignore[assignment]
+    tolerance: float = TOLERANCE
 
     @property
     def repeatable(self) -> bool:
-        """The same values gave the same loss twice."""
+        """The same values gave the same loss twice, to the rounding of sums whose order changes."""
         first, second = self.repeats
-        return first == second or (math.isnan(first) and math.isnan(second))
+        if first == second or (math.isnan(first) and math.isnan(second)):
+            return True
+        rounding = JITTER * torch.finfo(self.precision).eps * max(abs(first), abs(second))
+        return math.isfinite(rounding) and abs(first - second) <= rounding
+
+    @property
+    def noise(self) -> float:
+        """Absolute uncertainty of a loss that does not repeat itself to the last bit."""
+        gap = abs(self.repeats[0] - self.repeats[1])
+        return 4 * gap if math.isfinite(gap) else 0.0
 
     @property
     def dark(self) -> bool:
@@ -68,8 +89,8 @@ class SharedFacts:
 
     @property
     def is_single(self) -> bool:
-        """The subject computes in single precision."""
-        return self.subject.is_single
+        """Something between parameters and loss is computed in less than double precision."""
+        return self.precision is not torch.float64
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,10 @@ class Observation:
         double: the gradient in double precision.
         single: the gradient in single precision.
         fresh: finite difference on rebuilt objects.
-        far_changes: a change that matters changes image or loss.
+        far_slope: change of image or loss by a change that matters, as a slope; 0 for no change.
+        alive_elsewhere: there is a gradient where the other parameters are changed much.
+        culprit: event at which what the gradient lacks left the graph.
+        explained: without what left the graph, the finite difference would be the gradient.
         near_zero: the gradient a little away from a parameter that is zero.
         concentration: part of the difference between automatic and finite derivative that the worst hundredth of the
             pixels holds.
@@ -107,14 +131,35 @@ class Observation:
     double: float | None = None
     single: float | None = None
     fresh: float | None = None
-    far_changes: bool | None = None
+    far_slope: float | None = None
+    alive_elsewhere: bool = False
+    culprit: Event | None = None
+    explained: bool = False
     near_zero: float | None = None
     concentration: float | None = None
 
     @property
     def silent(self) -> bool:
-        """No gradient, or one that is exactly zero."""
-        return self.gradient is None or self.gradient == 0
+        """No gradient, or one that is zero to rounding."""
+        if self.gradient is None or self.gradient == 0:
+            return True
+        return self.effect(self.gradient) <= 2 * torch.finfo(self.shared.precision).eps * abs(self.shared.loss)
+
+    def effect(self, gradient: float) -> float:
+        """Change of the loss that a gradient promises for a change that matters."""
+        return abs(gradient) * max(self.coordinate.far, abs(self.coordinate.value))
+
+    @property
+    def hidden(self) -> bool:
+        """A gradient as small as this, if any, the finite differences could not show."""
+        if self.difference is None or self.responds:
+            return False
+        return self.silent or abs(self.gradient or 0.0) <= 3 * self.difference.error
+
+    @property
+    def far_changes(self) -> bool | None:
+        """A change that matters changes image or loss; None where none was tried."""
+        return None if self.far_slope is None else self.far_slope != 0
 
     @property
     def flat(self) -> bool:
@@ -127,7 +172,7 @@ class Observation:
         d = self.difference
         if d is None or not math.isfinite(d.derivative):
             return False
-        return abs(d.derivative) > 3 * d.error or d.pattern == "kink"
+        return abs(d.derivative) > 3 * d.error or d.pattern in ("kink", "cusp")
 
     @property
     def pattern(self) -> str:

@@ -2,13 +2,15 @@
 
     pytest -p nanobrag_torch.doctor.pytest_plugin
 
-A check that compares zero with zero passes whatever the code does. The guard watches ``gradcheck``, ``gradgradcheck``
-and ``backward()`` and reports such checks, gradients that are all zero or not finite, and checks in single precision:
-in the warnings summary, in the junit file, and as JSON. It changes no outcome, unless ``--gradient-guard=error`` asks
-for it.
+A check that compares zero with zero passes whatever the code does. The guard watches ``gradcheck``, ``gradgradcheck``,
+``backward()``, ``autograd.grad``, ``autograd.functional`` and ``torch.func``, and reports checks of zero with zero, of
+elements that move nothing, and with a tolerance that hides a wrong gradient, gradients that are all zero or not finite,
+and checks in single precision: in the warnings summary, in the junit file, and as JSON, which is written as they are
+found. It changes no outcome, unless ``--gradient-guard=error`` asks for it.
 """
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -57,8 +59,12 @@ class GuardPlugin:
         self.config = config
         self.fails = config.getoption("--gradient-guard") == "error"
         self.findings: dict[str, list[dict[str, Any]]] = {}
-        self.guard = GradientGuard()
-        self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"])
+        path = config.getoption("--gradient-guard-json")
+        self.path = Path(path) if path and not hasattr(config, "workerinput") else None
+        self.running: pytest.Item | None = None
+        self.guard = GradientGuard(self._write)
+        self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"], torch.autograd.functional, torch.func)
+        self._write()
 
     def pytest_unconfigure(self) -> None:
         """Put torch's own functions back."""
@@ -67,12 +73,14 @@ class GuardPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Collect the doubtful checks of a test; fail it afterwards, if asked to and if it passed."""
-        self.guard.findings.clear()
+        self.guard.begin()
+        self.running = item
         try:
             result = yield
         finally:
-            found = [] if item.get_closest_marker(MARK) else list(dict.fromkeys(self.guard.findings))
-            self.guard.findings.clear()
+            found = self._found(item)
+            self.running = None
+            self.guard.begin()
             for finding in found:
                 item.user_properties.append((PROPERTY, json.dumps(asdict(finding))))
         if found and self.fails:
@@ -83,17 +91,32 @@ class GuardPlugin:
         """Gather findings from the reports, which arrive from other processes as well."""
         if report.when != "call":
             return
-        for name, value in report.user_properties:
-            if name == PROPERTY:
-                entry = json.loads(str(value))
-                self.findings.setdefault(report.nodeid, []).append(entry)
-                self._warn(report.nodeid, DoubtfulCheck(**entry))
+        entries = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
+        if entries:
+            self.findings[report.nodeid] = entries
+            self._write()
+        for entry in entries:
+            self._warn(report.nodeid, DoubtfulCheck(**entry))
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the findings, by test."""
-        path = self.config.getoption("--gradient-guard-json")
-        if path and not hasattr(self.config, "workerinput"):
-            Path(path).write_text(json.dumps(self.findings, indent=2) + "\n", encoding="utf-8")
+    def _found(self, item: pytest.Item) -> list[DoubtfulCheck]:
+        return [] if item.get_closest_marker(MARK) else list(self.guard.findings)
+
+    def _write(self) -> None:
+        """Write the findings so far, by test, that of the running one included: a run may be killed at any time."""
+        if self.path is None:
+            return
+        findings = dict(self.findings)
+        if self.running is not None and (found := self._found(self.running)):
+            findings[self.running.nodeid] = [asdict(finding) for finding in found]
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            part.write_text(json.dumps(findings, indent=2) + "\n", encoding="utf-8")
+            part.replace(self.path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise pytest.UsageError(
+                f"--gradient-guard-json={self.path}: {error.strerror}. Give a file in a folder that can be written to."
+            ) from None
 
     def _warn(self, nodeid: str, finding: DoubtfulCheck) -> None:
         """Enter a line into the summary of warnings, past the filters, which could turn it into an error."""

@@ -34,6 +34,26 @@ class GradientVerdict:
 
 
 @dataclass(frozen=True)
+class SecondDerivative:
+    """Second derivative of the loss: by the parameter, of the slope along one fixed direction v.
+
+    The direction moves every parameter by 0.3 of its value, or of 1, up its gradient.
+
+    Attributes:
+        product: component of the Hessian-vector product H·v, in the loss's unit per unit of the parameter; None where
+            the slope's graph does not reach the parameter.
+        finite_difference: the same by differences of gradients.
+        agreement: both compared.
+        verdict: the named cause.
+    """
+
+    product: float | None
+    finite_difference: FiniteDifference | None
+    agreement: Agreement
+    verdict: GradientVerdict
+
+
+@dataclass(frozen=True)
 class ParameterReport:
     """One parameter, or one element or direction of a parameter that is a larger tensor.
 
@@ -54,7 +74,8 @@ class ParameterReport:
         cancellation: part κ of A that remains in the gradient; None without an image.
         single: gradient in single precision.
         fresh: finite difference on rebuilt objects.
-        verdict: the named cause.
+        verdict: the named cause; that of the second derivative where it is graver.
+        second: second derivative, None where it was not asked for or the first derivative is at fault.
     """
 
     name: str
@@ -72,6 +93,7 @@ class ParameterReport:
     single: float | None
     fresh: float | None
     verdict: GradientVerdict
+    second: SecondDerivative | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from nanobrag_torch.doctor.records import (
     ImageSummary,
     ParameterReport,
     Revival,
+    SecondDerivative,
     Severity,
     Stage,
 )
@@ -168,10 +169,17 @@ def _row(p: ParameterReport, largest: float) -> str:
         measured,
         f"<b style='color:{colour}'>{escape(p.verdict.code)}</b> {escape(p.verdict.title)}"
         + (f"<br><small>{escape(evidence)}</small>" if evidence else "")
-        + (f"<br><small>at {escape(where)}</small>" if where else ""),
+        + (f"<br><small>at {escape(where)}</small>" if where else "")
+        + (f"<br><small>{escape(_second(p.second))}</small>" if p.second else ""),
         escape(p.verdict.remedy),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _second(second: SecondDerivative) -> str:
+    difference = second.finite_difference
+    measured = "–" if difference is None else f"{_number(difference.derivative)} ± {difference.error:.1g}"
+    return f"second derivative: {second.verdict.code}, {_number(second.product)}, by differences {measured}"
 
 
 def _bar(p: ParameterReport, largest: float, colour: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nanobrag_torch.doctor import criteria, evidence
 from nanobrag_torch.doctor.criteria import Criterion
 from nanobrag_torch.doctor.evidence import EvidenceFunction
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING
+from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING, Observation
 from nanobrag_torch.doctor.records import Severity
 
 
@@ -36,6 +36,12 @@ class VerdictRule:
 
 RULES: tuple[VerdictRule, ...] = (
     VerdictRule(
+        "S3", "fault", lambda o: bool(o.shared.second_error),
+        "something computed in an earlier evaluation is used again, with its graph",
+        "Recompute it at every evaluation, or key the cache by the parameters and never keep what carries a graph.",
+        lambda o: {"error": o.shared.second_error},
+    ),
+    VerdictRule(
         "D3", "warning", lambda o: not o.shared.repeatable,
         "the loss is random: the same values gave two losses",
         "Draw once and freeze the draws (a seed, or draws made outside), and add noise after the differentiable image.",
@@ -47,21 +53,20 @@ RULES: tuple[VerdictRule, ...] = (
         "Check what was read or left uninitialised: files, empty tensors, missing values.", evidence.nonfinite,
     ),
     VerdictRule(
+        "N4", "fault", criteria.not_selected,
+        "the branch that was not selected makes the gradient NaN: zero times infinity below a where()",
+        "Make the input of each branch safe before the singular operation, then select.", evidence.nonfinite,
+    ),
+    VerdictRule(
         "N7", "fault",
         criteria.either(
             criteria.loss_is_not_finite,
             lambda o: criteria.value_nonfinite_at("log", "log2", "log10", "log1p", "xlogy")(o)
             and criteria.nonfinite_on_zeros(o),
-            lambda o: criteria.gradient_nonfinite_at("Log", "Log2", "Log10", "Xlogy")(o),
+            criteria.gradient_nonfinite_at(*criteria.LOGARITHMS),
         ),
         "the loss is not finite, though the model is: a logarithm, root or quotient of pixels that are zero",
         "Give dark pixels a background, or leave them out before the logarithm, root or division.", evidence.nonfinite,
-    ),
-    VerdictRule(
-        "N3", "fault", criteria.gradient_nonfinite_at("Atan2", "Acos", "Asin"),
-        "an angle is taken where it has no slope: atan2(0, 0), or acos of one",
-        "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",
-        evidence.nonfinite,
     ),
     VerdictRule(
         "N5", "fault",
@@ -89,13 +94,13 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.nonfinite,
     ),
     VerdictRule(
-        "N4", "fault",
-        lambda o: criteria.gradient_is_not_finite(o) and o.shared.graph.below_where and o.shared.graph.from_zero,
-        "the branch that was not selected makes the gradient NaN: zero times infinity below a where()",
-        "Make the input of each branch safe before the singular operation, then select.", evidence.nonfinite,
+        "N3", "fault", criteria.gradient_nonfinite_at(*criteria.ANGLES),
+        "an angle is taken where it has no slope: atan2(0, 0), or acos of one",
+        "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",
+        evidence.nonfinite,
     ),
     VerdictRule(
-        "N2", "fault", lambda o: criteria.gradient_nonfinite_at(*criteria.ROOTS)(o),
+        "N2", "fault", criteria.gradient_nonfinite_at(*criteria.ROOTS),
         "a root or norm of zero has an infinite slope",
         "Write the function in terms of the square, which needs no root.", evidence.nonfinite,
     ),
@@ -109,12 +114,6 @@ RULES: tuple[VerdictRule, ...] = (
         "N4", "fault", criteria.gradient_is_not_finite,
         "values are finite, the gradient is not",
         "Select between branches after making their inputs safe; look at the operation named.", evidence.nonfinite,
-    ),
-    VerdictRule(
-        "S3", "fault", lambda o: bool(o.shared.second_error),
-        "something computed in an earlier evaluation is used again, with its graph",
-        "Recompute it at every evaluation, or key the cache by the parameters and never keep what carries a graph.",
-        lambda o: {"error": o.shared.second_error},
     ),
     VerdictRule(
         "S3", "fault", lambda o: o.flat and o.fresh is not None and abs(o.fresh) > 0,
@@ -139,6 +138,17 @@ RULES: tuple[VerdictRule, ...] = (
         "Leave out no_grad() and inference_mode() around the forward pass.", evidence.conversion(criteria.NO_GRAD),
     ),
     VerdictRule(
+        "N2", "warning", lambda o: o.pattern == "cusp" and not criteria.precision_is_too_coarse(o),
+        "the slope is infinite here, as that of a root of zero: what autograd gives stands for no derivative",
+        "Move off the point, or write the function in terms of the square or a power that has a slope.",
+        evidence.both_sides,
+    ),
+    VerdictRule(
+        "D2", "explained", criteria.is_a_subgradient,
+        "the slope jumps here: left and right derivatives differ",
+        "Any value between the two is a subgradient; move off the kink, or smooth it.", evidence.both_sides,
+    ),
+    VerdictRule(
         "S5", "fault", lambda o: o.silent and o.coordinate.value == 0 and o.responds and bool(o.near_zero),
         "the parameter is skipped at exactly zero",
         "Always apply the operation; a rotation by zero costs nothing and carries the gradient.",
@@ -146,21 +156,28 @@ RULES: tuple[VerdictRule, ...] = (
     ),
     VerdictRule(
         "S1", "fault",
-        lambda o: o.gradient is None and o.responds and criteria.first_conversion(o, criteria.DIRECT) is not None,
+        lambda o: o.gradient is None and o.responds and criteria.left_at_the_input(o),
         "the parameter leaves the graph at the input",
         "Keep the tensor: no float(), .item(), torch.tensor() or numpy between parameter and image.",
-        evidence.conversion(criteria.DIRECT),
+        evidence.culprit,
     ),
     VerdictRule(
         "S2", "fault", lambda o: o.gradient is None and o.responds,
         "the graph is cut inside the model: the loss changes with the parameter, the graph does not know",
         "Keep tensors: no detach(), numpy, no_grad() or number between parameter and loss.",
-        evidence.conversion(criteria.ANY),
+        evidence.culprit,
+    ),
+    VerdictRule(
+        "N3", "fault", lambda o: o.silent and not o.flat and o.zeroed_by(frozenset(criteria.ANGLES)) is not None,
+        "an angle is taken where it has no slope, and torch puts zero in its place: atan2(0, 0), the phase of zero",
+        "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",
+        evidence.zeroed(frozenset(criteria.ANGLES)),
     ),
     VerdictRule(
         "Z2", "explained",
         lambda o: o.silent and o.coordinate.value == 0 and not o.responds and not o.response
-        and o.difference is not None and o.difference.curvature != 0 and not o.zeroed_by(CLAMPS | ROUNDING),
+        and o.difference is not None and o.difference.curvature != 0 and not o.zeroed_by(CLAMPS | ROUNDING)
+        and o.pattern != "jumps",
         "the parameter enters squared and is zero: its first derivative vanishes, its second does not",
         "Start away from zero, or make the square the parameter.",
         lambda o: {"second derivative": o.difference.curvature if o.difference else None},
@@ -180,13 +197,23 @@ RULES: tuple[VerdictRule, ...] = (
         "Broaden the spots (a smaller fudge, more mosaicity), or start closer.", evidence.zero_factor,
     ),
     VerdictRule(
+        "Z7", "explained", criteria.nothing_passes_a_mask,
+        "a mask or filter lets nothing pass: the image is zero",
+        "Look at the limit that it compares with, and at the unit of both.", evidence.empty_mask,
+    ),
+    VerdictRule(
+        "Z10", "explained", criteria.tail_vanished,
+        "the tails of what would meet a pixel underflow to exactly zero",
+        "Broaden it, or start closer.", evidence.zero_factor,
+    ),
+    VerdictRule(
         "Z1", "explained", lambda o: o.shared.dark and o.silent and not o.responds,
         "no signal: the image is zero everywhere, and so is every derivative",
         "Give the factor that is zero a value: structure factors, fluence, or the sensor's absorption.",
         evidence.zero_factor,
     ),
     VerdictRule(
-        "S7", "fault", lambda o: o.shared.is_single and o.silent and bool(o.double),
+        "S7", "fault", criteria.underflows,
         "the gradient underflows in single precision", "Use float64, or combine the constants before multiplying.",
         evidence.both_precisions,
     ),
@@ -224,13 +251,21 @@ RULES: tuple[VerdictRule, ...] = (
         lambda o: {**evidence.zeroed(CLAMPS)(o), **evidence.both_sides(o)},
     ),
     VerdictRule(
-        "Z4", "explained", lambda o: o.silent and o.flat and o.far_changes is False,
+        "Z10", "explained", lambda o: o.silent and o.flat and o.alive_elsewhere,
+        "nothing reaches the parameter from here: outside of the image, before the contact, where a unit is off",
+        "Start where it acts, or let it act everywhere: a padding that goes on, a smooth tail, a soft threshold.",
+        evidence.zeroed(),
+    ),
+    VerdictRule(
+        "Z4", "explained", lambda o: o.hidden and o.far_changes is False,
         "the model does not depend on this parameter",
         "See which option makes it inert, or leave it out of the parameters.",
     ),
     VerdictRule(
         "Z5", "explained",
-        lambda o: o.silent and not o.responds and ((o.flat and bool(o.far_changes)) or o.pattern == "jumps"),
+        lambda o: o.silent and not o.responds and (
+            (o.flat and bool(o.far_changes)) or o.pattern == "stairs" or (o.gradient is None and o.pattern == "jumps")
+        ),
         "the parameter acts in steps: the loss changes by jumps and is flat between them",
         "Relax it: real numbers of cells, GAUSS instead of TOPHAT, tricubic interpolation.", evidence.jump,
     ),
@@ -241,25 +276,20 @@ RULES: tuple[VerdictRule, ...] = (
         lambda o: {"sum of |contributions|": o.magnitude, "cancellation": o.cancellation},
     ),
     VerdictRule(
-        "D1", "explained", lambda o: o.pattern == "jumps" and o.agreement in ("agrees", "inconclusive"),
+        "W2", "fault",
+        criteria.precision_is_too_coarse,
+        "single precision: rounding of the indices, amplified", "Use float64, or a form with the reduced argument.",
+        evidence.both_precisions,
+    ),
+    VerdictRule(
+        "D1", "explained",
+        lambda o: o.pattern in ("jumps", "stairs") and o.agreement in ("agrees", "zero", "inconclusive"),
         "the loss jumps near this point: finite differences scatter, the gradient is right almost everywhere",
         "Use an even number of cells, tricubic interpolation, or smoothing where the loss is to be optimised.",
         evidence.jump,
     ),
     VerdictRule(
-        "D2", "explained", lambda o: o.pattern == "kink",
-        "the slope jumps here: left and right derivatives differ",
-        "Any value between the two is a subgradient; move off the kink, or smooth it.", evidence.both_sides,
-    ),
-    VerdictRule(
-        "W2", "fault",
-        lambda o: o.shared.is_single and o.double is not None
-        and criteria.relative_gap(o.gradient, o.double) > criteria.COARSE,
-        "single precision: rounding of the indices, amplified", "Use float64, or a form with the reduced argument.",
-        evidence.both_precisions,
-    ),
-    VerdictRule(
-        "W3", "warning", lambda o: o.pattern == "unresolved" or o.agreement == "inconclusive",
+        "W3", "warning", lambda o: o.pattern == "unresolved" or o.agreement in ("inconclusive", "missing"),
         "finite differences do not settle at any step: they can neither confirm nor refute the gradient",
         "Give a step that suits the parameter: larger against rounding, smaller against curvature.",
         evidence.discrepancy,
@@ -271,16 +301,37 @@ RULES: tuple[VerdictRule, ...] = (
         "Reduce the argument before the quotient, and use its series near the pole.", evidence.pole,
     ),
     VerdictRule(
-        "W4", "fault",
-        lambda o: o.agreement == "disagrees" and o.connected
-        and criteria.first_conversion(o, criteria.OUTSIDE) is not None,
-        "part of the dependence is missing from the graph: a normalisation or weight that was taken out of it",
-        "Keep the normalising number a tensor, or normalise by a constant.", evidence.conversion(criteria.OUTSIDE),
+        "healthy", "warning", lambda o: o.agreement == "disagrees" and criteria.within_tolerance(o),
+        "healthy, to the tolerance of a solver or an approximation within the model",
+        "Nothing to do; tighten the tolerance if the gradient is to be better.", evidence.discrepancy,
+    ),
+    VerdictRule(
+        "W4", "warning", lambda o: o.agreement == "disagrees" and o.pattern in ("flat", "stairs") and o.explained,
+        "the loss moves in steps, and the gradient passes them by: a straight-through estimate, if it was meant",
+        "Nothing to do if it was meant; otherwise use the value itself, not the rounded one.", evidence.culprit,
+    ),
+    VerdictRule(
+        "W4", "warning", lambda o: o.agreement == "disagrees" and o.explained and criteria.is_slight(o),
+        "a slight part of the dependence is missing from the graph: it was taken out of it on the way",
+        "Nothing to do if it is meant, as in the control of a solver's steps; otherwise keep it a tensor of the graph.",
+        lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},
+    ),
+    VerdictRule(
+        "W3", "warning", lambda o: o.agreement == "disagrees" and not o.explained and criteria.is_slight(o),
+        "gradient and finite difference differ slightly: a solver's own tolerance, an approximation, or a small slip",
+        "Tighten the solver's tolerance: if the gap shrinks with it, give it as tolerance=; if not, look for a slip.",
+        lambda o: {**evidence.discrepancy(o), **evidence.own_rules(o)},
+    ),
+    VerdictRule(
+        "W4", "fault", lambda o: o.agreement == "disagrees" and o.explained,
+        "part of the dependence is missing from the graph: it was taken out of it on the way",
+        "Keep it a tensor of the graph: a normalising number, a weight, the step of a solver; or make it a constant.",
+        lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},
     ),
     VerdictRule(
         "W6", "fault", lambda o: o.agreement == "disagrees",
         "the gradient is not the derivative of the loss", "Check the derivative rules that are written by hand.",
-        lambda o: {**evidence.discrepancy(o), "own rules": ", ".join(o.shared.graph.custom) or "none"},
+        lambda o: {**evidence.discrepancy(o), **evidence.own_rules(o)},
     ),
     VerdictRule(
         "W5", "warning", lambda o: criteria.other_mode(o) is not None,
@@ -300,8 +351,44 @@ RULES: tuple[VerdictRule, ...] = (
         "Prefer a loss that depends on position; compare gradients against the sum of contributions.",
         lambda o: {"cancellation": o.cancellation},
     ),
-    VerdictRule("healthy", "healthy", lambda o: True, "healthy", "Nothing to do."),
+    VerdictRule("healthy", "healthy", lambda o: True, "healthy", "Nothing to do.", evidence.harmless),
 )  # fmt: skip
+
+#: What to do about an operation, where that says more than the remedy of its row: by code, and by the name of the
+#: operation that the evidence gives.
+REMEDIES: dict[tuple[str, str], str] = {
+    ("S", "sample"): "Draw with rsample(), which keeps the graph, or write the draw as loc + scale * noise.",
+    ("S", "grad"): "Pass create_graph=True to autograd.grad(), so that its result can be differentiated.",
+    ("S", "Parameter"): "Do not make a new nn.Parameter of it: that is a new leaf. Call the module with "
+    "torch.func.functional_call(module, {name: tensor}, inputs).",
+    ("S", "data"): "Use the tensor itself: .data is not recorded.",
+    ("S", "copy_"): "Copy outside of no_grad(), or use the tensor itself.",
+    ("W", "grad"): "Pass create_graph=True to autograd.grad(), so that its result can be differentiated.",
+    ("N", "LinalgEigh"): "Equal eigenvalues have no eigenvectors of their own: use a function of the whole subspace (a "
+    "projector, a matrix function), or keep the eigenvalues apart.",
+    ("N", "LinalgEig"): "Equal eigenvalues have no eigenvectors of their own: use a function of the whole subspace (a "
+    "projector, a matrix function), or keep the eigenvalues apart.",
+    (
+        "N",
+        "LinalgSvd",
+    ): "Equal or zero singular values have no vectors of their own: use what does not need them (a polar "
+    "or QR decomposition, a solve), or keep the singular values apart.",
+    ("N", "var"): "The variance of one value divides by N - 1 = 0: give more values, or correction=0.",
+    ("N", "std"): "The deviation of one value divides by N - 1 = 0: give more values, or correction=0.",
+}
+_WITHIN_A_FUNCTION = (
+    "The torch.autograd.Function {} does not get this parameter as an argument, and only arguments have gradients: "
+    "hand it over (odeint_adjoint: a module's parameter, or adjoint_params=)."
+)
+
+
+def remedy(rule: VerdictRule, o: Observation) -> str:
+    """What to do: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
+    if o.culprit is not None and o.culprit.function:
+        return _WITHIN_A_FUNCTION.format(o.culprit.function)
+    operation = str(rule.evidence(o).get("operation", "")).removeprefix("derivative of ")
+    return REMEDIES.get((rule.code[0], operation), rule.remedy)
+
 
 #: All codes of the table, in its order, each once.
 CODES = tuple(dict.fromkeys(rule.code for rule in RULES))

@@ -11,20 +11,32 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from nanobrag_torch.eager import eager
+
 #: Functions that turn a tensor into something that no graph can follow.
-CONVERSIONS = frozenset(
-    {
-        "item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__", "__complex__",
-        "detach", "detach_", "data", "tensor", "as_tensor",
-    }
-)  # fmt: skip
+CONVERSIONS = frozenset({"item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__", "__complex__"})
 #: Reads of a tensor that lose nothing.
 _QUERIES = frozenset(
-    {"requires_grad_", "register_hook", "retain_grad", "backward", "__repr__", "__format__", "size", "dim", "numel"}
+    {"requires_grad_", "retain_grad", "backward", "__repr__", "__format__", "size", "dim", "numel", "_is_all_true"}
 )
+#: Functions that read the shape of a tensor, not its values.
+_LIKE = frozenset(
+    {
+        "ones_like", "zeros_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like", "new_zeros",
+        "new_ones", "new_empty", "new_full", "result_type", "is_same_size",
+    }
+)  # fmt: skip
+_COMPARISONS = frozenset(
+    {"lt", "le", "gt", "ge", "eq", "ne", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__and__"}
+)
+#: Functions of torch's own modules under whose name a user knows what happens within them.
+_KNOWN_BY = frozenset({"sample", "grad"})
 _MOST_EVENTS = 2000
 #: The folder of this package.
 PACKAGE = str(Path(__file__).parent.parent)
+_INTERNAL = (
+    str(Path(__file__).parent), str(Path(torch.__file__).parent), eager.__code__.co_filename, "<frozen", "<string"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class Event:
         leaves: parameters that the tensor depends on.
         direct: the tensor was a parameter itself.
         without_grad: gradients were switched off.
+        whole: what came out is a whole number or a truth value, which changes in steps.
+        function: name of the torch.autograd.Function within whose own forward it happened, empty for none.
         zeros: number of exact zeros in what the operation was applied to.
         result: "NaN" or "infinite"; empty for a tensor that left the graph.
         internal: the line is in this package, which reads numbers from tensors to validate them.
@@ -47,6 +61,8 @@ class Event:
     leaves: frozenset[str] = frozenset()
     direct: bool = False
     without_grad: bool = False
+    whole: bool = False
+    function: str = ""
     zeros: int = 0
     result: str = ""
     internal: bool = False
@@ -57,7 +73,10 @@ class Watch(TorchFunctionMode):
 
     Attributes:
         names: parameter by the id of its leaf.
-        detached_at: events at which a dependence was lost.
+        lost_at: events at which a dependence was lost, each once.
+        hooked_at: lines at which a hook was put on a gradient.
+        emptied_at: lines of comparisons that held for no element.
+        precision: coarsest floating-point type of a tensor that depends on a parameter.
         nonfinite_at: first operation whose result is not finite although its input is.
         nonfinite_input: first operation whose input already was not, where none is to blame before.
     """
@@ -65,46 +84,94 @@ class Watch(TorchFunctionMode):
     def __init__(self, leaves: dict[str, Tensor]) -> None:
         super().__init__()
         self.names = {id(leaf): name for name, leaf in leaves.items()}
-        self.detached_at: list[Event] = []
+        self.lost_at: dict[Event, None] = {}
+        self.hooked_at: dict[str, None] = {}
+        self.emptied_at: dict[str, None] = {}
+        self.precision = torch.float64
         self.nonfinite_at: Event | None = None
         self.nonfinite_input: Event | None = None
+        self._places = {leaf.data_ptr(): name for name, leaf in leaves.items()}
         self._reached: dict[Any, frozenset[str]] = {}
+
+    @property
+    def detached_at(self) -> tuple[Event, ...]:
+        """Events at which a dependence left the graph for good, in the order of the code.
+
+        Whole numbers carry none, and within a Function's own forward nothing is recorded by design.
+        """
+        return tuple(event for event in self.lost_at if not event.whole and not event.function)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the function and look at its inputs and its result."""
-        inputs = list(_tensors(args))
+        inputs = list(_tensors((*args, *(kwargs or {}).values())))
         result = func(*args, **(kwargs or {}))
         name = _name_of(func)
         if (name == "__get__" and not isinstance(result, Tensor)) or name in _QUERIES:
             return result
+        return self._looked_at(name, inputs, result)
+
+    @eager
+    def _looked_at(self, name: str, inputs: list[Tensor], result: Any) -> Any:
+        """Look at a function's inputs and result, and give the result that the model is to go on with."""
         with torch._C.DisableTorchFunction():
-            if len(self.detached_at) < _MOST_EVENTS:
-                self._look_for_loss(name, inputs, result)
+            result = self._look_for_loss(name, inputs, result)
             if self.nonfinite_at is None and self.nonfinite_input is None:
-                self._look_for_nonfinite(name, inputs, result)
+                # Nothing is recorded of these looks: a checkpoint counts what its function saves.
+                with torch.no_grad():
+                    self._look_for_nonfinite(name, inputs, result)
         return result
 
-    def _look_for_loss(self, name: str, inputs: list[Tensor], result: Any) -> None:
+    def _look_for_loss(self, name: str, inputs: list[Tensor], result: Any) -> Any:
+        """Note what is lost, and give the result that the model is to go on with."""
+        if name in _COMPARISONS and isinstance(result, Tensor) and result.numel() > 1 and not bool(result.any()):
+            self.emptied_at[line_at(*user_frame())] = None
         dependent = [tensor for tensor in inputs if tensor.requires_grad]
-        if not dependent:
-            return
-        lost = name in CONVERSIONS or (isinstance(result, Tensor) and _was_lost(result))
-        # Within a Function's own forward nothing is recorded by design: its derivative is written by hand.
-        if not lost or (not torch.is_grad_enabled() and _in_custom_function()):
-            return
+        if not dependent or name in _LIKE:
+            return result
+        if name == "register_hook":
+            self.hooked_at[line_at(*user_frame())] = None
+            return result
+        # A function that changes its first argument gives it back, or nothing.
+        changed = inputs[0] if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")) else None
+        outputs = [changed] if changed is not None else list(_tensors((result,)))
+        for tensor in (*outputs, *dependent):
+            if _is_coarser(tensor, self.precision):
+                self.precision = tensor.dtype
+        whole = bool(outputs) and not any(t.is_floating_point() or t.is_complex() for t in outputs)
+        gone = name in CONVERSIONS or (bool(outputs) and not any(tensor.requires_grad for tensor in outputs))
+        renewed = next((t for t in dependent if self._is_renewed(t)), None)
+        if not gone and renewed is None:
+            return result
+        function = "" if torch.is_grad_enabled() else _custom_function()
         leaves = frozenset().union(*(self._leaves_of(tensor) for tensor in dependent))
-        direct = any(id(tensor) in self.names for tensor in dependent)
         path, number = user_frame()
-        self.detached_at.append(
-            Event(
-                name,
-                line_at(path, number),
-                leaves,
-                direct,
-                not torch.is_grad_enabled(),
-                internal=path.startswith(PACKAGE),
-            )
+        event = Event(
+            "Parameter" if renewed is not None and not gone else _known_by(name),
+            line_at(path, number),
+            leaves,
+            any(id(tensor) in self.names for tensor in dependent) or renewed is not None,
+            not torch.is_grad_enabled(),
+            whole=whole,
+            function=function,
+            internal=path.startswith(PACKAGE),
         )
+        if len(self.lost_at) < _MOST_EVENTS:
+            self.lost_at[event] = None
+        return self.lose(event, result, changed) if gone else result
+
+    def lose(self, event: Event, result: Any, changed: Tensor | None) -> Any:
+        """Give what a model goes on with where a dependence is lost: what the function gave.
+
+        Args:
+            event: what happened.
+            result: what the function returned.
+            changed: the tensor that it changed in place, None for none.
+        """
+        return result
+
+    def _is_renewed(self, tensor: Tensor) -> bool:
+        """A new leaf stands on the memory of a parameter, as nn.Parameter(tensor) makes one."""
+        return tensor.is_leaf and id(tensor) not in self.names and tensor.data_ptr() in self._places
 
     def _look_for_nonfinite(self, name: str, inputs: list[Tensor], result: Any) -> None:
         outputs = [tensor for tensor in _tensors((result,)) if tensor.is_floating_point()]
@@ -123,6 +190,8 @@ class Watch(TorchFunctionMode):
     def _leaves_of(self, tensor: Tensor) -> frozenset[str]:
         if id(tensor) in self.names:
             return frozenset({self.names[id(tensor)]})
+        if self._is_renewed(tensor):
+            return frozenset({self._places[tensor.data_ptr()]})
         found: set[str] = set()
         seen: set[Any] = set()
         stack = [tensor.grad_fn]
@@ -141,6 +210,41 @@ class Watch(TorchFunctionMode):
         if tensor.grad_fn is not None:
             self._reached[tensor.grad_fn] = frozenset(found)
         return frozenset(found)
+
+
+class Replay(Watch):
+    """Watch that gives, where a dependence is lost, what was lost at an earlier evaluation.
+
+    With nothing kept it keeps what comes. The derivative of the loss under a replay is without all that flows through
+    the places that are replayed: if it is the gradient then, they are what the gradient lacks.
+
+    Args:
+        leaves: the parameters.
+        kept: results by event, in the order in which they came.
+        lines: lines that are replayed; None to keep.
+    """
+
+    def __init__(self, leaves: dict[str, Tensor], kept: dict[Event, list[Any]], lines: frozenset[str] | None) -> None:
+        super().__init__(leaves)
+        self.kept, self.lines = kept, lines
+        self._given: dict[Event, int] = {}
+
+    def lose(self, event: Event, result: Any, changed: Tensor | None) -> Any:
+        """Keep the result, or give the one that was kept."""
+        current = result if changed is None else changed
+        if self.lines is None:
+            self.kept.setdefault(event, []).append(_copied(current))
+            return result
+        number = self._given.get(event, 0)
+        self._given[event] = number + 1
+        if event.line not in self.lines or number >= len(self.kept.get(event, ())):
+            return result
+        earlier = _copied(self.kept[event][number])
+        if changed is not None and changed.shape == earlier.shape:
+            with torch.no_grad():
+                changed.copy_(earlier)
+            return result
+        return earlier
 
 
 def user_frame() -> tuple[str, int]:
@@ -165,7 +269,7 @@ def line_at(path: str, number: int) -> str:
 
 def is_internal(path: str) -> bool:
     """The file belongs to torch or to the doctor itself."""
-    return path.startswith((str(Path(__file__).parent), str(Path(torch.__file__).parent), "<frozen", "<string"))
+    return path.startswith(_INTERNAL)
 
 
 def _name_of(func: Any) -> str:
@@ -174,18 +278,39 @@ def _name_of(func: Any) -> str:
     return getattr(func, "__name__", type(func).__name__)
 
 
-def _in_custom_function() -> bool:
+def _known_by(name: str) -> str:
+    """Name of the function that the user called, where torch's own modules stand between it and the operation."""
+    frame = sys._getframe(1)
+    while frame is not None and is_internal(frame.f_code.co_filename):
+        if frame.f_code.co_name in _KNOWN_BY:
+            return frame.f_code.co_name
+        frame = frame.f_back  # type: ignore[assignment]
+    return name
+
+
+def _custom_function() -> str:
+    """Name of the torch.autograd.Function whose forward is running, empty for none."""
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == torch.autograd.function.__file__:
-            return True
+            return getattr(frame.f_locals.get("cls"), "__name__", "Function")
         frame = frame.f_back  # type: ignore[assignment]
-    return False
+    return ""
 
 
-def _was_lost(result: Tensor) -> bool:
-    """A result that depends on a parameter no longer says so; a comparison has nothing to lose."""
-    return not result.requires_grad and result.dtype is not torch.bool
+def _is_coarser(tensor: Tensor, dtype: torch.dtype) -> bool:
+    if not (tensor.is_floating_point() or tensor.is_complex()) or not tensor.requires_grad:
+        return False
+    return torch.finfo(tensor.dtype).eps > torch.finfo(dtype).eps
+
+
+def _copied(value: Any) -> Any:
+    """Copy that later changes in place do not reach."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, (tuple, list)):
+        return type(value)(_copied(item) for item in value)
+    return value.copy() if hasattr(value, "__array__") else value
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

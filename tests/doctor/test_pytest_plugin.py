@@ -99,3 +99,34 @@ def test_torch_is_left_as_it_was(suite):
     before = torch.autograd.backward, torch.autograd.gradcheck, torch.autograd.gradgradcheck
     suite()
     assert (torch.autograd.backward, torch.autograd.gradcheck, torch.autograd.gradgradcheck) == before
+
+
+def test_a_run_that_is_killed_leaves_what_was_found(pytester):
+    pytester.makepyfile(
+        test_killed="""
+        import os
+        import torch
+
+        def zeros():
+            x = torch.ones(2, requires_grad=True)
+            (x * 0).sum().backward()
+
+        def test_first():
+            zeros()
+
+        def test_killed():
+            zeros()
+            os._exit(9)
+        """
+    )
+    plugin = "nanobrag_torch.doctor.pytest_plugin"
+    pytester.runpytest_subprocess("-p", plugin, "-p", "no:cacheprovider", "--gradient-guard-json=guard.json")
+    findings = json.loads((pytester.path / "guard.json").read_text())
+    assert list(findings) == ["test_killed.py::test_first", "test_killed.py::test_killed"]
+    assert [f["kind"] for found in findings.values() for f in found] == ["all zero", "all zero"]
+
+
+def test_findings_that_cannot_be_written_stop_the_run_at_once(suite):
+    result = suite("--gradient-guard-json=nowhere/guard.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*nowhere/guard.json: No such file or directory. Give a file in a folder*"])

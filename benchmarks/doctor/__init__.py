@@ -1,0 +1,1 @@
+"""Benchmarks of the gradient doctor: its verdicts beside those of torch's own tools, and the cost of the guard."""
