@@ -247,7 +247,7 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, dashboard_address=None,
+            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, dashboard_address="127.0.0.1:0",
             silence_logs=False, local_directory=scratch, **_encrypted(),
         ) as local,
     ):  # fmt: skip
@@ -278,7 +278,7 @@ def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
                     "--lifetime-stagger", f"{math.floor(lifetime * _STAGGER)}s",
                 ],
                 job_script_prologue=[*(f"export {name}={value}" for name, value in exports.items()), *cluster.prologue],
-                scheduler_options={"dashboard": False, "dashboard_address": None}, silence_logs=False,
+                scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, silence_logs=False,
  **others,
             ) as jobs,
         ):  # fmt: skip
