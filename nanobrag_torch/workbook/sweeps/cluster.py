@@ -247,8 +247,8 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, dashboard_address="127.0.0.1:0",
-            silence_logs=False, local_directory=scratch, **_encrypted(),
+            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, silence_logs=False,
+            dashboard_address="127.0.0.1:0", local_directory=scratch, **_encrypted(),
         ) as local,
     ):  # fmt: skip
         yield local

@@ -208,12 +208,14 @@ def test_a_changed_file_of_the_target_is_named_while_points_are_open(project):
         run(first.model_copy(update={"inputs": {"scenario.json": "c"}}), Execution(), tell)
 
 
-def test_workers_that_see_another_disk_block_the_sweep_and_leave_nothing(project, monkeypatch):
+def test_workers_that_see_another_disk_block_the_sweep_and_leave_nothing(project, monkeypatch, client):
     monkeypatch.setattr(worker, "mark_disk", lambda sweep: "what nobody wrote")
     monkeypatch.setattr(worker, "_SHOWN_S", 0.0)
     with pytest.raises(Blocked, match=r"does not see .* --reports FOLDER"):
         computed()
     assert list((project / "reports/sweep/trial").glob("*Z*")) == []
+    # The worker has looked for the probe of its other batch as well before it may wait for one again.
+    assert client.submit(int, pure=False).result() == 0
 
 
 def test_a_name_that_there_is_not_is_an_error_that_names_those_there_are(project):
