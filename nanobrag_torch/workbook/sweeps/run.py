@@ -32,7 +32,7 @@ from nanobrag_torch.workbook.report.folder import RUNNING, Report, check_stamp, 
 from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
-from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, store, table, worker
+from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, page, store, table, worker
 from nanobrag_torch.workbook.sweeps.cluster import Cluster, Local
 from nanobrag_torch.workbook.sweeps.engine import Progress, Tally
 from nanobrag_torch.workbook.sweeps.worker import Evaluate
@@ -398,7 +398,7 @@ def _published(
     results = report.write(conclusion.results(found))
     verdict = stopped or conclusion.verdict(results, (report.folder / MIXED).is_file())
     report.write(verdict)
-    return publish(report, verdict, root), verdict
+    return publish(report, verdict, root, page.render), verdict
 
 
 def _owner(specification: Specification, execution: Execution, root: Path) -> Owner:
