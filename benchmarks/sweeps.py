@@ -1,7 +1,7 @@
 """Cost of a sweep beside that of its points: ``python -m benchmarks.sweeps``.
 
-Points that only wait show what handing them out, writing them and collecting them costs: 400 of 0.2 s on two workers, and
-10,000 of 1 ms. With ``--reports``, 24 points of phase A at 128 x 128 as reports of their own, beside single runs of it.
+Points that only wait show what handing them out, writing them and collecting them costs: 400 of 0.2 s on two workers,
+and 10,000 of 1 ms. With ``--reports``, 24 points of phase A at 128 x 128 as reports of their own, beside single runs of it.
 """
 
 import argparse
@@ -78,8 +78,8 @@ def main() -> None:
             ideal = points * seconds / WORKERS
             each = 1000 * (computing - ideal) * WORKERS / points
             sys.stdout.write(
-                f"{points} points of {seconds} s: {computing:.1f} s, {ideal / computing:.2f} of ideal, {each:.1f} ms more "
-                f"a point; {whole:.1f} s with start and report\n"
+                f"{points} points of {seconds} s: {computing:.1f} s, {ideal / computing:.2f} of ideal, "
+                f"{each:.1f} ms more a point; {whole:.1f} s with start and report\n"
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write(f"coordinator: {peak:.0f} MiB\n")
