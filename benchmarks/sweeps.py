@@ -1,7 +1,7 @@
 """Cost of a sweep beside that of its points: ``python -m benchmarks.sweeps``.
 
 Points that only wait show what handing them out, writing them and collecting them costs: 400 of 0.2 s on two workers,
-and 10,000 of 1 ms. With ``--reports``, 24 points of phase A at 128 x 128 as reports of their own, beside single runs of it.
+and 10,000 of 1 ms. With ``--reports``, 24 points of phase A at 128 x 128 as reports, beside single runs of it.
 """
 
 import argparse
