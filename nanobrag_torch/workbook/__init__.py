@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.show import tables as tables
     from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
     from nanobrag_torch.workbook.show.tables import Table as Table
+    from nanobrag_torch.workbook.sweeps import sweep_figures as sweep_figures
     from nanobrag_torch.workbook.sweeps.api import Sweep as Sweep
     from nanobrag_torch.workbook.sweeps.api import sweep as sweep
 
@@ -93,6 +94,7 @@ _HOMES = {
     "scan": "cells.scan:scan",
     "scenarios": "cells.scenarios",
     "sweep": "sweeps.api:sweep",
+    "sweep_figures": "sweeps.sweep_figures",
     "tables": "show.tables",
 }
 

@@ -1,13 +1,17 @@
 """``nanobrag-workbook verify``, ``compare`` and ``export``: reports to trust and to share."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nanobrag_torch.workbook import files, project
 from nanobrag_torch.workbook.commands.options import ReportFolder
 from nanobrag_torch.workbook.errors import InputError
+
+if TYPE_CHECKING:
+    from nanobrag_torch.workbook.report.compare import Comparison
 
 
 def verify(
@@ -53,7 +57,10 @@ def compare(
     second: ReportFolder,
     output: Annotated[Path, typer.Option(help="Where the page goes; it is replaced.")] = Path("comparison.html"),
 ) -> None:
-    """Put two runs side by side, as a table of numbers and as a page; exit code 1 where numbers differ."""
+    """Put two runs side by side, as a table of numbers and as a page; exit code 1 where numbers differ.
+
+    Of two sweeps, the points are joined by the parameters that both vary.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -61,7 +68,10 @@ def compare(
     from nanobrag_torch.workbook.formatting import number
     from nanobrag_torch.workbook.report import compare as comparison
 
-    found = comparison.compare(first, second)
+    found = _with_points(comparison.compare(first, second), first, second)
+    for each in found.columns:
+        if each.differing:
+            say(f"{each.name}: {each.differing} of {each.points} points differ, most at {each.where}")
     table = Table(title="Numbers", title_justify="left")
     for column in ("name", "A", "B", "relative difference", ""):
         table.add_column(column, overflow="fold")
@@ -75,7 +85,17 @@ def compare(
     _check_output("compare", output)
     files.write(output, comparison.html(found))
     typer.echo(from_here(output.absolute()))
-    raise typer.Exit(1 if found.different_numbers else 0)
+    different = found.different_numbers or any(each.differing for each in found.columns)
+    raise typer.Exit(1 if different else 0)
+
+
+def _with_points(found: "Comparison", first: Path, second: Path) -> "Comparison":
+    """A comparison with the points of two sweeps; as it is where one is none."""
+    from nanobrag_torch.workbook.sweeps import compare as sweeps
+
+    if not (sweeps.is_sweep(first) and sweeps.is_sweep(second)):
+        return found
+    return replace(found, columns=sweeps.columns(first, second))
 
 
 def export(

@@ -240,10 +240,12 @@ def _time(seconds: float) -> str:
 
 def _carry_out(asked: "Specification | str", execution: dict[str, Any], watch: bool) -> None:
     """Compute a sweep, or go on with one; print the path of its page, and leave with the code of its status."""
+    from nanobrag_torch.workbook.commands.progress import shown
     from nanobrag_torch.workbook.commands.terminal import begin, conclude
     from nanobrag_torch.workbook.sweeps.run import Execution, resume, run
 
     _, tell = begin(execution["reports"])
-    made = Execution(**execution)
-    folder, verdict = resume(asked, made, tell) if isinstance(asked, str) else run(asked, made, tell)
+    with shown(tell) as progress:
+        made = Execution(**execution, progress=progress, watch=watch)
+        folder, verdict = resume(asked, made, tell) if isinstance(asked, str) else run(asked, made, tell)
     conclude(folder, verdict, tell)

@@ -1,19 +1,15 @@
 """Thumbnails of figures, which an index carries within itself."""
 
-import base64
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
 from nanobrag_torch.workbook.report.archive import Run
 from nanobrag_torch.workbook.show import pictures
 
-#: Edge of a thumbnail in pixels, and how many an index carries at most.
-EDGE, MOST = 360, 24
+#: Thumbnails that an index carries at most.
+MOST = 24
 
 
 @dataclass(frozen=True)
@@ -47,20 +43,7 @@ def _of_run(run: Run) -> Iterator[Thumbnail]:
     for path in files.within(run.folder / FIGURES, ".png"):
         try:
             words = files.read_record(path.with_suffix(".json"), Caption)
-            image = small(path, path.stat().st_mtime)
+            image = pictures.small(path, path.stat().st_mtime)
         except (OSError, ValueError):
             continue
         yield Thumbnail(run, words.title, words.alt, image, path.name)
-
-
-@lru_cache(maxsize=10 * MOST)
-def small(path: Path, changed: float = 0.0) -> str:
-    """Shrink a picture to at most ``EDGE`` pixels high and wide: base64 of a JPEG. Raises as ``pictures.load``.
-
-    ``changed`` is the time at which it was written: index and initiative show the same figures, which are read once.
-    """
-    stream = io.BytesIO()
-    copy = pictures.load(path)
-    copy.thumbnail((EDGE, EDGE))
-    copy.save(stream, "JPEG", quality=82)
-    return base64.b64encode(stream.getvalue()).decode()

@@ -52,6 +52,24 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class ColumnLine:
+    """A column of two sweeps.
+
+    Attributes:
+        name: its name.
+        points: points of both that have it, and ``differing``, those of them that differ.
+        relative: largest difference as a part of the larger number; None for texts, and where none differs.
+        where: the point that differs most, in words.
+    """
+
+    name: str
+    points: int
+    differing: int
+    relative: float | None
+    where: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that the page of a comparison shows."""
 
@@ -62,6 +80,7 @@ class Comparison:
     environment: tuple[Line, ...]
     numbers: tuple[NumberLine, ...]
     figures: tuple[Pair, ...]
+    columns: tuple[ColumnLine, ...] = ()
 
     @property
     def different_numbers(self) -> tuple[NumberLine, ...]:

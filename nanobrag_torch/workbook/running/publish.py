@@ -1,6 +1,6 @@
 """Publication of a report, however its run ended: summary, page, and the folder renamed into place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,13 +14,20 @@ from nanobrag_torch.workbook.report.folder import PAGE, SUMMARY, Report, clear_s
 from nanobrag_torch.workbook.running.outcomes import KILLED, of_outcome
 
 
-def publish(report: Report, verdict: Verdict, root: Path) -> Path:
-    """Write summary and page, check the folder, rename it into place, and return its final path."""
+def publish(report: Report, verdict: Verdict, root: Path, drawn: Callable[[Path], str] | None = None) -> Path:
+    """Write summary and page, check the folder, rename it into place, and return its final path.
+
+    Args:
+        report: the report.
+        verdict: end of the run.
+        root: root of the project.
+        drawn: makes another page of the folder than that of a notebook's report.
+    """
     report.set_aside_damaged()
     report.state(verdict)
     content = page.gather(report, verdict, root)
     report.write_text(SUMMARY, page.markdown(content))
-    report.write_text(PAGE, page.html(content))
+    report.write_text(PAGE, drawn(report.folder) if drawn else page.html(content))
     # The page lists checksums; what was hashed for it is not hashed again before the check that reads every file.
     return report.finish(verdict, known=content.files)
 

@@ -3,10 +3,12 @@
 Left to itself Pillow asks the content for the format, whatever the name says: an EPS named ``.png`` starts Ghostscript.
 """
 
+import base64
 import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -15,12 +17,27 @@ from PIL import Image
 FORMATS = ("PNG",)
 #: Largest picture that is decoded, in pixels: several times the largest figure, and 200 MB at most.
 MOST_PIXELS = 50_000_000
+#: Edge of a small picture in pixels.
+EDGE = 360
 
 
 def load(path: Path) -> Image.Image:
     """The picture in a file, decoded, as RGB. Raises ``ValueError`` for what is no PNG of at most ``MOST_PIXELS``."""
     with _opened(path) as image:
         return image.convert("RGB")
+
+
+@lru_cache(maxsize=240)
+def small(path: Path, changed: float = 0.0) -> str:
+    """Shrink a picture to at most ``EDGE`` pixels high and wide: base64 of a JPEG. Raises as :func:`load`.
+
+    ``changed`` is the time at which it was written: several pages show the same figures, which are read once.
+    """
+    stream = io.BytesIO()
+    copy = load(path)
+    copy.thumbnail((EDGE, EDGE))
+    copy.save(stream, "JPEG", quality=82)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def check(content: bytes) -> None:

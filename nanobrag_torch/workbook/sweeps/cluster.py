@@ -246,12 +246,16 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         carrying(own.mark),
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, dashboard_address=None,
-            silence_logs=False, local_directory=scratch, **_encrypted(),
-        ) as local,
-    ):  # fmt: skip
-        yield local
+        ExitStack() as stack,
+    ):
+        try:
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, silence_logs=False,
+                dashboard_address="127.0.0.1:0", local_directory=scratch, **_encrypted(),
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise Blocked(f"The workers cannot be started: {error}. Try again, with fewer of them.") from None
+        yield stack.enter_context(local)
 
 
 @contextmanager
@@ -278,7 +282,7 @@ def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
                     "--lifetime-stagger", f"{math.floor(lifetime * _STAGGER)}s",
                 ],
                 job_script_prologue=[*(f"export {name}={value}" for name, value in exports.items()), *cluster.prologue],
-                scheduler_options={"dashboard": False, "dashboard_address": None}, silence_logs=False,
+                scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, silence_logs=False,
  **others,
             ) as jobs,
         ):  # fmt: skip
@@ -342,7 +346,7 @@ _CONFIG = {
 
 
 #: Libraries that log on the terminal, and those of their loggers that tell how a worker ended.
-_TALKATIVE = ("distributed", "tornado", "bokeh")
+_TALKATIVE = ("distributed", "tornado", "bokeh", "asyncio")
 _TELL_OF_ENDS = ("distributed.nanny", "distributed.nanny.memory")
 
 

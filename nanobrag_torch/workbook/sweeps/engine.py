@@ -74,6 +74,7 @@ class _Engine:
         self.client, self.task, self.waiting, self.tally = client, task, waiting, tally
         self.progress, self.how, self.alone = progress, how, alone
         self.batches: dict[Any, list[int]] = {}
+        self.futures: dict[Any, Future[Any]] = {}
         self.costs: deque[float] = deque(maxlen=200)
         self.lost = 0
 
@@ -81,12 +82,20 @@ class _Engine:
         from distributed import as_completed
 
         completed: Any = as_completed([], loop=self.client.loop)
+        try:
+            self._until_all_are_there(completed)
+        finally:
+            # After an error or an interrupt, a cluster that goes on has no work of ours any more.
+            self.client.cancel(list(self.futures.values()), force=True)
+
+    def _until_all_are_there(self, completed: Any) -> None:
         self._tell()
         while self.waiting or self.batches:
             for future in self._handed_out():
                 completed.add(future)
             future = next(completed)
             batch = self.batches.pop(future.key)
+            del self.futures[future.key]
             back = self._taken(future, batch)
             # What was not computed comes first, so that a point that kills its workers is known before long.
             self.waiting.extendleft(reversed([number for number in batch if number not in back]))
@@ -101,6 +110,7 @@ class _Engine:
             # The lowest points first, whoever was asked before.
             future = self.client.submit(worker.compute, self.task, batch, pure=False, priority=-batch[0])
             self.batches[future.key] = batch
+            self.futures[future.key] = future
             yield future
 
     def _size(self, workers: int) -> int:

@@ -32,9 +32,10 @@ from nanobrag_torch.workbook.report.folder import RUNNING, Report, check_stamp, 
 from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
-from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, store, table, worker
+from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, page, store, table, worker
 from nanobrag_torch.workbook.sweeps.cluster import Cluster, Local
 from nanobrag_torch.workbook.sweeps.engine import Progress, Tally
+from nanobrag_torch.workbook.sweeps.watch import Watch
 from nanobrag_torch.workbook.sweeps.worker import Evaluate
 
 INITIATIVE = "sweep"
@@ -64,6 +65,7 @@ class Execution:
         mix: go on although source or environment have changed since the sweep began.
         evaluate: function of a point.
         progress: is told how many points are done, failed, blocked, being computed, and asked for.
+        watch: keep a page that refreshes itself beside the folder while it runs.
         place: initiative and phase of the report; None for "sweep" and the name of the sweep.
     """
 
@@ -75,6 +77,7 @@ class Execution:
     mix: bool = False
     evaluate: Evaluate = evaluation.evaluate
     progress: Progress | None = None
+    watch: bool = False
     place: tuple[str, str] | None = None
 
     def of(self, specification: Specification) -> tuple[str, str]:
@@ -343,7 +346,10 @@ def _carry_out(
         if stopped is not None:
             stopped = stopped.model_copy(update={"remedy": owner.resume})
         tell("report", "writing table, page and manifest")
-        return _published(report, specification, stopped, root)
+        published = _published(report, specification, stopped, root)
+        if execution.watch:
+            Watch(report.folder).end()
+        return published
 
 
 def _compute(
@@ -351,7 +357,15 @@ def _compute(
     stack: ExitStack,
 ) -> None:  # fmt: skip
     """Compute points on the cluster of an execution; ``stack`` ends later than the cluster."""
-    progress = execution.progress or (lambda *_: None)
+    told = execution.progress or (lambda *_: None)
+    watch = Watch(task.sweep) if execution.watch else None
+
+    def progress(done: int, failed: int, blocked: int, running: int, total: int) -> None:
+        """Tell how far it is, and keep the page."""
+        told(done, failed, blocked, running, total)
+        if watch is not None:
+            watch.refresh()
+
     with cluster.joined(execution.cluster, task.sweep, mark, len(todo)) as (client, ends):
         try:
             report = Report(task.sweep)
@@ -398,7 +412,7 @@ def _published(
     results = report.write(conclusion.results(found))
     verdict = stopped or conclusion.verdict(results, (report.folder / MIXED).is_file())
     report.write(verdict)
-    return publish(report, verdict, root), verdict
+    return publish(report, verdict, root, page.render), verdict
 
 
 def _owner(specification: Specification, execution: Execution, root: Path) -> Owner:

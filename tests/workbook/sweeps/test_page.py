@@ -1,0 +1,83 @@
+"""The page of a sweep: one file that says how every point ended, draws numbers and verdicts, and lists the table."""
+
+import json
+import re
+
+import pytest
+from chromium import document, needs_browser
+
+from nanobrag_torch.workbook.records.run import Owner, Repository
+from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
+from nanobrag_torch.workbook.report.folder import now, this_process
+from nanobrag_torch.workbook.sweeps import page, store
+
+HOSTILE = "</script><script>alert(1)</script>"
+
+
+def block(name: str, count: int) -> Block:
+    return Block(names=(name,), units=("Å",), rows=tuple((float(i),) for i in range(count)))
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    def made(*blocks: Block, lacking: int = 0):
+        specification = Specification(
+            name="cells", target="s.json", kind="scenario", grain="record", measure=("loss",), blocks=blocks
+        )
+        folder = tmp_path / ".20260101T000000Z.running"
+        folder.mkdir()
+        specification.save(folder)
+        Owner(
+            process=this_process(), started=now(), initiative="sweep", phase="cells", stamp="20260101T000000Z",
+            title="Sweep cells", notebook="s.json", notebook_sha256="", brief=None, parameters={},
+            repository=Repository(commit=None, branch=None, dirty=None),
+        ).save(folder)  # fmt: skip
+        for number in range(specification.count - lacking):
+            columns = {
+                "loss": 1.5 * number,
+                "gradient.a": -1.0 * number,
+                "verdict.code": "Z1" if number % 3 else "healthy",
+            }
+            point = Point(number=number, status="done", columns=columns, seconds=0.1 * number)
+            if number == 1:
+                point = Point(number=1, status="failed", cause=f"ValueError: {HOSTILE}")
+            store.write(folder, point)
+        return folder
+
+    return made
+
+
+def data_of(text: str) -> dict:
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_counts_causes_and_the_slowest_stand_in_the_page_without_its_script(sweep):
+    text = page.render(sweep(block("a", 4), block("b", 3), lacking=2))
+    assert "9 done, 1 failed, 0 blocked, 2 open" in text
+    assert "ValueError: &lt;/script&gt;" in text and HOSTILE not in text
+    assert re.search(r"The slowest.*?<td>9</td>", text, re.DOTALL)
+    data = data_of(text)
+    assert data["count"] == 12 and data["across"] == 3 and data["parameters"] == ["a", "b"]
+    columns = {column["name"]: column for column in data["columns"]}
+    assert columns["loss"]["values"][:4] == [0.0, None, 3.0, 4.5]
+    assert [columns["status"]["words"][code] for code in columns["status"]["codes"]][-2:] == ["open", "open"]
+
+
+def test_a_page_of_a_sweep_that_runs_loads_itself_again_and_one_that_ended_does_not(sweep):
+    folder = sweep(block("a", 3))
+    assert '<meta http-equiv="refresh" content="5">' in page.render(folder, 5, "x")
+    assert 'http-equiv="refresh"' not in page.render(folder)
+
+
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.parametrize("blocks", [(("a", 5),), (("a", 4), ("b", 3)), (("a", 2), ("b", 2), ("c", 2))])
+def test_the_script_draws_and_lists_every_point_in_chromium(sweep, tmp_path, blocks):
+    path = tmp_path / "page.html"
+    folder = sweep(*(block(*each) for each in blocks))
+    path.write_text(page.render(folder))
+    seen = document(path)
+    count = data_of(path.read_text())["count"]
+    assert f"{count} of {count} points" in seen
+    assert seen.count("<canvas") == 3 and seen.count('class="badge done"') == count - 1
+    assert 'id="numbers" hidden' not in seen and 'id="verdicts" hidden' not in seen
