@@ -213,7 +213,7 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
         return o
 
     def without(some: list[str]) -> float:
-        found = _difference_without(subject, o, frozenset(some), kept, meter)
+        found = _difference_without(subject, o, frozenset(e for e in suspects if e.line in some), kept, meter)
         return whole if found is None else found
 
     effects = {line: abs(whole - without([line])) for line in lines}
@@ -226,14 +226,14 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
 
 
 def _difference_without(
-    subject: Subject, o: Observation, lines: frozenset[str], kept: dict[Event, list[Any]], meter: Meter
+    subject: Subject, o: Observation, events: frozenset[Event], kept: dict[Event, list[Any]], meter: Meter
 ) -> float | None:
-    """Central difference of the loss in which nothing flows through what leaves the graph at these lines."""
+    """Central difference of the loss in which nothing flows through what leaves the graph at these events."""
     c = o.coordinate
     assert o.difference is not None
     step = o.difference.steps[-1]
     high, low = min(c.value + step, c.high), max(c.value - step, c.low)
-    above, below = (_replayed(subject, subject.at(c, x), kept, lines, meter) for x in (high, low))
+    above, below = (_replayed(subject, subject.at(c, x), kept, events, meter) for x in (high, low))
     return None if above is None or below is None else (above - below) / (high - low)
 
 
@@ -241,14 +241,14 @@ def _replayed(
     subject: Subject,
     values: dict[str, Tensor],
     kept: dict[Event, list[Any]],
-    lines: frozenset[str] | None,
+    events: frozenset[Event] | None,
     meter: Meter,
 ) -> float | None:
-    """Loss under a replay of these lines, None where it raises."""
+    """Loss under a replay of these events, None where it raises."""
     meter.count()
     leaves = replace(subject, values=values).leaves()
     try:
-        with torch.enable_grad(), Replay(leaves, kept, lines):
+        with torch.enable_grad(), Replay(leaves, kept, events):
             return float(subject.evaluate(leaves)[0].detach())
     except DoctorError:
         return None

@@ -276,6 +276,11 @@ RULES: tuple[VerdictRule, ...] = (
         lambda o: {"sum of |contributions|": o.magnitude, "cancellation": o.cancellation},
     ),
     VerdictRule(
+        "W2", "warning", lambda o: criteria.precision_is_too_coarse(o) and criteria.is_slightly_rounded(o),
+        "single precision: slight rounding, as of the steps of a solver",
+        "Nothing to do for an optimiser; use float64 where the gradient must be better.", evidence.both_precisions,
+    ),
+    VerdictRule(
         "W2", "fault",
         criteria.precision_is_too_coarse,
         "single precision: rounding of the indices, amplified", "Use float64, or a form with the reduced argument.",
@@ -311,7 +316,7 @@ RULES: tuple[VerdictRule, ...] = (
         "Nothing to do if it was meant; otherwise use the value itself, not the rounded one.", evidence.culprit,
     ),
     VerdictRule(
-        "W4", "warning", lambda o: o.agreement == "disagrees" and o.explained and criteria.is_slight(o),
+        "W4", "warning", lambda o: o.agreement == "disagrees" and criteria.lacks_little(o),
         "a slight part of the dependence is missing from the graph: it was taken out of it on the way",
         "Nothing to do if it is meant, as in the control of a solver's steps; otherwise keep it a tensor of the graph.",
         lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},
