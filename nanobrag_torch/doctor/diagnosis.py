@@ -34,8 +34,8 @@ GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", 
 
 
 def diagnose(
-    examined: Scenario | ModelFunction,
-    params: Mapping[str, Any] | None = None,
+    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    params: Any = None,
     *,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
@@ -50,9 +50,14 @@ def diagnose(
     """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
 
     Args:
-        examined: a scenario, or a function of a dict of tensors that gives a loss; with ``loss`` it gives an image.
-        params: parameters of the function, by name: tensors of any shape in float32 or float64, or numbers. A tensor
-            of more than six elements is examined along one fixed random direction. None for a scenario.
+        examined: a scenario; a module, whose parameters that ask for a gradient are examined in the mode, train or
+            eval, that it is in; or a function of a dict of tensors that gives a loss. With ``loss`` function and module
+            give an image, or any output.
+        params: parameters of the function, by name: tensors of any shape, or numbers. Nested dicts, lists and tuples
+            reach the function in their structure and are named by their path, "layers.0.weight"; a complex tensor is
+            examined by its parts, "z.real" and "z.imag". A tensor of more than six elements is examined along one fixed
+            random direction. For a module its inputs: a tensor, a tuple of arguments or a dict of keyword arguments.
+            None for a scenario.
         loss: reduces the image to a tensor of one element, so that pixels can be told apart.
         steps: first steps of finite differences by name, in the parameter's unit.
         rebuild: makes the function anew, to find values that it keeps between calls.
@@ -97,6 +102,12 @@ def diagnose(
         if subject.scenario is None or not isinstance(error.__cause__, ValueError):
             raise
         return _impossible(subject, str(error.__cause__), meter)
+    if shared.requires_grad and not shared.graph.reached and subject.ignores_its_dict():
+        raise DoctorError(
+            f"{subject.name} does not use the dict that it is called with, but the tensors handed over as params: its "
+            "gradients cannot be compared with differences. Take them from the dict, p['name']; of a module write "
+            "diagnose(module, inputs, loss=...), or torch.func.functional_call(module, p, inputs) in the function."
+        )
     parameters, tangents = _examine(shared, meter)
     if order == 2:
         parameters = _with_second_order(shared, parameters, meter)
