@@ -138,6 +138,12 @@ def weighted_by_zero(o: Observation) -> bool:
     return any(node.operation in SELECTIONS for node in o.zeroed_at)
 
 
+def is_frozen(o: Observation) -> bool:
+    """A parameter of a module was handed over that does not ask for a gradient."""
+    given = o.shared.subject.given.get(o.coordinate.parameter)
+    return isinstance(given, torch.nn.Parameter) and not given.requires_grad
+
+
 def left_at_the_input(o: Observation) -> bool:
     """What the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
     return o.culprit is not None and o.culprit.direct and not o.culprit.function

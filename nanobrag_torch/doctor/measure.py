@@ -83,10 +83,10 @@ def shared_facts(
         facts = replace(facts, revivals=revivals(subject.scenario, meter.count))
     meter.count(GRADIENT)
     precision = subject.dtype if subject.scenario is not None else _coarsest(subject.dtype, watch.precision)
-    facts = replace(facts, precision=precision, examined=subject, tolerance=tolerance)
+    facts = replace(facts, precision=precision, tolerance=tolerance)
     if facts.is_single:
-        examined, double = _in_double(subject)
-        facts = replace(facts, examined=examined, single_gradients=graph.gradients, double_gradients=double)
+        wide, double = _in_double(subject)
+        facts = replace(facts, wide=wide, single_gradients=graph.gradients, double_gradients=double)
     else:
         single = _gradients(subject.cast(torch.float32))
         facts = replace(facts, single_gradients=single, double_gradients=graph.gradients)
@@ -307,8 +307,8 @@ def _coarsest(*dtypes: torch.dtype) -> torch.dtype:
     return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
 
 
-def _in_double(subject: Subject) -> tuple[Subject, dict[str, Tensor | None]]:
-    """The subject in double precision and its gradients; as it is, with none, where it cannot be computed so."""
+def _in_double(subject: Subject) -> tuple[Subject | None, dict[str, Tensor | None]]:
+    """The subject in double precision and its gradients; None and none where it cannot be computed so."""
     wide = subject.cast(torch.float64)
     if subject.scenario is None:
         loss = None if subject.loss is None else widened(subject.loss)
@@ -318,7 +318,7 @@ def _in_double(subject: Subject) -> tuple[Subject, dict[str, Tensor | None]]:
         complete = bool(gradients) and wide.evaluate(dict(wide.values))[0].dtype is torch.float64
     except DoctorError:
         complete = False
-    return (wide, gradients) if complete else (subject, {})
+    return (wide, gradients) if complete else (None, {})
 
 
 def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float | None:

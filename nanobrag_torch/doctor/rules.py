@@ -168,6 +168,11 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.culprit,
     ),
     VerdictRule(
+        "S9", "warning", criteria.is_frozen,
+        "the parameter is frozen: its requires_grad is False, so that in a program of its own its .grad stays None",
+        "Call requires_grad_() on it if it is to be trained; otherwise leave it out.",
+    ),
+    VerdictRule(
         "N3", "fault", lambda o: o.silent and not o.flat and o.zeroed_by(frozenset(criteria.ANGLES)) is not None,
         "an angle is taken where it has no slope, and torch puts zero in its place: atan2(0, 0), the phase of zero",
         "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",

@@ -1,8 +1,10 @@
 """Subject of a diagnosis: a scenario, or anybody's function of a dict of tensors, seen in one way."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -174,7 +176,7 @@ def subject_of(
             None for a scenario.
         loss: reduces an image to one element; None for the scenario's own, or for a function that gives the loss.
         steps: first steps of finite differences by name, in the parameter's unit.
-        rebuild: makes the function anew.
+        rebuild: makes the function anew; without it an object is copied before it is first called.
 
     Raises:
         DoctorError: a parameter, which is named, cannot carry a gradient.
@@ -206,7 +208,7 @@ def subject_of(
         coordinates=tuple(c for name, value in values.items() for c in _coordinates(name, value, steps)),
         leaf={name: tensor.is_leaf for name, tensor in given.items()},
         dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
-        rebuild=rebuild,
+        rebuild=rebuild or (_copies_of(examined) if function is examined else None),
         given={} if isinstance(examined, torch.nn.Module) else given,
     )
 
@@ -237,6 +239,20 @@ def _refuse(params: Any) -> None:
         raise DoctorError(f"params: a {type(params).__name__} is no dict of tensors or numbers. Write {call}.")
     if not params or not isinstance(params, (Mapping, list, tuple)):
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
+
+
+def _copies_of(examined: ModelFunction) -> Callable[[], ModelFunction] | None:
+    """Maker of copies of an object, or of a method of one, as it is before anything is asked of it.
+
+    A plain function has nothing of its own to keep. None for it, and for an object that cannot be copied.
+    """
+    if isinstance(examined, FunctionType):
+        return None
+    try:
+        pristine = copy.deepcopy(examined)
+    except Exception:
+        return None
+    return lambda: copy.deepcopy(pristine)
 
 
 def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, steps: dict[str, float]) -> Subject:
