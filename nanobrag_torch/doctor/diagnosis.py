@@ -26,11 +26,14 @@ from nanobrag_torch.doctor.report import GradientReport
 from nanobrag_torch.doctor.rules import RULES, VerdictRule, remedy
 from nanobrag_torch.doctor.second_order import refusal, second_order_rules, slope_of
 from nanobrag_torch.doctor.stages import stage_of, stages
-from nanobrag_torch.doctor.subject import DoctorError, ModelFunction, Subject, subject_of
+from nanobrag_torch.doctor.subject import MOST_ELEMENTS, DoctorError, ModelFunction, Subject, subject_of
 from nanobrag_torch.scenario import Scenario
 
 #: Verdicts from the gravest to the least.
 GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", "healthy")
+
+#: Most indices of elements that are named.
+MOST_INDICES = 5
 
 
 def diagnose(
@@ -191,6 +194,7 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     rule = next(rule for rule in rules if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
+    evidence |= _elements(o)
     scenario = o.shared.subject.scenario
     stage = None
     if scenario is not None and rule.code != "healthy":
@@ -200,6 +204,21 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
             evidence["because"] = because
     source = str(source) if source is not None else None
     return GradientVerdict(rule.code, rule.severity, rule.title, remedy(rule, o), evidence, stage, source)
+
+
+def _elements(o: Observation) -> dict[str, float | str]:
+    """Counts and first indices of the elements without a usable gradient, of a tensor examined along a direction."""
+    gradient = o.shared.graph.gradients.get(o.coordinate.parameter)
+    if gradient is None or gradient.layout is not torch.strided or gradient.numel() <= MOST_ELEMENTS:
+        return {}
+    found: dict[str, float | str] = {}
+    kinds = {"gradient zero": gradient == 0, "gradient not finite": ~torch.isfinite(gradient)}
+    for kind, where in kinds.items():
+        count = int(where.sum())
+        if count:
+            first = ", ".join(str(index) for index in where.nonzero()[:MOST_INDICES].tolist())
+            found[f"elements with {kind}"] = f"{count} of {gradient.numel()}: {first}{', ...' * (count > MOST_INDICES)}"
+    return found
 
 
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:

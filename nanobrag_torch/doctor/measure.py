@@ -23,6 +23,9 @@ from nanobrag_torch.scenario import Scenario
 
 #: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
+#: Of more coordinates than this, and no image whose pixels it would weigh, the forward derivative is left out: it is
+#: told and never judged, and takes half of the time.
+MOST_FORWARD = 50
 #: Position at which a parameter that is zero is differentiated again.
 NEAR_ZERO = 1e-6
 #: Parts of a large change that are tried, on both sides and at an odd part, so that no symmetry hides a response; and
@@ -45,7 +48,13 @@ _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unp
 def expected_cost(subject: Subject, order: int = 1) -> int:
     """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
     second = 0 if subject.scenario is not None else GRADIENT
-    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE))
+    each = DIFFERENCES + (FORWARD_MODE if _takes_forward(subject) else 0)
+    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * each)
+
+
+def _takes_forward(subject: Subject) -> bool:
+    """The forward derivative is measured: of an image, or of few coordinates."""
+    return subject.has_image or len(subject.coordinates) <= MOST_FORWARD
 
 
 def shared_facts(
@@ -108,8 +117,10 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     if not shared.repeatable or not math.isfinite(shared.loss):
         return replace(o, agreement="missing" if o.gradient is None else "inconclusive"), None
     subject = shared.examined
-    meter.count(FORWARD_MODE)
-    forward, tangent = _forward(subject, coordinate)
+    forward, tangent = None, None
+    if _takes_forward(subject):
+        meter.count(FORWARD_MODE)
+        forward, tangent = _forward(subject, coordinate)
     o = _weighed(replace(o, forward=forward), tangent)
     # A gradient in single precision is held to the one in double, and that to the finite difference.
     checked = o.double if shared.is_single and shared.double_gradients and o.gradient is not None else o.gradient
