@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.doctor.report import GradientReport, report_schema
     from nanobrag_torch.doctor.rules import CODES, RULES
     from nanobrag_torch.doctor.subject import DoctorError
+    from nanobrag_torch.doctor.training_step import StepReport, diagnose_step
     from nanobrag_torch.scenario import Scenario
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "GradientVerdict",
     "ParameterReport",
     "Scenario",
+    "StepReport",
     "diagnose",
+    "diagnose_step",
     "report_schema",
     "sensitivities",
 ]
@@ -41,7 +44,9 @@ if not TYPE_CHECKING:
             "GradientVerdict": "nanobrag_torch.doctor.records:GradientVerdict",
             "ParameterReport": "nanobrag_torch.doctor.records:ParameterReport",
             "Scenario": "nanobrag_torch.scenario:Scenario",
+            "StepReport": "nanobrag_torch.doctor.training_step:StepReport",
             "diagnose": "nanobrag_torch.doctor.diagnosis:diagnose",
+            "diagnose_step": "nanobrag_torch.doctor.training_step:diagnose_step",
             "report_schema": "nanobrag_torch.doctor.report:report_schema",
             "sensitivities": "nanobrag_torch.doctor.measure:sensitivities",
         },

@@ -22,6 +22,8 @@ LOST_IN_EPSILON = 1e-12
 OVERLAP = 1e-12
 #: Part of the contributions below which a gap is more likely an approximation's than a mistake's.
 SLIGHT = 5e-3
+#: The same where it is known to have left the graph.
+LITTLE = 2e-2
 #: Roundings that a sum of many terms is allowed, in units of the last place.
 ROUNDINGS = 32
 
@@ -136,6 +138,12 @@ def weighted_by_zero(o: Observation) -> bool:
     return any(node.operation in SELECTIONS for node in o.zeroed_at)
 
 
+def is_frozen(o: Observation) -> bool:
+    """A parameter of a module was handed over that does not ask for a gradient."""
+    given = o.shared.subject.given.get(o.coordinate.parameter)
+    return isinstance(given, torch.nn.Parameter) and not given.requires_grad
+
+
 def left_at_the_input(o: Observation) -> bool:
     """What the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
     return o.culprit is not None and o.culprit.direct and not o.culprit.function
@@ -204,6 +212,11 @@ def tail_vanished(o: Observation) -> bool:
     return o.shared.dark and o.silent and o.zeroed_by(frozenset({"Exp", "Exp2", "Sigmoid", "Erfc"})) is not None
 
 
+def is_slightly_rounded(o: Observation) -> bool:
+    """The gradients in both precisions differ by less than a slip in a formula makes them differ."""
+    return relative_gap(o.gradient, o.double) <= SLIGHT
+
+
 def underflows(o: Observation) -> bool:
     """There is a gradient that matters in double precision, and none at all in single."""
     gone = (o.gradient is None or o.gradient == 0) and o.pattern not in ("jumps", "stairs")
@@ -213,6 +226,11 @@ def underflows(o: Observation) -> bool:
 def within_tolerance(o: Observation) -> bool:
     """Gradient and finite difference differ by no more than a solver's own tolerance."""
     return _differ_by_at_most(o, o.shared.tolerance)
+
+
+def lacks_little(o: Observation) -> bool:
+    """What left the graph is a small part of the contributions, as that of the choice of a solver's steps."""
+    return o.explained and _differ_by_at_most(o, LITTLE)
 
 
 def is_slight(o: Observation) -> bool:

@@ -26,16 +26,19 @@ from nanobrag_torch.doctor.report import GradientReport
 from nanobrag_torch.doctor.rules import RULES, VerdictRule, remedy
 from nanobrag_torch.doctor.second_order import refusal, second_order_rules, slope_of
 from nanobrag_torch.doctor.stages import stage_of, stages
-from nanobrag_torch.doctor.subject import DoctorError, ModelFunction, Subject, subject_of
+from nanobrag_torch.doctor.subject import MOST_ELEMENTS, DoctorError, ModelFunction, Subject, subject_of
 from nanobrag_torch.scenario import Scenario
 
 #: Verdicts from the gravest to the least.
 GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", "healthy")
 
+#: Most indices of elements that are named.
+MOST_INDICES = 5
+
 
 def diagnose(
-    examined: Scenario | ModelFunction,
-    params: Mapping[str, Any] | None = None,
+    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    params: Any = None,
     *,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
@@ -50,9 +53,14 @@ def diagnose(
     """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
 
     Args:
-        examined: a scenario, or a function of a dict of tensors that gives a loss; with ``loss`` it gives an image.
-        params: parameters of the function, by name: tensors of any shape in float32 or float64, or numbers. A tensor
-            of more than six elements is examined along one fixed random direction. None for a scenario.
+        examined: a scenario; a module, whose parameters that ask for a gradient are examined in the mode, train or
+            eval, that it is in; or a function of a dict of tensors that gives a loss. With ``loss`` function and module
+            give an image, or any output.
+        params: parameters of the function, by name: tensors of any shape, or numbers. Nested dicts, lists and tuples
+            reach the function in their structure and are named by their path, "layers.0.weight"; a complex tensor is
+            examined by its parts, "z.real" and "z.imag". A tensor of more than six elements is examined along one fixed
+            random direction. For a module its inputs: a tensor, a tuple of arguments or a dict of keyword arguments.
+            None for a scenario.
         loss: reduces the image to a tensor of one element, so that pixels can be told apart.
         steps: first steps of finite differences by name, in the parameter's unit.
         rebuild: makes the function anew, to find values that it keeps between calls.
@@ -97,6 +105,12 @@ def diagnose(
         if subject.scenario is None or not isinstance(error.__cause__, ValueError):
             raise
         return _impossible(subject, str(error.__cause__), meter)
+    if shared.requires_grad and not shared.graph.reached and subject.ignores_its_dict():
+        raise DoctorError(
+            f"{subject.name} does not use the dict that it is called with, but the tensors handed over as params: its "
+            "gradients cannot be compared with differences. Take them from the dict, p['name']; of a module write "
+            "diagnose(module, inputs, loss=...), or torch.func.functional_call(module, p, inputs) in the function."
+        )
     parameters, tangents = _examine(shared, meter)
     if order == 2:
         parameters = _with_second_order(shared, parameters, meter)
@@ -180,6 +194,7 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     rule = next(rule for rule in rules if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
+    evidence |= _elements(o)
     scenario = o.shared.subject.scenario
     stage = None
     if scenario is not None and rule.code != "healthy":
@@ -189,6 +204,21 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
             evidence["because"] = because
     source = str(source) if source is not None else None
     return GradientVerdict(rule.code, rule.severity, rule.title, remedy(rule, o), evidence, stage, source)
+
+
+def _elements(o: Observation) -> dict[str, float | str]:
+    """Counts and first indices of the elements without a usable gradient, of a tensor examined along a direction."""
+    gradient = o.shared.graph.gradients.get(o.coordinate.parameter)
+    if gradient is None or gradient.layout is not torch.strided or gradient.numel() <= MOST_ELEMENTS:
+        return {}
+    found: dict[str, float | str] = {}
+    kinds = {"gradient zero": gradient == 0, "gradient not finite": ~torch.isfinite(gradient)}
+    for kind, where in kinds.items():
+        count = int(where.sum())
+        if count:
+            first = ", ".join(str(index) for index in where.nonzero()[:MOST_INDICES].tolist())
+            found[f"elements with {kind}"] = f"{count} of {gradient.numel()}: {first}{', ...' * (count > MOST_INDICES)}"
+    return found
 
 
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:

@@ -23,6 +23,9 @@ from nanobrag_torch.scenario import Scenario
 
 #: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
+#: Of more coordinates than this, and no image whose pixels it would weigh, the forward derivative is left out: it is
+#: told and never judged, and takes half of the time.
+MOST_FORWARD = 50
 #: Position at which a parameter that is zero is differentiated again.
 NEAR_ZERO = 1e-6
 #: Parts of a large change that are tried, on both sides and at an odd part, so that no symmetry hides a response; and
@@ -45,7 +48,13 @@ _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unp
 def expected_cost(subject: Subject, order: int = 1) -> int:
     """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
     second = 0 if subject.scenario is not None else GRADIENT
-    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * (DIFFERENCES + FORWARD_MODE))
+    each = DIFFERENCES + (FORWARD_MODE if _takes_forward(subject) else 0)
+    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * each)
+
+
+def _takes_forward(subject: Subject) -> bool:
+    """The forward derivative is measured: of an image, or of few coordinates."""
+    return subject.has_image or len(subject.coordinates) <= MOST_FORWARD
 
 
 def shared_facts(
@@ -83,10 +92,10 @@ def shared_facts(
         facts = replace(facts, revivals=revivals(subject.scenario, meter.count))
     meter.count(GRADIENT)
     precision = subject.dtype if subject.scenario is not None else _coarsest(subject.dtype, watch.precision)
-    facts = replace(facts, precision=precision, examined=subject, tolerance=tolerance)
+    facts = replace(facts, precision=precision, tolerance=tolerance)
     if facts.is_single:
-        examined, double = _in_double(subject)
-        facts = replace(facts, examined=examined, single_gradients=graph.gradients, double_gradients=double)
+        wide, double = _in_double(subject)
+        facts = replace(facts, wide=wide, single_gradients=graph.gradients, double_gradients=double)
     else:
         single = _gradients(subject.cast(torch.float32))
         facts = replace(facts, single_gradients=single, double_gradients=graph.gradients)
@@ -108,8 +117,10 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     if not shared.repeatable or not math.isfinite(shared.loss):
         return replace(o, agreement="missing" if o.gradient is None else "inconclusive"), None
     subject = shared.examined
-    meter.count(FORWARD_MODE)
-    forward, tangent = _forward(subject, coordinate)
+    forward, tangent = None, None
+    if _takes_forward(subject):
+        meter.count(FORWARD_MODE)
+        forward, tangent = _forward(subject, coordinate)
     o = _weighed(replace(o, forward=forward), tangent)
     # A gradient in single precision is held to the one in double, and that to the finite difference.
     checked = o.double if shared.is_single and shared.double_gradients and o.gradient is not None else o.gradient
@@ -213,7 +224,7 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
         return o
 
     def without(some: list[str]) -> float:
-        found = _difference_without(subject, o, frozenset(some), kept, meter)
+        found = _difference_without(subject, o, frozenset(e for e in suspects if e.line in some), kept, meter)
         return whole if found is None else found
 
     effects = {line: abs(whole - without([line])) for line in lines}
@@ -226,14 +237,14 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
 
 
 def _difference_without(
-    subject: Subject, o: Observation, lines: frozenset[str], kept: dict[Event, list[Any]], meter: Meter
+    subject: Subject, o: Observation, events: frozenset[Event], kept: dict[Event, list[Any]], meter: Meter
 ) -> float | None:
-    """Central difference of the loss in which nothing flows through what leaves the graph at these lines."""
+    """Central difference of the loss in which nothing flows through what leaves the graph at these events."""
     c = o.coordinate
     assert o.difference is not None
     step = o.difference.steps[-1]
     high, low = min(c.value + step, c.high), max(c.value - step, c.low)
-    above, below = (_replayed(subject, subject.at(c, x), kept, lines, meter) for x in (high, low))
+    above, below = (_replayed(subject, subject.at(c, x), kept, events, meter) for x in (high, low))
     return None if above is None or below is None else (above - below) / (high - low)
 
 
@@ -241,14 +252,14 @@ def _replayed(
     subject: Subject,
     values: dict[str, Tensor],
     kept: dict[Event, list[Any]],
-    lines: frozenset[str] | None,
+    events: frozenset[Event] | None,
     meter: Meter,
 ) -> float | None:
-    """Loss under a replay of these lines, None where it raises."""
+    """Loss under a replay of these events, None where it raises."""
     meter.count()
     leaves = replace(subject, values=values).leaves()
     try:
-        with torch.enable_grad(), Replay(leaves, kept, lines):
+        with torch.enable_grad(), Replay(leaves, kept, events):
             return float(subject.evaluate(leaves)[0].detach())
     except DoctorError:
         return None
@@ -307,8 +318,8 @@ def _coarsest(*dtypes: torch.dtype) -> torch.dtype:
     return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
 
 
-def _in_double(subject: Subject) -> tuple[Subject, dict[str, Tensor | None]]:
-    """The subject in double precision and its gradients; as it is, with none, where it cannot be computed so."""
+def _in_double(subject: Subject) -> tuple[Subject | None, dict[str, Tensor | None]]:
+    """The subject in double precision and its gradients; None and none where it cannot be computed so."""
     wide = subject.cast(torch.float64)
     if subject.scenario is None:
         loss = None if subject.loss is None else widened(subject.loss)
@@ -318,7 +329,7 @@ def _in_double(subject: Subject) -> tuple[Subject, dict[str, Tensor | None]]:
         complete = bool(gradients) and wide.evaluate(dict(wide.values))[0].dtype is torch.float64
     except DoctorError:
         complete = False
-    return (wide, gradients) if complete else (subject, {})
+    return (wide, gradients) if complete else (None, {})
 
 
 def _along(gradients: dict[str, Tensor | None], coordinate: Coordinate) -> float | None:

@@ -44,7 +44,7 @@ class SharedFacts:
         reference: gradients that the caller expected, by name.
         modes: gradients in every sampling mode, by mode and name; empty without a reference.
         precision: coarsest floating-point type on the way from the parameters to the loss.
-        examined: the subject in double precision where that can be; as it is otherwise.
+        wide: the subject in double precision where it computes in less and can be widened; None otherwise.
         tolerance: part of the contributions by which a gradient may be off.
     """
 
@@ -64,7 +64,7 @@ class SharedFacts:
     reference: dict[str, float] = field(default_factory=dict)
     modes: dict[str, dict[str, float]] = field(default_factory=dict)
     precision: torch.dtype = torch.float64
-    examined: Subject = None  # type: ignore[assignment]
+    wide: Subject | None = None
     tolerance: float = TOLERANCE
 
     @property
@@ -75,6 +75,11 @@ class SharedFacts:
             return True
         rounding = JITTER * torch.finfo(self.precision).eps * max(abs(first), abs(second))
         return math.isfinite(rounding) and abs(first - second) <= rounding
+
+    @property
+    def examined(self) -> Subject:
+        """The subject that finite differences are taken of: in double precision where that can be."""
+        return self.wide or self.subject
 
     @property
     def noise(self) -> float:

@@ -168,6 +168,11 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.culprit,
     ),
     VerdictRule(
+        "S9", "warning", criteria.is_frozen,
+        "the parameter is frozen: its requires_grad is False, so that in a program of its own its .grad stays None",
+        "Call requires_grad_() on it if it is to be trained; otherwise leave it out.",
+    ),
+    VerdictRule(
         "N3", "fault", lambda o: o.silent and not o.flat and o.zeroed_by(frozenset(criteria.ANGLES)) is not None,
         "an angle is taken where it has no slope, and torch puts zero in its place: atan2(0, 0), the phase of zero",
         "Use the algebraic form of what the angle is needed for (cos 2φ from components) instead of the angle.",
@@ -276,6 +281,11 @@ RULES: tuple[VerdictRule, ...] = (
         lambda o: {"sum of |contributions|": o.magnitude, "cancellation": o.cancellation},
     ),
     VerdictRule(
+        "W2", "warning", lambda o: criteria.precision_is_too_coarse(o) and criteria.is_slightly_rounded(o),
+        "single precision: slight rounding, as of the steps of a solver",
+        "Nothing to do for an optimiser; use float64 where the gradient must be better.", evidence.both_precisions,
+    ),
+    VerdictRule(
         "W2", "fault",
         criteria.precision_is_too_coarse,
         "single precision: rounding of the indices, amplified", "Use float64, or a form with the reduced argument.",
@@ -311,7 +321,7 @@ RULES: tuple[VerdictRule, ...] = (
         "Nothing to do if it was meant; otherwise use the value itself, not the rounded one.", evidence.culprit,
     ),
     VerdictRule(
-        "W4", "warning", lambda o: o.agreement == "disagrees" and o.explained and criteria.is_slight(o),
+        "W4", "warning", lambda o: o.agreement == "disagrees" and criteria.lacks_little(o),
         "a slight part of the dependence is missing from the graph: it was taken out of it on the way",
         "Nothing to do if it is meant, as in the control of a solver's steps; otherwise keep it a tensor of the graph.",
         lambda o: {**evidence.discrepancy(o), **evidence.culprit(o)},

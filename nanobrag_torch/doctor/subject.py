@@ -1,13 +1,16 @@
 """Subject of a diagnosis: a scenario, or anybody's function of a dict of tensors, seen in one way."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nanobrag_torch.doctor.entries import flattened, is_flat, mistaken, of_module, of_structure
 from nanobrag_torch.doctor.finite_difference import default_step
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.validation import fail
@@ -64,6 +67,7 @@ class Subject:
         dtype: precision of the parameters.
         scenario: the scenario that is examined, None for a function.
         rebuild: makes the function anew.
+        given: the tensors that were handed over, by parameter; empty for a scenario or a module.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Subject:
     dtype: torch.dtype
     scenario: Scenario | None = None
     rebuild: Callable[[], ModelFunction] | None = None
+    given: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def has_image(self) -> bool:
@@ -101,29 +106,51 @@ class Subject:
         return moved
 
     def evaluate(self, values: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Evaluate the loss, 0-d, and the image.
+        """Evaluate the loss, 0-d, and the image, None where the function gives no real tensor for ``loss`` to reduce.
 
         Raises:
             DoctorError: the function raises, or gives no real scalar.
         """
         try:
-            output = self.function(values)
-            image = output if self.loss is not None else None
+            # A copy of the dict: models pop from theirs, or bind its names anew.
+            output = self.function(dict(values))
             loss = self.loss(output) if self.loss is not None else output
         except Exception as error:
             raise DoctorError(
                 f"{self.name} raised {type(error).__name__}: {error}. It must be callable with the given values; "
                 "call it once yourself to see the whole traceback."
             ) from error
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            shown = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{type(loss).__name__}"
+        if not isinstance(loss, Tensor):
             raise DoctorError(
-                f"{self.name} returned {shown}: the loss must be a tensor with one element. "
-                "Reduce it, or pass the reduction as loss=torch.sum."
+                f"{self.name} returned {type(loss).__name__}: the loss must be a tensor with one element. "
+                "Choose or make one of it, with loss=lambda output: ...; a number has left the graph of autograd."
+            )
+        if loss.numel() != 1:
+            raise DoctorError(
+                f"{self.name} returned a tensor of shape {tuple(loss.shape)}: the loss must be a tensor with one "
+                "element. Reduce it, or pass the reduction as loss=torch.sum."
+            )
+        if loss.is_complex():
+            raise DoctorError(
+                f"{self.name} returned {loss.dtype}: the loss must be real. Return its real part, loss.real, or its "
+                "square, loss.abs() ** 2."
             )
         if not loss.is_floating_point():
             raise DoctorError(f"{self.name} returned {loss.dtype}: the loss must be a real floating-point tensor.")
-        return loss.reshape(()), image
+        is_image = self.loss is not None and isinstance(output, Tensor) and output.is_floating_point()
+        return loss.reshape(()), output if is_image else None
+
+    def ignores_its_dict(self) -> bool:
+        """The loss reaches the very tensors that were handed over, and none of the dict that it is called with."""
+        held = [tensor for tensor in self.given.values() if tensor.requires_grad]
+        if not held:
+            return False
+        leaves = list(self.leaves().values())
+        loss, _ = self.evaluate(dict(zip(self.values, leaves, strict=True)))
+        if not loss.requires_grad:
+            return False
+        found = torch.autograd.grad(loss, leaves + held, allow_unused=True)
+        return all(g is None for g in found[: len(leaves)]) and any(g is not None for g in found[len(leaves) :])
 
     def cast(self, dtype: torch.dtype) -> "Subject":
         """Copy of the subject with parameters, and a scenario's arithmetic, in another precision."""
@@ -135,20 +162,21 @@ class Subject:
 
 
 def subject_of(
-    examined: Scenario | ModelFunction,
-    params: Mapping[str, Any] | None = None,
+    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    params: Any = None,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
     rebuild: Callable[[], ModelFunction] | None = None,
 ) -> Subject:
-    """Make a subject of a scenario or a function.
+    """Make a subject of a scenario, a module or a function.
 
     Args:
-        examined: a scenario, or a function of a dict of tensors.
-        params: parameters of the function, tensors or numbers; None for a scenario.
+        examined: a scenario, a module with parameters, or a function of a dict of tensors, which may be nested.
+        params: parameters of the function, tensors or numbers, in the structure that it takes; the inputs of a module;
+            None for a scenario.
         loss: reduces an image to one element; None for the scenario's own, or for a function that gives the loss.
         steps: first steps of finite differences by name, in the parameter's unit.
-        rebuild: makes the function anew.
+        rebuild: makes the function anew; without it an object is copied before it is first called.
 
     Raises:
         DoctorError: a parameter, which is named, cannot carry a gradient.
@@ -160,18 +188,71 @@ def subject_of(
         return _of_scenario(examined, loss, steps)
     if not callable(examined):
         raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
+    function = examined
+    if isinstance(examined, torch.nn.Module) and any(True for _ in examined.parameters()):
+        function, params = of_module(examined, params), _trainable(examined, params)
+    elif not is_flat(params):
+        _refuse(params)
+        function = of_structure(examined, params)
+        try:
+            params = flattened(params)
+        except ValueError as error:
+            raise DoctorError(str(error)) from None
     given = _tensors(params)
     values = {name: tensor.detach().clone() for name, tensor in given.items()}
     return Subject(
         name=getattr(examined, "__qualname__", type(examined).__name__).removeprefix("<locals>."),
-        function=examined,
+        function=function,
         loss=loss,
         values=values,
         coordinates=tuple(c for name, value in values.items() for c in _coordinates(name, value, steps)),
         leaf={name: tensor.is_leaf for name, tensor in given.items()},
         dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
-        rebuild=rebuild,
+        rebuild=rebuild or (_copies_of(examined) if function is examined else None),
+        given={} if isinstance(examined, torch.nn.Module) else given,
     )
+
+
+def _trainable(module: torch.nn.Module, inputs: Any) -> dict[str, Tensor]:
+    """Parameters of a module that ask for a gradient, by dotted name; tied ones by their first."""
+    if inputs is None:
+        raise DoctorError(
+            f"{type(module).__name__} without inputs: must have some. Write diagnose(module, inputs, loss=...)."
+        )
+    trainable: dict[str, Tensor] = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not trainable:
+        raise DoctorError(
+            f"{type(module).__name__}: every parameter is frozen, at least one must ask for a gradient. "
+            "Call module.requires_grad_(), or set requires_grad of those that you want examined."
+        )
+    return trainable
+
+
+def _refuse(params: Any) -> None:
+    """Refuse what is no structure of parameters, with the call to write instead.
+
+    Raises:
+        DoctorError: it is none.
+    """
+    call = mistaken(params)
+    if call:
+        raise DoctorError(f"params: a {type(params).__name__} is no dict of tensors or numbers. Write {call}.")
+    if not params or not isinstance(params, (Mapping, list, tuple)):
+        raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
+
+
+def _copies_of(examined: ModelFunction) -> Callable[[], ModelFunction] | None:
+    """Maker of copies of an object, or of a method of one, as it is before anything is asked of it.
+
+    A plain function has nothing of its own to keep. None for it, and for an object that cannot be copied.
+    """
+    if isinstance(examined, FunctionType):
+        return None
+    try:
+        pristine = copy.deepcopy(examined)
+    except Exception:
+        return None
+    return lambda: copy.deepcopy(pristine)
 
 
 def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, steps: dict[str, float]) -> Subject:
@@ -198,7 +279,7 @@ def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, st
     )
 
 
-def _tensors(params: Mapping[str, Any] | None) -> dict[str, Tensor]:
+def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
     if not params:
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
     tensors: dict[str, Tensor] = {}

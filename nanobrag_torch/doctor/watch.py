@@ -1,6 +1,7 @@
 """Watch of a forward pass: lines at which a tensor leaves the graph, and the first value that is not finite."""
 
 import linecache
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _LIKE = frozenset(
         "new_ones", "new_empty", "new_full", "result_type", "is_same_size",
     }
 )  # fmt: skip
+#: Functions that read the values of their first argument alone.
+_AS_ANOTHER = frozenset({"type_as", "expand_as", "view_as", "reshape_as"})
 _COMPARISONS = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__and__"}
 )
@@ -35,8 +38,12 @@ _MOST_EVENTS = 2000
 #: The folder of this package.
 PACKAGE = str(Path(__file__).parent.parent)
 _INTERNAL = (
-    str(Path(__file__).parent), str(Path(torch.__file__).parent), eager.__code__.co_filename, "<frozen", "<string"
-)  # fmt: skip
+    f"{Path(__file__).parent}{os.sep}",
+    f"{Path(torch.__file__).parent}{os.sep}",
+    eager.__code__.co_filename,
+    "<frozen",
+    "<string",
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ class Watch(TorchFunctionMode):
         """Note what is lost, and give the result that the model is to go on with."""
         if name in _COMPARISONS and isinstance(result, Tensor) and result.numel() > 1 and not bool(result.any()):
             self.emptied_at[line_at(*user_frame())] = None
-        dependent = [tensor for tensor in inputs if tensor.requires_grad]
+        read = inputs[:1] if name in _AS_ANOTHER else inputs
+        dependent = [tensor for tensor in read if tensor.requires_grad]
         if not dependent or name in _LIKE:
             return result
         if name == "register_hook":
@@ -221,23 +229,25 @@ class Replay(Watch):
     Args:
         leaves: the parameters.
         kept: results by event, in the order in which they came.
-        lines: lines that are replayed; None to keep.
+        events: events that are replayed; None to keep.
     """
 
-    def __init__(self, leaves: dict[str, Tensor], kept: dict[Event, list[Any]], lines: frozenset[str] | None) -> None:
+    def __init__(
+        self, leaves: dict[str, Tensor], kept: dict[Event, list[Any]], events: frozenset[Event] | None
+    ) -> None:
         super().__init__(leaves)
-        self.kept, self.lines = kept, lines
+        self.kept, self.events = kept, events
         self._given: dict[Event, int] = {}
 
     def lose(self, event: Event, result: Any, changed: Tensor | None) -> Any:
         """Keep the result, or give the one that was kept."""
         current = result if changed is None else changed
-        if self.lines is None:
+        if self.events is None:
             self.kept.setdefault(event, []).append(_copied(current))
             return result
         number = self._given.get(event, 0)
         self._given[event] = number + 1
-        if event.line not in self.lines or number >= len(self.kept.get(event, ())):
+        if event not in self.events or number >= len(self.kept.get(event, ())):
             return result
         earlier = _copied(self.kept[event][number])
         if changed is not None and changed.shape == earlier.shape:

@@ -214,6 +214,8 @@ CASES = (
          {"distance": 1.5, "scale": 1.0}),
     Case("S3", "foreign: a value kept between calls", Cached(detach=True), "distance", {"distance": 1.5, "scale": 1.0},
          {"rebuild": lambda: Cached(detach=True)}),
+    Case("S3", "foreign: an object that keeps a value, not rebuilt", Cached(detach=True), "distance",
+         {"distance": 1.5, "scale": 1.0}),
     Case("S4", "clamped below its bound", simulated(lambda x: x.clamp(min=71.0)), "x", {"x": 70.0}),
     Case("S4", "foreign: clamped from below", lambda p: (p["x"].clamp(min=1.0) * X).sum(), "x", {"x": 0.9}),
     Case("S5", "misset skipped at zero", simulated(lambda x: (0.0, 0.0, x) if float(x.detach()) != 0 else

@@ -98,3 +98,47 @@ def test_agreement_names_what_cannot_be_compared():
     assert agreement(math.nan, found) == "not finite"
     assert agreement(0.0, flat) == "zero"
     assert agreement(0.0, found) == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "step", "slope"),
+    [
+        (math.sin, 1e6 + 0.3, 1e3, math.cos(1e6 + 0.3)),
+        (lambda x: math.exp(-(((x - 3e-7) / 1e-6) ** 2)), 0.0, 1e-3, 6e5 * math.exp(-0.09)),
+        (lambda x: math.cos(2 * math.pi * x / 5e-7), 1.0000000713, 1e-3, None),
+    ],
+    ids=["many periods in a step", "zero with a natural scale of a micrometre", "the phase of light"],
+)
+def test_a_gradient_is_found_at_steps_that_have_nothing_to_do_with_the_value(function, x, step, slope):
+    slope = -2 * math.pi / 5e-7 * math.sin(2 * math.pi * x / 5e-7) if slope is None else slope
+    found = differentiate(function, x, step, expected=slope)
+    assert found.pattern == "smooth"
+    assert found.derivative == pytest.approx(slope, rel=1e-4)
+    assert agreement(slope, found) == "agrees"
+    assert agreement(1.1 * slope, differentiate(function, x, step, expected=1.1 * slope)) != "agrees"
+
+
+def test_an_infinite_slope_is_a_cusp_that_contradicts_nothing():
+    found = differentiate(lambda x: math.sqrt(abs(x)), 0.0, 1e-3, expected=0.0)
+    assert found.pattern == "cusp"
+    assert found.right > 10
+    assert agreement(0.5, found) == "inconclusive"
+
+
+def test_jumps_with_nothing_between_them_are_stairs():
+    found = differentiate(lambda x: float(math.floor(1000 * x)), 0.4371, 1e-3)
+    assert (found.pattern, found.derivative) == ("stairs", 0.0)
+    assert found.jump.height == pytest.approx(1)
+    assert agreement(1000.0, found) == "disagrees"
+
+
+def test_a_jump_at_the_very_point_is_found():
+    found = differentiate(lambda x: math.fmod(x, 1.0) ** 2 + x, 1.0, 1e-3, expected=1.0)
+    assert found.pattern == "jumps"
+    assert found.jump.height == pytest.approx(-1, rel=1e-3)
+
+
+def test_a_tolerance_lets_a_solver_be_right():
+    found = differentiate(lambda x: x**2, 1.0, 1e-3)
+    assert agreement(2.001, found) == "disagrees"
+    assert agreement(2.001, found, tolerance=1e-3) == "agrees"

@@ -1,0 +1,105 @@
+"""Parameters as people hold them (modules, lists, nested dicts, complex tensors) as a flat dict of real tensors."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+#: What is often handed over instead of parameters: its type, and the call to write instead.
+_MISTAKEN: tuple[tuple[type, str], ...] = (
+    (torch.nn.Module, "diagnose(module, inputs, loss=...)"),
+    (torch.optim.Optimizer, "diagnose(module, inputs, loss=...), with the module whose parameters it holds"),
+    (torch.distributions.Distribution, "diagnose(lambda p: loss(Normal(p['loc'], p['scale'])), {'loc': ..., ...})"),
+    (Tensor, "diagnose(lambda p: loss(p['x']), {'x': tensor})"),
+)
+
+
+def mistaken(params: Any) -> str:
+    """The call to write instead of handing over this value as parameters; empty where it is none of the usual ones."""
+    for kind, call in _MISTAKEN:
+        if isinstance(params, kind):
+            return call
+    if isinstance(params, (list, tuple)) and any(
+        not isinstance(value, (Tensor, Mapping, list, tuple)) for value in params
+    ):
+        return "diagnose(function, {'x': torch.tensor([...], dtype=torch.float64)})"
+    return ""
+
+
+def flattened(params: Any, prefix: str = "") -> dict[str, Any]:
+    """Flat dict of a nested one, by dotted name: "layers.0.weight". A complex tensor becomes two real ones.
+
+    Raises:
+        ValueError: two values would bear the same name.
+    """
+    if isinstance(params, Tensor) and params.is_complex():
+        whole = params.detach() if params.is_leaf else params
+        return {f"{prefix}.real": whole.real, f"{prefix}.imag": whole.imag}
+    if not isinstance(params, (Mapping, list, tuple)):
+        return {prefix: params}
+    flat: dict[str, Any] = {}
+    for key, value in _items(params):
+        for name, item in flattened(value, f"{prefix}.{key}" if prefix else str(key)).items():
+            if name in flat:
+                raise ValueError(f"params: two of them would be called {name!r}, must be one. Rename one of them.")
+            flat[name] = item
+    return flat
+
+
+def nested(flat: Mapping[str, Any], like: Any, prefix: str = "") -> Any:
+    """Inverse of :func:`flattened`: the values of a flat dict in the structure of ``like``."""
+    if isinstance(like, Tensor) and like.is_complex():
+        return torch.complex(flat[f"{prefix}.real"], flat[f"{prefix}.imag"])
+    if not isinstance(like, (Mapping, list, tuple)):
+        return flat[prefix]
+    values = {key: nested(flat, value, f"{prefix}.{key}" if prefix else str(key)) for key, value in _items(like)}
+    if isinstance(like, Mapping):
+        return values
+    # A named tuple takes its fields one by one.
+    return type(like)(*values.values()) if hasattr(like, "_fields") else type(like)(values.values())
+
+
+def _items(params: Any) -> Iterable[tuple[Any, Any]]:
+    """Keys and values of a dict, fields and values of a named tuple, or indices and values of a sequence."""
+    if isinstance(params, Mapping):
+        return params.items()
+    return zip(getattr(params, "_fields", range(len(params))), params, strict=True)
+
+
+def is_flat(params: Any) -> bool:
+    """The parameters are a dict of real tensors or numbers already."""
+    return isinstance(params, Mapping) and not any(
+        isinstance(value, (Mapping, list, tuple)) or (isinstance(value, Tensor) and value.is_complex())
+        for value in params.values()
+    )
+
+
+def of_structure(function: Callable[[Any], Any], params: Any) -> Callable[[dict[str, Tensor]], Any]:
+    """The function of a nested structure as a function of the flat dict."""
+
+    def of_flat(flat: dict[str, Tensor]) -> Any:
+        return function(nested(flat, params))
+
+    return of_flat
+
+
+def of_module(module: torch.nn.Module, inputs: Any) -> Callable[[dict[str, Tensor]], Any]:
+    """The output of a module as a function of its parameters, by dotted name; the module itself stays as it is.
+
+    Buffers are copied for every call, so that statistics gathered in training do not run on from call to call.
+
+    Args:
+        module: in the mode, train or eval, in which it is to be examined.
+        inputs: a tensor, or a tuple or list of positional arguments, or a dict of keyword arguments.
+    """
+    positional, named = ((), dict(inputs)) if isinstance(inputs, Mapping) else (inputs, {})
+    if not isinstance(positional, (tuple, list)):
+        positional = (positional,)
+
+    def output(parameters: dict[str, Tensor]) -> Any:
+        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        return functional_call(module, {**buffers, **parameters}, tuple(positional), named)
+
+    return output

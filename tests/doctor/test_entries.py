@@ -1,0 +1,132 @@
+"""The doctor takes parameters as people hold them, and says what to write where it cannot."""
+
+from collections import namedtuple
+
+import pytest
+import torch
+from torch import nn
+
+from nanobrag_torch.doctor import DoctorError, diagnose
+
+X = torch.tensor([[0.1, -0.7, 0.4], [0.9, 0.3, -0.2], [-0.5, 0.8, 0.6], [0.2, -0.1, 1.1]], dtype=torch.float64)
+Pair = namedtuple("Pair", "left right")
+
+
+def squares(output):
+    return (output**2).sum()
+
+
+def codes(report):
+    return {p.name: p.verdict.code for p in report.parameters}
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+        self.other.weight = self.one.weight
+
+    def forward(self, x, scale=1.0):
+        return {"out": self.other(torch.tanh(self.one(x))) * scale}
+
+
+def test_a_module_is_examined_by_its_parameters_and_left_as_it_was():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 1, bias=False), nn.BatchNorm1d(1), nn.Tanh()).double()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    report = diagnose(module, X, loss=squares)
+    assert set(codes(report)) == {"0.weight[0]", "0.weight[1]", "0.weight[2]", "1.weight", "1.bias"}
+    assert report["1.bias"].verdict.code == "healthy"
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    squares(module(X)).backward()
+    assert report["1.bias"].gradient == pytest.approx(float(module[1].bias.grad), rel=1e-9)
+
+
+def test_a_frozen_parameter_of_a_module_is_left_out():
+    module = nn.Linear(3, 1).double()
+    module.bias.requires_grad_(False)
+    assert set(codes(diagnose(module, X, loss=squares))) == {"weight[0]", "weight[1]", "weight[2]"}
+
+
+def test_tied_parameters_are_one_and_any_output_may_be_reduced():
+    report = diagnose(Tied().double(), {"x": X, "scale": 2.0}, loss=lambda output: squares(output["out"]))
+    assert codes(report) == {"one.weight (along a random direction)": "healthy"}
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "gradients"),
+    [
+        (lambda p: p["l"][0] * p["l"][1]["b"] ** 2, {"l": [2.0, {"b": 3.0}]}, {"l.0": 9.0, "l.1.b": 12.0}),
+        (lambda p: p[0] ** 2 * p[1], [torch.tensor(2.0), torch.tensor(3.0)], {"0": 12.0, "1": 4.0}),
+        (lambda p: p.left * p.right, Pair(torch.tensor(2.0), torch.tensor(3.0)), {"left": 3.0, "right": 2.0}),
+        (
+            lambda p: p["z"].abs() ** 2,
+            {"z": torch.tensor(1 + 2j, dtype=torch.complex128, requires_grad=True)},
+            {"z.real": 2.0, "z.imag": 4.0},
+        ),
+        (
+            lambda p: -torch.distributions.Normal(p["loc"], p["scale"]).log_prob(torch.tensor(3.0)),
+            {"loc": 1.0, "scale": 2.0},
+            {"loc": -0.5, "scale": 0.0},
+        ),
+    ],
+    ids=["nested", "list", "named tuple", "complex", "distribution"],
+)
+def test_parameters_in_any_structure_have_the_gradients_of_calculus(function, params, gradients):
+    report = diagnose(function, params)
+    assert {p.name: p.gradient for p in report.parameters} == pytest.approx(gradients)
+    assert all(p.verdict.severity != "fault" for p in report.parameters)
+
+
+def test_a_complex_field_may_be_what_a_loss_reduces():
+    report = diagnose(
+        lambda p: p["z"] * torch.ones(4, dtype=torch.complex128),
+        {"z": torch.tensor(1 + 2j, dtype=torch.complex128)},
+        loss=lambda field: (field.abs() ** 2).sum(),
+    )
+    assert codes(report) == {"z.real": "healthy", "z.imag": "healthy"}
+
+
+def test_a_function_may_empty_the_dict_that_it_is_handed():
+    assert codes(diagnose(lambda p: p.pop("x") ** 2, {"x": 3.0})) == {"x": "healthy"}
+
+
+LINEAR = nn.Linear(3, 1).double()
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "said"),
+    [
+        (squares, LINEAR, r"diagnose\(module, inputs, loss=...\)"),
+        (squares, torch.optim.SGD(LINEAR.parameters(), lr=0.1), r"diagnose\(module, inputs"),
+        (squares, [1.0, 2.0], r"diagnose\(function, \{'x'"),
+        (squares, torch.tensor(1.0), r"\{'x': tensor\}"),
+        (squares, torch.distributions.Normal(0.0, 1.0), "Normal"),
+        (squares, {"a": {"b": "text"}}, r"params\['a.b'\] is a str"),
+        (squares, {"a.b": 1.0, "a": {"b": 1.0}}, "two of them would be called 'a.b'"),
+        (lambda p: (p["x"], p["x"]), {"x": 1.0}, "returned tuple.*loss=lambda output"),
+        (lambda p: float(p["x"]), {"x": 1.0}, "returned float"),
+        (lambda p: p["x"] * 1j, {"x": 1.0}, r"must be real.*loss.abs\(\)"),
+        (lambda p: squares(LINEAR(X)), dict(LINEAR.named_parameters()), "does not use the dict.*functional_call"),
+        (LINEAR, None, r"without inputs.*diagnose\(module, inputs"),
+        (nn.Linear(3, 1).requires_grad_(False), X, "every parameter is frozen"),
+    ],
+)  # fmt: skip
+def test_a_misuse_is_answered_with_the_call_to_write(function, params, said):
+    with pytest.raises(DoctorError, match=said):
+        diagnose(function, params)
+
+
+def test_elements_of_a_large_tensor_without_a_gradient_are_counted_and_named():
+    x = torch.arange(-2.0, 6.0, dtype=torch.float64).reshape(2, 4) + 0.5
+    (dead,) = diagnose(lambda p: torch.relu(p["x"]).sum(), {"x": x}).parameters
+    assert dead.verdict.evidence["elements with gradient zero"] == "2 of 8: [0, 0], [0, 1]"
+    (broken,) = diagnose(lambda p: torch.sqrt((p["x"] - 0.5) ** 2).sum(), {"x": x}).parameters
+    assert broken.verdict.evidence["elements with gradient not finite"] == "1 of 8: [0, 2]"
+    (whole,) = diagnose(lambda p: (p["x"] ** 2).sum(), {"x": x}).parameters
+    assert not whole.verdict.evidence
+
+
+def test_many_scalars_are_examined_without_the_forward_derivative():
+    report = diagnose(lambda p: sum(v**2 for v in p.values()), {f"x{i}": i + 1.0 for i in range(51)})
+    assert all(p.verdict.code == "healthy" and p.forward_derivative is None for p in report.parameters)
