@@ -117,7 +117,7 @@ def test_plans_that_cannot_be_read_are_told_beside_the_others(tmp_path: Path):
 
 def test_the_shipped_plan_names_notebooks_parameters_and_tests_that_exist():
     plan = plan_header.read("gradient-flow", PROJECT)
-    assert [phase.id for phase in plan.header.phases] == ["a", "b1", "b2", "b3", "c", "d"]
+    assert [phase.id for phase in plan.header.phases] == ["a", "b1", "b2", "b3", "c", "d", "e"]
     for phase in plan.header.phases:
         if phase.brief:
             assert read_brief(PROJECT / phase.brief)[0].initiative == plan.header.initiative
