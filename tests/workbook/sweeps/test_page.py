@@ -55,7 +55,8 @@ def test_counts_causes_and_the_slowest_stand_in_the_page_without_its_script(swee
     text = page.render(sweep(block("a", 4), block("b", 3), lacking=2))
     assert "9 done, 1 failed, 0 blocked, 2 open" in text
     assert "ValueError: &lt;/script&gt;" in text and HOSTILE not in text
-    assert re.search(r"The slowest.*?<td>9</td>", text, re.DOTALL)
+    assert re.search(r"Why points failed.*?points/0000/0000001\.json\">1</a>", text, re.DOTALL)
+    assert re.search(r"The slowest.*?points/0000/0000009\.json\">9</a>", text, re.DOTALL)
     data = data_of(text)
     assert data["count"] == 12 and data["across"] == 3 and data["parameters"] == ["a", "b"]
     columns = {column["name"]: column for column in data["columns"]}
