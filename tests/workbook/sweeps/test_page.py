@@ -64,6 +64,13 @@ def test_counts_causes_and_the_slowest_stand_in_the_page_without_its_script(swee
     assert [columns["status"]["words"][code] for code in columns["status"]["codes"]][-2:] == ["open", "open"]
 
 
+def test_values_are_short_where_they_are_fractions_and_whole_where_they_are_whole_numbers(sweep):
+    seeds = Block(names=("seed", "a"), units=("", "Å"), rows=((123456789, 3.0), (123456790, 0.1 + 0.2)))
+    text = page.render(sweep(seeds))
+    assert re.search(r"<td>seed</td>.*?>123456789<.*?>123456790<", text, re.DOTALL)
+    assert re.search(r"<td>a</td>.*?>3</td>.*?>0.3</td>", text, re.DOTALL)
+
+
 def test_a_page_of_a_sweep_that_runs_loads_itself_again_and_one_that_ended_does_not(sweep):
     folder = sweep(block("a", 3))
     assert '<meta http-equiv="refresh" content="5">' in page.render(folder, 5, "x")
