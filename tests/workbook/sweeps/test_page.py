@@ -5,6 +5,7 @@ import re
 
 import pytest
 from chromium import document, needs_browser
+from devtools import tab
 
 from nanobrag_torch.workbook.records.run import Owner, Repository
 from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
@@ -89,3 +90,22 @@ def test_the_script_draws_and_lists_every_point_in_chromium(sweep, tmp_path, blo
     assert f"{count} of {count} points" in seen
     assert seen.count("<canvas") == 3 and seen.count('class="badge done"') == count - 1
     assert 'id="numbers" hidden' not in seen and 'id="verdicts" hidden' not in seen
+
+
+@needs_browser
+@pytest.mark.browser
+def test_numbers_of_both_signs_over_many_decades_can_be_drawn_by_the_logarithm_of_their_size(sweep, tmp_path):
+    path = tmp_path / "page.html"
+    folder = sweep(block("a", 5))
+    for number, value in enumerate((-1e9, -1.0, 0.0, 10.0, 1e6)):
+        store.write(folder, Point(number=number, status="done", columns={"loss": value}))
+    path.write_text(page.render(folder))
+    with tab() as opened:
+        opened.open(path.as_uri())
+        parts = opened.ask("all.map(scale(columns.get('loss'), true).of)")
+        marks = dict(map(reversed, opened.ask("scale(columns.get('loss'), true).ticks")))
+        drawn = opened.ask("document.querySelectorAll('#numbers canvas').length")
+    assert parts == sorted(parts) and parts[0] == 0 and parts[-1] == 1
+    # A decade is as high everywhere, and the smallest value stands apart from zero.
+    assert parts[2] == marks["0"] and parts[4] - parts[3] == pytest.approx(5 * (marks["1000"] - marks["100"]), rel=0.02)
+    assert parts[2] - parts[1] > 0.01 and parts[0] == marks["-1e9"] and drawn == 1
