@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -246,6 +247,7 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         carrying(own.mark),
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
+        _script_hidden(),
         ExitStack() as stack,
     ):
         try:
@@ -256,6 +258,25 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         except RuntimeError as error:
             raise Blocked(f"The workers cannot be started: {error}. Try again, with fewer of them.") from None
         yield stack.enter_context(local)
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Keep processes that are started from running the script of this one once more.
+
+    A process that is spawned imports the script first; one that calls a sweep, without asking whether it is the main
+    one, would call it again. Workers need this package alone.
+    """
+    script = vars(sys.modules["__main__"])
+    names = ("__file__", "__spec__")
+    hidden = {name: script[name] for name in names if name in script}
+    script.pop("__file__", None)
+    script["__spec__"] = None
+    try:
+        yield
+    finally:
+        script.pop("__spec__", None)
+        script.update(hidden)
 
 
 @contextmanager

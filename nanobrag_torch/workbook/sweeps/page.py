@@ -49,28 +49,28 @@ class Figure:
     image: str
     kind: str
     bars: tuple[Bar, ...]
-    link: str | None
+    link: str
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why points failed or are blocked: the words, how many, and the first of them with the page of each, if any."""
+    """Why points failed or are blocked: the words, how many, and the first of them, and where each is kept."""
 
     status: str
     words: str
     count: int
-    points: tuple[tuple[int, str | None], ...]
+    points: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
 class Slow:
-    """A point that took long, its seconds, their part of the longest, and its page, if any."""
+    """A point that took long, its seconds, their part of the longest, and where it is kept."""
 
     number: int
     values: Mapping[str, Any]
     seconds: float
     part: float
-    link: str | None
+    link: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def gather(folder: Path, refresh: int | None = None, place: str = "") -> Content
     points = list(store.finished(folder))
     rows = table.frame(specification, points)
     place = place and f"{place.rstrip('/')}/"
-    links = {point.number: f"{place}{point.report}/{PAGE}" for point in points if point.report}
+    links = {point.number: place + _home(folder, point) for point in points}
     counts = rows["status"].value_counts()
     return Content(
         specification=specification,
@@ -135,13 +135,20 @@ def gather(folder: Path, refresh: int | None = None, place: str = "") -> Content
     )
 
 
+def _home(folder: Path, point: Point) -> str:
+    """Path from the folder of a sweep to what is kept of a point: the page of its report, or its own file."""
+    if point.report:
+        return f"{point.report}/{PAGE}"
+    return store.place(folder, point.number).relative_to(folder).as_posix()
+
+
 def _causes(points: Iterable[Point], links: Mapping[int, str]) -> Iterator[Cause]:
     found: dict[tuple[str, str], list[int]] = {}
     for point in points:
         if point.status != "done":
             found.setdefault((point.status, point.cause), []).append(point.number)
     for (status, words), numbers in sorted(found.items(), key=lambda each: -len(each[1])):
-        named = tuple((each, links.get(each)) for each in numbers[:NAMED])
+        named = tuple((each, links[each]) for each in numbers[:NAMED])
         yield Cause(status, words, len(numbers), named)
 
 
@@ -150,7 +157,7 @@ def _slowest(specification: Specification, points: Iterable[Point], links: Mappi
     for point in slowest:
         part = point.seconds / slowest[0].seconds if slowest[0].seconds else 0.0
         values = specification.values(point.number)
-        yield Slow(point.number, values, point.seconds, part, links.get(point.number))
+        yield Slow(point.number, values, point.seconds, part, links[point.number])
 
 
 def _figures(
@@ -168,7 +175,7 @@ def _figures(
         if image:
             bars = tuple(Bar(name, value, value / (largest[name] or 1.0)) for name, value in _gradients(point))
             values = specification.values(point.number)
-            yield Figure(point.number, values, image, kind, bars, links.get(point.number))
+            yield Figure(point.number, values, image, kind, bars, links[point.number])
 
 
 def _gradients(point: Point) -> Iterator[tuple[str, float]]:

@@ -130,3 +130,16 @@ def test_a_sweep_on_slurm_outlives_scancel_and_kills_of_worker_and_coordinator(p
 
 def _slurm(reach: dict[str, str], *words: str) -> str:
     return subprocess.run(words, env=os.environ | reach, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_worker_does_not_run_the_script_that_asked_for_the_sweep(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from multiprocessing.spawn import get_preparation_data as data\n"
+        "from nanobrag_torch.workbook.sweeps.cluster import _script_hidden\n"
+        "with _script_hidden():\n"
+        "    print(sorted(name for name in data('worker') if name.startswith('init_main')))\n"
+        "print(sorted(name for name in data('worker') if name.startswith('init_main')))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n['init_main_from_path']\n", done.stderr
