@@ -195,7 +195,7 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
             o = replace(o, alive_elsewhere=_alive_elsewhere(subject, coordinate, where, o.shared.loss, meter))
     if o.silent and o.flat and subject.rebuild is not None:
         fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
-    if o.silent and coordinate.value == 0 and o.responds:
+    if o.silent and o.at_zero and o.responds:
         meter.count(GRADIENT)
         near_zero = _gradient_at(subject, coordinate, NEAR_ZERO)
     if o.agreement == "disagrees" and tangent is not None and o.difference is not None and o.shared.weights is not None:

@@ -146,9 +146,26 @@ class Observation:
     @property
     def silent(self) -> bool:
         """No gradient, or one that is zero to rounding."""
-        if self.gradient is None or self.gradient == 0:
+        return self.is_rounding(self.gradient)
+
+    def is_rounding(self, gradient: float | None) -> bool:
+        """A gradient is missing, or changes the loss by no more than its rounding."""
+        if gradient is None or gradient == 0:
             return True
-        return self.effect(self.gradient) <= 2 * torch.finfo(self.shared.precision).eps * abs(self.shared.loss)
+        return self.effect(gradient) <= 2 * torch.finfo(self.shared.precision).eps * abs(self.shared.loss)
+
+    @property
+    def at_zero(self) -> bool:
+        """The parameter is zero, not the position along a direction alone: each of its elements that would move is."""
+        value = self.shared.subject.values[self.coordinate.parameter]
+        return not bool((value * self.coordinate.direction.to(value)).any())
+
+    @property
+    def revives_near_zero(self) -> bool:
+        """A gradient that disagrees at zero is, a little away, what the finite difference shows."""
+        if self.near_zero is None or self.difference is None or self.agreement == "agrees":
+            return False
+        return abs(self.near_zero - self.difference.derivative) <= 0.5 * abs(self.difference.derivative)
 
     def effect(self, gradient: float) -> float:
         """Change of the loss that a gradient promises for a change that matters."""

@@ -149,7 +149,7 @@ RULES: tuple[VerdictRule, ...] = (
         "Any value between the two is a subgradient; move off the kink, or smooth it.", evidence.both_sides,
     ),
     VerdictRule(
-        "S5", "fault", lambda o: o.silent and o.coordinate.value == 0 and o.responds and bool(o.near_zero),
+        "S5", "fault", lambda o: o.silent and o.at_zero and o.responds and o.revives_near_zero,
         "the parameter is skipped at exactly zero",
         "Always apply the operation; a rotation by zero costs nothing and carries the gradient.",
         lambda o: {"gradient close to zero": o.near_zero},
@@ -180,7 +180,7 @@ RULES: tuple[VerdictRule, ...] = (
     ),
     VerdictRule(
         "Z2", "explained",
-        lambda o: o.silent and o.coordinate.value == 0 and not o.responds and not o.response
+        lambda o: o.silent and o.at_zero and not o.responds and not o.response
         and o.difference is not None and o.difference.curvature != 0 and not o.zeroed_by(CLAMPS | ROUNDING)
         and o.pattern != "jumps",
         "the parameter enters squared and is zero: its first derivative vanishes, its second does not",

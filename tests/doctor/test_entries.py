@@ -130,3 +130,9 @@ def test_elements_of_a_large_tensor_without_a_gradient_are_counted_and_named():
 def test_many_scalars_are_examined_without_the_forward_derivative():
     report = diagnose(lambda p: sum(v**2 for v in p.values()), {f"x{i}": i + 1.0 for i in range(51)})
     assert all(p.verdict.code == "healthy" and p.forward_derivative is None for p in report.parameters)
+
+
+def test_the_start_of_a_direction_is_not_taken_for_a_parameter_that_is_zero():
+    torch.manual_seed(3)
+    report = diagnose(nn.TransformerEncoderLayer(8, 2, 16).eval(), torch.randn(4, 2, 8), loss=squares)
+    assert "S5" not in codes(report).values()
