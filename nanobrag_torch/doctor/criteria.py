@@ -145,7 +145,7 @@ def is_frozen(o: Observation) -> bool:
 
 
 def left_at_the_input(o: Observation) -> bool:
-    """What the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
+    """The part that the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
     return o.culprit is not None and o.culprit.direct and not o.culprit.function
 
 
@@ -229,7 +229,7 @@ def within_tolerance(o: Observation) -> bool:
 
 
 def lacks_little(o: Observation) -> bool:
-    """What left the graph is a small part of the contributions, as that of the choice of a solver's steps."""
+    """The part that left the graph is a small one of the contributions, as that of the choice of a solver's steps."""
     return o.explained and _differ_by_at_most(o, LITTLE)
 
 

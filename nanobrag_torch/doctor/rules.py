@@ -393,7 +393,7 @@ _WITHIN_A_FUNCTION = (
 
 
 def remedy(rule: VerdictRule, o: Observation) -> str:
-    """What to do: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
+    """Advice: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
     if o.culprit is not None and o.culprit.function:
         return _WITHIN_A_FUNCTION.format(o.culprit.function)
     operation = str(rule.evidence(o).get("operation", "")).removeprefix("derivative of ")

@@ -15,7 +15,7 @@ from nanobrag_torch.doctor.subject import DoctorError
 
 @dataclass(frozen=True)
 class StepFinding:
-    """What one training step says of a parameter.
+    """Finding of one training step on a parameter.
 
     Attributes:
         name: short name of the finding.

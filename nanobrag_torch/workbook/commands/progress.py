@@ -46,7 +46,7 @@ def shown(tell: "Tell") -> "Iterator[Progress]":
 
 
 class _Pace:
-    """Points a second since the first look: those that were there before count for nothing."""
+    """Points a second since the first one ended: those there before, and the start of workers, do not count."""
 
     def __init__(self) -> None:
         self.begun: tuple[float, int] | None = None
@@ -54,7 +54,7 @@ class _Pace:
     def of(self, ended: int) -> float:
         """Points a second when so many have ended; 0 while it is not known."""
         now = time.monotonic()
-        if self.begun is None:
+        if self.begun is None or ended == self.begun[1]:
             self.begun = (now, ended)
         then, before = self.begun
         return (ended - before) / (now - then) if now > then else 0.0

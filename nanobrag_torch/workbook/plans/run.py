@@ -145,7 +145,7 @@ def _specification(session: Session, phase: Phase) -> Specification:
 
 
 def target_of(phase: Phase, root: Path) -> targets.Target:
-    """What a phase evaluates, as the target of a sweep."""
+    """Target of a sweep for what a phase evaluates."""
     if phase.scenario is not None:
         return targets.resolve(phase.scenario, root)
     place = project.find(phase.brief or phase.notebook or "", root)

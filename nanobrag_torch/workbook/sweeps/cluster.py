@@ -170,7 +170,7 @@ def check(cluster: Cluster) -> None:
 
 
 class Ends(logging.Handler):
-    """How processes of workers ended, by their numbers, as the watching process logs it."""
+    """Ends of the processes of workers, by their numbers, as the watching process logs it."""
 
     _MESSAGES = (
         re.compile(r"process (?P<pid>\d+) was (?P<how>killed by signal \d+)"),

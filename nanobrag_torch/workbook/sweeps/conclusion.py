@@ -1,4 +1,4 @@
-"""What came of a sweep: counts and extremes of its table, and the verdict on it."""
+"""Outcome of a sweep: counts and extremes of its table, and the verdict on it."""
 
 import math
 from typing import TYPE_CHECKING, Literal

@@ -26,7 +26,7 @@ _NAME = r"[A-Za-z0-9][\w.-]{0,99}"
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for.
+    """Request of a user.
 
     Attributes:
         target: what is evaluated.

@@ -1,4 +1,4 @@
-"""What a sweep will take: time and disk, from one point that is measured or from reports that are there."""
+"""Cost of a sweep: time and disk, from one point that is measured or from reports that are there."""
 
 import statistics
 import time

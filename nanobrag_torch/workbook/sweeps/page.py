@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why points failed or are blocked: the words, how many, and the first of them, and where each is kept."""
+    """Cause of failed or blocked points: the words, how many, and the first of them, and where each is kept."""
 
     status: str
     words: str

@@ -1,5 +1,6 @@
 """A sweep from the request to its finished report, and from whatever ended it to its end, in one folder."""
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ _AWAY = "--mix goes on regardless, --again begins anew."
 
 @dataclass(frozen=True)
 class Execution:
-    """How a sweep is carried out; nothing of it changes a number.
+    """Way in which a sweep is carried out; nothing of it changes a number.
 
     Attributes:
         reports: folder of all reports; None for that of the project.
@@ -259,7 +260,7 @@ def _silent(work: Path) -> float:
 
 
 def _changes(sweep: _Sweep, root: Path) -> list[str]:
-    """What has changed since a sweep began, in words: files of its target, source, versions."""
+    """Changes since a sweep began, in words: files of its target, source, versions."""
     asked = sweep.specification.inputs
     found = [inputs.changed(asked, inputs.today(asked, root))]
     report = Report(sweep.folder)
@@ -295,7 +296,7 @@ def _claimed(sweep: _Sweep) -> Report:
     if began is None:
         raise Blocked(f"{sweep.folder.name}: no record of the run that wrote it; delete the folder.")
     shared = {name: getattr(began, name) for name in Owner.model_fields if name in type(began).model_fields}
-    shared |= {"process": this_process(), "mark": new_mark(), "resume": _command(sweep.stamp, began)}
+    shared |= {"process": this_process(), "mark": new_mark(), "resume": _command(Report(sweep.folder).final)}
     shared |= {"title": _title(sweep.specification)}
     report.write(Owner(**shared))
     if not sweep.running:
@@ -312,9 +313,9 @@ def _title(specification: Specification) -> str:
     return f"Sweep {specification.name}"
 
 
-def _command(stamp: str, of: Owner | Manifest) -> str:
-    """Command that goes on with a sweep."""
-    return f"nanobrag-workbook sweep resume {project.REPORTS}/{of.initiative}/{of.phase}/{stamp}"
+def _command(final: Path) -> str:
+    """Command that goes on with the sweep whose report will be ``final``."""
+    return f"nanobrag-workbook sweep resume {Path(os.path.relpath(final, project.root())).as_posix()}"
 
 
 def _carry_out(
@@ -441,4 +442,5 @@ def _owner(specification: Specification, execution: Execution, root: Path) -> Ow
         parameters=values,
         repository=repository.state(root),
     )
-    return owner.model_copy(update={"resume": _command(stamp, owner)})
+    reports = (execution.reports or root / project.REPORTS).resolve()
+    return owner.model_copy(update={"resume": _command(reports / initiative / phase / stamp)})

@@ -19,7 +19,7 @@ _KINDS: dict[str, Literal["scenario", "notebook", "brief"]] = {
 
 
 class Target(Protocol):
-    """What is evaluated."""
+    """Target of a sweep."""
 
     @property
     def path(self) -> str:
@@ -35,7 +35,7 @@ class Target(Protocol):
 
     @property
     def grains(self) -> tuple[Grain, ...]:
-        """What a point of it may leave, the usual one first."""
+        """Grains of its points, the usual one first."""
 
     def unit(self, name: str) -> str:
         """Unit of a name. Raises ``InputError`` for one that it does not know."""

@@ -1,4 +1,4 @@
-"""What varies, as it is written: ranges, logarithmic ranges, lists and tables.
+"""Values as they are written: ranges, logarithmic ranges, lists and tables.
 
 =====================  ====================================================================
 ``60:120:5``           from 60 in steps of 5, up to 120 where that falls on the grid
@@ -27,7 +27,7 @@ _FORM = "start:stop:step, start:stop:logN, a list with commas, or @table.csv"
 
 @dataclass(frozen=True)
 class Range:
-    """What values are drawn between; ``logarithmic`` where their logarithms are equally likely."""
+    """Bounds between which values are drawn; ``logarithmic`` where their logarithms are equally likely."""
 
     low: float
     high: float

@@ -32,7 +32,7 @@ _SHOWN_S = 10.0
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be computed.
+    """Work to be done.
 
     Attributes:
         sweep: folder of the sweep.

@@ -122,6 +122,9 @@ def test_the_shipped_plan_names_notebooks_parameters_and_tests_that_exist():
         if phase.brief:
             assert read_brief(PROJECT / phase.brief)[0].initiative == plan.header.initiative
             continue
+        if phase.scenario:
+            assert (PROJECT / phase.scenario).is_file() and phase.sweep
+            continue
         declared = parameters.declared(PROJECT / phase.notebook)
         resolved = parameters.resolve(declared, phase.notebook, {}, (), phase.parameters)
         assert all(resolved[name] == (value, "plan") for name, value in phase.parameters.items())
