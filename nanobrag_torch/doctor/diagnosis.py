@@ -159,7 +159,7 @@ def _with_second_order(
     slope = slope_of(shared.subject, {p.name: p.gradient for p in parameters})
     rules = second_order_rules(shared.graph.custom)
     try:
-        of_slope = shared_facts(slope, meter, {})
+        of_slope = shared_facts(slope, meter, {}, shared.tolerance)
     except BudgetSpent:
         found = dict.fromkeys(
             (c.name for c in slope.coordinates), SecondDerivative(None, None, "missing", _unexamined())

@@ -63,8 +63,9 @@ class GuardPlugin:
         self.path = Path(path) if path and not hasattr(config, "workerinput") else None
         self.running: pytest.Item | None = None
         self.guard = GradientGuard(self._write)
-        self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"], torch.autograd.functional, torch.func)
         self._write()
+        # Only now: whoever cannot write must leave torch as it was.
+        self.guard.watch(torch.autograd, sys.modules["torch.autograd.gradcheck"], torch.autograd.functional, torch.func)
 
     def pytest_unconfigure(self) -> None:
         """Put torch's own functions back."""

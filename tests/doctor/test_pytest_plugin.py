@@ -127,6 +127,10 @@ def test_a_run_that_is_killed_leaves_what_was_found(pytester):
 
 
 def test_findings_that_cannot_be_written_stop_the_run_at_once(suite):
+    import torch
+
+    before = torch.autograd.backward, torch.autograd.grad, torch.func.grad
     result = suite("--gradient-guard-json=nowhere/guard.json")
+    assert (torch.autograd.backward, torch.autograd.grad, torch.func.grad) == before
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*nowhere/guard.json: No such file or directory. Give a file in a folder*"])
