@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
@@ -39,6 +39,8 @@ _ANSWERS_S = 10
 #: Part of its wall time that a job of Slurm leaves unused, and part of the rest by which the ends of jobs are spread.
 _SPARE, _STAGGER = 0.1, 0.1
 _LEAST_SPARE_S = 30
+#: Times that the workers of this machine are started before they are given up.
+_STARTS = 3
 #: Seconds after which a worker whose coordinator is gone ends itself.
 _ORPHANED_S = 30
 
@@ -250,14 +252,21 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         _script_hidden(),
         ExitStack() as stack,
     ):
+        yield stack.enter_context(_started(lambda: LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, silence_logs=False,
+            dashboard_address="127.0.0.1:0", local_directory=scratch, **_encrypted(),
+        )))  # fmt: skip
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    """A cluster of this machine, tried again where a worker dies while it is starting. Raises ``Blocked``."""
+    for left in reversed(range(_STARTS)):
         try:
-            local = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, silence_logs=False,
-                dashboard_address="127.0.0.1:0", local_directory=scratch, **_encrypted(),
-            )  # fmt: skip
+            return start()
         except RuntimeError as error:
-            raise Blocked(f"The workers cannot be started: {error}. Try again, with fewer of them.") from None
-        yield stack.enter_context(local)
+            if not left:
+                remedy = "Try again, with fewer of them."
+                raise Blocked(f"The workers cannot be started: {str(error).rstrip('.')}. {remedy}") from None
 
 
 @contextmanager

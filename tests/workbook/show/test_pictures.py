@@ -1,5 +1,7 @@
 """Pictures in a report may come from anyone: what is no PNG, or too large, is refused by its header."""
 
+import base64
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -79,3 +81,10 @@ def test_a_png_cut_anywhere_is_refused_or_read(tmp_path):
                 read()
             except ValueError as error:
                 assert str(error)
+
+
+def test_a_small_picture_is_small_and_keeps_its_shape(tmp_path: Path):
+    Image.new("RGBA", (1440, 720), (0, 114, 178, 255)).save(tmp_path / "x.png")
+    image = Image.open(io.BytesIO(base64.b64decode(pictures.small(tmp_path / "x.png"))))
+    assert image.format == "JPEG" and image.size == (pictures.EDGE, pictures.EDGE // 2)
+    assert all(abs(a - b) < 6 for a, b in zip(image.getpixel((9, 9)), (0, 114, 178), strict=True))
