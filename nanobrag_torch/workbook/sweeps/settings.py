@@ -5,6 +5,7 @@ A name is a field of a config ("crystal.N_cells"), an element of one ("crystal.m
 """
 
 import difflib
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class Setting:
             number = float(word)
         except (TypeError, ValueError):
             raise self._refused(word, "a number" if self.kind is float else "a whole number") from None
+        if not math.isfinite(number):
+            raise self._refused(word, "a finite number")
         if self.kind is float:
             return number
         if number != int(number):

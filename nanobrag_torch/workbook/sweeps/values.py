@@ -116,7 +116,7 @@ def _decimal(name: str, spec: str, word: str) -> Decimal:
         number = Decimal(word.strip())
     except InvalidOperation:
         raise _refused(name, spec, _FORM, f"{word!r} is no number.") from None
-    if not number.is_finite():
+    if not number.is_finite() or not math.isfinite(float(number)) or (number and abs(number) < Decimal("1e-300")):
         raise _refused(name, spec, "finite numbers", "")
     return number
 

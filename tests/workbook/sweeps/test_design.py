@@ -99,6 +99,8 @@ def test_every_point_is_checked_as_a_single_run_would(ask):
         (("crystal.cell_a=1:1001:1", "crystal.cell_b=1:1001:1"), {}, "--yes"),
         (("crystal.cell_a=1,2",), {"sample": 3}, "low:high"),
         (("cell_a=1,2",), {}, "crystal.cell_a"),
+        (("detector.spixels=inf",), {}, "finite number"),
+        (("crystal.cell_a=nan,1",), {}, "finite number"),
     ],
 )
 def test_a_request_that_cannot_be_is_refused_before_anything_starts(ask, over, how, said):

@@ -42,6 +42,8 @@ def test_a_list_has_its_words():
         ("1:x:1", "'x' is no number"),
         ("1:nan:1", "finite numbers"),
         ("1:inf:1", "finite numbers"),
+        ("1:1e999:log3", "finite numbers"),
+        ("1:1e999999:1e-999999", "finite numbers"),
         ("0:1:1e-9", "Take larger steps"),
         ("0:10:log5", "above 0"),
         ("1:10:log1", "from 2 to"),
