@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -31,27 +32,34 @@ _LOOK_S = 0.02
 #: which may be longer where the process that starts it was killed. Nobody waits for the warden.
 _QUIET_S, _QUIET_AFTER_DEATH_S, _QUIET_FOR_WARDEN_S = 0.05, 0.2, 1.0
 _PATIENCE_S = 10.0
+#: The time of the boot, to which the system adds the age of a process, is known to a second.
+_SAME_START_S = 2.0
+_NONE: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Family:
     """Processes that carry ``mark``, with the environment that gives it to them.
 
-    ``leaders`` are the first of them, each in a session of its own, in which its children are known without the mark.
+    ``leaders`` are the first of them, with the times of their starts, each in a session of its own, in which its
+    children are known without the mark.
     """
 
     mark: str
     environment: dict[str, str]
-    leaders: list[int] = field(default_factory=list)
+    leaders: dict[int, float] = field(default_factory=dict)
     warden: "subprocess.Popen[bytes] | None" = None
 
     def lead(self, pid: int) -> None:
         """Note a process that was started in a session of its own, here and with the warden."""
-        self.leaders.append(pid)
+        started = 0.0
+        with suppress(psutil.Error):
+            started = psutil.Process(pid).create_time()
+        self.leaders[pid] = started
         if self.warden is not None and self.warden.stdin is not None:
             # Without its warden, a family still ends with the block.
             with suppress(OSError):
-                self.warden.stdin.write(f"{pid}\n".encode())
+                self.warden.stdin.write(f"{pid} {started!r}\n".encode())
                 self.warden.stdin.flush()
 
     def start(self, words: list[str], **how: Any) -> "subprocess.Popen[bytes]":
@@ -140,27 +148,27 @@ def family(environment: Mapping[str, str]) -> Iterator[Family]:
             warden.wait()
 
 
-def members(mark: str, leaders: Iterable[int] = ()) -> list[psutil.Process]:
+def members(mark: str, leaders: Mapping[int, float] = _NONE) -> list[psutil.Process]:
     """Living processes, other than this one, that carry ``mark``, and those that these started without it.
 
     A process that was given an empty environment is known by its parent, or by the leader of its session.
 
     Args:
         mark: mark of the family.
-        leaders: processes of the family that this one started in sessions of their own; they may have ended.
+        leaders: processes of the family that lead sessions of their own, and the times of their starts; they may have
+            ended. One that was forked shows the environment, and so the mark, of the process that it was forked from.
     """
     others = {process.pid: process for process in psutil.process_iter() if process.pid != os.getpid()}
     found = {pid for pid, process in others.items() if _carries(process, mark)}
-    # A living process with the number of a leader and without its mark is a later one, unless it is a child of this
-    # process: that one has not been waited for, and its environment cannot be read in the moment of its start.
-    known = found | {pid for pid in leaders if pid not in others or not _lives(others[pid]) or _is_child(others[pid])}
+    # A living process with the number of a leader and another start is a later one.
+    known = found | {pid for pid, at in leaders.items() if pid not in others or not _began_later(others[pid], at)}
     while fresh := {pid for pid, process in others.items() if pid not in known and _started_by(process, known)}:
         known |= fresh
     # One that is dead and not yet buried still tells whose its children are.
     return [others[pid] for pid in sorted(known) if pid in others and _lives(others[pid])]
 
 
-def end(mark: str, quiet_s: float = _QUIET_S, leaders: Iterable[int] = ()) -> list[int]:
+def end(mark: str, quiet_s: float = _QUIET_S, leaders: Mapping[int, float] = _NONE) -> list[int]:
     """End every process of a family, and wait until none is left that could still write.
 
     Args:
@@ -222,9 +230,9 @@ def _started_by(process: psutil.Process, known: Container[int]) -> bool:
     return False
 
 
-def _is_child(process: psutil.Process) -> bool:
+def _began_later(process: psutil.Process, then: float) -> bool:
     with suppress(psutil.Error):
-        return bool(process.ppid() == os.getpid())
+        return bool(process.create_time() > then + _SAME_START_S)
     return False
 
 
@@ -241,5 +249,5 @@ def _lives(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
-    told = [int(line) for line in sys.stdin]
+    told = {int(pid): float(started) for pid, started in map(str.split, sys.stdin)}
     end(sys.argv[1], _QUIET_FOR_WARDEN_S, told)

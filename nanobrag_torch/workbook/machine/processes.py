@@ -6,6 +6,9 @@ to the process that has its number today; what a run started is ended by its mar
 
 import os
 import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -75,3 +78,22 @@ def _is_one(then: Process, now: Process) -> bool:
     known = {name: value for name in ("uid", "session") if (value := getattr(then, name)) is not None}
     same_start = abs(then.started - now.started) < _SAME_START_S
     return same_start and all(getattr(now, name) == value for name, value in known.items())
+
+
+@contextmanager
+def script_hidden() -> Iterator[None]:
+    """Keep processes that are started from running the script of this one once more.
+
+    A process that is spawned imports the script first; one that calls a sweep, without asking whether it is the main
+    one, would call it again. Workers need this package alone.
+    """
+    script = vars(sys.modules["__main__"])
+    names = ("__file__", "__spec__")
+    hidden = {name: script[name] for name in names if name in script}
+    script.pop("__file__", None)
+    script["__spec__"] = None
+    try:
+        yield
+    finally:
+        script.pop("__spec__", None)
+        script.update(hidden)

@@ -1,4 +1,7 @@
-"""Notebooks as people and other programs write them: read into the current format, or refused in words."""
+"""Notebooks as people and other programs write them: read into the current format, or refused in words.
+
+Importing nbformat takes seconds; a kernel, which only looks at cells that were read, does without it.
+"""
 
 import logging
 import re
@@ -6,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import nbformat
-from nbformat.validator import normalize
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.notebooks import source
@@ -43,6 +43,9 @@ def read(path: Path) -> Any:
     if not OLDEST <= found["nbformat"] <= FORMAT:
         remedy = "Convert it: jupyter nbconvert --to notebook"
         raise InputError.of(owner, "nbformat", found["nbformat"], f"{OLDEST} or {FORMAT}", remedy)
+    import nbformat
+    from nbformat.validator import normalize
+
     try:
         _, notebook = normalize(_cleared(_converted(found)), strip_invalid_metadata=True)
         nbformat.validate(notebook)
@@ -61,6 +64,8 @@ def _converted(found: dict[str, Any]) -> Any:
     """Data of a notebook of any format that can be read, in format 4."""
     if found["nbformat"] == FORMAT:
         return found
+    import nbformat
+
     with _quiet():
         converted = nbformat.convert(nbformat.from_dict(found), FORMAT)
     for cell in converted.cells:

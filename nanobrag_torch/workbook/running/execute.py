@@ -20,6 +20,7 @@ from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watch
 from nanobrag_torch.workbook.notebooks import kernels, reading, source
 from nanobrag_torch.workbook.running import whole_messages
 from nanobrag_torch.workbook.running.outcomes import Outcome
+from nanobrag_torch.workbook.running.warm import WarmProvisioner
 
 #: Terminal output of the kernel process itself: the last words of one that crashes.
 KERNEL_LOG = "kernel.log"
@@ -48,8 +49,11 @@ class _Raised(Exception):
 class _Client(PapermillNotebookClient):
     """Client of a kernel that keeps it within limits, and ends everything that it started."""
 
-    def run_guarded(self, environment: Mapping[str, str], cwd: Path, log: Path, limits: Limits) -> None:
+    def run_guarded(self, environment: Mapping[str, str], cwd: Path, log: Path, limits: Limits, warm: bool) -> None:
         """Execute the notebook in a kernel with that environment, in ``cwd``, its terminal output going to ``log``.
+
+        Args:
+            warm: fork the kernel, where it can be.
 
         Raises:
             Crossed: the kernel, with all that it started, took more than ``limits``.
@@ -58,6 +62,10 @@ class _Client(PapermillNotebookClient):
         self.km = self.create_kernel_manager()
         if kernels.is_own(self.km.kernel_spec.argv[0]):
             self.extra_arguments.append(_WHOLE_MESSAGES)
+        if warm:
+            self.km.provisioner = WarmProvisioner(
+                kernel_id=self.km.kernel_id, kernel_spec=self.km.kernel_spec, parent=self.km
+            )
         with family(environment) as own:
             with log.open("ab") as stream:
                 try:
@@ -104,7 +112,7 @@ class _Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], cwd: Path, log: Path, timeout: int,
-        limits: Limits, on_cell: CellCallback, **_: Any,
+        limits: Limits, on_cell: CellCallback, warm: bool, **_: Any,
     ) -> None:  # fmt: skip
         """Execute a notebook, as papermill asks its engine to.
 
@@ -117,6 +125,7 @@ class _Engine(NBClientEngine):
             timeout: time limit of a cell, in seconds.
             limits: limits of the kernel.
             on_cell: called before each cell.
+            warm: fork the kernel, where it can be.
         """
         cells = nb_man.nb.cells
 
@@ -129,7 +138,7 @@ class _Engine(NBClientEngine):
             shutdown_kernel="immediate", extra_arguments=[_ERRORS_ONLY],
             on_cell_execute=announce,
         )  # fmt: skip
-        client.run_guarded(environment, cwd, log, limits)
+        client.run_guarded(environment, cwd, log, limits, warm)
 
 
 papermill_engines.register(_ENGINE, _Engine)
@@ -146,6 +155,7 @@ def execute(
     on_cell: CellCallback,
     limits: Limits | None = None,
     kernel: str | None = None,
+    warm: bool = False,
 ) -> Outcome:
     """Run a notebook and write it, as far as it got.
 
@@ -159,6 +169,7 @@ def execute(
         on_cell: called before each cell.
         limits: limits of the kernel; None for the usual ones.
         kernel: name of the kernel; None for that of the notebook, or where it names none, our own.
+        warm: fork the kernel from a process that is kept for the next ones, where it can be.
 
     Returns:
         The end of the execution; an end of any known kind raises nothing.
@@ -186,6 +197,7 @@ def execute(
             timeout=timeout,
             limits=limits or usual(),
             on_cell=on_cell,
+            warm=warm,
         )
 
     try:

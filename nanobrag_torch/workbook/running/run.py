@@ -67,6 +67,7 @@ class RunRequest:
         limits: limits of the kernel.
         planned: phase of the plan that asks for it; None without one.
         kernel: kernel that the user chose; None for that of the notebook.
+        warm: fork the kernel from a process that is kept for the next runs of this one.
     """
 
     brief: Path | None = None
@@ -78,6 +79,7 @@ class RunRequest:
     limits: Limits = field(default_factory=usual)
     planned: PlannedPhase | None = None
     kernel: str | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,7 @@ def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tel
         limits=request.limits,
         on_cell=on_cell,
         kernel=checked.kernel,
+        warm=request.warm,
     )
 
 

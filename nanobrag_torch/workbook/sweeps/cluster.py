@@ -23,6 +23,7 @@ from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.machine.family import VARIABLE, carrying, family
 from nanobrag_torch.workbook.machine.limits import USUAL_SHARE
+from nanobrag_torch.workbook.machine.processes import script_hidden
 from nanobrag_torch.workbook.sweeps import store
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         carrying(own.mark),
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
-        _script_hidden(),
+        script_hidden(),
         ExitStack() as stack,
     ):
         yield stack.enter_context(_started(lambda: LocalCluster(
@@ -270,25 +271,6 @@ def _started(start: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def _script_hidden() -> Iterator[None]:
-    """Keep processes that are started from running the script of this one once more.
-
-    A process that is spawned imports the script first; one that calls a sweep, without asking whether it is the main
-    one, would call it again. Workers need this package alone.
-    """
-    script = vars(sys.modules["__main__"])
-    names = ("__file__", "__spec__")
-    hidden = {name: script[name] for name in names if name in script}
-    script.pop("__file__", None)
-    script["__spec__"] = None
-    try:
-        yield
-    finally:
-        script.pop("__spec__", None)
-        script.update(hidden)
-
-
-@contextmanager
 def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
     import dask
     from dask_jobqueue.slurm import SLURMCluster
@@ -298,7 +280,7 @@ def _slurm(cluster: Slurm, sweep: Path, mark: str) -> Iterator[Any]:
     lifetime = cluster.lifetime or max(wall - max(_LEAST_SPARE_S, wall * _SPARE), wall / 2)
     work = sweep / store.WORK
     others = {**_encrypted(work / "tls"), **({"interface": cluster.interface} if cluster.interface else {})}
-    exports = {**ONE_THREAD, VARIABLE: os.environ.get(VARIABLE, "")}
+    exports = {**ONE_THREAD, "DASK_DISTRIBUTED__WORKER__DAEMON": "False", VARIABLE: os.environ.get(VARIABLE, "")}
     try:
         with (
             dask.config.set(_CONFIG),
@@ -366,8 +348,10 @@ def _encrypted(folder: Path | None = None) -> dict[str, Any]:
 
 
 #: A point that kills its worker is counted on disk; the scheduler only sees that another worker takes its batch.
+#: A worker that is no daemon may have children: the process that kernels are forked from.
 _CONFIG = {
     "distributed.scheduler.allowed-failures": 1,
+    "distributed.worker.daemon": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.pause": False,

@@ -53,6 +53,7 @@ def _request(specification: Specification, number: int, sweep: Path, phase: str,
         reports=sweep,
         stamp=stamp,
         limits=_limits(),
+        warm=True,
         planned=PlannedPhase(
             plan=specification.plan,
             initiative=store.REPORTS,

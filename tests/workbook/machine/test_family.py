@@ -85,14 +85,15 @@ def test_what_was_started_without_the_environment_is_found_after_its_parent_ende
     assert process.wait() == 0 and not lives(started)
 
 
-def test_a_later_process_with_the_number_of_a_leader_is_no_member() -> None:
+def test_a_process_with_the_number_of_a_leader_is_a_member_if_it_started_as_that_did() -> None:
     started = (
         "print(__import__('subprocess').Popen(['sleep', '120'], start_new_session=True, stdout=-3, stderr=-3).pid)"
     )
     said = subprocess.run([sys.executable, "-W", "ignore", "-c", started], capture_output=True, text=True, check=True)
     stranger = psutil.Process(int(said.stdout))
     try:
-        assert members(new_mark(), [stranger.pid]) == []
+        assert members(new_mark(), {stranger.pid: stranger.create_time() - 60}) == []
+        assert members(new_mark(), {stranger.pid: stranger.create_time()}) == [stranger]
     finally:
         stranger.kill()
 

@@ -136,8 +136,8 @@ def test_a_worker_does_not_run_the_script_that_asked_for_the_sweep(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from multiprocessing.spawn import get_preparation_data as data\n"
-        "from nanobrag_torch.workbook.sweeps.cluster import _script_hidden\n"
-        "with _script_hidden():\n"
+        "from nanobrag_torch.workbook.machine.processes import script_hidden\n"
+        "with script_hidden():\n"
         "    print(sorted(name for name in data('worker') if name.startswith('init_main')))\n"
         "print(sorted(name for name in data('worker') if name.startswith('init_main')))\n"
     )
