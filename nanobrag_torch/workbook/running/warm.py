@@ -37,6 +37,8 @@ _IMPORTED = (
     "nanobrag_torch.workbook.show.tables",
     __name__,
 )
+#: Where the fork server, which runs no script, looks for modules; a child of it is told of the folder of a script.
+_PATH = tuple(folder for folder in sys.path if folder)
 _LAUNCHER = ["-m", "ipykernel_launcher"]
 #: Variables that differ from kernel to kernel, and that nothing reads while it is imported.
 _OF_ONE_KERNEL = (VARIABLE, "JPY_SESSION_NAME", "JPY_PARENT_PID", "PYDEVD_USE_FRAME_EVAL")
@@ -156,8 +158,9 @@ def _become(words: list[str], environment: dict[str, str], folder: Path, log: Pa
         for output in (1, 2):
             os.dup2(stream.fileno(), output)
     # What a program of its own would find: its words, the usual way to start processes, numbers that nobody else draws.
+    sys.path[:] = _PATH
     sys.argv = ["ipykernel_launcher", *words]
-    multiprocessing.set_start_method(None, force=True)  # type: ignore[arg-type]
+    multiprocessing.set_start_method(None, force=True)
     with suppress(KeyError):
         sys.modules["numpy"].random.seed()
     from ipykernel import kernelapp
