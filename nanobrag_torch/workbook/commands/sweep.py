@@ -96,7 +96,8 @@ def sweep(
     resuming = target == _RESUME
     if resuming != (place is not None):
         given = place or "resume alone"
-        raise InputError.of("sweep", "PATH", given, "sweep resume PATH, or sweep TARGET --over NAME=SPEC", "")
+        allowed = "sweep resume PATH, or sweep TARGET --over NAME=SPEC"
+        raise InputError.of("sweep", "PATH", given, allowed, "Name the folder.")
     _one_of("--design", design, DESIGNS)
     _one_of("--retry", retry, get_args(Retry))
     _one_of("--as", grain, ("report", "record"))
@@ -173,7 +174,7 @@ def _request(
     for text in fixed:
         key, equals, value = text.partition("=")
         if not equals or key in pairs:
-            raise InputError.of("sweep", "--set", text, "NAME=VALUE, each name once", "")
+            raise InputError.of("sweep", "--set", text, "NAME=VALUE, each name once", "Correct it.")
         pairs[key] = value
     found, planned, plan, phase = _target(target)
     return Request(

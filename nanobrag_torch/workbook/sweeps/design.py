@@ -79,7 +79,8 @@ def specify(request: Request, root: Path) -> Specification:
     measure = request.measure or (("image", "loss") if grain == "record" else ())
     with complaints:
         if grain == "report" and request.measure:
-            raise InputError.of("sweep", "--measure", ", ".join(request.measure), "none, as a notebook measures", "")
+            allowed = "none, as a notebook measures"
+            raise InputError.of("sweep", "--measure", ", ".join(request.measure), allowed, "Leave it out.")
     fixed = dict(_fixed(request, complaints))
     blocks = _blocks(request, complaints)
     complaints.end()
@@ -140,6 +141,9 @@ def _blocks(request: Request, complaints: "_Complaints") -> list[Block]:
         with complaints:
             found = [_paired(found)]
     _once(found, complaints)
+    for block in found:
+        with complaints:
+            _distinct(block)
     return found
 
 
@@ -163,13 +167,17 @@ def _block(
         read.append(tuple(line))
     if len(complaints) > before:
         return []
-    with complaints:
-        twice = next((row for i, row in enumerate(read) if row in read[:i]), None) if len(read) < 10_000 else None
-        if twice is not None:
-            raise InputError.of(
-                "sweep", ", ".join(names), _shown(dict(zip(names, twice, strict=True))), "each once", ""
-            )
     return [Block(names=tuple(names), units=tuple(units), rows=tuple(read))]
+
+
+def _distinct(block: Block) -> None:
+    """Refuse values that stand in a block twice. Raises ``InputError``."""
+    seen: set[str] = set()
+    for number, row in enumerate(block.rows, start=1):
+        if (words := repr(row)) in seen:
+            shown = _shown(dict(zip(block.names, row, strict=True)))
+            raise InputError.of("sweep", ", ".join(block.names), shown, "each once", f"Leave number {number} out.")
+        seen.add(words)
 
 
 def _paired(blocks: Sequence[Block]) -> Block:
@@ -204,8 +212,11 @@ def _sampled(request: Request, complaints: "_Complaints") -> list[Block]:
                 raise InputError.of("sweep", "--sample", spec, "ranges low:high", "Leave --sample out for a table.")
             if name in ranges:
                 raise InputError.of("sweep", "--over", name, "each name once", "It varies twice: keep one.")
-            ranges[name] = values.drawn(name, spec)
+            found = values.drawn(name, spec)
             target.unit(name)
+            if target.whole(name) and math.ceil(found.low) > math.floor(found.high):
+                raise InputError.of("sweep", f"--over {name}", spec, "a range with whole numbers in it", "Widen it.")
+            ranges[name] = found
     if len(complaints) or not ranges:
         return []
     assert request.sample is not None
@@ -213,6 +224,10 @@ def _sampled(request: Request, complaints: "_Complaints") -> list[Block]:
         tuple(_within(each, part, target.whole(name)) for part, (name, each) in zip(row, ranges.items(), strict=True))
         for row in _unit_cube(request.sample, len(ranges), request.design, request.seed)
     ]
+    if (different := len(set(rows))) < len(rows):
+        with complaints:
+            remedy = "Draw fewer, or give every value: a range with a step."
+            raise InputError.of("sweep", "--sample", f"{len(rows)}", f"points that differ: {different} did", remedy)
     return _block(target, tuple(ranges), rows, complaints)
 
 

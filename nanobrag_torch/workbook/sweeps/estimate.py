@@ -1,7 +1,6 @@
 """Cost of a sweep: time and disk, from one point that is measured or from reports that are there."""
 
 import statistics
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,13 +41,11 @@ def estimate(specification: Specification, reports: Path, root: Path) -> Estimat
 def _measured(specification: Specification, root: Path) -> Estimate:
     """One point in the middle, computed here; the first time loads what a worker loads once."""
     middle = specification.count // 2
-    evaluation.evaluate(specification, middle, root, root)
-    started = time.perf_counter()
-    point = evaluation.evaluate(specification, middle, root, root)
-    seconds = time.perf_counter() - started
+    evaluation.attempt(evaluation.evaluate, specification, middle, root, root)
+    point = evaluation.attempt(evaluation.evaluate, specification, middle, root, root)
     size = _blocks(len(point.model_dump_json())) + _IN_TABLES
     failed = f"; it {point.status}: {point.cause}" if point.status != "done" else ""
-    return Estimate(seconds, size, f"point {middle}, measured{failed}")
+    return Estimate(point.seconds, size, f"point {middle}, measured{failed}")
 
 
 def _remembered(specification: Specification, reports: Path) -> Estimate:

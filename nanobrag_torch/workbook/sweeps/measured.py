@@ -108,7 +108,7 @@ def picture(image: Tensor) -> str:
     """PNG of an image (slow, fast) in base64, six decades of brightness, the brightest pixel of each patch."""
     from PIL import Image
 
-    edge = max(1, max(image.shape) // _EDGE)
+    edge = max(1, -(-max(image.shape) // _EDGE))
     patches = torch.nn.functional.max_pool2d(image.detach().double()[None, None], edge, ceil_mode=True)[0, 0]
     brightest = float(patches.max())
     if brightest > 0:

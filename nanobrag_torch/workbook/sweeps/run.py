@@ -36,8 +36,8 @@ from nanobrag_torch.workbook.running.run import Tell
 from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, page, store, table, worker
 from nanobrag_torch.workbook.sweeps.cluster import Cluster, Local
 from nanobrag_torch.workbook.sweeps.engine import Progress, Tally
+from nanobrag_torch.workbook.sweeps.evaluation import Evaluate
 from nanobrag_torch.workbook.sweeps.watch import Watch
-from nanobrag_torch.workbook.sweeps.worker import Evaluate
 
 INITIATIVE = "sweep"
 #: Names what was mixed in a sweep, a line for each time that somebody went on in spite of a change.

@@ -9,6 +9,7 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -74,20 +75,28 @@ class Setting:
             if self.choices and word not in self.choices:
                 raise self._refused(word, ", ".join(self.choices))
             return str(word)
+        if self.kind is int:
+            return self._whole(word)
         try:
             number = float(word)
         except (TypeError, ValueError):
-            raise self._refused(word, "a number" if self.kind is float else "a whole number") from None
+            raise self._refused(word, "a number") from None
         if not math.isfinite(number):
             raise self._refused(word, "a finite number")
-        if self.kind is float:
-            return number
-        if number != int(number):
-            raise self._refused(word, "a whole number")
-        return int(number)
+        return number
+
+    def _whole(self, word: Value) -> int:
+        """A whole number of 64 bits, read without a float, which holds those beyond 2^53 no more."""
+        try:
+            number = Decimal(str(word))
+            if number == number.to_integral_value() and -(2**63) <= number < 2**63:
+                return int(number)
+        except InvalidOperation:
+            pass
+        raise self._refused(word, "a whole number of 64 bits")
 
     def _refused(self, given: Any, allowed: str) -> InputError:
-        return InputError.of("sweep", self.name, given, allowed, "")
+        return InputError.of("sweep", self.name, given, allowed, "Correct the value.")
 
 
 @cache
@@ -170,7 +179,7 @@ def changed(data: Mapping[str, Any], path: Path, values: Mapping[str, Any]) -> S
     for name, value in values.items():
         row = QUANTITIES.get(name)
         if row is not None and isinstance(value, float) and not row.low <= value <= row.high:
-            raise InputError.of("sweep", name, value, f"{row.low:g} to {row.high:g} {row.unit}".rstrip(), "")
+            raise InputError.of("sweep", name, value, f"{row.low:g} to {row.high:g} {row.unit}".rstrip(), "Correct it.")
     return made
 
 

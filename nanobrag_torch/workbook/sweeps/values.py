@@ -10,6 +10,7 @@
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -22,6 +23,8 @@ from nanobrag_torch.workbook.errors import InputError
 Value = str | float | int | bool
 #: More values than this are no sweep, whatever the user says.
 MOST = 10_000_000
+#: Sizes of the numbers that a range may have: those that the logarithm and the quotient of two can be taken of.
+_LEAST, _MOST = Decimal("1e-300"), sys.float_info.max
 _FORM = "start:stop:step, start:stop:logN, a list with commas, or @table.csv"
 
 
@@ -48,7 +51,7 @@ def split(text: str) -> tuple[str, str]:
     if text.startswith("@"):
         return "", text
     if not equals or not name.strip() or not spec.strip():
-        raise InputError.of("sweep", "--over", text, f"NAME=SPEC, where SPEC is {_FORM}", "")
+        raise InputError.of("sweep", "--over", text, f"NAME=SPEC, where SPEC is {_FORM}", "Write both.")
     return name.strip(), spec.strip()
 
 
@@ -72,11 +75,11 @@ def drawn(name: str, spec: str) -> Range:
     """Bounds of a specification between which values are drawn. Raises ``InputError``."""
     low, *rest = spec.split(":")
     if len(rest) not in (1, 2) or (len(rest) == 2 and rest[1] != "log"):
-        raise _refused(name, spec, "low:high or low:high:log, since --sample draws between them", "")
+        raise _refused(name, spec, "low:high or low:high:log, since --sample draws between them", "Give bounds.")
     found = Range(float(_decimal(name, spec, low)), float(_decimal(name, spec, rest[0])), len(rest) == 2)
     if not found.low < found.high or (found.logarithmic and found.low <= 0):
         above = "above 0, " if found.logarithmic else ""
-        raise _refused(name, spec, f"a lower bound {above}less than the upper one", "")
+        raise _refused(name, spec, f"a lower bound {above}less than the upper one", "Correct them.")
     return found
 
 
@@ -116,12 +119,12 @@ def _decimal(name: str, spec: str, word: str) -> Decimal:
         number = Decimal(word.strip())
     except InvalidOperation:
         raise _refused(name, spec, _FORM, f"{word!r} is no number.") from None
-    if not number.is_finite() or not math.isfinite(float(number)) or (number and abs(number) < Decimal("1e-300")):
-        raise _refused(name, spec, "finite numbers", "")
+    if not number.is_finite() or not math.isfinite(float(number)) or (number and abs(number) < _LEAST):
+        raise _refused(name, spec, f"finite numbers: 0, or of a size from {_LEAST:g} to {_MOST:g}", "Correct it.")
     return number
 
 
-def _stepped(name: str, spec: str, start: Decimal, stop: Decimal, step: Decimal) -> list[float]:
+def _stepped(name: str, spec: str, start: Decimal, stop: Decimal, step: Decimal) -> list[Value]:
     if step == 0:
         raise _refused(name, spec, "a step other than 0", "This range never ends.")
     steps = (stop - start) / step
@@ -129,14 +132,19 @@ def _stepped(name: str, spec: str, start: Decimal, stop: Decimal, step: Decimal)
         raise _refused(name, spec, "a step towards the stop", "This range is empty.")
     if steps >= MOST:
         raise _refused(name, spec, f"at most {MOST} values", "Take larger steps.")
-    return [float(start + i * step) for i in range(int(steps) + 1)]
+    return [_number(start + i * step) for i in range(int(steps) + 1)]
+
+
+def _number(value: Decimal) -> float | int:
+    """A float, or where it would round a whole number, that number."""
+    return int(value) if abs(value) > 2**53 and value == value.to_integral_value() else float(value)
 
 
 def _logarithmic(name: str, spec: str, start: float, stop: float, count: str) -> list[float]:
-    if not count.isdigit() or not 2 <= int(count) <= MOST:
-        raise _refused(name, spec, f"log and a number of values from 2 to {MOST}, such as log9", "")
+    if not (count.isascii() and count.isdecimal()) or not 2 <= int(count) <= MOST:
+        raise _refused(name, spec, f"log and a number of values from 2 to {MOST}, such as log9", "Correct it.")
     if start <= 0 or stop <= 0:
-        raise _refused(name, spec, "start and stop above 0, since their logarithms are taken", "")
+        raise _refused(name, spec, "start and stop above 0, since their logarithms are taken", "Use a step, or a list.")
     low, high, last = math.log(start), math.log(stop), int(count) - 1
     inner = [math.exp(low + (high - low) * i / last) for i in range(1, last)]
     # Rounding leaves some places for the eye: 1e25, not 1.0000000000000007e+25.

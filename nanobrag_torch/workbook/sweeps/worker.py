@@ -1,10 +1,9 @@
 """Work of one worker: a batch of points, each on disk before anything is said of it."""
 
-import errno
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import chdir
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,17 +14,12 @@ from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.records.run import EnvironmentRecord
 from nanobrag_torch.workbook.records.sweep import Point, PointStatus, Specification
-from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.sweeps import evaluation, store
 
 #: File of the coordinator by which a worker sees that both look at the same disk.
 PROBE = "probe"
-#: Computes a point of a sweep: its specification, the number of the point, folder of the sweep, root of the project.
-Evaluate = Callable[[Specification, int, Path, Path], Point]
 #: Workers that may die over a point before it is set aside.
 DEATHS = 2
-#: Errors of a disk on which no point can be kept.
-_NO_MORE_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 #: Seconds that a shared disk gets to show a worker what the coordinator wrote.
 _SHOWN_S = 10.0
 
@@ -46,7 +40,7 @@ class Task:
     root: Path
     probe: str
     mixed: bool = False
-    evaluate: Evaluate = evaluation.evaluate
+    evaluate: evaluation.Evaluate = evaluation.evaluate
 
 
 @dataclass(frozen=True)
@@ -89,28 +83,14 @@ def _one(specification: Specification, number: int, task: Task) -> Ended:
     died: tuple[str, ...] = ()
     if point is None:
         died = store.begin(task.sweep, number)
-        point = _evaluated(specification, number, task) if len(died) < DEATHS else _set_aside(number)
+        point = _attempted(specification, number, task) if len(died) < DEATHS else _set_aside(number)
         store.write(task.sweep, point.model_copy(update={"deaths": len(died)}))
     store.ended(task.sweep, number)
     return Ended(number, point.status, point.seconds, died)
 
 
-def _evaluated(specification: Specification, number: int, task: Task) -> Point:
-    started = time.perf_counter()
-    try:
-        point = task.evaluate(specification, number, task.sweep, task.root)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _NO_MORE_ROOM:
-            raise
-        point = _failed(number, error)
-    return point.model_copy(update={"seconds": time.perf_counter() - started, "host": platform.node()})
-
-
-def _failed(number: int, error: Exception) -> Point:
-    """A point that raised an error, by the table that also decides what a notebook came to."""
-    verdict = of_outcome(Outcome("raised", type(error).__name__, str(error)))
-    status: PointStatus = "blocked" if verdict is not None and verdict.status == "blocked" else "failed"
-    return Point(number=number, status=status, cause=f"{type(error).__name__}: {error}")
+def _attempted(specification: Specification, number: int, task: Task) -> Point:
+    return evaluation.attempt(task.evaluate, specification, number, task.sweep, task.root)
 
 
 def _set_aside(number: int) -> Point:

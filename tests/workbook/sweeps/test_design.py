@@ -56,6 +56,22 @@ def test_a_table_beside_an_axis_is_combined_with_it(ask):
     assert rows(ask("crystal.cell_a=@t.csv")) == [(60,), (61,)]
 
 
+def test_pairs_may_repeat_a_value_of_either_axis(ask):
+    assert rows(ask("crystal.cell_a=60,60", "crystal.cell_b=70,71", zipped=True)) == [(60, 70), (60, 71)]
+
+
+def test_whole_numbers_beyond_those_of_a_float_are_kept(ask):
+    large = 2**53 + 1
+    assert rows(ask(f"crystal.mosaic_seed={large},7.0")) == [(large,), (7,)]
+    assert rows(ask(f"crystal.mosaic_seed={large}:{large + 2}:2")) == [(large,), (large + 2,)]
+
+
+def test_a_value_that_stands_among_many_twice_is_found(ask):
+    words = [str(60 + number / 1000) for number in range(12_000)]
+    with pytest.raises(InputError, match="Leave number 12001 out"):
+        ask(f"crystal.cell_a={','.join([*words, words[5]])}")
+
+
 @pytest.mark.parametrize("design", ["sobol", "lhs", "random"])
 def test_a_draw_lies_within_its_ranges_and_is_the_same_for_the_same_seed(ask, design):
     over = ("crystal.cell_a=60:80", "beam.fluence=1e24:1e28:log", "crystal.mosaic_seed=1:3")
@@ -99,8 +115,13 @@ def test_every_point_is_checked_as_a_single_run_would(ask):
         (("crystal.cell_a=1:1001:1", "crystal.cell_b=1:1001:1"), {}, "--yes"),
         (("crystal.cell_a=1,2",), {"sample": 3}, "low:high"),
         (("cell_a=1,2",), {}, "crystal.cell_a"),
-        (("detector.spixels=inf",), {}, "finite number"),
+        (("detector.spixels=inf",), {}, "64 bits"),
         (("crystal.cell_a=nan,1",), {}, "finite number"),
+        (("crystal.phi_steps=1.2:1.8",), {"sample": 2}, "whole numbers in it"),
+        (("crystal.phi_steps=1:3",), {"sample": 9}, "points that differ: 3 did"),
+        (("crystal.cell_a=5,6,5", "crystal.cell_b=5,6,5"), {"zipped": True}, "Leave number 3 out"),
+        (("crystal.mosaic_seed=9223372036854775808",), {}, "64 bits"),
+        (("crystal.mosaic_seed=1.5",), {}, "64 bits"),
     ],
 )
 def test_a_request_that_cannot_be_is_refused_before_anything_starts(ask, over, how, said):

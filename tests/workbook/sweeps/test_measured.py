@@ -77,4 +77,4 @@ def test_a_few_points_keep_a_picture_in_which_the_brightest_pixel_is_white(sweep
     kept = [number for number in range(many.count) if measured._is_shown(number, many.count)]
     assert len(kept) == measured.PICTURES and min(kept) == 0 and max(b - a for a, b in itertools.pairwise(kept)) <= 3
     black = Image.open(io.BytesIO(base64.b64decode(measured.picture(torch.zeros(300, 200)))))
-    assert black.getextrema() == (0, 0) and max(black.size) <= 100
+    assert black.getextrema() == (0, 0) and max(black.size) <= measured._EDGE
