@@ -10,13 +10,18 @@ from typing import ClassVar
 
 import pandas
 
+from nanobrag_torch.workbook.records.run import Owner, Repository
 from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
+from nanobrag_torch.workbook.report.folder import now, this_process
+from nanobrag_torch.workbook.sweeps import store
 from nanobrag_torch.workbook.sweeps.cluster import Local, Slurm
 from nanobrag_torch.workbook.sweeps.run import Execution, run
 from nanobrag_torch.workbook.sweeps.table import PARQUET, PASSING
 
 #: Environment variables of a trial: seconds of a point, the cluster, and numbers of points that kill their worker.
 SECONDS, CLUSTER, DEADLY = "TRIAL_SECONDS", "TRIAL_CLUSTER", "TRIAL_DEADLY"
+#: Text that would run if a page took it for its own.
+HOSTILE = "</script><script>alert(1)</script>"
 
 
 def specification(points: int, name: str = "trial") -> Specification:
@@ -55,6 +60,33 @@ class Counting:
         if number in self.at:
             raise self.at[number]
         return evaluate(specification, number, sweep, root)
+
+
+def block(name: str, count: int) -> Block:
+    """The whole numbers from 0 as values of a length."""
+    return Block(names=(name,), units=("Å",), rows=tuple((float(i),) for i in range(count)))
+
+
+def underway(folder: Path, *blocks: Block, lacking: int = 0) -> Path:
+    """Working folder of a sweep that runs: one point failed, with a hostile cause, and the last ones are lacking."""
+    specification = Specification(
+        name="cells", target="s.json", kind="scenario", grain="record", measure=("loss",), blocks=blocks
+    )
+    working = folder / ".20260101T000000Z.running"
+    working.mkdir()
+    specification.save(working)
+    Owner(
+        process=this_process(), started=now(), initiative="sweep", phase="cells", stamp="20260101T000000Z",
+        title="Sweep cells", notebook="s.json", notebook_sha256="", brief=None, parameters={},
+        repository=Repository(commit=None, branch=None, dirty=None),
+    ).save(working)  # fmt: skip
+    for number in range(specification.count - lacking):
+        columns = {"loss": 1.5 * number, "gradient.a": -1.0 * number, "verdict.code": "Z1" if number % 3 else "healthy"}
+        point = Point(number=number, status="done", columns=columns, seconds=0.1 * number)
+        if number == 1:
+            point = Point(number=1, status="failed", cause=f"ValueError: {HOSTILE}")
+        store.write(working, point)
+    return working
 
 
 def table(folder: Path) -> pandas.DataFrame:

@@ -4,48 +4,18 @@ import json
 import re
 
 import pytest
+import sweeping
 from chromium import document, needs_browser
 from devtools import tab
+from sweeping import HOSTILE, block
 
-from nanobrag_torch.workbook.records.run import Owner, Repository
-from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
-from nanobrag_torch.workbook.report.folder import now, this_process
+from nanobrag_torch.workbook.records.sweep import Block, Point
 from nanobrag_torch.workbook.sweeps import page, store
-
-HOSTILE = "</script><script>alert(1)</script>"
-
-
-def block(name: str, count: int) -> Block:
-    return Block(names=(name,), units=("Å",), rows=tuple((float(i),) for i in range(count)))
 
 
 @pytest.fixture
 def sweep(tmp_path):
-    def made(*blocks: Block, lacking: int = 0):
-        specification = Specification(
-            name="cells", target="s.json", kind="scenario", grain="record", measure=("loss",), blocks=blocks
-        )
-        folder = tmp_path / ".20260101T000000Z.running"
-        folder.mkdir()
-        specification.save(folder)
-        Owner(
-            process=this_process(), started=now(), initiative="sweep", phase="cells", stamp="20260101T000000Z",
-            title="Sweep cells", notebook="s.json", notebook_sha256="", brief=None, parameters={},
-            repository=Repository(commit=None, branch=None, dirty=None),
-        ).save(folder)  # fmt: skip
-        for number in range(specification.count - lacking):
-            columns = {
-                "loss": 1.5 * number,
-                "gradient.a": -1.0 * number,
-                "verdict.code": "Z1" if number % 3 else "healthy",
-            }
-            point = Point(number=number, status="done", columns=columns, seconds=0.1 * number)
-            if number == 1:
-                point = Point(number=1, status="failed", cause=f"ValueError: {HOSTILE}")
-            store.write(folder, point)
-        return folder
-
-    return made
+    return lambda *blocks, lacking=0: sweeping.underway(tmp_path, *blocks, lacking=lacking)
 
 
 def data_of(text: str) -> dict:

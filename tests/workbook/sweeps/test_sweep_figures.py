@@ -1,0 +1,88 @@
+"""Figures of a sweep for a notebook: what is drawn is the table."""
+
+import numpy
+import pandas
+import pytest
+import sweeping
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.sweep import Block, Specification
+from nanobrag_torch.workbook.sweeps import sweep_figures
+from nanobrag_torch.workbook.sweeps.table import frame
+
+
+def swept(**axes):
+    """Specification of a grid and its table: the loss is the sum of the values of the axes."""
+    blocks = tuple(
+        Block(names=(name,), units=("Å",), rows=tuple((float(x),) for x in values)) for name, values in axes.items()
+    )
+    asked = Specification(name="s", target="s.json", kind="scenario", grain="record", blocks=blocks)
+    points = frame(asked, ())
+    points["status"] = "done"
+    points["loss"] = points[list(axes)].sum(axis=1)
+    points["verdict.code"] = ["healthy" if loss < 4 else "Z1" for loss in points["loss"]]
+    return asked, points
+
+
+def test_one_parameter_is_a_line_with_the_finite_differences_and_their_error_bars():
+    asked, points = swept(a=[3, 1, 2])
+    points["gradient.a"], points["finite_difference.a"], points["error_bar.a"] = 2.0, 2.5, 0.25
+    drawing = sweep_figures.numbers(asked, points, "gradient.a")
+    (axes,) = drawing.figure.axes
+    (line,) = [line for line in axes.lines if line.get_label() == "gradient.a"]
+    assert list(line.get_xdata()) == [1, 2, 3] and list(line.get_ydata()) == [2, 2, 2]
+    (bars,) = [part for part in axes.containers if "error bar" in str(part.get_label())]
+    lows = [path.vertices[:, 1] for path in bars[2][0].get_paths()]
+    assert numpy.allclose(lows, [[2.25, 2.75]] * 3) and axes.get_xlabel() == "a (Å)"
+
+
+def test_two_parameters_are_a_map_with_each_number_in_its_place():
+    asked, points = swept(a=[1, 2, 3], b=[10, 20])
+    drawing = sweep_figures.numbers(asked, points, "loss")
+    (mesh,) = drawing.figure.axes[0].collections
+    assert mesh.get_array().tolist() == [[11, 12, 13], [21, 22, 23]]
+    assert "from 11 to 23" in drawing.words.alt
+
+
+def test_a_map_with_gaps_draws_the_points_that_there_are():
+    asked, points = swept(a=range(6), b=range(6))
+    some = points[points.index % 7 == 0]
+    drawing = sweep_figures.numbers(asked, some, "loss")
+    (dots,) = drawing.figure.axes[0].collections
+    assert dots.get_offsets().tolist() == some[["a", "b"]].to_numpy().tolist()
+
+
+def test_three_parameters_are_parallel_axes_with_a_line_for_each_point():
+    asked, points = swept(a=[1, 2], b=[1, 3], c=[1, 1000])
+    drawing = sweep_figures.numbers(asked, points, "loss")
+    (axes,) = drawing.figure.axes
+    assert len(axes.lines) == 8 and [text.get_text() for text in axes.get_xticklabels()][:2] == ["a (Å)", "b (Å)"]
+    assert all(0 <= height <= 1 for line in axes.lines for height in line.get_ydata())
+
+
+def test_the_map_of_verdicts_counts_each_and_draws_it_where_it_stands():
+    asked, points = swept(a=[1, 2, 3], b=[1, 2])
+    drawing = sweep_figures.verdicts(asked, points)
+    assert drawing.words.caption == "healthy: 3 points, Z1: 3 points"
+    healthy, dark = (each.get_offsets().tolist() for each in drawing.figure.axes[0].collections)
+    assert healthy == [[1, 1], [1, 2], [2, 1]] and dark == [[2, 2], [3, 1], [3, 2]]
+
+
+def test_the_table_of_what_varied_tells_ends_and_ranges():
+    asked, points = swept(a=[1, 2, 3])
+    points.loc[0, "status"] = "failed"
+    table = sweep_figures.overview(asked, points)
+    assert table.rows == (("a", "Å", "3", "1.0", "3.0"),) and "2 done, 1 failed" in table.caption
+
+
+def test_a_folder_that_is_no_finished_sweep_is_refused_in_words(tmp_path):
+    working = sweeping.underway(tmp_path, sweeping.block("a", 3))
+    for folder in (tmp_path, working):
+        with pytest.raises(InputError, match=r"points\.parquet"):
+            sweep_figures.read(folder)
+
+
+def test_a_gap_is_no_number():
+    asked, points = swept(a=[1, 2, 3])
+    points.loc[1, "loss"] = pandas.NA
+    assert "2 of 3 points have it" in sweep_figures.numbers(asked, points, "loss").words.caption
