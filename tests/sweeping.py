@@ -14,11 +14,12 @@ from nanobrag_torch.workbook.records.run import Owner, Repository
 from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
 from nanobrag_torch.workbook.report.folder import now, this_process
 from nanobrag_torch.workbook.sweeps import store
-from nanobrag_torch.workbook.sweeps.cluster import Local, Slurm
+from nanobrag_torch.workbook.sweeps.cluster import Local, Running, Slurm
 from nanobrag_torch.workbook.sweeps.run import Execution, run
 from nanobrag_torch.workbook.sweeps.table import PARQUET, PASSING
 
-#: Environment variables of a trial: seconds of a point, the cluster, and numbers of points that kill their worker.
+#: Environment variables of a trial: seconds of a point, the cluster or the address of a scheduler, and numbers of points
+#: that kill their worker.
 SECONDS, CLUSTER, DEADLY = "TRIAL_SECONDS", "TRIAL_CLUSTER", "TRIAL_DEADLY"
 #: Text that would run if a page took it for its own.
 HOSTILE = "</script><script>alert(1)</script>"
@@ -106,9 +107,11 @@ def main() -> None:
         "serial": Local(workers=1),
         "local": Local(workers=2),
         "slurm": Slurm(jobs=2, memory="1 GiB", wall_time="00:10:00"),
+        "short-lived": Slurm(jobs=1, memory="1 GiB", wall_time="00:10:00", lifetime=15),
     }
+    asked = os.environ.get(CLUSTER, "local")
     execution = Execution(
-        cluster=clusters[os.environ.get(CLUSTER, "local")],
+        cluster=clusters.get(asked) or Running(asked),
         evaluate=evaluate,
         progress=lambda *counts: say("progress", *counts),
     )

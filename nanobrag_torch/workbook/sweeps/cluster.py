@@ -250,12 +250,30 @@ def _local(cluster: Local, points: int) -> Iterator[Any]:
         _environment(ONE_THREAD),
         dask.config.set(_CONFIG),
         script_hidden(),
+        _forgotten(),
         ExitStack() as stack,
     ):
         yield stack.enter_context(_started(lambda: LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=memory, processes=True, silence_logs=False,
             dashboard_address="127.0.0.1:0", local_directory=scratch, **_encrypted(),
         )))  # fmt: skip
+
+
+@contextmanager
+def _forgotten() -> Iterator[None]:
+    """Let dask forget the clusters of the block, which ends their processes.
+
+    A signal that comes while one is being started leaves it half made; when the program ends, dask would close it once
+    more, and fail.
+    """
+    from distributed import SpecCluster
+
+    before = set(SpecCluster._instances)
+    try:
+        yield
+    finally:
+        for cluster in set(SpecCluster._instances) - before:
+            SpecCluster._instances.discard(cluster)
 
 
 def _started(start: Callable[[], Any]) -> Any:

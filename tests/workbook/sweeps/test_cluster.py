@@ -1,11 +1,14 @@
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+import pandas
 import psutil
 import pytest
 import slurm_here
@@ -126,6 +129,63 @@ def test_a_sweep_on_slurm_outlives_scancel_and_kills_of_worker_and_coordinator(p
     table = sweeping.table(folder)
     assert list(table["loss"]) == [sweeping.value(number) for number in range(40)]
     assert set(table["status"]) == {"done"} and verify(folder) == []
+
+
+@pytest.mark.slurm
+@pytest.mark.skipif(bool(slurm_here.lacking()), reason=slurm_here.lacking())
+def test_a_coordinator_may_be_a_job_itself_and_workers_that_end_by_their_lifetime_are_replaced(project, tmp_path):
+    program = f"PYTHONPATH={TESTS} {sys.executable} {TESTS / 'sweeping.py'} 16"
+    with slurm_here.slurm(tmp_path / "slurm") as reach:
+        environment = reach | {sweeping.CLUSTER: "short-lived", sweeping.SECONDS: "1"}
+        words = [
+            "sbatch",
+            "--parsable",
+            "--mem=1G",
+            f"--chdir={project}",
+            f"--output={project}/said",
+            f"--wrap={program}",
+        ]
+        subprocess.run(words, env=os.environ | environment, check=True, capture_output=True)
+        deadline = time.monotonic() + 280
+        while not (found := list(project.glob("reports/sweep/trial/2*Z"))):
+            assert time.monotonic() < deadline, (project / "said").read_text()
+            time.sleep(0.5)
+        while _slurm(reach, "squeue", "--noheader", "--states=running,pending").split():
+            assert time.monotonic() < deadline, "jobs are left in the queue"
+            time.sleep(0.2)
+    table = pandas.read_parquet(found[0] / "points.parquet")
+    assert list(table["loss"]) == [sweeping.value(number) for number in range(16)]
+    # Nobody died over a point: whoever was asked to leave handed back what it had not begun.
+    assert set(table["status"]) == {"done"} and set(table["deaths"]) == {0}
+
+
+def test_points_go_to_a_scheduler_that_runs_already_and_its_workers_stay(project, tmp_path):
+    dask = [sys.executable, "-m", "dask"]
+    there = os.environ | {"PYTHONPATH": str(TESTS)}
+    addressed = tmp_path / "scheduler.json"
+    with ExitStack() as stack:
+        for words in (
+            ["scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", addressed],
+            ["worker", "--scheduler-file", addressed, "--nthreads", "1", "--no-dashboard"],
+        ):
+            process = subprocess.Popen(
+                [*dask, *words], env=there, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        deadline = time.monotonic() + 60
+        while not addressed.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        address = json.loads(addressed.read_text())["address"]
+        first = start(project, 12, {sweeping.CLUSTER: address, sweeping.SECONDS: "0.1"})
+        assert first.communicate(timeout=120)[0].split()[-1] == "passed"
+        assert process.poll() is None
+        # The workers that served once serve again.
+        again = start(project, 13, {sweeping.CLUSTER: address})
+        assert again.communicate(timeout=120)[0].split()[-1] == "passed"
+    tables = [sweeping.table(folder) for folder in sorted(project.glob("reports/sweep/trial/2*Z"))]
+    assert [list(table["loss"]) for table in tables] == [[sweeping.value(n) for n in range(m)] for m in (12, 13)]
 
 
 def _slurm(reach: dict[str, str], *words: str) -> str:
