@@ -18,7 +18,7 @@ from nanobrag_torch.workbook.sweeps.cluster import Local, Running, Slurm
 from nanobrag_torch.workbook.sweeps.run import Execution, run
 from nanobrag_torch.workbook.sweeps.table import PARQUET, PASSING
 
-#: Environment variables of a trial: seconds of a point, the cluster or the address of a scheduler, and numbers of points
+#: Environment variables of a trial: seconds of a point, the cluster or the address of a scheduler, and the points
 #: that kill their worker.
 SECONDS, CLUSTER, DEADLY = "TRIAL_SECONDS", "TRIAL_CLUSTER", "TRIAL_DEADLY"
 #: Text that would run if a page took it for its own.

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import slurm_here
 import sweeping
+from distributed import SpecCluster
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.report.folder import verify
@@ -203,3 +204,11 @@ def test_a_worker_does_not_run_the_script_that_asked_for_the_sweep(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n['init_main_from_path']\n", done.stderr
+
+
+def test_dask_forgets_a_cluster_whose_start_was_broken_off():
+    half = object.__new__(SpecCluster)
+    with pytest.raises(KeyboardInterrupt), cluster._forgotten():
+        SpecCluster._instances.add(half)
+        raise KeyboardInterrupt
+    assert half not in SpecCluster._instances
