@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING_OF_A, Observation
-from nanobrag_torch.doctor.watch import Event
+from .observation import CLAMPS, ROUNDING_OF_A, Observation
+from .watch import Event
 
 Criterion = Callable[[Observation], bool]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch.config import CrystalShape
-from nanobrag_torch.doctor.records import Revival
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import number_of
+from ..config import CrystalShape
+from ..scenario import Scenario
+from ..units import DEFAULT_FLUENCE
+from ..validation import number_of
+from .records import Revival
 
 Changes = dict[str, Any]
 

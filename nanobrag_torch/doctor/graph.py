@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.watch import is_internal, line_at
+from .watch import is_internal, line_at
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 #: A divisor this much smaller than the largest one of the same division makes its derivative noisy.

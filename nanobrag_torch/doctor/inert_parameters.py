@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nanobrag_torch.config import CrystalShape
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.validation import number_of
+from ..config import CrystalShape
+from ..scenario import Scenario
+from ..validation import number_of
 
 
 @dataclass(frozen=True)

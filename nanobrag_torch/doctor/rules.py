@@ -6,11 +6,11 @@ but wrong, D discontinuous or random. W6 is a wrong derivative of which no cause
 
 from dataclasses import dataclass
 
-from nanobrag_torch.doctor import criteria, evidence
-from nanobrag_torch.doctor.criteria import Criterion
-from nanobrag_torch.doctor.evidence import EvidenceFunction
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING, Observation
-from nanobrag_torch.doctor.records import Severity
+from . import criteria, evidence
+from .criteria import Criterion
+from .evidence import EvidenceFunction
+from .observation import CLAMPS, ROUNDING, Observation
+from .records import Severity
 
 
 @dataclass(frozen=True)

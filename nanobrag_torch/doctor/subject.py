@@ -5,15 +5,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.entries import flattened, is_flat, mistaken, of_module, of_structure
-from nanobrag_torch.doctor.finite_difference import default_step
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.validation import fail
+from .entries import flattened, is_flat, mistaken, of_module, of_structure
+from .finite_difference import default_step
+from .records import Revival, Stage
+
+if TYPE_CHECKING:
+    from .observation import SharedFacts
 
 ModelFunction = Callable[[dict[str, Tensor]], Tensor]
 #: A tensor of more elements than this is examined along one fixed random direction instead of element by element.
@@ -53,6 +55,31 @@ class Coordinate:
     high: float = math.inf
 
 
+class Simulation(Protocol):
+    """Parts of a diagnosis that know a simulator; a subject that is simulated brings them along."""
+
+    def image(self, values: dict[str, Tensor]) -> Tensor:
+        """The image with these values."""
+
+    def cast(self, dtype: torch.dtype) -> "Simulation":
+        """The simulation in another precision."""
+
+    def revivals(self, count: Callable[[], None]) -> tuple[Revival, ...]:
+        """Smallest changes that light up a dark image; ``count`` is called before each image."""
+
+    def modes(self) -> dict[str, ModelFunction]:
+        """Image as a function of the values in every mode of the physics."""
+
+    def inert_because(self, name: str) -> str | None:
+        """Option that makes a parameter inert, in words; None where no option does."""
+
+    def stage_of(self, source: str | None) -> str | None:
+        """Step of the physics at a source line."""
+
+    def stages(self, shared: "SharedFacts") -> tuple[Stage, ...]:
+        """Signal at every step of the physics, the loss last."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A loss, its parameters, and the image in between where there is one.
@@ -65,7 +92,7 @@ class Subject:
         coordinates: numbers to differentiate by.
         leaf: by parameter, the tensor that was handed over was a leaf.
         dtype: precision of the parameters.
-        scenario: the scenario that is examined, None for a function.
+        simulation: what knows the simulator, None for a function.
         rebuild: makes the function anew.
         given: the tensors that were handed over, by parameter; empty for a scenario or a module.
     """
@@ -77,7 +104,7 @@ class Subject:
     coordinates: tuple[Coordinate, ...]
     leaf: dict[str, bool]
     dtype: torch.dtype
-    scenario: Scenario | None = None
+    simulation: Simulation | None = None
     rebuild: Callable[[], ModelFunction] | None = None
     given: dict[str, Tensor] = field(default_factory=dict)
 
@@ -153,28 +180,27 @@ class Subject:
         return all(g is None for g in found[: len(leaves)]) and any(g is not None for g in found[len(leaves) :])
 
     def cast(self, dtype: torch.dtype) -> "Subject":
-        """Copy of the subject with parameters, and a scenario's arithmetic, in another precision."""
-        values = {name: value.to(dtype) for name, value in self.values.items()}
-        if self.scenario is None:
+        """Copy of the subject with parameters, or a simulation's arithmetic, in another precision."""
+        if self.simulation is None:
+            values = {name: value.to(dtype) for name, value in self.values.items()}
             return replace(self, values=values, dtype=dtype)
-        scenario = replace(self.scenario, dtype=dtype)
-        return replace(self, function=scenario.image, scenario=scenario, dtype=dtype)
+        simulation = self.simulation.cast(dtype)
+        return replace(self, function=simulation.image, simulation=simulation, dtype=dtype)
 
 
 def subject_of(
-    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    examined: torch.nn.Module | Callable[[Any], Any],
     params: Any = None,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
     rebuild: Callable[[], ModelFunction] | None = None,
 ) -> Subject:
-    """Make a subject of a scenario, a module or a function.
+    """Make a subject of a module or a function.
 
     Args:
-        examined: a scenario, a module with parameters, or a function of a dict of tensors, which may be nested.
-        params: parameters of the function, tensors or numbers, in the structure that it takes; the inputs of a module;
-            None for a scenario.
-        loss: reduces an image to one element; None for the scenario's own, or for a function that gives the loss.
+        examined: a module with parameters, or a function of a dict of tensors, which may be nested.
+        params: parameters of the function, tensors or numbers, in the structure that it takes; the inputs of a module.
+        loss: reduces an image to one element; None for a function that gives the loss.
         steps: first steps of finite differences by name, in the parameter's unit.
         rebuild: makes the function anew; without it an object is copied before it is first called.
 
@@ -182,10 +208,6 @@ def subject_of(
         DoctorError: a parameter, which is named, cannot carry a gradient.
     """
     steps = dict(steps or {})
-    if isinstance(examined, Scenario):
-        if params is not None:
-            raise DoctorError("params with a scenario: must be left out. Change the scenario's configs or its names.")
-        return _of_scenario(examined, loss, steps)
     if not callable(examined):
         raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
     function = examined
@@ -255,30 +277,6 @@ def _copies_of(examined: ModelFunction) -> Callable[[], ModelFunction] | None:
     return lambda: copy.deepcopy(pristine)
 
 
-def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, steps: dict[str, float]) -> Subject:
-    scenario = replace(scenario, loss=loss or scenario.loss)
-    values = {name: leaf.detach() for name, leaf in scenario.leaves().items()}
-    coordinates = []
-    for row in scenario.quantities:
-        value = scenario.value(row.name)
-        coordinates.append(
-            Coordinate(
-                row.name, row.name, row.label, row.unit, value, torch.ones(()), steps.get(row.name, row.step_at(value)),
-                row.far_at(value), row.low, row.high,
-            )
-        )  # fmt: skip
-    return Subject(
-        name="scenario",
-        function=scenario.image,
-        loss=scenario.loss,
-        values=values,
-        coordinates=tuple(coordinates),
-        leaf=dict.fromkeys(values, True),
-        dtype=scenario.dtype,
-        scenario=scenario,
-    )
-
-
 def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
     if not params:
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
@@ -308,7 +306,9 @@ def _coordinates(name: str, value: Tensor, steps: Mapping[str, float]) -> list[C
     def coordinate(label: str, number: float, direction: Tensor) -> Coordinate:
         step = steps.get(label, steps.get(name, default_step(number)))
         if not (isinstance(step, (int, float)) and math.isfinite(step) and step > 0):
-            raise DoctorError(str(fail("steps", label, step, "a positive number", "Leave it out for the usual one.")))
+            raise DoctorError(
+                f"steps[{label!r}] = {step!r}: must be a positive number. Leave it out for the usual one."
+            )
         return Coordinate(label, name, label, "", number, direction, step, 0.3 * (abs(number) or 1.0))
 
     if value.numel() == 1:
