@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.compat import Sampling
+from nanobrag_torch.physics.lattice_factor import Domain
 from nanobrag_torch.units import R_E_SQUARED
 
 
@@ -70,7 +71,7 @@ class Lattice:
     """Direct vectors of every orientation (..., O, 3) in metres and the crystal's shape.
 
     O runs over phi steps (outer) and mosaic domains (inner). ``stars`` are the unrotated reciprocal vectors (3, 3),
-    rows a*, b*, c* in 1/Angstrom; ``cells`` the numbers of cells (3,).
+    rows a*, b*, c* in 1/Angstrom; ``cells`` the numbers of cells (3,). ``spot_radius`` is that of ``Compat`` [B45].
     """
 
     a: Tensor
@@ -80,6 +81,12 @@ class Lattice:
     cells: Tensor
     shape: str
     fudge: Tensor
+    spot_radius: Literal["c", "index"] = "index"
+
+    @property
+    def domain(self) -> Domain:
+        """The coherent domain, on which the lattice factor depends."""
+        return Domain(self.cells, self.stars, self.fudge, self.spot_radius)
 
     @property
     def orientations(self) -> int:

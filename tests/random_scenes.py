@@ -131,7 +131,7 @@ def simulator(
         **{
             "cell_a": 40.0, "cell_b": 50.0, "cell_c": 60.0, "cell_alpha": 75.0, "cell_beta": 85.0, "cell_gamma": 95.0,
             "misset_deg": (10.0, 20.0, 30.0), "N_cells": (5, 3, 4), "default_F": 70.0, "shape": CrystalShape(shape),
-            "fudge": 0.05 if shape == "tophat" else 1.1,
+            "fudge": 0.2 if shape == "tophat" else 1.1,
         }
         | (crystal or {})
     )  # fmt: skip

@@ -456,3 +456,46 @@ def test_forward_mode_agrees_with_reverse_mode():
     )
     assert reverse.item() != 0
     assert forward.item() == pytest.approx(reverse.item(), rel=1e-11)
+
+
+def spot_of_a_gaussian(engine="auto", compat="physical", **given):
+    """One Gaussian spot of an orthorhombic crystal on a few pixels."""
+    cell = {"cell_a": 55.0, "cell_b": 65.0, "cell_c": 75.0, "misset_deg": (0.0, 0.0, -49.0), "default_F": 100.0}
+    crystal = CrystalConfig(**cell | {"N_cells": (12, 12, 11), "shape": CrystalShape.GAUSS} | given)
+    panel = {"spixels": 8, "fpixels": 8, "pixel_size_mm": 0.15, "distance_mm": 100.0, "oversample": 1}
+    centre = {"beam_center_f": 0.6, "beam_center_s": 3.0}
+    detector = Detector(DetectorConfig(**panel, **centre), dtype=torch.float64)
+    return Simulator(
+        Crystal(crystal, dtype=torch.float64), detector, beam_config=BeamConfig(), dtype=torch.float64,
+        compat=compat, engine=engine,
+    )  # fmt: skip
+
+
+def information(simulator, leaves):
+    """Fisher matrix of Poisson counts, in relative units of the leaves."""
+    image = simulator.run().detach().reshape(-1)
+    rows = torch.stack([moved.reshape(-1) for moved in simulator.sensitivities(leaves).values()])
+    rows = rows * torch.stack([leaf.detach() for leaf in leaves.values()])[:, None]
+    return (rows / (image + 1e-9 * image.max())) @ rows.T
+
+
+def test_numbers_of_cells_of_a_gaussian_are_determined_one_by_one_but_not_with_the_radius_of_c():
+    leaves = {name: leaf(n) for name, n in zip(("Na", "Nb", "Nc"), (12.0, 12.0, 11.0), strict=True)}
+    c_radius = Compat.of("physical").with_changes(spot_radius="c")
+    regular, singular = (
+        torch.linalg.eigvalsh(information(spot_of_a_gaussian(compat=compat, N_cells=tuple(leaves.values())), leaves))
+        for compat in ("physical", c_radius)
+    )
+    assert regular[0] > 1e-4 * regular[-1] > 0
+    assert singular[:2].abs().max() < 1e-12 * singular[-1]
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_gradients_of_a_gaussian_spot_pass_gradcheck_in_every_engine(engine):
+    def image(na, nb, nc, a, b, gamma, fudge):
+        made = spot_of_a_gaussian(engine, N_cells=(na, nb, nc), cell_a=a, cell_b=b, cell_gamma=gamma, fudge=fudge)
+        return made.run()
+
+    values = [leaf(value) for value in (12.0, 12.0, 11.0, 55.0, 65.0, 90.5, 1.1)]
+    assert image(*values).max() > 1e-3
+    assert torch.autograd.gradcheck(image, values, rtol=1e-6, atol=1e-6)

@@ -153,14 +153,8 @@ def lattice_factor(
         F_latt of the indices' shape, and the three nearest integers.
     """
     (h0, dh), (k0, dk), (l0, dl) = (fraction(index) for index in (h, k, l))
-    factor = LATTICE_FACTORS[lattice.shape](
-        dh.to(dtype),
-        dk.to(dtype),
-        dl.to(dtype),
-        lattice.cells.to(dtype),
-        lattice.stars.to(dtype),
-        lattice.fudge.to(dtype),
-    )
+    domain = lattice.domain.to(dtype)
+    factor = LATTICE_FACTORS[lattice.shape](dh.to(dtype), dk.to(dtype), dl.to(dtype), domain)
     return factor, (h0, k0, l0)
 
 

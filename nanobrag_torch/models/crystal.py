@@ -278,6 +278,7 @@ class Crystal(KnownNames):
             cells=vector(config.N_cells, self.device),
             shape=config.shape.value,
             fudge=scalar(config.fudge, self.device),
+            spot_radius=compat.spot_radius,
         )
 
     def amplitudes(self, compat: Compat | None = None) -> scene.Amplitudes:
