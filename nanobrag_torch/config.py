@@ -51,6 +51,9 @@ MOST_TURNED = 1e6
 #: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
 LARGEST_FUDGE = 1e6
 
+#: Shapes whose spots the domain matrix describes; the others know the numbers of cells along the axes alone.
+WITH_DOMAIN_MATRIX = (CrystalShape.GAUSS, CrystalShape.TOPHAT)
+
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
 CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
 MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
@@ -167,7 +170,7 @@ class CrystalConfig(_Config):
         N_cells: Unit cells along a, b and c, at least 1; real numbers may carry a gradient.
         default_F: Amplitude of every reflection that no table lists, electrons.
         shape: Shape of the crystal, or of its spots; its name will do, in any case.
-        fudge: Scale of the spot size of ROUND, GAUSS and TOPHAT.
+        fudge: Scale of the spot size of all shapes but SQUARE.
         sample_x: Crystal size along a, metres; filled from ``N_cells``, without effect.
         sample_y: Crystal size along b, metres; filled from ``N_cells``, at most the beam's, without effect.
         sample_z: Crystal size along c, metres, likewise.
@@ -175,6 +178,8 @@ class CrystalConfig(_Config):
         interpolate: Tricubic interpolation of structure factors; None turns it on where an axis has at most two cells.
         rescale_matrix_to_cell: Take only the directions from ``mosflm_*``, lengths and volume from the cell, as C does
             where both are given.
+        N_offdiagonal: Nd, Ne, Nf of the domain matrix with rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc), which gives
+            spots of GAUSS and TOPHAT their size in any direction; zero for the other shapes.
 
     Raises:
         ValueError: A value from which no crystal can be built, named with what is allowed.
@@ -215,6 +220,7 @@ class CrystalConfig(_Config):
     phi_step_deg: Scalar | None = None
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
+    N_offdiagonal: tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
 
     @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
@@ -275,6 +281,26 @@ class CrystalConfig(_Config):
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
         check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
+        self._check_domain_matrix()
+
+    def _check_domain_matrix(self) -> None:
+        """Refuse a domain matrix that is not positive definite, or that the shape does not know."""
+        me, name = "CrystalConfig", "N_offdiagonal"
+        check_finite(me, name, self.N_offdiagonal, 3, "Give Nd, Ne and Nf, or leave them 0.")
+        numbers = [number_of(value) for value in (*self.N_cells, *self.N_offdiagonal)]
+        if None in numbers or not any(numbers[3:]):
+            return
+        if self.shape not in WITH_DOMAIN_MATRIX:
+            shapes = " or ".join(shape.name for shape in WITH_DOMAIN_MATRIX)
+            raise fail(me, name, self.N_offdiagonal, f"zero where shape is not {shapes}", "Take one of them.")
+        a, b, c, d, e, f = (value or 0.0 for value in numbers)
+        volume = a * (b * c - e * e) - d * (d * c - e * f) + f * (d * e - b * f)
+        if not (a * b > d * d and volume > 1e-12 * a * b * c):
+            raise fail(
+                me, name, self.N_offdiagonal,
+                f"such that the domain matrix is positive definite, with N_cells = {a:g}, {b:g}, {c:g}",
+                "A domain has a size in every direction: take smaller ones, or more cells.",
+            )  # fmt: skip
 
 
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")

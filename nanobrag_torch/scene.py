@@ -71,7 +71,8 @@ class Lattice:
     """Direct vectors of every orientation (..., O, 3) in metres and the crystal's shape.
 
     O runs over phi steps (outer) and mosaic domains (inner). ``stars`` are the unrotated reciprocal vectors (3, 3),
-    rows a*, b*, c* in 1/Angstrom; ``cells`` the numbers of cells (3,). ``spot_radius`` is that of ``Compat`` [B45].
+    rows a*, b*, c* in 1/Angstrom; ``cells`` and ``offdiagonal`` the elements (3,) of the domain matrix. ``spot_radius``
+    is that of ``Compat`` [B45].
     """
 
     a: Tensor
@@ -81,12 +82,13 @@ class Lattice:
     cells: Tensor
     shape: str
     fudge: Tensor
+    offdiagonal: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
     spot_radius: Literal["c", "index"] = "index"
 
     @property
     def domain(self) -> Domain:
         """The coherent domain, on which the lattice factor depends."""
-        return Domain(self.cells, self.stars, self.fudge, self.spot_radius)
+        return Domain(self.cells, self.offdiagonal, self.stars, self.fudge, self.spot_radius)
 
     @property
     def orientations(self) -> int:

@@ -29,6 +29,19 @@ from nanobrag_torch.config import (
         (lambda: CrystalConfig(cell_a=torch.tensor(math.inf)), r"cell_a = inf"),
         (lambda: CrystalConfig(N_cells=(5, 0, 5)), r"N_cells\[1\] = 0: .*at least 1"),
         (lambda: CrystalConfig(N_cells=(5, 5)), r"N_cells = \(5, 5\): must be 3 numbers"),
+        (
+            lambda: CrystalConfig(N_offdiagonal=(0.0, 0.5, 0.0)),
+            r"zero where shape is not GAUSS or TOPHAT",
+        ),
+        (
+            lambda: CrystalConfig(N_cells=(5, 4, 3), N_offdiagonal=(4.5, 0.0, 0.0), shape="gauss"),
+            r"N_offdiagonal = \(4.5.*positive definite, with N_cells = 5, 4, 3",
+        ),
+        (
+            lambda: CrystalConfig(N_cells=(5, 5, 5), N_offdiagonal=(-4.0, -4.0, -4.0), shape="tophat"),
+            r"N_offdiagonal.*positive definite",
+        ),
+        (lambda: CrystalConfig(N_offdiagonal=(1.0, 0.0), shape="gauss"), r"N_offdiagonal = .*must be 3 numbers"),
         (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
         (lambda: CrystalConfig(mosaic_spread_deg=math.nan), r"mosaic_spread_deg = nan"),
         (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),

@@ -490,12 +490,18 @@ def test_numbers_of_cells_of_a_gaussian_are_determined_one_by_one_but_not_with_t
     assert singular[:2].abs().max() < 1e-12 * singular[-1]
 
 
+@pytest.mark.parametrize("shape", ["gauss", "gauss_star"])
 @pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
-def test_gradients_of_a_gaussian_spot_pass_gradcheck_in_every_engine(engine):
-    def image(na, nb, nc, a, b, gamma, fudge):
-        made = spot_of_a_gaussian(engine, N_cells=(na, nb, nc), cell_a=a, cell_b=b, cell_gamma=gamma, fudge=fudge)
+def test_gradients_of_a_gaussian_spot_pass_gradcheck_in_every_engine(engine, shape):
+    def image(na, nb, nc, a, b, gamma, fudge, *offdiagonal):
+        made = spot_of_a_gaussian(
+            engine, N_cells=(na, nb, nc), cell_a=a, cell_b=b, cell_gamma=gamma, fudge=fudge, shape=shape,
+            N_offdiagonal=offdiagonal or (0.0, 0.0, 0.0),
+        )  # fmt: skip
         return made.run()
 
     values = [leaf(value) for value in (12.0, 12.0, 11.0, 55.0, 65.0, 90.5, 1.1)]
+    if shape == "gauss":
+        values += [leaf(value) for value in (2.0, -1.0, 0.5)]
     assert image(*values).max() > 1e-3
     assert torch.autograd.gradcheck(image, values, rtol=1e-6, atol=1e-6)

@@ -27,6 +27,7 @@ SHAPES = {
     CrystalShape.ROUND: "ellipsoidal",
     CrystalShape.GAUSS: "gaussian",
     CrystalShape.TOPHAT: "tophat-spot",
+    CrystalShape.GAUSS_STAR: "gaussian-star",
 }
 PIVOTS = {DetectorPivot.BEAM: "direct beam spot", DetectorPivot.SAMPLE: "sample"}
 
@@ -183,6 +184,8 @@ def _crystal_and_beam(run: Prepared) -> Iterator[str]:
     s, spread = run.settings, run.divergence.dispersion
     yield f"  {run.hkls} initialized hkls (all others ={s.default_F:g})"
     yield "  {} xtal: {:.0f}x{:.0f}x{:.0f} cells".format(SHAPES[s.shape], *map(float, run.conf.crystal.N_cells))
+    if any(s.N_offdiagonal):
+        yield "  domain matrix with Nd={:g} Ne={:g} Nf={:g} cells".format(*s.N_offdiagonal)
     yield f"  wave={angstrom_to_m(s.wavelength_A):g} meters +/- {spread.range * 100:g}% in {spread.count} steps"
     if s.nopolar:
         yield "  polarization effect disabled"

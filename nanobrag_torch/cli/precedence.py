@@ -242,6 +242,7 @@ def _crystal(
         default_F=s.default_F,
         shape=s.shape,
         fudge=s.fudge,
+        N_offdiagonal=s.N_offdiagonal,
     )
     if any(size > 0 for size in samples):
         cells = _cells(config, cells, samples, compat)

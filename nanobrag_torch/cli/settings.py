@@ -41,6 +41,7 @@ class Settings:
     sample_z_mm: float = 0.0
     shape: CrystalShape = CrystalShape.SQUARE
     fudge: float = 1.0
+    N_offdiagonal: Vector = (0.0, 0.0, 0.0)
     mosaic_spread_deg: float | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int | None = None

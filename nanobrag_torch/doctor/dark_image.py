@@ -69,7 +69,7 @@ FACTORS = (
     ),
     Factor(
         "lattice factor S: spots too narrow to meet a pixel", "Z10", "lattice",
-        lambda s: s.crystal.shape in (CrystalShape.GAUSS, CrystalShape.TOPHAT),
+        lambda s: s.crystal.shape in (CrystalShape.GAUSS, CrystalShape.TOPHAT, CrystalShape.GAUSS_STAR),
         "broaden the spots (smaller fudge), or move the crystal", {"crystal": {"fudge": 1e-6}},
     ),
 )  # fmt: skip

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import CrystalShape
+from ..compat import Compat
+from ..config import WITH_DOMAIN_MATRIX, CrystalShape
 from ..scenario import Scenario
 from ..validation import number_of
 
@@ -43,6 +44,11 @@ INERT = (
     ),
     InertRule(
         ("crystal.fudge",), lambda s: s.crystal.shape is CrystalShape.SQUARE, "a parallelepiped has no fudge factor"
+    ),
+    InertRule(
+        ("crystal.N_offdiagonal",),
+        lambda s: s.crystal.shape not in WITH_DOMAIN_MATRIX or Compat.of(s.compat).spot_radius == "c",
+        "spots of this shape know the numbers of cells alone",
     ),
     InertRule(
         CELL + ORIENTATION,

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT, spot
+from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT, spot, star_spot
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Amplitudes, Lattice, Polarization, Scene, Sources, tensors_of, with_tensors
 
@@ -163,7 +163,17 @@ def _tophat(lattice: Lattice) -> Tensor:
     return _quadratic(*spot(lattice.domain), lattice.fudge / TOPHAT_LIMIT)
 
 
-SHAPE_PARAMETERS = {"square": _square, "round": _round, "gauss": _gauss, "tophat": _tophat}
+def _gauss_star(lattice: Lattice) -> Tensor:
+    return _quadratic(*star_spot(lattice.domain), lattice.fudge * 2 / GAUSS_WIDTH)
+
+
+SHAPE_PARAMETERS = {
+    "square": _square,
+    "round": _round,
+    "gauss": _gauss,
+    "tophat": _tophat,
+    "gauss_star": _gauss_star,
+}
 
 
 def _lookup(amplitudes: Amplitudes) -> Tensor:

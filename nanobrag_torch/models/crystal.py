@@ -27,7 +27,7 @@ from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
 from nanobrag_torch.units import angstrom_to_m
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import fail, number_of
 
 #: Interpolation is on by default where a crystal is this thin along any axis.
 THIN = 2
@@ -268,6 +268,9 @@ class Crystal(KnownNames):
         compat = compat or self.compat
         cell = self.unit_cell(compat, a_star)
         config = self.config
+        if compat.spot_radius == "c" and any(number_of(number) for number in config.N_offdiagonal):
+            allowed = "zero with Compat.spot_radius = 'c', whose spots know the number of all cells alone [B45]"
+            raise fail("CrystalConfig", "N_offdiagonal", config.N_offdiagonal, allowed, "Use compat='physical'.")
         rotated = orientations(cell.direct, config, compat, spindle, stale and compat.phi_zero_carryover)
         a, b, c = angstrom_to_m(rotated.reshape(3, -1, 3)).unbind()
         return scene.Lattice(
@@ -278,6 +281,7 @@ class Crystal(KnownNames):
             cells=vector(config.N_cells, self.device),
             shape=config.shape.value,
             fudge=scalar(config.fudge, self.device),
+            offdiagonal=vector(config.N_offdiagonal, self.device),
             spot_radius=compat.spot_radius,
         )
 

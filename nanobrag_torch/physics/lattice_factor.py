@@ -24,20 +24,30 @@ class Domain:
     """Coherent domain of a crystal, as much of it as a lattice factor depends on.
 
     Attributes:
-        cells: Numbers of cells (3,).
+        cells: Numbers of cells (3,): Na, Nb, Nc.
+        offdiagonal: Nd, Ne, Nf (3,) of the domain matrix, for GAUSS and TOPHAT.
         stars: Reciprocal vectors (3, 3) in 1/Angstrom, one a row.
         fudge: Scale of the spot size, 0-d.
         spot_radius: Radius of GAUSS and TOPHAT: "index", or that of "c" [B45].
     """
 
     cells: Tensor
+    offdiagonal: Tensor
     stars: Tensor
     fudge: Tensor
     spot_radius: Literal["c", "index"] = "index"
 
     def to(self, dtype: torch.dtype) -> "Domain":
         """The same in another precision."""
-        return Domain(self.cells.to(dtype), self.stars.to(dtype), self.fudge.to(dtype), self.spot_radius)
+        cells, offdiagonal, stars, fudge = (
+            tensor.to(dtype) for tensor in (self.cells, self.offdiagonal, self.stars, self.fudge)
+        )
+        return Domain(cells, offdiagonal, stars, fudge, self.spot_radius)
+
+    def matrix(self) -> Tensor:
+        """Symmetric domain matrix (3, 3) in index space: rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc)."""
+        (a, b, c), (d, e, f) = self.cells.unbind(), self.offdiagonal.unbind()
+        return torch.stack([a, d, f, d, b, e, f, e, c]).reshape(3, 3)
 
 
 def square(dh: Tensor, dk: Tensor, dl: Tensor, domain: Domain) -> Tensor:
@@ -75,16 +85,30 @@ def tophat(dh: Tensor, dk: Tensor, dl: Tensor, domain: Domain) -> Tensor:
     return peak * (_square_radius(dh, dk, dl, metric) * domain.fudge < TOPHAT_LIMIT)
 
 
+def gauss_star(dh: Tensor, dk: Tensor, dl: Tensor, domain: Domain) -> Tensor:
+    """Gaussian spot that is round in reciprocal space: alike for all symmetry mates and settings of a lattice."""
+    peak, metric = star_spot(domain)
+    return peak * torch.exp(-_square_radius(dh, dk, dl, metric) / GAUSS_WIDTH * domain.fudge)
+
+
 def spot(domain: Domain) -> tuple[Tensor, Tensor]:
     """Peak, 0-d, and metric (3, 3) of GAUSS and TOPHAT: u^2 is the metric's quadratic form of the remainders.
 
-    The metric that is right is N^2 along each axis of the index. The C program's is a length in 1/Angstrom times a
-    number of cells, which is no number [B45].
+    With the domain matrix M, u = M (dh, dk, dl) and the peak is det M. The C program takes the product of all numbers
+    of cells for a length in Angstrom [B45].
     """
     if domain.spot_radius == "index":
-        return domain.cells.prod(), torch.diag(domain.cells**2)
+        matrix = domain.matrix()
+        return (matrix[0] * torch.linalg.cross(matrix[1], matrix[2])).sum(), matrix @ matrix
     cells = domain.cells.prod()
     return cells, domain.stars @ domain.stars.T * cells**2
+
+
+def star_spot(domain: Domain) -> tuple[Tensor, Tensor]:
+    """Peak and metric of GAUSS_STAR: u = L (dh a* + dk b* + dl c*), L the edge of a cube of the domain's volume."""
+    cells, stars = domain.cells.prod(), domain.stars
+    volume = 1 / (stars[0] * torch.linalg.cross(stars[1], stars[2])).sum().abs()
+    return cells, stars @ stars.T * (cells * volume) ** (2 / 3)
 
 
 def _square_radius(dh: Tensor, dk: Tensor, dl: Tensor, metric: Tensor) -> Tensor:
@@ -100,4 +124,5 @@ LATTICE_FACTORS: dict[str, Callable[[Tensor, Tensor, Tensor, Domain], Tensor]] =
     "round": round_,
     "gauss": gauss,
     "tophat": tophat,
+    "gauss_star": gauss_star,
 }

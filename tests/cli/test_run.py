@@ -46,6 +46,9 @@ def test_a_switched_off_image_is_not_written(command):
         ("-polar 3", "-polar"),
         ("-fudge 0", "-fudge"),
         ("-dmin -1", "-dmin"),
+        ("-N_offdiagonal 1 0 0", "-N_offdiagonal"),
+        ("-gauss_xtal -N_offdiagonal 6 0 0 -compat physical", "positive definite"),
+        ("-gauss_xtal -N_offdiagonal 1 0 0 -compat c", "compat='physical'"),
         ("-roi 5 3 0 0", "-roi"),
         ("-cell 10 10 10 10 10 170", "-cell"),
         ("-flux 1e12 -beamsize 0", "-beamsize"),
@@ -350,3 +353,15 @@ def test_a_reader_who_stops_reading_causes_no_traceback(tmp_path):
         )  # fmt: skip
     assert done.returncode == 9
     assert "Traceback" not in done.stderr
+
+
+def test_a_shape_and_a_domain_matrix_beyond_c_reach_the_image(command):
+    physical = f"{QUIET} -compat physical"
+    plain, star, tilted = (
+        command(f"{physical} {words}").float_image(SHAPE)
+        for words in ("-gauss_xtal", "-gauss_star", "-gauss_xtal -N_offdiagonal 1 -0.5 0.3")
+    )
+    assert plain.max() > 0
+    assert np.abs(star - plain).max() > 1e-3 * plain.max() and np.abs(tilted - plain).max() > 1e-3 * plain.max()
+    run = command(f"{physical} -gauss_xtal -N_offdiagonal 1 -0.5 0.3 -show_config")
+    assert "domain matrix with Nd=1 Ne=-0.5 Nf=0.3 cells" in run.stdout

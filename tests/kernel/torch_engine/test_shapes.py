@@ -24,6 +24,7 @@ def lattice(shape: str, cells=(5.0, 3.0, 4.0)) -> Lattice:
         cells=torch.tensor(cells, dtype=F64, requires_grad=True),
         shape=shape,
         fudge=torch.tensor(1.1 if shape != "tophat" else 0.01, dtype=F64, requires_grad=True),
+        offdiagonal=torch.tensor([0.4, -0.3, 0.2], dtype=F64, requires_grad=True),
         spot_radius=radius or "index",
     )  # fmt: skip
 
@@ -58,7 +59,7 @@ def test_squares_and_slopes_are_those_of_the_law(shape, cells):
 def test_slopes_against_the_crystal_are_those_of_the_law(shape):
     crystal = lattice(shape)
     shape, law = crystal.shape, LATTICE_FACTORS[crystal.shape]
-    leaves = [crystal.cells, crystal.stars, crystal.fudge]
+    leaves = [crystal.cells, crystal.offdiagonal, crystal.stars, crystal.fudge]
     delta = remainders()
     parameters = shape_parameters(crystal)
     square = law(*delta, crystal.domain) ** 2
@@ -71,6 +72,7 @@ def test_slopes_against_the_crystal_are_those_of_the_law(shape):
     for one, two in zip(found, wanted, strict=True):
         assert torch.allclose(one, two, rtol=1e-10, atol=1e-11 * two.abs().max().item())
     assert wanted[0].abs().min() > 0
+    assert (wanted[1].abs().min() > 0) == (shape in ("gauss", "tophat") and crystal.spot_radius == "index")
 
 
 @pytest.mark.parametrize("dtype", LEAST_REMAINDER)
