@@ -79,7 +79,7 @@ def _not_a_number(run: Prepared, slow: int, fast: int) -> str:
     nearest = torch.linalg.vector_norm(sample_positions(run.scene.panel, *place), dim=-1).min()
     if float(nearest) < AT_CRYSTAL:
         return f"It lies at the crystal, whose distance it is divided by. {MOVE}"
-    return "Its factors are too large or too small: check distances, the normal and the sensor of the detector, F and fluence."
+    return "Its factors are too large or too small: check distances, normal and sensor of the detector, F and fluence."
 
 
 def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
