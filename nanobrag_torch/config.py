@@ -6,10 +6,11 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import InitVar, dataclass, field, fields
 from functools import partial
+from numbers import Number
 from typing import Any, ClassVar
 
 import torch
@@ -82,11 +83,17 @@ def _member_of(kind: type[Choice]) -> Callable[[Any], Any]:
     return member
 
 
+def _thrice(value: Any) -> Any:
+    """One number or 0-d tensor as three; anything else as it is."""
+    return (value, value, value) if isinstance(value, Number) or getattr(value, "ndim", None) == 0 else value
+
+
 #: What is made of a value by the type of its field.
 _READ: dict[Any, Callable[[Any], Any]] = {
     int: whole,
     int | None: whole,
     torch.Tensor | None: tensor,
+    Scalar | tuple[Scalar, Scalar, Scalar]: _thrice,
     CrystalShape: _member_of(CrystalShape),
     DetectorConvention: _member_of(DetectorConvention),
     DetectorPivot | None: _member_of(DetectorPivot),
@@ -165,7 +172,8 @@ class CrystalConfig(_Config):
         spindle_axis: Direction of the rotation axis; None is that of the detector convention.
         mosaic_spread_deg: Largest rotation of a mosaic domain, degrees; with a minus sign all turn the other way, so
             that a difference may reach across 0.
-        mosaic_domains: Number of mosaic domains; the first is not rotated.
+        mosaic_domains: Number of mosaic domains: the first of C's model is not rotated, those of the gaussian one are
+            pairs.
         mosaic_seed: Seed of the mosaic domains, of either sign [B31]; None is 12345678.
         N_cells: Unit cells along a, b and c, at least 1; real numbers may carry a gradient.
         default_F: Amplitude of every reflection that no table lists, electrons.
@@ -178,6 +186,10 @@ class CrystalConfig(_Config):
         interpolate: Tricubic interpolation of structure factors; None turns it on where an axis has at most two cells.
         rescale_matrix_to_cell: Take only the directions from ``mosflm_*``, lengths and volume from the cell, as C does
             where both are given.
+        mosaic_model: "c", random rotations up to ``mosaic_spread_deg``, or "gaussian", even points of a normal
+            distribution with the standard deviations ``mosaic_eta_deg``.
+        mosaic_eta_deg: Standard deviations about a*, b* made orthogonal to it, and their product, degrees; one number
+            means three equal ones.
         N_offdiagonal: Nd, Ne, Nf of the domain matrix with rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc), which gives
             spots of GAUSS and TOPHAT their size in any direction; zero for the other shapes.
 
@@ -221,6 +233,8 @@ class CrystalConfig(_Config):
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
     N_offdiagonal: tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
+    mosaic_model: str = "c"
+    mosaic_eta_deg: Scalar | tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
 
     @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
@@ -274,6 +288,7 @@ class CrystalConfig(_Config):
         check_choice(me, "interpolate", self.interpolate, (None, True, False))
         check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, -MOST_TURNED, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
+        self._check_mosaicity()
         check_finite(me, "N_cells", self.N_cells, 3, "Give the numbers of cells (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
             remedy = "A crystal has at least one cell."
@@ -282,6 +297,25 @@ class CrystalConfig(_Config):
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
         check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
         self._check_domain_matrix()
+
+    def _check_mosaicity(self) -> None:
+        """Refuse widths of the other model, and a number of domains that is no number of pairs."""
+        me, model = "CrystalConfig", self.mosaic_model
+        check_choice(me, "mosaic_model", model, ("c", "gaussian"))
+        check_finite(me, "mosaic_eta_deg", self.mosaic_eta_deg, 3, "Give three standard deviations, or one for all.")
+        assert isinstance(self.mosaic_eta_deg, Iterable)
+        for index, eta in enumerate(self.mosaic_eta_deg):
+            check_range(me, f"mosaic_eta_deg[{index}]", eta, -MOST_TURNED, MOST_TURNED, unit="degrees")
+        spread, eta = number_of(self.mosaic_spread_deg), any(number_of(value) for value in self.mosaic_eta_deg)
+        if model == "c" and eta:
+            remedy = "Take mosaic_model='gaussian', or give mosaic_spread_deg."
+            raise fail(me, "mosaic_eta_deg", self.mosaic_eta_deg, "zero where mosaic_model is 'c'", remedy)
+        if model == "gaussian" and spread:
+            remedy = "Give mosaic_eta_deg."
+            raise fail(me, "mosaic_spread_deg", spread, "zero where mosaic_model is 'gaussian'", remedy)
+        if model == "gaussian" and self.mosaic_domains % 2 and (eta or self.mosaic_domains > 1):
+            allowed = "even where mosaic_model is 'gaussian', whose domains come in pairs that turn opposite ways"
+            raise fail(me, "mosaic_domains", self.mosaic_domains, allowed, f"Take {self.mosaic_domains + 1}.")
 
     def _check_domain_matrix(self) -> None:
         """Refuse a domain matrix that is not positive definite, or that the shape does not know."""

@@ -37,6 +37,8 @@ ROTATION_FIELDS = (
     "mosaic_spread_deg",
     "mosaic_domains",
     "mosaic_seed",
+    "mosaic_model",
+    "mosaic_eta_deg",
     "spindle_axis",
 )
 

@@ -42,6 +42,17 @@ from nanobrag_torch.config import (
             r"N_offdiagonal.*positive definite",
         ),
         (lambda: CrystalConfig(N_offdiagonal=(1.0, 0.0), shape="gauss"), r"N_offdiagonal = .*must be 3 numbers"),
+        (lambda: CrystalConfig(mosaic_eta_deg=0.1), r"mosaic_eta_deg.*zero where mosaic_model is 'c'"),
+        (
+            lambda: CrystalConfig(mosaic_model="gaussian", mosaic_spread_deg=0.1),
+            r"mosaic_spread_deg = 0.1.*zero where mosaic_model is 'gaussian'",
+        ),
+        (
+            lambda: CrystalConfig(mosaic_model="gaussian", mosaic_eta_deg=0.1, mosaic_domains=25),
+            r"mosaic_domains = 25: must be even.*Take 26",
+        ),
+        (lambda: CrystalConfig(mosaic_model="gaussian", mosaic_eta_deg=(0.1, 0.2)), r"mosaic_eta_deg.*3 numbers"),
+        (lambda: CrystalConfig(mosaic_model="normal"), r"mosaic_model = 'normal': must be one of c, gaussian"),
         (lambda: CrystalConfig(misset_deg=(0.0, math.nan, 0.0)), r"misset_deg\[1\] = nan"),
         (lambda: CrystalConfig(mosaic_spread_deg=math.nan), r"mosaic_spread_deg = nan"),
         (lambda: CrystalConfig(phi_steps=0), r"phi_steps = 0"),

@@ -505,3 +505,19 @@ def test_gradients_of_a_gaussian_spot_pass_gradcheck_in_every_engine(engine, sha
         values += [leaf(value) for value in (2.0, -1.0, 0.5)]
     assert image(*values).max() > 1e-3
     assert torch.autograd.gradcheck(image, values, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_widths_of_a_gaussian_mosaicity_pass_gradcheck_in_every_engine_and_have_sensitivities(engine):
+    def made(*eta):
+        mosaicity = {"mosaic_model": "gaussian", "mosaic_domains": 6, "mosaic_eta_deg": eta}
+        return spot_of_a_gaussian(engine, **mosaicity)
+
+    eta = [leaf(value) for value in (0.5, 0.7, 0.9)]
+    image = made(*eta).run()
+    gradients = torch.autograd.grad(image.sum(), eta)
+    assert image.max() > 1 and all(gradient != 0 for gradient in gradients)
+    assert torch.autograd.gradcheck(lambda *eta: made(*eta).run(), eta, rtol=1e-6, atol=1e-6)
+    moved = made(*eta).sensitivities(dict(zip("abc", eta, strict=True)))
+    for one, gradient in zip(moved.values(), gradients, strict=True):
+        assert one.sum().item() == pytest.approx(gradient.item(), abs=1e-10 * one.abs().sum().item())

@@ -67,6 +67,9 @@ def test_every_quantity_reaches_the_image(name):
         scenario = scenario.changed(detector={"close_distance_mm": 99.0})
     if "N_offdiagonal" in name:  # C's spots know the number of all cells alone
         scenario = replace(scenario, compat="physical")
+    if "mosaic_eta" in name:
+        gaussian = {"mosaic_model": "gaussian", "mosaic_spread_deg": 0.0, "mosaic_eta_deg": 0.3}
+        scenario = scenario.changed(crystal=gaussian)
     leaves = scenario.leaves([name])
     (gradient,) = torch.autograd.grad(scenario(leaves), list(leaves.values()))
     assert torch.isfinite(gradient)

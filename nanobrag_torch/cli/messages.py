@@ -234,7 +234,11 @@ def _counts(run: Prepared) -> Iterator[str]:
     yield f"  vdivrange={vertical.range:g} vdivstep={vertical.step:g}  radians"
     yield f"  {-1 if conf.sources is not None else len(_divergence_angles(run))} divergence steps"
     yield f"  {run.scene.sources.count} sources"
-    yield f"  {c.mosaic_domains} mosaic domains over mosaic spread of {float(c.mosaic_spread_deg):g} degrees"
+    if s.mosaic_eta_deg is None:
+        yield f"  {c.mosaic_domains} mosaic domains over mosaic spread of {float(c.mosaic_spread_deg):g} degrees"
+    else:
+        widths = _g(s.mosaic_eta_deg)
+        yield f"  {c.mosaic_domains} mosaic domains with a standard deviation of {widths} degrees about each axis"
     phi, osc = float(c.phi_start_deg), float(c.osc_range_deg)
     yield f"  {c.phi_steps} phi steps from {phi:g} to {phi + osc:g} degrees"
     flags = (("thick", s.oversample_thick), ("polar", s.oversample_polar), ("omega", s.oversample_omega))

@@ -211,7 +211,8 @@ def _crystal(
         file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
         raise MissingInputError(f"{file}{NO_CELL}")
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg, compat.count_tolerance)
-    domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
+    gaussian = s.mosaic_eta_deg is not None
+    domains, spread = mosaic_domains(s.mosaic_domains, 1.0 if gaussian else s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
     stars = _matrix(s, factors)
     cells = (max(1, s.Na), max(1, s.Nb), max(1, s.Nc))
@@ -235,9 +236,11 @@ def _crystal(
         phi_step_deg=sweep.step,
         phi_steps=sweep.count,
         spindle_axis=s.spindle_axis if s.convention is DetectorConvention.CUSTOM else None,
-        mosaic_spread_deg=spread,
+        mosaic_spread_deg=0.0 if gaussian else spread,
         mosaic_domains=domains,
         mosaic_seed=s.mosaic_seed,
+        mosaic_model="gaussian" if gaussian else "c",
+        mosaic_eta_deg=s.mosaic_eta_deg or 0.0,
         N_cells=cells,
         default_F=s.default_F,
         shape=s.shape,
@@ -254,7 +257,7 @@ def _crystal(
     if s.interpolate is None:
         by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]
         config.interpolate = min(by_rule) <= THIN
-    return config, _mosaic_notice(s, domains)
+    return config, None if gaussian else _mosaic_notice(s, domains)
 
 
 def _matrix(s: Settings, factors: StructureFactors | None) -> Sequence[Any] | None:

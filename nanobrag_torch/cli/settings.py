@@ -45,6 +45,7 @@ class Settings:
     mosaic_spread_deg: float | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int | None = None
+    mosaic_eta_deg: Vector | None = None
     default_F: float = 0.0
     interpolate: bool | None = None
 

@@ -25,7 +25,7 @@ class InertRule:
 
 
 CELL = ("crystal.cell_",)
-ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_spread_deg")
+ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_")
 
 INERT = (
     InertRule(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
@@ -56,9 +56,19 @@ INERT = (
         "a single unit cell with constant F scatters alike in every orientation",
     ),
     InertRule(
-        ("crystal.mosaic_spread_deg",),
+        ("crystal.mosaic_",),
         lambda s: s.crystal.mosaic_domains == 1,
         "the only mosaic domain is not turned",
+    ),
+    InertRule(
+        ("crystal.mosaic_spread_deg",),
+        lambda s: s.crystal.mosaic_model == "gaussian",
+        "a gaussian mosaicity has mosaic_eta_deg",
+    ),
+    InertRule(
+        ("crystal.mosaic_eta_deg",),
+        lambda s: s.crystal.mosaic_model == "c",
+        "the mosaicity of C has mosaic_spread_deg",
     ),
     InertRule(
         ("crystal.osc_range_deg",), lambda s: s.crystal.phi_steps == 1, "a single phi step stands at the start"

@@ -271,7 +271,7 @@ class Crystal(KnownNames):
         if compat.spot_radius == "c" and any(number_of(number) for number in config.N_offdiagonal):
             allowed = "zero with Compat.spot_radius = 'c', whose spots know the number of all cells alone [B45]"
             raise fail("CrystalConfig", "N_offdiagonal", config.N_offdiagonal, allowed, "Use compat='physical'.")
-        rotated = orientations(cell.direct, config, compat, spindle, stale and compat.phi_zero_carryover)
+        rotated = orientations(cell.direct, cell.stars, config, compat, spindle, stale and compat.phi_zero_carryover)
         a, b, c = angstrom_to_m(rotated.reshape(3, -1, 3)).unbind()
         return scene.Lattice(
             a=a,
@@ -357,7 +357,7 @@ class Crystal(KnownNames):
         """
         cell = self.unit_cell()
         direct, reciprocal = (
-            orientations(rows, config, self.compat).to(self.dtype) for rows in (cell.direct, cell.stars)
+            orientations(rows, cell.stars, config, self.compat).to(self.dtype) for rows in (cell.direct, cell.stars)
         )
         return tuple(direct), tuple(reciprocal)
 

@@ -46,6 +46,8 @@ def test_a_switched_off_image_is_not_written(command):
         ("-polar 3", "-polar"),
         ("-fudge 0", "-fudge"),
         ("-dmin -1", "-dmin"),
+        ("-mosaic_eta 0.1 -mosaic_dom 5", "-mosaic_dom = 5: must be even"),
+        ("-mosaic_eta 0.1 -mosaic 0.2", "-mosaic_eta and -mosaic"),
         ("-N_offdiagonal 1 0 0", "-N_offdiagonal"),
         ("-gauss_xtal -N_offdiagonal 6 0 0 -compat physical", "positive definite"),
         ("-gauss_xtal -N_offdiagonal 1 0 0 -compat c", "compat='physical'"),
@@ -365,3 +367,10 @@ def test_a_shape_and_a_domain_matrix_beyond_c_reach_the_image(command):
     assert np.abs(star - plain).max() > 1e-3 * plain.max() and np.abs(tilted - plain).max() > 1e-3 * plain.max()
     run = command(f"{physical} -gauss_xtal -N_offdiagonal 1 -0.5 0.3 -show_config")
     assert "domain matrix with Nd=1 Ne=-0.5 Nf=0.3 cells" in run.stdout
+
+
+def test_a_gaussian_mosaicity_is_reported_and_blurs_the_spots(command):
+    run = command(f"{QUIET} -mosaic_eta_abc 1 2 3 -mosaic_dom 20")
+    assert "20 mosaic domains with a standard deviation of 1 2 3 degrees about each axis" in run.stdout
+    blurred, sharp = run.float_image(SHAPE), command(QUIET).float_image(SHAPE)
+    assert np.abs(blurred - sharp).max() > 0 and blurred.max() < sharp.max()
