@@ -21,6 +21,7 @@ from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, same, tensor, warn_user, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
+    LARGEST,
     LARGEST_COUNT,
     LEAST,
     check_choice,
@@ -88,11 +89,17 @@ def _thrice(value: Any) -> Any:
     return (value, value, value) if isinstance(value, Number) or getattr(value, "ndim", None) == 0 else value
 
 
+def _two_tensors(value: Any) -> Any:
+    """A pair of lists, arrays or tensors as a pair of tensors; anything else as it is."""
+    return (tensor(value[0]), tensor(value[1])) if isinstance(value, (tuple, list)) and len(value) == 2 else value
+
+
 #: What is made of a value by the type of its field.
 _READ: dict[Any, Callable[[Any], Any]] = {
     int: whole,
     int | None: whole,
     torch.Tensor | None: tensor,
+    tuple[torch.Tensor, torch.Tensor] | None: _two_tensors,
     Scalar | tuple[Scalar, Scalar, Scalar]: _thrice,
     CrystalShape: _member_of(CrystalShape),
     DetectorConvention: _member_of(DetectorConvention),
@@ -610,6 +617,8 @@ class BeamConfig(_Config):
         dispersion_pct: Full relative width of the spectrum, percent.
         dispersion_steps: Number of wavelengths.
         round_div: Leave out the corners of the grid of directions.
+        spectrum: Wavelengths (n,) in Angstrom and weights (n,), in any scale, of every direction of the beam; the
+            fluence is that of all together. It takes the place of ``wavelength_A`` and dispersion.
 
     Raises:
         ValueError: A value from which no beam can be built, named with what is allowed.
@@ -644,6 +653,7 @@ class BeamConfig(_Config):
     dispersion_pct: Scalar = 0.0
     dispersion_steps: int | None = None
     round_div: bool = True
+    spectrum: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
@@ -706,12 +716,44 @@ class BeamConfig(_Config):
         if directions is not None and bool((null := directions.abs().amax(1) <= LEAST).any()):
             index = int(null.nonzero()[0])
             raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
+        self._check_spectrum(lists)
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
         if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
             raise fail(
                 me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
             )
+
+    def central_wavelength(self) -> Scalar:
+        """``wavelength_A``, or the weighted mean of the spectrum, Angstrom."""
+        if self.spectrum is None:
+            return self.wavelength_A
+        wavelengths, weights = self.spectrum
+        return (wavelengths * weights).sum() / weights.sum()
+
+    def _check_spectrum(self, lists: Mapping[str, torch.Tensor]) -> None:
+        """Refuse a spectrum that cannot shine, or beside which something else says the wavelengths."""
+        if self.spectrum is None:
+            return
+        me, name, remedy = "BeamConfig", "spectrum", "Give wavelengths in Angstrom and weights, one of each a channel."
+        pair = self.spectrum
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(item, torch.Tensor) for item in pair)):
+            raise fail(me, name, pair, "two tensors, arrays or lists", remedy)
+        wavelengths, weights = pair
+        shapes = [tuple(item.shape) for item in pair]
+        if len(shapes[0]) != 1 or not shapes[0][0] or shapes[0] != shapes[1]:
+            raise fail(me, name, f"of shapes {shapes[0]} and {shapes[1]}", "of equal shapes (n,)", remedy)
+        for item in pair:
+            check_tensor(me, name, item)
+        w, g = wavelengths.detach(), weights.detach()
+        if bool((w <= LEAST).any() | (w >= LARGEST).any()):
+            raise fail(me, name, w, "of wavelengths greater than 0, in Angstrom", remedy)
+        if bool((g < 0).any()) or not 0 < float(g.sum()) < LARGEST:
+            raise fail(me, name, g, "of weights that are at least 0, and not all 0", "Give relative intensities.")
+        others = [*lists, *(["dispersion_steps"] if self.dispersion_steps is not None else [])]
+        if others or number_of(self.dispersion_pct) != 0:
+            other = others[0] if others else "dispersion_pct"
+            raise fail(me, name, "a spectrum", f"None where {other} is given", "Give one of them.")
 
     def _check_no_grid(self, listed: str) -> None:
         """Refuse ``listed`` without directions where divergence or dispersion generate other sources."""

@@ -458,7 +458,7 @@ def test_forward_mode_agrees_with_reverse_mode():
     assert forward.item() == pytest.approx(reverse.item(), rel=1e-11)
 
 
-def spot_of_a_gaussian(engine="auto", compat="physical", **given):
+def spot_of_a_gaussian(engine="auto", compat="physical", beam=None, **given):
     """One Gaussian spot of an orthorhombic crystal on a few pixels."""
     cell = {"cell_a": 55.0, "cell_b": 65.0, "cell_c": 75.0, "misset_deg": (0.0, 0.0, -49.0), "default_F": 100.0}
     crystal = CrystalConfig(**cell | {"N_cells": (12, 12, 11), "shape": CrystalShape.GAUSS} | given)
@@ -466,7 +466,7 @@ def spot_of_a_gaussian(engine="auto", compat="physical", **given):
     centre = {"beam_center_f": 0.6, "beam_center_s": 3.0}
     detector = Detector(DetectorConfig(**panel, **centre), dtype=torch.float64)
     return Simulator(
-        Crystal(crystal, dtype=torch.float64), detector, beam_config=BeamConfig(), dtype=torch.float64,
+        Crystal(crystal, dtype=torch.float64), detector, beam_config=BeamConfig(**(beam or {})), dtype=torch.float64,
         compat=compat, engine=engine,
     )  # fmt: skip
 
@@ -521,3 +521,40 @@ def test_widths_of_a_gaussian_mosaicity_pass_gradcheck_in_every_engine_and_have_
     moved = made(*eta).sensitivities(dict(zip("abc", eta, strict=True)))
     for one, gradient in zip(moved.values(), gradients, strict=True):
         assert one.sum().item() == pytest.approx(gradient.item(), abs=1e-10 * one.abs().sum().item())
+
+
+@pytest.mark.parametrize("compat", ["physical", "c"])
+def test_the_image_of_a_spectrum_is_the_weighted_mean_of_those_of_its_channels(compat):
+    wavelengths, weights = (0.98, 1.0, 1.03), (1.0, 5.0, 2.0)
+    divergence = {"hdiv_range_mrad": 3.0, "hdiv_steps": 2, "water_size_um": 0.05}
+    shape = {"shape": CrystalShape.SQUARE}
+    images = [
+        spot_of_a_gaussian(compat=compat, beam=divergence | {"wavelength_A": w}, **shape).run() for w in wavelengths
+    ]
+    dark = [
+        spot_of_a_gaussian(compat=compat, beam=divergence | {"wavelength_A": w}, default_F=0.0, **shape).run()
+        for w in wavelengths
+    ]
+    spots = sum(w * (image - water) for w, image, water in zip(weights, images, dark, strict=True)) / sum(weights)
+    want = spots + (sum(dark) / 3 if compat == "physical" else dark[0] / 3)  # water [B10]: C divides by the steps
+    found = spot_of_a_gaussian(compat=compat, beam=divergence | {"spectrum": (wavelengths, weights)}, **shape).run()
+    assert (images[0] - images[1]).abs().max() > 0.1 * want.max()
+    assert torch.allclose(found, want, rtol=1e-11)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_wavelengths_and_weights_of_a_spectrum_pass_gradcheck_in_every_engine_and_have_sensitivities(engine):
+    def made(wavelengths, weights):
+        return spot_of_a_gaussian(
+            engine, beam={"spectrum": (wavelengths, weights), "vdiv_steps": 2, "vdiv_range_mrad": 2.0}
+        )
+
+    given = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ((0.99, 1.01), (1.0, 3.0))]
+    image = made(*given).run()
+    gradients = torch.autograd.grad(image.sum(), given)
+    assert image.max() > 1 and all(bool((gradient != 0).all()) for gradient in gradients)
+    assert abs((gradients[1] * given[1]).sum().item()) < 1e-10 * image.sum().item()  # weights of any scale
+    assert torch.autograd.gradcheck(lambda *given: made(*given).run(), given, rtol=1e-6, atol=1e-6)
+    moved = made(*given).sensitivities(dict(zip("lw", given, strict=True)))
+    for one, gradient in zip(moved.values(), gradients, strict=True):
+        assert torch.allclose(one.sum((-1, -2)), gradient, rtol=0, atol=1e-10 * one.abs().sum().item())

@@ -137,6 +137,10 @@ def _sampling(run: Prepared) -> Iterator[str]:
         yield f"thick{layer} = {float(panel.layer_step) * layer * 1e6:g} um"
     for step, phi in enumerate(torch.rad2deg(phi_angles(conf.crystal, panel.origin.device)).tolist()):
         yield f"phi{step} = {phi:g}"
+    if conf.spectrum is not None:
+        named = {"header": "as its header says", "size": "by their size"}[conf.spectrum.evidence]
+        kind = {"eV": "energies in eV", "A": "wavelengths in A"}[conf.spectrum.unit]
+        yield f"reading {run.settings.spectrum_file}: {len(conf.spectrum.weights)} {kind}, {named}"
     if conf.sources is None:
         for h, v in _divergence_angles(run):
             yield f"divergence deviation: {h:g} {v:g}"
@@ -163,8 +167,9 @@ def _source_positions(run: Prepared) -> tuple[Sequence[Sequence[float]], Sequenc
     upstream = [-SOURCE_DISTANCE * component for component in beam.tolist()]
     across, upright = axis.tolist(), unit(torch.linalg.cross(beam, axis)).tolist()
     turned = [_turned(_turned(upstream, across, v), upright, h) for h, v in _divergence_angles(run)]
-    count = run.scene.sources.count
-    return [position for position in turned for _ in range(count // len(turned))], [1 / count] * count
+    sources = run.scene.sources
+    positions = [position for position in turned for _ in range(sources.count // len(turned))]
+    return positions, (sources.weights / sources.count).tolist()
 
 
 def _turned(vector: Sequence[float], axis: Sequence[float], angle: float) -> list[float]:

@@ -27,6 +27,7 @@ from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
+from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
@@ -62,6 +63,7 @@ class Configuration(Mapping[str, Any]):
     compat: Compat
     camera: Camera
     sources: SourceTable | None
+    spectrum: Spectrum | None
     structure: Structure | None
     notices: tuple[str, ...]
     mosaic_notice: str | None
@@ -123,7 +125,10 @@ def configure(settings: Settings) -> Configuration:
         compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_files=True)
     camera = camera_of(settings)
     sources = _sources(settings)
-    beam = _beam(settings, sources)
+    spectrum = None if settings.spectrum_file is None else read_spectrum(settings.spectrum_file)
+    beam = _beam(settings, sources, spectrum)
+    if spectrum is not None:
+        settings = replace(settings, wavelength_A=float(beam.central_wavelength()))
     mask, mask_notice = read_mask(settings, camera, compat)
     detector = detector_config(settings, camera, mask)
     structure = load_structure(settings, detector, beam, compat)
@@ -138,6 +143,7 @@ def configure(settings: Settings) -> Configuration:
         compat=compat,
         camera=camera,
         sources=sources,
+        spectrum=spectrum,
         structure=structure,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
@@ -156,7 +162,7 @@ def _sources(s: Settings) -> SourceTable | None:
     return read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
 
 
-def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
+def _beam(s: Settings, sources: SourceTable | None, spectrum: Spectrum | None) -> BeamConfig:
     if s.flux != 0 and s.exposure > 0 and s.beamsize_mm == 0:
         raise CommandError(f"-flux {s.flux:g} into -beamsize 0: the fluence would be infinite. Give the beam a size.")
     listed: dict[str, Any] = {}
@@ -182,6 +188,7 @@ def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
         **{name: _unless_negative(getattr(s, name)) for name in SPREADS},
         dispersion_pct=max(s.dispersion_pct, 0.0),
         round_div=s.round_div,
+        spectrum=None if spectrum is None else (torch.tensor(spectrum.wavelengths), torch.tensor(spectrum.weights)),
         **listed,
     )
 

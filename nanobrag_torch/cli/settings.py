@@ -27,6 +27,7 @@ class Settings:
     image_file: str | None = None
     mask_file: str | None = None
     source_file: str | None = None
+    spectrum_file: str | None = None
     stol_file: str | None = None
 
     cell: tuple[float, ...] | None = None

@@ -33,6 +33,11 @@ INERT = (
         ("beam.wavelength_A",), lambda s: s.beam.source_wavelengths is not None, "every source has its own wavelength"
     ),
     InertRule(
+        ("beam.wavelength_A", "beam.dispersion_pct"),
+        lambda s: s.beam.spectrum is not None,
+        "the spectrum has the wavelengths",
+    ),
+    InertRule(
         ("detector.distance_mm",),
         lambda s: s.detector.close_distance_mm is not None,
         "close_distance_mm replaces the distance",

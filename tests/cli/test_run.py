@@ -374,3 +374,23 @@ def test_a_gaussian_mosaicity_is_reported_and_blurs_the_spots(command):
     assert "20 mosaic domains with a standard deviation of 1 2 3 degrees about each axis" in run.stdout
     blurred, sharp = run.float_image(SHAPE), command(QUIET).float_image(SHAPE)
     assert np.abs(blurred - sharp).max() > 0 and blurred.max() < sharp.max()
+
+
+def test_a_spectrum_file_is_read_in_either_unit_said_and_the_mean_of_its_channels(command):
+    files = {"A.txt": b"1.0 1\n1.1 3\n", "eV.txt": b"energy weight\n12398.41984332 1\n11271.290766654 3\n"}
+    one, two = (command(f"{QUIET} -phi 1 -lambda {wavelength}").float_image(SHAPE) for wavelength in (1.0, 1.1))
+    for name, said in (
+        ("A.txt", "2 wavelengths in A, by their size"),
+        ("eV.txt", "2 energies in eV, as its header says"),
+    ):
+        run = command(f"{QUIET} -phi 1 -spectrumfile {name}", files)
+        assert f"reading {name}: {said}" in run.stdout
+        assert "wave=1.075e-10 meters +/- 9.30233% in 2 steps" in run.stdout
+        assert run.float_image(SHAPE) == pytest.approx((one + 3 * two) / 4, rel=1e-5)
+    for words, named in (
+        ("-lambda 1", "-lambda"), ("-energy 12000", "-energy"), ("-dispersion 1", "-dispersion"),
+        ("-sourcefile A.txt", "-sourcefile"),
+    ):  # fmt: skip
+        refused = command(f"{QUIET} -spectrumfile A.txt {words}", files)
+        assert refused.exit_code == 9 and f"-spectrumfile and {named} say the same in two ways" in refused.stderr
+    assert "nowhere.txt" in command(f"{QUIET} -spectrumfile nowhere.txt").stderr
