@@ -27,7 +27,10 @@ LITTLE = 2e-2
 #: Roundings that a sum of many terms is allowed, in units of the last place.
 ROUNDINGS = 32
 
-NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad  # noqa: E731
+#: A method of torch that switches gradients off by itself, within the model.
+SAMPLE = "sample"
+#: The user's code switches gradients off.
+NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad and event.operation != SAMPLE  # noqa: E731
 ANY: Callable[[Event], bool] = lambda event: True  # noqa: E731
 OUTSIDE: Callable[[Event], bool] = lambda event: not event.internal  # noqa: E731
 
@@ -146,7 +149,7 @@ def is_frozen(o: Observation) -> bool:
 
 def left_at_the_input(o: Observation) -> bool:
     """The part that the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
-    return o.culprit is not None and o.culprit.direct and not o.culprit.function
+    return o.culprit is not None and o.culprit.direct and not o.culprit.function and o.culprit.operation != SAMPLE
 
 
 def is_a_subgradient(o: Observation) -> bool:

@@ -216,6 +216,8 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
     evidence |= _elements(o)
+    if tied := o.shared.subject.ties.get(o.coordinate.parameter):
+        evidence["tied with"] = ", ".join(tied)
     simulation = o.shared.subject.simulation
     stage = None
     if simulation is not None and rule.code != "healthy":

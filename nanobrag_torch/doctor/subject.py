@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from .entries import flattened, is_flat, mistaken, of_module, of_structure
+from .distributions import is_distribution
+from .entries import flattened, is_flat, mistaken, of_module, of_structure, with_ties
 from .finite_difference import default_step
 from .records import Revival, Stage
 
@@ -95,6 +96,7 @@ class Subject:
         simulation: what knows the simulator, None for a function.
         rebuild: makes the function anew.
         given: the tensors that were handed over, by parameter; empty for a scenario or a module.
+        ties: other names of a parameter's tensor, by parameter.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Subject:
     simulation: Simulation | None = None
     rebuild: Callable[[], ModelFunction] | None = None
     given: dict[str, Tensor] = field(default_factory=dict)
+    ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def has_image(self) -> bool:
@@ -210,38 +213,52 @@ def subject_of(
     steps = dict(steps or {})
     if not callable(examined):
         raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
-    function = examined
+    structure, is_module = params, False
     if isinstance(examined, torch.nn.Module) and any(True for _ in examined.parameters()):
-        function, params = of_module(examined, params), _trainable(examined, params)
+        is_module, params = True, _trainable(examined, params)
     elif not is_flat(params):
         _refuse(params)
-        function = of_structure(examined, params)
         try:
             params = flattened(params)
         except ValueError as error:
             raise DoctorError(str(error)) from None
-    given = _tensors(params)
+    tensors = _tensors(params)
+    # One tensor under several names is one parameter, under the first of them.
+    first: dict[int, str] = {}
+    ties = {name: first.setdefault(id(tensor), name) for name, tensor in tensors.items()}
+    ties = {name: one for name, one in ties.items() if name != one}
+    given = {name: tensor for name, tensor in tensors.items() if name not in ties}
+
+    def of_values(function: Any) -> ModelFunction:
+        """A function or module as it was handed over, as a function of the dict of parameters."""
+        if is_module:
+            return of_module(function, structure)
+        return with_ties(function if is_flat(structure) else of_structure(function, structure), tensors, ties)
+
+    anew = rebuild or (None if is_module else _copies_of(examined))
     values = {name: tensor.detach().clone() for name, tensor in given.items()}
     return Subject(
         name=getattr(examined, "__qualname__", type(examined).__name__).removeprefix("<locals>."),
-        function=function,
+        function=of_values(examined),
         loss=loss,
         values=values,
         coordinates=tuple(c for name, value in values.items() for c in _coordinates(name, value, steps)),
         leaf={name: tensor.is_leaf for name, tensor in given.items()},
         dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
-        rebuild=rebuild or (_copies_of(examined) if function is examined else None),
+        rebuild=None if anew is None else lambda: of_values(anew()),
         given={} if isinstance(examined, torch.nn.Module) else given,
+        ties={one: tuple(name for name in ties if ties[name] == one) for one in ties.values()},
     )
 
 
 def _trainable(module: torch.nn.Module, inputs: Any) -> dict[str, Tensor]:
-    """Parameters of a module that ask for a gradient, by dotted name; tied ones by their first."""
+    """Parameters of a module that ask for a gradient, by dotted name; a tied one under each of its names."""
     if inputs is None:
         raise DoctorError(
             f"{type(module).__name__} without inputs: must have some. Write diagnose(module, inputs, loss=...)."
         )
-    trainable: dict[str, Tensor] = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    named = module.named_parameters(remove_duplicate=False)
+    trainable: dict[str, Tensor] = {name: p for name, p in named if p.requires_grad}
     if not trainable:
         raise DoctorError(
             f"{type(module).__name__}: every parameter is frozen, at least one must ask for a gradient. "
@@ -259,7 +276,7 @@ def _refuse(params: Any) -> None:
     call = mistaken(params)
     if call:
         raise DoctorError(f"params: a {type(params).__name__} is no dict of tensors or numbers. Write {call}.")
-    if not params or not isinstance(params, (Mapping, list, tuple)):
+    if not (is_distribution(params) or (params and isinstance(params, (Mapping, list, tuple)))):
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
 
 
@@ -292,9 +309,6 @@ def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
             )
         if value.device.type == "meta" or value.numel() == 0:
             raise DoctorError(f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): give some.")
-        for other, held in tensors.items():
-            if held is value:
-                raise DoctorError(f"params[{name!r}] is params[{other!r}]: must be two tensors. Clone one of them.")
         tensors[name] = value
     devices = {str(value.device) for value in tensors.values()}
     if len(devices) > 1:

@@ -51,6 +51,46 @@ def test_a_frozen_parameter_of_a_module_is_left_out():
 def test_tied_parameters_are_one_and_any_output_may_be_reduced():
     report = diagnose(Tied().double(), {"x": X, "scale": 2.0}, loss=lambda output: squares(output["out"]))
     assert codes(report) == {"one.weight (along a random direction)": "healthy"}
+    assert report.parameters[0].verdict.evidence["tied with"] == "other.weight"
+
+
+SHARED = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+SHARED_COMPLEX = torch.tensor(1 + 2j, dtype=torch.complex128)
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "gradients", "ties"),
+    [
+        (lambda p: p["x"] ** 2 * p["y"], {"x": SHARED, "y": SHARED}, {"x": 27.0}, {"x": "y"}),
+        (lambda p: p["a"][0] * p["b"] * p["c"], {"a": [SHARED], "b": 2.0, "c": SHARED}, {"a.0": 12.0, "b": 9.0},
+         {"a.0": "c"}),
+        (lambda p: (p["u"] * p["v"]).real, {"u": SHARED_COMPLEX, "v": SHARED_COMPLEX}, {"u.real": 2.0, "u.imag": -4.0},
+         {"u.real": "v.real", "u.imag": "v.imag"}),
+    ],
+    ids=["flat", "nested", "complex"],
+)  # fmt: skip
+def test_one_tensor_under_two_names_is_one_parameter_that_moves_under_both(function, params, gradients, ties):
+    report = diagnose(function, params, order=2)
+    assert {p.name: p.gradient for p in report.parameters} == pytest.approx(gradients)
+    assert {p.name: p.verdict.evidence.get("tied with") for p in report.parameters if p.name in ties} == ties
+    assert all(p.verdict.severity != "fault" for p in report.parameters)
+
+
+def test_equal_tensors_and_equal_numbers_are_not_tied():
+    report = diagnose(lambda p: p["x"] * p["y"] * p["z"], {"x": 1.0, "y": 1.0, "z": torch.tensor(1.0)})
+    assert all(p.gradient == 1.0 and not p.verdict.evidence for p in report.parameters)
+
+
+def test_a_stale_value_is_found_behind_a_nested_structure_too():
+    class Kept:
+        scale = None
+
+        def __call__(self, p):
+            self.scale = float(p["a"]["x"]) if self.scale is None else self.scale
+            return self.scale * p["a"]["y"]
+
+    found = codes(diagnose(Kept(), {"a": {"x": 1.0, "y": 2.0}}))
+    assert found == {"a.x": "S3", "a.y": "healthy"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +141,7 @@ LINEAR = nn.Linear(3, 1).double()
         (squares, torch.optim.SGD(LINEAR.parameters(), lr=0.1), r"diagnose\(module, inputs"),
         (squares, [1.0, 2.0], r"diagnose\(function, \{'x'"),
         (squares, torch.tensor(1.0), r"\{'x': tensor\}"),
-        (squares, torch.distributions.Normal(0.0, 1.0), "Normal"),
+        (squares, {"q": nn.Identity()}, r"params\['q'\] is a Identity"),
         (squares, {"a": {"b": "text"}}, r"params\['a.b'\] is a str"),
         (squares, {"a.b": 1.0, "a": {"b": 1.0}}, "two of them would be called 'a.b'"),
         (lambda p: (p["x"], p["x"]), {"x": 1.0}, "returned tuple.*loss=lambda output"),

@@ -179,12 +179,6 @@ def test_what_cannot_be_examined_is_refused(function, params, message):
         diagnose(function, params)
 
 
-def test_one_tensor_under_two_names_is_refused():
-    x = leaf(1.0)
-    with pytest.raises(DoctorError, match=r"params\['y'\] is params\['x'\]: must be two tensors"):
-        diagnose(plain, {"x": x, "y": x})
-
-
 def test_a_loss_that_is_not_a_number_gets_a_verdict():
     report = diagnose(lambda p: torch.log(-p["x"].abs()).sum(), {"x": 1.5})
     assert report["x"].verdict.code == "N5"
