@@ -33,7 +33,7 @@ def is_distribution(value: Any) -> bool:
 
 
 def parts(value: Any) -> dict[str, Any]:
-    """What a distribution or transform is a differentiable function of, by the names of its constructor.
+    """Parts of which a distribution or transform is a differentiable function, by the names of its constructor.
 
     Tensors are without their graph: torch broadcasts what a distribution is made of, and keeps no leaf.
     """
