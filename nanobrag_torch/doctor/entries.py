@@ -1,6 +1,8 @@
 """Parameters as people hold them (modules, lists, nested dicts, distributions) as a flat dict of real tensors."""
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
 import torch
@@ -13,8 +15,13 @@ from .distributions import is_distribution, made_again, parts
 _MISTAKEN: tuple[tuple[type, str], ...] = (
     (torch.nn.Module, "diagnose(module, inputs, loss=...)"),
     (torch.optim.Optimizer, "diagnose(module, inputs, loss=...), with the module whose parameters it holds"),
+    (torch.optim.lr_scheduler.LRScheduler, "diagnose(module, inputs, loss=...), with the module that is trained"),
     (Tensor, "diagnose(lambda p: loss(p['x']), {'x': tensor})"),
+    (Iterator, "diagnose(module, inputs, loss=...) if they are a module's; otherwise {'name': tensor, ...}"),
+    (ValuesView, "the dict itself"),
 )
+#: Words in an error of torch about tensors on different devices.
+_DEVICES = re.compile(r"same device|expected device|two devices|device type", re.IGNORECASE)
 
 
 def mistaken(params: Any) -> str:
@@ -27,6 +34,47 @@ def mistaken(params: Any) -> str:
     ):
         return "diagnose(function, {'x': torch.tensor([...], dtype=torch.float64)})"
     return ""
+
+
+def advice(function: Any, error: Exception, params: Mapping[str, Tensor], inputs: Any = None) -> str:
+    """Call to write instead of one whose evaluation raised an error.
+
+    Args:
+        function: what was called.
+        error: raised by it.
+        params: its parameters, by name.
+        inputs: what a module was called with.
+    """
+    if isinstance(error, RuntimeError) and _DEVICES.search(str(error)):
+        places = sorted({str(p.device) for p in params.values()})
+        call = "{name: tensor.to(device) for name, tensor in params.items()}"
+        call = (
+            f"diagnose(function, {call})" if inputs is None else "diagnose(module.to(device), inputs.to(device), ...)"
+        )
+        return f"The parameters are on {', '.join(places)}. Write {call}, with the device of everything else."
+    if isinstance(error, TypeError) and inputs is None and (_takes_several(function) or "dict" in str(error)):
+        name = getattr(function, "__name__", "function")
+        name = name if name.isidentifier() else "function"
+        return f"A function is called with the whole dict. Write diagnose(lambda p: {name}(**p), params)."
+    return "It must be callable with the given values; call it once yourself to see the whole traceback."
+
+
+def _takes_several(function: Any) -> bool:
+    """The function cannot be called with one argument."""
+    try:
+        inspect.signature(function).bind({})
+    except TypeError:
+        return True
+    except ValueError:
+        return False
+    return False
+
+
+def choice_of(output: Any) -> str:
+    """The reduction to write for an output that is no tensor."""
+    if isinstance(output, Mapping) and output:
+        return f"lambda output: output[{next(iter(output))!r}]"
+    return "lambda output: output[0]" if isinstance(output, (tuple, list)) else "lambda output: ..."
 
 
 def flattened(params: Any, prefix: str = "", known: dict[int, tuple[Tensor, Tensor]] | None = None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def slope_of(subject: Subject, gradients: Mapping[str, float | None]) -> Subject
                 return torch.zeros_like(loss)
             gradients = torch.autograd.grad(loss, list(points.values()), create_graph=twice, allow_unused=True)
             terms = [
-                torch.real((g.conj() * direction[name].to(g)).sum())
+                torch.real((g.conj() * direction[name].to(g)).sum()).to(loss.device)
                 for name, g in zip(points, gradients, strict=True)
                 if g is not None
             ]

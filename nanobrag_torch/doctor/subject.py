@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .distributions import is_distribution
-from .entries import flattened, is_flat, mistaken, of_module, of_structure, with_ties
+from .entries import advice, choice_of, flattened, is_flat, mistaken, of_module, of_structure, with_ties
 from .finite_difference import default_step
 from .records import Revival, Stage
 
@@ -95,6 +95,8 @@ class Subject:
         dtype: precision of the parameters.
         simulation: what knows the simulator, None for a function.
         rebuild: makes the function anew.
+        examined: what was handed over; None for a scenario.
+        inputs: what a module is called with.
         given: the tensors that were handed over, by parameter; empty for a scenario or a module.
         ties: other names of a parameter's tensor, by parameter.
     """
@@ -108,6 +110,8 @@ class Subject:
     dtype: torch.dtype
     simulation: Simulation | None = None
     rebuild: Callable[[], ModelFunction] | None = None
+    examined: Any = None
+    inputs: Any = None
     given: dict[str, Tensor] = field(default_factory=dict)
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -146,14 +150,14 @@ class Subject:
             output = self.function(dict(values))
             loss = self.loss(output) if self.loss is not None else output
         except Exception as error:
+            call = advice(self.examined, error, self.values, self.inputs)
             raise DoctorError(
-                f"{self.name} raised {type(error).__name__}: {error}. It must be callable with the given values; "
-                "call it once yourself to see the whole traceback."
+                f"{self.name} raised {type(error).__name__}: {str(error).rstrip('.!')}. {call}"
             ) from error
         if not isinstance(loss, Tensor):
             raise DoctorError(
                 f"{self.name} returned {type(loss).__name__}: the loss must be a tensor with one element. "
-                "Choose or make one of it, with loss=lambda output: ...; a number has left the graph of autograd."
+                f"Choose or make one of it, with loss={choice_of(loss)}; a number has left the graph of autograd."
             )
         if loss.numel() != 1:
             raise DoctorError(
@@ -212,7 +216,14 @@ def subject_of(
     """
     steps = dict(steps or {})
     if not callable(examined):
-        raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
+        raise DoctorError(
+            f"{type(examined).__name__}: must be a Scenario, a module or a function of a dict of tensors. "
+            "Write diagnose(function, params)."
+        )
+    if loss is not None and not callable(loss):
+        raise DoctorError(
+            f"loss: a {type(loss).__name__} is no function. Write diagnose(function, params, loss=lambda output: ...)."
+        )
     structure, is_module = params, False
     if isinstance(examined, torch.nn.Module) and any(True for _ in examined.parameters()):
         is_module, params = True, _trainable(examined, params)
@@ -246,6 +257,8 @@ def subject_of(
         leaf={name: tensor.is_leaf for name, tensor in given.items()},
         dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
         rebuild=None if anew is None else lambda: of_values(anew()),
+        examined=examined,
+        inputs=structure if is_module else None,
         given={} if isinstance(examined, torch.nn.Module) else given,
         ties={one: tuple(name for name in ties if ties[name] == one) for one in ties.values()},
     )
@@ -302,17 +315,26 @@ def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             value = torch.tensor(float(value), dtype=torch.float64)
         if not isinstance(value, Tensor):
-            raise DoctorError(f"params[{name!r}] is a {type(value).__name__}: must be a tensor or a number.")
+            call = f"torch.as_tensor(params[{name!r}])" if hasattr(value, "__array__") else "a tensor or a float"
+            raise DoctorError(
+                f"params[{name!r}] is a {type(value).__name__}: must be a tensor or a number. Write {call}."
+            )
         if not value.is_floating_point():
             raise DoctorError(
-                f"params[{name!r}] has dtype {value.dtype}: must be float32 or float64. An integer has no gradient."
+                f"params[{name!r}] has dtype {value.dtype}: must be float32 or float64. An integer has no gradient: "
+                "leave it out of params, and let the function hold it."
             )
         if value.device.type == "meta" or value.numel() == 0:
-            raise DoctorError(f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): give some.")
+            raise DoctorError(
+                f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): must have some. "
+                "Of a module on the meta device write module.to_empty(device='cpu'), and give its parameters values."
+            )
+        if value.layout is not torch.strided:
+            raise DoctorError(
+                f"params[{name!r}] has the layout {value.layout}: must be dense. Write diagnose(lambda p: "
+                f"function(p[{name!r}].to_sparse()), {{{name!r}: tensor.to_dense()}})."
+            )
         tensors[name] = value
-    devices = {str(value.device) for value in tensors.values()}
-    if len(devices) > 1:
-        raise DoctorError(f"params are on {', '.join(sorted(devices))}: must be on one device. Move them with .to().")
     return tensors
 
 

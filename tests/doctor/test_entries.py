@@ -1,7 +1,9 @@
 """The doctor takes parameters as people hold them, and says what to write where it cannot."""
 
+import math
 from collections import namedtuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -144,7 +146,20 @@ LINEAR = nn.Linear(3, 1).double()
         (squares, {"q": nn.Identity()}, r"params\['q'\] is a Identity"),
         (squares, {"a": {"b": "text"}}, r"params\['a.b'\] is a str"),
         (squares, {"a.b": 1.0, "a": {"b": 1.0}}, "two of them would be called 'a.b'"),
-        (lambda p: (p["x"], p["x"]), {"x": 1.0}, "returned tuple.*loss=lambda output"),
+        (lambda p: (p["x"], p["x"]), {"x": 1.0}, r"returned tuple.*loss=lambda output: output\[0\]"),
+        (lambda p: {"total": p["x"]}, {"x": 1.0}, r"returned dict.*loss=lambda output: output\['total'\]"),
+        (lambda x, y: x * y, {"x": 1.0, "y": 2.0}, r"the whole dict. Write diagnose\(lambda p: function\(\*\*p\)"),
+        (math.sin, {"x": 1.0}, r"the whole dict. Write diagnose\(lambda p: sin\(\*\*p\)"),
+        (squares, LINEAR.parameters(), r"a generator is no dict.*diagnose\(module, inputs"),
+        (squares, {"x": 1.0}.values(), "a dict_values is no dict.*Write the dict itself"),
+        (squares, torch.optim.lr_scheduler.ConstantLR(torch.optim.SGD([X.clone()])), "a ConstantLR is no dict"),
+        ({"x": 1.0}, squares, r"dict: must be.*Write diagnose\(function, params\)"),
+        (squares, {"x": np.ones(3)}, r"is a ndarray.*Write torch.as_tensor\(params\['x'\]\)"),
+        (squares, {"x": torch.tensor(3)}, "An integer has no gradient: leave it out"),
+        (squares, {"x": torch.eye(3).to_sparse()}, r"sparse_coo: must be dense.*p\['x'\].to_sparse"),
+        (lambda p: (p["x"] * X.to("meta")).sum(), {"x": 1.0 * X}, r"are on cpu. Write diagnose\(function, \{name: tensor.to"),
+        (LINEAR, X.to("meta"), r"are on cpu. Write diagnose\(module.to\(device\), inputs.to\(device\)"),
+        (nn.Linear(3, 1, device="meta"), X, r"\['weight'\] has no values.*module.to_empty"),
         (lambda p: float(p["x"]), {"x": 1.0}, "returned float"),
         (lambda p: p["x"] * 1j, {"x": 1.0}, r"must be real.*loss.abs\(\)"),
         (lambda p: squares(LINEAR(X)), dict(LINEAR.named_parameters()), "does not use the dict.*functional_call"),
@@ -155,6 +170,33 @@ LINEAR = nn.Linear(3, 1).double()
 def test_a_misuse_is_answered_with_the_call_to_write(function, params, said):
     with pytest.raises(DoctorError, match=said):
         diagnose(function, params)
+
+
+def test_a_loss_that_is_no_function_is_answered_with_the_call_to_write():
+    with pytest.raises(DoctorError, match="loss: a float is no function.*loss=lambda output"):
+        diagnose(lambda p: p["x"], {"x": 1.0}, loss=3.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda"])
+def test_parameters_on_a_device_or_on_two_are_examined_there(device):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    far = torch.linspace(0, 1, 8, dtype=torch.float64, device=device)
+    params = {"a": torch.tensor(2.0, dtype=torch.float64), "b": torch.tensor(3.0, dtype=torch.float64, device=device)}
+    report = diagnose(lambda p: p["a"].to(device) ** 2 * p["b"] * far, params, loss=torch.sum, order=2)
+    total = float(far.sum())
+    assert {p.name: p.gradient for p in report.parameters} == pytest.approx({"a": 12 * total, "b": 4 * total})
+    assert {p.verdict.code for p in report.parameters} <= {"healthy", "Z4"}
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1)).to(device)
+    report = diagnose(module, X.float().to(device), loss=squares)
+    assert all(p.verdict.severity != "fault" for p in report.parameters)
+    report = diagnose(lambda p: (p["x"] * far).detach().sum() * p["y"], {"x": 2.0, "y": 3.0})
+    assert report["x"].verdict.code == "S2"
+    with pytest.raises(DoctorError, match=r"parameters are on cpu. Write diagnose\(module.to"):
+        diagnose(nn.Linear(3, 1), X.float().to(device), loss=squares)
+    with pytest.raises(DoctorError, match=r"parameters are on cpu. Write diagnose\(function"):
+        diagnose(lambda p: squares(p["x"] * far), {"x": far.cpu()})
 
 
 def test_elements_of_a_large_tensor_without_a_gradient_are_counted_and_named():
