@@ -47,11 +47,9 @@ def advice(function: Any, error: Exception, params: Mapping[str, Tensor], inputs
     """
     if isinstance(error, RuntimeError) and _DEVICES.search(str(error)):
         places = sorted({str(p.device) for p in params.values()})
-        call = "{name: tensor.to(device) for name, tensor in params.items()}"
-        call = (
-            f"diagnose(function, {call})" if inputs is None else "diagnose(module.to(device), inputs.to(device), ...)"
-        )
-        return f"The parameters are on {', '.join(places)}. Write {call}, with the device of everything else."
+        moved = "function, {name: tensor.to(device) for name, tensor in params.items()}"
+        moved = moved if inputs is None else "module.to(device), inputs.to(device), ..."
+        return f"The parameters are on {', '.join(places)}. Write diagnose({moved}), with the device of all else."
     if isinstance(error, TypeError) and inputs is None and (_takes_several(function) or "dict" in str(error)):
         name = getattr(function, "__name__", "function")
         name = name if name.isidentifier() else "function"

@@ -170,7 +170,7 @@ def test_a_near_cancellation_is_healthy_with_a_warning():
         (plain, {}, r"must be a dict of one tensor"),
         (plain, {"x": torch.empty(0)}, r"has no values"),
         (plain, {"x": torch.empty(2, device="meta")}, r"has no values"),
-        ("loss", {"x": 1.0}, r"str: must be a Scenario or a function"),
+        ("loss", {"x": 1.0}, r"str: must be a Scenario, a module or a function"),
         (scene(), {"x": 1.0}, r"params with a scenario: must be left out"),
     ],
 )
