@@ -241,6 +241,11 @@ def is_slight(o: Observation) -> bool:
     return _differ_by_at_most(o, SLIGHT)
 
 
+def is_drawn_implicitly(o: Observation) -> bool:
+    """The parameter is one of a random draw whose derivative is right on average over draws alone."""
+    return o.agreement == "disagrees" and o.coordinate.parameter in o.shared.graph.implicit
+
+
 def _differ_by_at_most(o: Observation, part: float) -> bool:
     if o.gradient is None or o.difference is None:
         return False

@@ -186,7 +186,8 @@ def of_module(module: torch.nn.Module, inputs: Any) -> Callable[[dict[str, Tenso
         inputs: a tensor, or a tuple or list of positional arguments, or a dict of keyword arguments.
     """
     positional, named = ((), dict(inputs)) if isinstance(inputs, Mapping) else (inputs, {})
-    if not isinstance(positional, (tuple, list)):
+    if not isinstance(positional, (tuple, list)) or hasattr(positional, "_fields"):
+        # A named tuple, as a packed sequence is one, is one argument.
         positional = (positional,)
 
     def output(parameters: dict[str, Tensor]) -> Any:

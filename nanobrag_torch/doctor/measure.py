@@ -106,6 +106,7 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     Raises:
         BudgetSpent: the budget does not allow for all of them.
     """
+    coordinate = _kept_symmetric(shared, coordinate)
     o = Observation(
         shared, coordinate, _along(shared.graph.gradients, coordinate),
         single=_along(shared.single_gradients, coordinate),
@@ -143,6 +144,19 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
         o = _weighed(o, tangent)
     o = replace(o, agreement=agreement(checked, difference, o.magnitude))
     return _looked_closer(o, subject, tangent, meter), tangent
+
+
+def _kept_symmetric(shared: SharedFacts, coordinate: Coordinate) -> Coordinate:
+    """The coordinate along which a matrix stays symmetric, where the model reads one half of it.
+
+    The gradient by a symmetric matrix is a convention: of an element that is mirrored it is half of the derivative by
+    both, which a change of one of them, in the half that is read or the other, does not show.
+    """
+    value, direction = shared.subject.values[coordinate.parameter], coordinate.direction
+    square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
+    if coordinate.parameter not in shared.graph.half_read or not square or not torch.equal(value, value.mT):
+        return coordinate
+    return replace(coordinate, direction=(direction + direction.mT) / 2)
 
 
 def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> Observation:

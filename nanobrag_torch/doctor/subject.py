@@ -266,6 +266,11 @@ def subject_of(
 
 def _trainable(module: torch.nn.Module, inputs: Any) -> dict[str, Tensor]:
     """Parameters of a module that ask for a gradient, by dotted name; a tied one under each of its names."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise DoctorError(
+            f"{type(module).__name__}: its parameters cannot be replaced, since torch.jit has compiled it. Write "
+            "diagnose(module, inputs, loss=...) with the module that it was made of."
+        )
     if inputs is None:
         raise DoctorError(
             f"{type(module).__name__} without inputs: must have some. Write diagnose(module, inputs, loss=...)."
