@@ -98,7 +98,10 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Amplitudes:
-    """Structure factors: a table over Miller indices from ``minimum`` on, or ``default_F`` everywhere."""
+    """Structure factors: a table over Miller indices from ``minimum`` on, or ``default_F`` everywhere.
+
+    A table (channels, h, k, l) has an entry for each wavelength of a spectrum, which run innermost among the sources.
+    """
 
     default_F: Tensor
     table: Tensor | None = None
@@ -107,6 +110,16 @@ class Amplitudes:
     fallback: Literal["global", "per_sample"] = "per_sample"
     margin: int = 1
     """Entries of the table beyond an index that is interpolated, on either side."""
+
+    @property
+    def channels(self) -> int | None:
+        """Number of tables; None where one serves all sources."""
+        return self.table.shape[0] if self.table is not None and self.table.ndim == 4 else None
+
+    def of_channel(self, channel: int) -> "Amplitudes":
+        """The structure factors of one channel."""
+        assert self.table is not None
+        return replace(self, table=self.table[channel])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from scenarios import R2_VALUES, Experiment, leaf, r1, r2
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, CrystalShape, DetectorConfig, DetectorConvention
+from nanobrag_torch.kernel.formula import photons
 from nanobrag_torch.models import Crystal, Detector
 from nanobrag_torch.simulator import Simulator
 
@@ -558,3 +559,57 @@ def test_wavelengths_and_weights_of_a_spectrum_pass_gradcheck_in_every_engine_an
     moved = made(*given).sensitivities(dict(zip("lw", given, strict=True)))
     for one, gradient in zip(moved.values(), gradients, strict=True):
         assert torch.allclose(one.sum((-1, -2)), gradient, rtol=0, atol=1e-10 * one.abs().sum().item())
+
+
+def with_a_table_for_each_channel(engine, tables, weights=(1.0, 3.0, 2.0), lookup="nearest", **given):
+    """The spot in a beam of three channels and two directions, of amplitudes (3, 7, 7, 7)."""
+    beam = {"spectrum": ([0.98, 1.0, 1.02], weights), "vdiv_steps": 2, "vdiv_range_mrad": 2.0}
+    made = spot_of_a_gaussian(engine, beam=beam | given.pop("beam", {}), **given)
+    made.crystal.hkl_data, made.crystal.hkl_metadata = tables, {"h_min": -3, "k_min": -3, "l_min": -3}
+    made.crystal.interpolate = lookup == "tricubic"
+    return made
+
+
+def tables_of_channels():
+    return 50 + 50 * torch.rand((3, 7, 7, 7), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("lookup", ["nearest", "tricubic"])
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_each_channel_of_a_spectrum_may_have_its_own_structure_factors(engine, lookup):
+    tables = tables_of_channels().requires_grad_()
+    made = with_a_table_for_each_channel(engine, tables, lookup=lookup)
+    image = made.run()
+    each = []
+    for channel in range(3):
+        only = torch.zeros(3, dtype=torch.float64)
+        only[channel] = 1.0
+        each.append(with_a_table_for_each_channel(engine, tables[channel], only, lookup).run())
+    want = sum(weight * single for weight, single in zip((1.0, 3.0, 2.0), each, strict=True)) / 6
+    assert torch.allclose(image, want, rtol=1e-12) and (each[0] - each[1]).abs().max() > 0.1 * image.max()
+    (found,), (wanted,) = (torch.autograd.grad(value.square().sum(), tables) for value in (image, want))
+    assert all(bool(table.abs().max() > 0) for table in found)
+    assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-12 * wanted.abs().max().item())
+    moved = made.sensitivities({"F": tables})["F"]
+    assert torch.allclose(
+        (2 * image.detach() * moved).sum((-1, -2)), found, rtol=1e-9, atol=1e-11 * found.abs().max().item()
+    )
+
+
+def test_the_formula_reads_the_table_of_each_channel_itself():
+    made = with_a_table_for_each_channel("auto", tables_of_channels())
+    assert torch.allclose(photons(made.scene(), *made.pixels().lists("cpu")).reshape(8, 8), made.run(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beam": {"spectrum": ([1.0], [1.0])}}, "3 tables, and the beam has 1 channels"),
+        ({"beam": {"spectrum": None}}, "3 tables, and the beam has no spectrum"),
+        ({"compat": "c", "beam": {"water_size_um": 1.0}}, "water is divided by the steps"),
+        ({"compat": "c", "osc_range_deg": 1.0, "phi_steps": 2}, "first evaluation has an orientation of its own"),
+    ],
+)
+def test_tables_that_are_not_those_of_the_channels_or_depend_on_each_other_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        with_a_table_for_each_channel("auto", tables_of_channels(), **change).run()

@@ -42,6 +42,7 @@ STAGE_OF_FILE = {
     "physics/polarization.py": "intensity",
     "physics/absorption.py": "intensity",
     "physics/background.py": "intensity",
+    "kernel/channels.py": "intensity",
     "kernel/weights.py": "intensity",
     "kernel/formula.py": "intensity",
     "kernel/formula_tiles.py": "intensity",
