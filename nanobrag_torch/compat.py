@@ -74,6 +74,8 @@ class Compat:
     """[B31] a negative seed goes on with the stream before it, or starts that of its magnitude."""
     mask_layout: Literal["c", "exact"] = "exact"
     """[B46] a mask of another size than the detector is one long row of pixels, or an error."""
+    spot_radius: Literal["c", "index"] = "index"
+    """[B45] size of GAUSS and TOPHAT spots: C takes the product of all numbers of cells for a length in Angstrom."""
     edge_on: Literal["c", "refused"] = "refused"
     """[B49] a detector whose plane holds the crystal: C goes on with what rounding leaves of its distance."""
     strict_c_files: bool = False
@@ -134,12 +136,13 @@ C = Compat(
     source_weights="ignore",
     negative_seeds="continue",
     mask_layout="c",
+    spot_radius="c",
     edge_on="c",
 )
 
-#: The sampling of the earlier PyTorch port: solid angle of the last sub-pixel, C's cell, source weights ignored.
+#: The earlier PyTorch port: solid angle of the last sub-pixel, C's cell and spots, source weights ignored.
 LEGACY_TORCH = PHYSICAL.with_changes(
-    name="legacy_torch", omega_sampling="last", cell_construction="c", source_weights="ignore"
+    name="legacy_torch", omega_sampling="last", cell_construction="c", source_weights="ignore", spot_radius="c"
 )
 
 PRESETS: dict[str, Compat] = {"c": C, "physical": PHYSICAL, "fixed": PHYSICAL, "legacy_torch": LEGACY_TORCH}

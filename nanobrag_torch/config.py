@@ -6,10 +6,11 @@ last. ``validate()`` runs at construction and again before every evaluation, sin
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import InitVar, dataclass, field, fields
 from functools import partial
+from numbers import Number
 from typing import Any, ClassVar
 
 import torch
@@ -20,6 +21,7 @@ from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, same, tensor, warn_user, whole
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
+    LARGEST,
     LARGEST_COUNT,
     LEAST,
     check_choice,
@@ -51,6 +53,9 @@ MOST_TURNED = 1e6
 #: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
 LARGEST_FUDGE = 1e6
 
+#: Shapes whose spots the domain matrix describes; the others know the numbers of cells along the axes alone.
+WITH_DOMAIN_MATRIX = (CrystalShape.GAUSS, CrystalShape.TOPHAT)
+
 CELL_LENGTHS = ("cell_a", "cell_b", "cell_c")
 CELL_ANGLES = ("cell_alpha", "cell_beta", "cell_gamma")
 MOSFLM_STARS = ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star")
@@ -79,11 +84,23 @@ def _member_of(kind: type[Choice]) -> Callable[[Any], Any]:
     return member
 
 
+def _thrice(value: Any) -> Any:
+    """One number or 0-d tensor as three; anything else as it is."""
+    return (value, value, value) if isinstance(value, Number) or getattr(value, "ndim", None) == 0 else value
+
+
+def _two_tensors(value: Any) -> Any:
+    """A pair of lists, arrays or tensors as a pair of tensors; anything else as it is."""
+    return (tensor(value[0]), tensor(value[1])) if isinstance(value, (tuple, list)) and len(value) == 2 else value
+
+
 #: What is made of a value by the type of its field.
 _READ: dict[Any, Callable[[Any], Any]] = {
     int: whole,
     int | None: whole,
     torch.Tensor | None: tensor,
+    tuple[torch.Tensor, torch.Tensor] | None: _two_tensors,
+    Scalar | tuple[Scalar, Scalar, Scalar]: _thrice,
     CrystalShape: _member_of(CrystalShape),
     DetectorConvention: _member_of(DetectorConvention),
     DetectorPivot | None: _member_of(DetectorPivot),
@@ -162,12 +179,13 @@ class CrystalConfig(_Config):
         spindle_axis: Direction of the rotation axis; None is that of the detector convention.
         mosaic_spread_deg: Largest rotation of a mosaic domain, degrees; with a minus sign all turn the other way, so
             that a difference may reach across 0.
-        mosaic_domains: Number of mosaic domains; the first is not rotated.
+        mosaic_domains: Number of mosaic domains: the first of C's model is not rotated, those of the gaussian one are
+            pairs.
         mosaic_seed: Seed of the mosaic domains, of either sign [B31]; None is 12345678.
         N_cells: Unit cells along a, b and c, at least 1; real numbers may carry a gradient.
         default_F: Amplitude of every reflection that no table lists, electrons.
         shape: Shape of the crystal, or of its spots; its name will do, in any case.
-        fudge: Scale of the spot size of ROUND, GAUSS and TOPHAT.
+        fudge: Scale of the spot size of all shapes but SQUARE.
         sample_x: Crystal size along a, metres; filled from ``N_cells``, without effect.
         sample_y: Crystal size along b, metres; filled from ``N_cells``, at most the beam's, without effect.
         sample_z: Crystal size along c, metres, likewise.
@@ -175,6 +193,12 @@ class CrystalConfig(_Config):
         interpolate: Tricubic interpolation of structure factors; None turns it on where an axis has at most two cells.
         rescale_matrix_to_cell: Take only the directions from ``mosflm_*``, lengths and volume from the cell, as C does
             where both are given.
+        mosaic_model: "c", random rotations up to ``mosaic_spread_deg``, or "gaussian", even points of a normal
+            distribution with the standard deviations ``mosaic_eta_deg``.
+        mosaic_eta_deg: Standard deviations about a*, b* made orthogonal to it, and their product, degrees; one number
+            means three equal ones.
+        N_offdiagonal: Nd, Ne, Nf of the domain matrix with rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc), which gives
+            spots of GAUSS and TOPHAT their size in any direction; zero for the other shapes.
 
     Raises:
         ValueError: A value from which no crystal can be built, named with what is allowed.
@@ -215,6 +239,9 @@ class CrystalConfig(_Config):
     phi_step_deg: Scalar | None = None
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
+    N_offdiagonal: tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
+    mosaic_model: str = "c"
+    mosaic_eta_deg: Scalar | tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
 
     @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
@@ -268,6 +295,7 @@ class CrystalConfig(_Config):
         check_choice(me, "interpolate", self.interpolate, (None, True, False))
         check_range(me, "mosaic_spread_deg", self.mosaic_spread_deg, -MOST_TURNED, MOST_TURNED, unit="degrees")
         check_count(me, "mosaic_domains", self.mosaic_domains)
+        self._check_mosaicity()
         check_finite(me, "N_cells", self.N_cells, 3, "Give the numbers of cells (Na, Nb, Nc).")
         for index, count in enumerate(self.N_cells):
             remedy = "A crystal has at least one cell."
@@ -275,6 +303,45 @@ class CrystalConfig(_Config):
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
         check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
+        self._check_domain_matrix()
+
+    def _check_mosaicity(self) -> None:
+        """Refuse widths of the other model, and a number of domains that is no number of pairs."""
+        me, model = "CrystalConfig", self.mosaic_model
+        check_choice(me, "mosaic_model", model, ("c", "gaussian"))
+        check_finite(me, "mosaic_eta_deg", self.mosaic_eta_deg, 3, "Give three standard deviations, or one for all.")
+        assert isinstance(self.mosaic_eta_deg, Iterable)
+        for index, eta in enumerate(self.mosaic_eta_deg):
+            check_range(me, f"mosaic_eta_deg[{index}]", eta, -MOST_TURNED, MOST_TURNED, unit="degrees")
+        spread, eta = number_of(self.mosaic_spread_deg), any(number_of(value) for value in self.mosaic_eta_deg)
+        if model == "c" and eta:
+            remedy = "Take mosaic_model='gaussian', or give mosaic_spread_deg."
+            raise fail(me, "mosaic_eta_deg", self.mosaic_eta_deg, "zero where mosaic_model is 'c'", remedy)
+        if model == "gaussian" and spread:
+            remedy = "Give mosaic_eta_deg."
+            raise fail(me, "mosaic_spread_deg", spread, "zero where mosaic_model is 'gaussian'", remedy)
+        if model == "gaussian" and self.mosaic_domains % 2 and (eta or self.mosaic_domains > 1):
+            allowed = "even where mosaic_model is 'gaussian', whose domains come in pairs that turn opposite ways"
+            raise fail(me, "mosaic_domains", self.mosaic_domains, allowed, f"Take {self.mosaic_domains + 1}.")
+
+    def _check_domain_matrix(self) -> None:
+        """Refuse a domain matrix that is not positive definite, or that the shape does not know."""
+        me, name = "CrystalConfig", "N_offdiagonal"
+        check_finite(me, name, self.N_offdiagonal, 3, "Give Nd, Ne and Nf, or leave them 0.")
+        numbers = [number_of(value) for value in (*self.N_cells, *self.N_offdiagonal)]
+        if None in numbers or not any(numbers[3:]):
+            return
+        if self.shape not in WITH_DOMAIN_MATRIX:
+            shapes = " or ".join(shape.name for shape in WITH_DOMAIN_MATRIX)
+            raise fail(me, name, self.N_offdiagonal, f"zero where shape is not {shapes}", "Take one of them.")
+        a, b, c, d, e, f = (value or 0.0 for value in numbers)
+        volume = a * (b * c - e * e) - d * (d * c - e * f) + f * (d * e - b * f)
+        if not (a * b > d * d and volume > 1e-12 * a * b * c):
+            raise fail(
+                me, name, self.N_offdiagonal,
+                f"such that the domain matrix is positive definite, with N_cells = {a:g}, {b:g}, {c:g}",
+                "A domain has a size in every direction: take smaller ones, or more cells.",
+            )  # fmt: skip
 
 
 CUSTOM_VECTORS = ("custom_fdet_vector", "custom_sdet_vector", "custom_odet_vector", "custom_beam_vector")
@@ -550,6 +617,8 @@ class BeamConfig(_Config):
         dispersion_pct: Full relative width of the spectrum, percent.
         dispersion_steps: Number of wavelengths.
         round_div: Leave out the corners of the grid of directions.
+        spectrum: Wavelengths (n,) in Angstrom and weights (n,), in any scale, of every direction of the beam; the
+            fluence is that of all together. It takes the place of ``wavelength_A`` and dispersion.
 
     Raises:
         ValueError: A value from which no beam can be built, named with what is allowed.
@@ -584,6 +653,7 @@ class BeamConfig(_Config):
     dispersion_pct: Scalar = 0.0
     dispersion_steps: int | None = None
     round_div: bool = True
+    spectrum: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @eager
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
@@ -646,12 +716,44 @@ class BeamConfig(_Config):
         if directions is not None and bool((null := directions.abs().amax(1) <= LEAST).any()):
             index = int(null.nonzero()[0])
             raise fail(me, f"source_directions[{index}]", directions[index], "a direction of non-zero length", "")
+        self._check_spectrum(lists)
         if lists and self.source_directions is None:
             self._check_no_grid(next(iter(lists)))
         if self.source_wavelengths is not None and bool((self.source_wavelengths.detach() <= 0).any()):
             raise fail(
                 me, "source_wavelengths", self.source_wavelengths, "positive, in metres", "Check the source list."
             )
+
+    def central_wavelength(self) -> Scalar:
+        """``wavelength_A``, or the weighted mean of the spectrum, Angstrom."""
+        if self.spectrum is None:
+            return self.wavelength_A
+        wavelengths, weights = self.spectrum
+        return (wavelengths * weights).sum() / weights.sum()
+
+    def _check_spectrum(self, lists: Mapping[str, torch.Tensor]) -> None:
+        """Refuse a spectrum that cannot shine, or beside which something else says the wavelengths."""
+        if self.spectrum is None:
+            return
+        me, name, remedy = "BeamConfig", "spectrum", "Give wavelengths in Angstrom and weights, one of each a channel."
+        pair = self.spectrum
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(item, torch.Tensor) for item in pair)):
+            raise fail(me, name, pair, "two tensors, arrays or lists", remedy)
+        wavelengths, weights = pair
+        shapes = [tuple(item.shape) for item in pair]
+        if len(shapes[0]) != 1 or not shapes[0][0] or shapes[0] != shapes[1]:
+            raise fail(me, name, f"of shapes {shapes[0]} and {shapes[1]}", "of equal shapes (n,)", remedy)
+        for item in pair:
+            check_tensor(me, name, item)
+        w, g = wavelengths.detach(), weights.detach()
+        if bool((w <= LEAST).any() | (w >= LARGEST).any()):
+            raise fail(me, name, w, "of wavelengths greater than 0, in Angstrom", remedy)
+        if bool((g < 0).any()) or not 0 < float(g.sum()) < LARGEST:
+            raise fail(me, name, g, "of weights that are at least 0, and not all 0", "Give relative intensities.")
+        others = [*lists, *(["dispersion_steps"] if self.dispersion_steps is not None else [])]
+        if others or number_of(self.dispersion_pct) != 0:
+            other = others[0] if others else "dispersion_pct"
+            raise fail(me, name, "a spectrum", f"None where {other} is given", "Give one of them.")
 
     def _check_no_grid(self, listed: str) -> None:
         """Refuse ``listed`` without directions where divergence or dispersion generate other sources."""

@@ -25,12 +25,17 @@ class Choice(Enum):
 
 
 class CrystalShape(Choice):
-    """The lattice factor: interference of a parallelepiped, a sphere, a Gaussian, or a top-hat spot."""
+    """The lattice factor: interference of a parallelepiped or a sphere, or a spot without fringes.
+
+    Such a spot is a Gaussian or a top hat of the domain's size in each direction, or a Gaussian that is round in
+    reciprocal space.
+    """
 
     SQUARE = "square"
     ROUND = "round"
     GAUSS = "gauss"
     TOPHAT = "tophat"
+    GAUSS_STAR = "gauss_star"
 
 
 class DetectorConvention(Choice):

@@ -44,7 +44,7 @@ def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: fl
         origin_m=_vector(place.origin),
         fast=_vector(place.fast),
         slow=_vector(place.slow),
-        wavelength_A=_number(beam.wavelength_A),
+        wavelength_A=_number(beam.central_wavelength()),
         beam=_vector(place.beam),
         polarization=_vector(simulator.beam.polarization(place.polarization).axis),
         polarization_factor=_number(beam.polarization_factor),

@@ -65,6 +65,8 @@ def same(one: Any, other: Any) -> bool:
     """True where two values are equal; tensors, arrays and sequences of their shape are where every element is."""
     if one is other:
         return True
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
     if any(isinstance(value, (torch.Tensor, np.ndarray)) for value in (one, other)):
         try:
             a, b = torch.as_tensor(one), torch.as_tensor(other)

@@ -11,7 +11,8 @@ def lazy_names(module: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
 
     Args:
         module: name of the module that offers the names.
-        homes: public name to its home, as "package.module:attribute", or "package.module" for a module.
+        homes: public name to its home, as "package.module:attribute", or "package.module" for a module; one that
+            begins with a dot is relative to a module that is a package.
 
     Raises:
         AttributeError: by ``__getattr__``, for a name that is not public; the message lists those that are.
@@ -21,7 +22,7 @@ def lazy_names(module: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
         if name not in homes:
             raise AttributeError(f"module {module!r} has no attribute {name!r}; public names: {', '.join(homes)}")
         place, _, attribute = homes[name].partition(":")
-        found = import_module(place)
+        found = import_module(place, module)
         found = getattr(found, attribute) if attribute else found
         setattr(sys.modules[module], name, found)
         return found

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.compat import Sampling
+from nanobrag_torch.physics.lattice_factor import Domain
 from nanobrag_torch.units import R_E_SQUARED
 
 
@@ -70,7 +71,8 @@ class Lattice:
     """Direct vectors of every orientation (..., O, 3) in metres and the crystal's shape.
 
     O runs over phi steps (outer) and mosaic domains (inner). ``stars`` are the unrotated reciprocal vectors (3, 3),
-    rows a*, b*, c* in 1/Angstrom; ``cells`` the numbers of cells (3,).
+    rows a*, b*, c* in 1/Angstrom; ``cells`` and ``offdiagonal`` the elements (3,) of the domain matrix. ``spot_radius``
+    is that of ``Compat`` [B45].
     """
 
     a: Tensor
@@ -80,6 +82,13 @@ class Lattice:
     cells: Tensor
     shape: str
     fudge: Tensor
+    offdiagonal: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
+    spot_radius: Literal["c", "index"] = "index"
+
+    @property
+    def domain(self) -> Domain:
+        """The coherent domain, on which the lattice factor depends."""
+        return Domain(self.cells, self.offdiagonal, self.stars, self.fudge, self.spot_radius)
 
     @property
     def orientations(self) -> int:
@@ -89,7 +98,10 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Amplitudes:
-    """Structure factors: a table over Miller indices from ``minimum`` on, or ``default_F`` everywhere."""
+    """Structure factors: a table over Miller indices from ``minimum`` on, or ``default_F`` everywhere.
+
+    A table (channels, h, k, l) has an entry for each wavelength of a spectrum, which run innermost among the sources.
+    """
 
     default_F: Tensor
     table: Tensor | None = None
@@ -98,6 +110,16 @@ class Amplitudes:
     fallback: Literal["global", "per_sample"] = "per_sample"
     margin: int = 1
     """Entries of the table beyond an index that is interpolated, on either side."""
+
+    @property
+    def channels(self) -> int | None:
+        """Number of tables; None where one serves all sources."""
+        return self.table.shape[0] if self.table is not None and self.table.ndim == 4 else None
+
+    def of_channel(self, channel: int) -> "Amplitudes":
+        """The structure factors of one channel."""
+        assert self.table is not None
+        return replace(self, table=self.table[channel])
 
 
 @dataclass(frozen=True)

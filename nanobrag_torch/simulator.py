@@ -12,6 +12,7 @@ from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_fields
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind, whole
+from nanobrag_torch.kernel.channels import JOINED
 from nanobrag_torch.kernel.engine import ENGINES, render
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, budget_of
 from nanobrag_torch.kernel.pixels import Pixels
@@ -37,6 +38,8 @@ ROTATION_FIELDS = (
     "mosaic_spread_deg",
     "mosaic_domains",
     "mosaic_seed",
+    "mosaic_model",
+    "mosaic_eta_deg",
     "spindle_axis",
 )
 
@@ -355,7 +358,7 @@ class Simulator(KnownNames):
             return crystal.lattice(compat, geometry.spindle, stale, override_a_star)
 
         carried = compat.phi_zero_carryover and crystal.config.phi_steps > 1
-        return Scene(
+        made = Scene(
             panel=keep(
                 "panel", lambda: self.detector.panel(geometry, number, compat),
                 numbers_besides(config, "mask_array"), compat, geometry, number,
@@ -375,6 +378,27 @@ class Simulator(KnownNames):
             dtype=self.dtype,
             first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
         )  # fmt: skip
+        self._check_channels(made)
+        return made
+
+    def _check_channels(self, scene: Scene) -> None:
+        """Raise ``ValueError`` where tables of channels are not those of the beam, or depend on each other."""
+        tables, spectrum = scene.amplitudes.channels, self.beam_config.spectrum
+        if tables is None:
+            return
+        channels = None if spectrum is None else len(spectrum[0])
+        if tables != channels:
+            beam = "no spectrum" if channels is None else f"{channels} channels"
+            raise ValueError(
+                f"Crystal.hkl_data has {tables} tables, and the beam has {beam}: must be one table for each channel. "
+                "Give one table, or a spectrum of as many wavelengths."
+            )
+        joined = next((reason for reason, holds in JOINED.items() if holds(scene)), None)
+        if joined is not None:
+            raise ValueError(
+                f"Crystal.hkl_data has a table for each channel: must be one table here, since {joined}. "
+                "Use compat='physical'."
+            )
 
     def _check_peak(self) -> None:
         """Raise ``ValueError`` where the square of F times the number of cells overflows single precision."""

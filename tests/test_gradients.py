@@ -9,6 +9,7 @@ from scenarios import R2_VALUES, Experiment, leaf, r1, r2
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, CrystalShape, DetectorConfig, DetectorConvention
+from nanobrag_torch.kernel.formula import photons
 from nanobrag_torch.models import Crystal, Detector
 from nanobrag_torch.simulator import Simulator
 
@@ -456,3 +457,159 @@ def test_forward_mode_agrees_with_reverse_mode():
     )
     assert reverse.item() != 0
     assert forward.item() == pytest.approx(reverse.item(), rel=1e-11)
+
+
+def spot_of_a_gaussian(engine="auto", compat="physical", beam=None, **given):
+    """One Gaussian spot of an orthorhombic crystal on a few pixels."""
+    cell = {"cell_a": 55.0, "cell_b": 65.0, "cell_c": 75.0, "misset_deg": (0.0, 0.0, -49.0), "default_F": 100.0}
+    crystal = CrystalConfig(**cell | {"N_cells": (12, 12, 11), "shape": CrystalShape.GAUSS} | given)
+    panel = {"spixels": 8, "fpixels": 8, "pixel_size_mm": 0.15, "distance_mm": 100.0, "oversample": 1}
+    centre = {"beam_center_f": 0.6, "beam_center_s": 3.0}
+    detector = Detector(DetectorConfig(**panel, **centre), dtype=torch.float64)
+    return Simulator(
+        Crystal(crystal, dtype=torch.float64), detector, beam_config=BeamConfig(**(beam or {})), dtype=torch.float64,
+        compat=compat, engine=engine,
+    )  # fmt: skip
+
+
+def information(simulator, leaves):
+    """Fisher matrix of Poisson counts, in relative units of the leaves."""
+    image = simulator.run().detach().reshape(-1)
+    rows = torch.stack([moved.reshape(-1) for moved in simulator.sensitivities(leaves).values()])
+    rows = rows * torch.stack([leaf.detach() for leaf in leaves.values()])[:, None]
+    return (rows / (image + 1e-9 * image.max())) @ rows.T
+
+
+def test_numbers_of_cells_of_a_gaussian_are_determined_one_by_one_but_not_with_the_radius_of_c():
+    leaves = {name: leaf(n) for name, n in zip(("Na", "Nb", "Nc"), (12.0, 12.0, 11.0), strict=True)}
+    c_radius = Compat.of("physical").with_changes(spot_radius="c")
+    regular, singular = (
+        torch.linalg.eigvalsh(information(spot_of_a_gaussian(compat=compat, N_cells=tuple(leaves.values())), leaves))
+        for compat in ("physical", c_radius)
+    )
+    assert regular[0] > 1e-4 * regular[-1] > 0
+    assert singular[:2].abs().max() < 1e-12 * singular[-1]
+
+
+@pytest.mark.parametrize("shape", ["gauss", "gauss_star"])
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_gradients_of_a_gaussian_spot_pass_gradcheck_in_every_engine(engine, shape):
+    def image(na, nb, nc, a, b, gamma, fudge, *offdiagonal):
+        made = spot_of_a_gaussian(
+            engine, N_cells=(na, nb, nc), cell_a=a, cell_b=b, cell_gamma=gamma, fudge=fudge, shape=shape,
+            N_offdiagonal=offdiagonal or (0.0, 0.0, 0.0),
+        )  # fmt: skip
+        return made.run()
+
+    values = [leaf(value) for value in (12.0, 12.0, 11.0, 55.0, 65.0, 90.5, 1.1)]
+    if shape == "gauss":
+        values += [leaf(value) for value in (2.0, -1.0, 0.5)]
+    assert image(*values).max() > 1e-3
+    assert torch.autograd.gradcheck(image, values, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_widths_of_a_gaussian_mosaicity_pass_gradcheck_in_every_engine_and_have_sensitivities(engine):
+    def made(*eta):
+        mosaicity = {"mosaic_model": "gaussian", "mosaic_domains": 6, "mosaic_eta_deg": eta}
+        return spot_of_a_gaussian(engine, **mosaicity)
+
+    eta = [leaf(value) for value in (0.5, 0.7, 0.9)]
+    image = made(*eta).run()
+    gradients = torch.autograd.grad(image.sum(), eta)
+    assert image.max() > 1 and all(gradient != 0 for gradient in gradients)
+    assert torch.autograd.gradcheck(lambda *eta: made(*eta).run(), eta, rtol=1e-6, atol=1e-6)
+    moved = made(*eta).sensitivities(dict(zip("abc", eta, strict=True)))
+    for one, gradient in zip(moved.values(), gradients, strict=True):
+        assert one.sum().item() == pytest.approx(gradient.item(), abs=1e-10 * one.abs().sum().item())
+
+
+@pytest.mark.parametrize("compat", ["physical", "c"])
+def test_the_image_of_a_spectrum_is_the_weighted_mean_of_those_of_its_channels(compat):
+    wavelengths, weights = (0.98, 1.0, 1.03), (1.0, 5.0, 2.0)
+    divergence = {"hdiv_range_mrad": 3.0, "hdiv_steps": 2, "water_size_um": 0.05}
+    shape = {"shape": CrystalShape.SQUARE}
+    images = [
+        spot_of_a_gaussian(compat=compat, beam=divergence | {"wavelength_A": w}, **shape).run() for w in wavelengths
+    ]
+    dark = [
+        spot_of_a_gaussian(compat=compat, beam=divergence | {"wavelength_A": w}, default_F=0.0, **shape).run()
+        for w in wavelengths
+    ]
+    spots = sum(w * (image - water) for w, image, water in zip(weights, images, dark, strict=True)) / sum(weights)
+    want = spots + (sum(dark) / 3 if compat == "physical" else dark[0] / 3)  # water [B10]: C divides by the steps
+    found = spot_of_a_gaussian(compat=compat, beam=divergence | {"spectrum": (wavelengths, weights)}, **shape).run()
+    assert (images[0] - images[1]).abs().max() > 0.1 * want.max()
+    assert torch.allclose(found, want, rtol=1e-11)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_wavelengths_and_weights_of_a_spectrum_pass_gradcheck_in_every_engine_and_have_sensitivities(engine):
+    def made(wavelengths, weights):
+        return spot_of_a_gaussian(
+            engine, beam={"spectrum": (wavelengths, weights), "vdiv_steps": 2, "vdiv_range_mrad": 2.0}
+        )
+
+    given = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ((0.99, 1.01), (1.0, 3.0))]
+    image = made(*given).run()
+    gradients = torch.autograd.grad(image.sum(), given)
+    assert image.max() > 1 and all(bool((gradient != 0).all()) for gradient in gradients)
+    assert abs((gradients[1] * given[1]).sum().item()) < 1e-10 * image.sum().item()  # weights of any scale
+    assert torch.autograd.gradcheck(lambda *given: made(*given).run(), given, rtol=1e-6, atol=1e-6)
+    moved = made(*given).sensitivities(dict(zip("lw", given, strict=True)))
+    for one, gradient in zip(moved.values(), gradients, strict=True):
+        assert torch.allclose(one.sum((-1, -2)), gradient, rtol=0, atol=1e-10 * one.abs().sum().item())
+
+
+def with_a_table_for_each_channel(engine, tables, weights=(1.0, 3.0, 2.0), lookup="nearest", **given):
+    """The spot in a beam of three channels and two directions, of amplitudes (3, 7, 7, 7)."""
+    beam = {"spectrum": ([0.98, 1.0, 1.02], weights), "vdiv_steps": 2, "vdiv_range_mrad": 2.0}
+    made = spot_of_a_gaussian(engine, beam=beam | given.pop("beam", {}), **given)
+    made.crystal.hkl_data, made.crystal.hkl_metadata = tables, {"h_min": -3, "k_min": -3, "l_min": -3}
+    made.crystal.interpolate = lookup == "tricubic"
+    return made
+
+
+def tables_of_channels():
+    return 50 + 50 * torch.rand((3, 7, 7, 7), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("lookup", ["nearest", "tricubic"])
+@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
+def test_each_channel_of_a_spectrum_may_have_its_own_structure_factors(engine, lookup):
+    tables = tables_of_channels().requires_grad_()
+    made = with_a_table_for_each_channel(engine, tables, lookup=lookup)
+    image = made.run()
+    each = []
+    for channel in range(3):
+        only = torch.zeros(3, dtype=torch.float64)
+        only[channel] = 1.0
+        each.append(with_a_table_for_each_channel(engine, tables[channel], only, lookup).run())
+    want = sum(weight * single for weight, single in zip((1.0, 3.0, 2.0), each, strict=True)) / 6
+    assert torch.allclose(image, want, rtol=1e-12) and (each[0] - each[1]).abs().max() > 0.1 * image.max()
+    (found,), (wanted,) = (torch.autograd.grad(value.square().sum(), tables) for value in (image, want))
+    assert all(bool(table.abs().max() > 0) for table in found)
+    assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-12 * wanted.abs().max().item())
+    moved = made.sensitivities({"F": tables})["F"]
+    assert torch.allclose(
+        (2 * image.detach() * moved).sum((-1, -2)), found, rtol=1e-9, atol=1e-11 * found.abs().max().item()
+    )
+
+
+def test_the_formula_reads_the_table_of_each_channel_itself():
+    made = with_a_table_for_each_channel("auto", tables_of_channels())
+    assert torch.allclose(photons(made.scene(), *made.pixels().lists("cpu")).reshape(8, 8), made.run(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beam": {"spectrum": ([1.0], [1.0])}}, "3 tables, and the beam has 1 channels"),
+        ({"beam": {"spectrum": None}}, "3 tables, and the beam has no spectrum"),
+        ({"compat": "c", "beam": {"water_size_um": 1.0}}, "water is divided by the steps"),
+        ({"compat": "c", "osc_range_deg": 1.0, "phi_steps": 2}, "first evaluation has an orientation of its own"),
+    ],
+)
+def test_tables_that_are_not_those_of_the_channels_or_depend_on_each_other_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        with_a_table_for_each_channel("auto", tables_of_channels(), **change).run()

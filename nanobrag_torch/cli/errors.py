@@ -25,6 +25,7 @@ _BEGINNINGS = {
     "beam_center_": "-Xbeam, -Ybeam",
     "near_point_": "-ORGX, -ORGY",
     "source_": "-sourcefile",
+    "spectrum": "-spectrumfile",
     "mosflm_": "-mat",
 }
 

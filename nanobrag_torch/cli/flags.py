@@ -25,7 +25,7 @@ class Flag:
     ``kind`` and ``count`` are the sort and the number of tokens that follow ("real", "whole", "text"; "cell" takes one
     to six numbers, "misset" three or a word). One value goes to every setting in ``sets``, several go to one as a
     tuple, after ``convert``. Numbers below ``least`` do not count, as in the C program. ``also`` are settings that take
-    a fixed value. ``action`` replaces both where a rule needs more. ``instead_of`` is an option that says the same in
+    a fixed value. ``action`` replaces both where a rule needs more. ``instead_of`` are options that say the same in
     another way: not both may be given.
     """
 
@@ -41,7 +41,7 @@ class Flag:
     convert: Callable[[Any], Any] | None = None
     action: Callable[[Settings, Values], None] | None = None
     extension: bool = False
-    instead_of: str = ""
+    instead_of: tuple[str, ...] = ()
     least: float | None = None
 
     @property
@@ -160,7 +160,7 @@ FLAGS: tuple[Flag, ...] = (
     _switch(CRYSTAL, ("-gauss_xtal*",), "Gaussian spots without fringes", shape=CrystalShape.GAUSS),
     _switch(CRYSTAL, ("-binary_spots*", "-tophat_spots*"), "spots cut off at half height, without fringes",
             shape=CrystalShape.TOPHAT),
-    Flag(CRYSTAL, ("-fudge*",), "scale of the spot size of the last three shapes", ("fudge",), default="1"),
+    Flag(CRYSTAL, ("-fudge*",), "scale of the spot size of all shapes but the first", ("fudge",), default="1"),
     Flag(CRYSTAL, ("-mosaic", "-mosaici*", "-mosaic_spr*"), "largest rotation of a mosaic domain",
          ("mosaic_spread_deg",), unit="deg", default="0", least=0),
     Flag(CRYSTAL, ("-mosaic_dom*",), "number of mosaic domains", ("mosaic_domains",), "whole",
@@ -289,6 +289,16 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-strict_c", "-strict_c_cli"), "follow the C program in its accidents of parsing and of files too",
           count=0, also={"strict_c": True}),
     _ours(("-strict", "-strict_options"), "an unknown option is an error", count=0, also={"strict_options": True}),
+    _ours(("-gauss_star",), "Gaussian spots that are round in reciprocal space", count=0,
+          also={"shape": CrystalShape.GAUSS_STAR}),
+    _ours(("-N_offdiagonal",), "Nd Ne Nf of the domain matrix of -gauss_xtal and -tophat_spots, with -compat physical",
+          ("N_offdiagonal",), "real", count=3, unit="cells", default="0 0 0"),
+    _ours(("-mosaic_eta",), "standard deviation of a gaussian mosaicity, instead of -mosaic", ("mosaic_eta_deg",),
+          "real", unit="deg", least=0, convert=lambda eta: (eta, eta, eta), instead_of=("-mosaic",)),
+    _ours(("-mosaic_eta_abc",), "the same about a*, b* made orthogonal to it, and their product", ("mosaic_eta_deg",),
+          "real", count=3, unit="deg", least=0, instead_of=("-mosaic",)),
+    _ours(("-spectrumfile",), "spectrum, two columns: energy in eV or wavelength in A, and weight", ("spectrum_file",),
+          instead_of=("-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile")),
     _ours(("-dtype",), "float64, or float32 for speed", ("dtype",), default="float64"),
     _ours(("-device",), "cpu, or cuda", ("device",), default="cpu"),
     _ours(("-pixel_batch_size", "--pixel-batch-size"), "rows rendered at a time", ("pixel_batch_size",), "whole",
@@ -304,7 +314,7 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-nodump",), "neither read nor write the dump of structure factors", count=0, also={"use_dump": False}),
     _ours(("-show_config", "-echo_config"), "print what was resolved", count=0, also={"show_config": True}),
     _ours(("-pix0_vector_mm",), "-pix0_vector in mm", ("pix0_vector_m",), "real", count=3, unit="mm", also=_CUSTOM,
-          convert=lambda mm: tuple(value / 1000 for value in mm), instead_of="-pix0_vector"),
+          convert=lambda mm: tuple(value / 1000 for value in mm), instead_of=("-pix0_vector",)),
     _ours(("-trace_pixel",), "print every step for one pixel: slow fast", ("trace_pixel",), "whole", count=2,
           unit="pixels"),
     _ours(("-h", "-help", "--help"), "print this text and stop", count=0),

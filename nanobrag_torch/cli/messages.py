@@ -27,6 +27,7 @@ SHAPES = {
     CrystalShape.ROUND: "ellipsoidal",
     CrystalShape.GAUSS: "gaussian",
     CrystalShape.TOPHAT: "tophat-spot",
+    CrystalShape.GAUSS_STAR: "gaussian-star",
 }
 PIVOTS = {DetectorPivot.BEAM: "direct beam spot", DetectorPivot.SAMPLE: "sample"}
 
@@ -136,6 +137,10 @@ def _sampling(run: Prepared) -> Iterator[str]:
         yield f"thick{layer} = {float(panel.layer_step) * layer * 1e6:g} um"
     for step, phi in enumerate(torch.rad2deg(phi_angles(conf.crystal, panel.origin.device)).tolist()):
         yield f"phi{step} = {phi:g}"
+    if conf.spectrum is not None:
+        named = {"header": "as its header says", "size": "by their size"}[conf.spectrum.evidence]
+        kind = {"eV": "energies in eV", "A": "wavelengths in A"}[conf.spectrum.unit]
+        yield f"reading {run.settings.spectrum_file}: {len(conf.spectrum.weights)} {kind}, {named}"
     if conf.sources is None:
         for h, v in _divergence_angles(run):
             yield f"divergence deviation: {h:g} {v:g}"
@@ -162,8 +167,9 @@ def _source_positions(run: Prepared) -> tuple[Sequence[Sequence[float]], Sequenc
     upstream = [-SOURCE_DISTANCE * component for component in beam.tolist()]
     across, upright = axis.tolist(), unit(torch.linalg.cross(beam, axis)).tolist()
     turned = [_turned(_turned(upstream, across, v), upright, h) for h, v in _divergence_angles(run)]
-    count = run.scene.sources.count
-    return [position for position in turned for _ in range(count // len(turned))], [1 / count] * count
+    sources = run.scene.sources
+    positions = [position for position in turned for _ in range(sources.count // len(turned))]
+    return positions, (sources.weights / sources.count).tolist()
 
 
 def _turned(vector: Sequence[float], axis: Sequence[float], angle: float) -> list[float]:
@@ -183,6 +189,8 @@ def _crystal_and_beam(run: Prepared) -> Iterator[str]:
     s, spread = run.settings, run.divergence.dispersion
     yield f"  {run.hkls} initialized hkls (all others ={s.default_F:g})"
     yield "  {} xtal: {:.0f}x{:.0f}x{:.0f} cells".format(SHAPES[s.shape], *map(float, run.conf.crystal.N_cells))
+    if any(s.N_offdiagonal):
+        yield "  domain matrix with Nd={:g} Ne={:g} Nf={:g} cells".format(*s.N_offdiagonal)
     yield f"  wave={angstrom_to_m(s.wavelength_A):g} meters +/- {spread.range * 100:g}% in {spread.count} steps"
     if s.nopolar:
         yield "  polarization effect disabled"
@@ -231,7 +239,11 @@ def _counts(run: Prepared) -> Iterator[str]:
     yield f"  vdivrange={vertical.range:g} vdivstep={vertical.step:g}  radians"
     yield f"  {-1 if conf.sources is not None else len(_divergence_angles(run))} divergence steps"
     yield f"  {run.scene.sources.count} sources"
-    yield f"  {c.mosaic_domains} mosaic domains over mosaic spread of {float(c.mosaic_spread_deg):g} degrees"
+    if s.mosaic_eta_deg is None:
+        yield f"  {c.mosaic_domains} mosaic domains over mosaic spread of {float(c.mosaic_spread_deg):g} degrees"
+    else:
+        widths = _g(s.mosaic_eta_deg)
+        yield f"  {c.mosaic_domains} mosaic domains with a standard deviation of {widths} degrees about each axis"
     phi, osc = float(c.phi_start_deg), float(c.osc_range_deg)
     yield f"  {c.phi_steps} phi steps from {phi:g} to {phi + osc:g} degrees"
     flags = (("thick", s.oversample_thick), ("polar", s.oversample_polar), ("omega", s.oversample_omega))

@@ -19,7 +19,8 @@ from nanobrag_torch.io.floatfile import write_float_image
 from nanobrag_torch.io.nexus import write_nexus
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_pixels
-from nanobrag_torch.models.detector import Geometry
+from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.models.detector import MOVE, Geometry
 from nanobrag_torch.models.orientation import random_draws
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import m_to_mm
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
 BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
+#: Metres from the crystal at which a pixel lies in it.
+AT_CRYSTAL = 1e-12
 
 
 def check_outputs(conf: Configuration) -> None:
@@ -70,11 +73,21 @@ def write_dump(conf: Configuration) -> None:
         write_fdump(conf.structure.factors.grid, conf.structure.factors.metadata, s.dump_file)
 
 
+def _not_a_number(run: Prepared, slow: int, fast: int) -> str:
+    """Cause of a pixel that is not finite, and what to do."""
+    place = (torch.tensor([index], device=run.scene.panel.origin.device) for index in (slow, fast))
+    nearest = torch.linalg.vector_norm(sample_positions(run.scene.panel, *place), dim=-1).min()
+    if float(nearest) < AT_CRYSTAL:
+        return f"It lies at the crystal, whose distance it is divided by. {MOVE}"
+    return "Its factors are too large or too small: check distances, normal and sensor of the detector, F and fluence."
+
+
 def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
     """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
     if not np.isfinite(image).all():
         slow, fast = np.argwhere(~np.isfinite(image))[0]
-        raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written.")
+        why = _not_a_number(run, int(slow), int(fast))
+        raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written. {why}")
     conf, s = run.conf, run.settings
     (ymin, ymax), (xmin, xmax) = conf.detector.roi()
     roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))

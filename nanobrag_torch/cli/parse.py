@@ -55,8 +55,8 @@ def parse(words: Sequence[str]) -> Parsed:
     """
     parsed = _c_scan(words) if _has(words, "strict_c") else _scan(words)
     for flag, _ in parsed.assignments:
-        if flag.instead_of and parsed.given(flag.instead_of):
-            raise CommandError(f"{flag.name} and {flag.instead_of} say the same in two ways. Give one of them.")
+        for other in filter(parsed.given, flag.instead_of):
+            raise CommandError(f"{flag.name} and {other} say the same in two ways. Give one of them.")
     unknown = [remark for remark in parsed.remarks if remark.startswith("unknown")]
     if unknown and _has(words, "strict_options"):
         raise CommandError(f"{unknown[0]} (-strict makes this an error)")

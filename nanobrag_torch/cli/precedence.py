@@ -27,6 +27,7 @@ from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mosflm import read_mosflm_matrix
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.source import SourceTable, read_source_table
+from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
@@ -62,6 +63,7 @@ class Configuration(Mapping[str, Any]):
     compat: Compat
     camera: Camera
     sources: SourceTable | None
+    spectrum: Spectrum | None
     structure: Structure | None
     notices: tuple[str, ...]
     mosaic_notice: str | None
@@ -123,7 +125,10 @@ def configure(settings: Settings) -> Configuration:
         compat = compat.with_changes(name=f"{compat.name}+strict_c", strict_c_files=True)
     camera = camera_of(settings)
     sources = _sources(settings)
-    beam = _beam(settings, sources)
+    spectrum = None if settings.spectrum_file is None else read_spectrum(settings.spectrum_file)
+    beam = _beam(settings, sources, spectrum)
+    if spectrum is not None:
+        settings = replace(settings, wavelength_A=float(beam.central_wavelength()))
     mask, mask_notice = read_mask(settings, camera, compat)
     detector = detector_config(settings, camera, mask)
     structure = load_structure(settings, detector, beam, compat)
@@ -138,6 +143,7 @@ def configure(settings: Settings) -> Configuration:
         compat=compat,
         camera=camera,
         sources=sources,
+        spectrum=spectrum,
         structure=structure,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
@@ -156,7 +162,7 @@ def _sources(s: Settings) -> SourceTable | None:
     return read_source_table(s.source_file, (x, y, z), angstrom_to_m(s.wavelength_A))
 
 
-def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
+def _beam(s: Settings, sources: SourceTable | None, spectrum: Spectrum | None) -> BeamConfig:
     if s.flux != 0 and s.exposure > 0 and s.beamsize_mm == 0:
         raise CommandError(f"-flux {s.flux:g} into -beamsize 0: the fluence would be infinite. Give the beam a size.")
     listed: dict[str, Any] = {}
@@ -182,6 +188,7 @@ def _beam(s: Settings, sources: SourceTable | None) -> BeamConfig:
         **{name: _unless_negative(getattr(s, name)) for name in SPREADS},
         dispersion_pct=max(s.dispersion_pct, 0.0),
         round_div=s.round_div,
+        spectrum=None if spectrum is None else (torch.tensor(spectrum.wavelengths), torch.tensor(spectrum.weights)),
         **listed,
     )
 
@@ -211,7 +218,8 @@ def _crystal(
         file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
         raise MissingInputError(f"{file}{NO_CELL}")
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg, compat.count_tolerance)
-    domains, spread = mosaic_domains(s.mosaic_domains, s.mosaic_spread_deg)
+    gaussian = s.mosaic_eta_deg is not None
+    domains, spread = mosaic_domains(s.mosaic_domains, 1.0 if gaussian else s.mosaic_spread_deg)
     a, b, c, alpha, beta, gamma = factors.cell if factors and factors.cell and s.cell is None else _cell(s.cell)
     stars = _matrix(s, factors)
     cells = (max(1, s.Na), max(1, s.Nb), max(1, s.Nc))
@@ -235,13 +243,16 @@ def _crystal(
         phi_step_deg=sweep.step,
         phi_steps=sweep.count,
         spindle_axis=s.spindle_axis if s.convention is DetectorConvention.CUSTOM else None,
-        mosaic_spread_deg=spread,
+        mosaic_spread_deg=0.0 if gaussian else spread,
         mosaic_domains=domains,
         mosaic_seed=s.mosaic_seed,
+        mosaic_model="gaussian" if gaussian else "c",
+        mosaic_eta_deg=s.mosaic_eta_deg or 0.0,
         N_cells=cells,
         default_F=s.default_F,
         shape=s.shape,
         fudge=s.fudge,
+        N_offdiagonal=s.N_offdiagonal,
     )
     if any(size > 0 for size in samples):
         cells = _cells(config, cells, samples, compat)
@@ -253,7 +264,7 @@ def _crystal(
     if s.interpolate is None:
         by_rule = {"c": (s.Na, s.Nb, s.Nc), "cells": cells}[compat.interpolation_auto_rule]
         config.interpolate = min(by_rule) <= THIN
-    return config, _mosaic_notice(s, domains)
+    return config, None if gaussian else _mosaic_notice(s, domains)
 
 
 def _matrix(s: Settings, factors: StructureFactors | None) -> Sequence[Any] | None:

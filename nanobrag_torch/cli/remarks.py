@@ -57,6 +57,14 @@ def _bent_cell(run: Prepared) -> str | None:
     return "C's cell construction gives the angles {:g} {:g} {:g} instead of {:g} {:g} {:g}".format(*got, *wanted)
 
 
+def _wrong_radius(run: Prepared) -> str | None:
+    lattice = run.scene.lattice
+    if lattice.spot_radius != "c" or lattice.shape not in ("gauss", "tophat"):
+        return None
+    wide = float(lattice.cells.prod())
+    return f"the spots of this shape are those of a crystal that is {wide:g} A wide, whatever its cell, as in C"
+
+
 def _edge_on(run: Prepared) -> str | None:
     geometry = run.geometry
     if abs(float(geometry.close_distance)) > FLAT * float(torch.linalg.vector_norm(geometry.origin)):
@@ -132,5 +140,6 @@ DEVIATIONS: tuple[Rule, ...] = (
     _equal_weights,
     _squared_fluence,
     _lost_interpolation,
+    _wrong_radius,
     _edge_on,
 )

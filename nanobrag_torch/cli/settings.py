@@ -27,6 +27,7 @@ class Settings:
     image_file: str | None = None
     mask_file: str | None = None
     source_file: str | None = None
+    spectrum_file: str | None = None
     stol_file: str | None = None
 
     cell: tuple[float, ...] | None = None
@@ -41,9 +42,11 @@ class Settings:
     sample_z_mm: float = 0.0
     shape: CrystalShape = CrystalShape.SQUARE
     fudge: float = 1.0
+    N_offdiagonal: Vector = (0.0, 0.0, 0.0)
     mosaic_spread_deg: float | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int | None = None
+    mosaic_eta_deg: Vector | None = None
     default_F: float = 0.0
     interpolate: bool | None = None
 

@@ -5,17 +5,17 @@ Names are imported when they are first used: reading a report (:mod:`nanobrag_to
 
 from typing import TYPE_CHECKING
 
-from nanobrag_torch.lazy import lazy_names
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nanobrag_torch.doctor.diagnosis import diagnose
-    from nanobrag_torch.doctor.measure import sensitivities
-    from nanobrag_torch.doctor.records import GradientVerdict, ParameterReport
-    from nanobrag_torch.doctor.report import GradientReport, report_schema
-    from nanobrag_torch.doctor.rules import CODES, RULES
-    from nanobrag_torch.doctor.subject import DoctorError
-    from nanobrag_torch.doctor.training_step import StepReport, diagnose_step
-    from nanobrag_torch.scenario import Scenario
+    from ..scenario import Scenario
+    from .diagnosis import diagnose
+    from .records import GradientVerdict, ParameterReport
+    from .report import GradientReport, report_schema
+    from .rules import CODES, RULES
+    from .simulation import sensitivities
+    from .subject import DoctorError
+    from .training_step import StepReport, diagnose_step
 
 __all__ = [
     "CODES",
@@ -37,17 +37,17 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "CODES": "nanobrag_torch.doctor.rules:CODES",
-            "RULES": "nanobrag_torch.doctor.rules:RULES",
-            "DoctorError": "nanobrag_torch.doctor.subject:DoctorError",
-            "GradientReport": "nanobrag_torch.doctor.report:GradientReport",
-            "GradientVerdict": "nanobrag_torch.doctor.records:GradientVerdict",
-            "ParameterReport": "nanobrag_torch.doctor.records:ParameterReport",
-            "Scenario": "nanobrag_torch.scenario:Scenario",
-            "StepReport": "nanobrag_torch.doctor.training_step:StepReport",
-            "diagnose": "nanobrag_torch.doctor.diagnosis:diagnose",
-            "diagnose_step": "nanobrag_torch.doctor.training_step:diagnose_step",
-            "report_schema": "nanobrag_torch.doctor.report:report_schema",
-            "sensitivities": "nanobrag_torch.doctor.measure:sensitivities",
+            "CODES": ".rules:CODES",
+            "RULES": ".rules:RULES",
+            "DoctorError": ".subject:DoctorError",
+            "GradientReport": ".report:GradientReport",
+            "GradientVerdict": ".records:GradientVerdict",
+            "ParameterReport": ".records:ParameterReport",
+            "Scenario": "..scenario:Scenario",
+            "StepReport": ".training_step:StepReport",
+            "diagnose": ".diagnosis:diagnose",
+            "diagnose_step": ".training_step:diagnose_step",
+            "report_schema": ".report:report_schema",
+            "sensitivities": ".simulation:sensitivities",
         },
     )

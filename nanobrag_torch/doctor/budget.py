@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nanobrag_torch.doctor.records import Cost
+from .records import Cost
 
 #: Called with (evaluations done, evaluations expected, name of the step that comes next).
 ProgressCallback = Callable[[int, int, str], None]

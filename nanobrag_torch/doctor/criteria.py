@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING_OF_A, Observation
-from nanobrag_torch.doctor.watch import Event
+from .observation import CLAMPS, ROUNDING_OF_A, Observation
+from .watch import Event
 
 Criterion = Callable[[Observation], bool]
 
@@ -27,7 +27,10 @@ LITTLE = 2e-2
 #: Roundings that a sum of many terms is allowed, in units of the last place.
 ROUNDINGS = 32
 
-NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad  # noqa: E731
+#: A method of torch that switches gradients off by itself, within the model.
+SAMPLE = "sample"
+#: The user's code switches gradients off.
+NO_GRAD: Callable[[Event], bool] = lambda event: event.without_grad and event.operation != SAMPLE  # noqa: E731
 ANY: Callable[[Event], bool] = lambda event: True  # noqa: E731
 OUTSIDE: Callable[[Event], bool] = lambda event: not event.internal  # noqa: E731
 
@@ -146,7 +149,7 @@ def is_frozen(o: Observation) -> bool:
 
 def left_at_the_input(o: Observation) -> bool:
     """The part that the gradient lacks left the graph where the parameter itself was taken, in the user's own code."""
-    return o.culprit is not None and o.culprit.direct and not o.culprit.function
+    return o.culprit is not None and o.culprit.direct and not o.culprit.function and o.culprit.operation != SAMPLE
 
 
 def is_a_subgradient(o: Observation) -> bool:
@@ -236,6 +239,11 @@ def lacks_little(o: Observation) -> bool:
 def is_slight(o: Observation) -> bool:
     """Gradient and finite difference differ by less than a slip in a formula makes them differ."""
     return _differ_by_at_most(o, SLIGHT)
+
+
+def is_drawn_implicitly(o: Observation) -> bool:
+    """The parameter is one of a random draw whose derivative is right on average over draws alone."""
+    return o.agreement == "disagrees" and o.coordinate.parameter in o.shared.graph.implicit
 
 
 def _differ_by_at_most(o: Observation, part: float) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch.config import CrystalShape
-from nanobrag_torch.doctor.records import Revival
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.units import DEFAULT_FLUENCE
-from nanobrag_torch.validation import number_of
+from ..config import CrystalShape
+from ..scenario import Scenario
+from ..units import DEFAULT_FLUENCE
+from ..validation import number_of
+from .records import Revival
 
 Changes = dict[str, Any]
 
@@ -69,7 +69,7 @@ FACTORS = (
     ),
     Factor(
         "lattice factor S: spots too narrow to meet a pixel", "Z10", "lattice",
-        lambda s: s.crystal.shape in (CrystalShape.GAUSS, CrystalShape.TOPHAT),
+        lambda s: s.crystal.shape in (CrystalShape.GAUSS, CrystalShape.TOPHAT, CrystalShape.GAUSS_STAR),
         "broaden the spots (smaller fudge), or move the crystal", {"crystal": {"fudge": 1e-6}},
     ),
 )  # fmt: skip

@@ -1,20 +1,20 @@
 """Diagnosis of a loss and its parameters: measure, ask the decision table, and report a verdict on each gradient."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.budget import BudgetSpent, Meter, ProgressCallback
-from nanobrag_torch.doctor.fisher import fisher
-from nanobrag_torch.doctor.inert_parameters import reason
-from nanobrag_torch.doctor.measure import expected_cost, observe, shared_facts
-from nanobrag_torch.doctor.observation import TOLERANCE, Observation, SharedFacts
-from nanobrag_torch.doctor.records import (
+from .budget import BudgetSpent, Meter, ProgressCallback
+from .fisher import fisher
+from .measure import expected_cost, observe, shared_facts
+from .observation import TOLERANCE, Observation, SharedFacts
+from .records import (
     Fisher,
     GradientVerdict,
     ParameterReport,
@@ -22,12 +22,13 @@ from nanobrag_torch.doctor.records import (
     Severity,
     Stage,
 )
-from nanobrag_torch.doctor.report import GradientReport
-from nanobrag_torch.doctor.rules import RULES, VerdictRule, remedy
-from nanobrag_torch.doctor.second_order import refusal, second_order_rules, slope_of
-from nanobrag_torch.doctor.stages import stage_of, stages
-from nanobrag_torch.doctor.subject import MOST_ELEMENTS, DoctorError, ModelFunction, Subject, subject_of
-from nanobrag_torch.scenario import Scenario
+from .report import GradientReport
+from .rules import RULES, VerdictRule, remedy
+from .second_order import refusal, second_order_rules, slope_of
+from .subject import MOST_ELEMENTS, DoctorError, ModelFunction, Subject, subject_of
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
 
 #: Verdicts from the gravest to the least.
 GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", "healthy")
@@ -37,7 +38,7 @@ MOST_INDICES = 5
 
 
 def diagnose(
-    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    examined: "Scenario | torch.nn.Module | Callable[[Any], Any]",
     params: Any = None,
     *,
     loss: Callable[[Tensor], Tensor] | None = None,
@@ -91,7 +92,7 @@ def diagnose(
         raise DoctorError(f"order = {order!r}: must be 1, for gradients, or 2, for second derivatives as well.")
     if not 0 <= tolerance < 1:
         raise DoctorError(f"tolerance = {tolerance!r}: must be a part of the gradient, from 0 up to 1, such as 1e-4.")
-    subject = subject_of(examined, params, loss, steps, rebuild)
+    subject = _subject(examined, params, loss, steps, rebuild)
     meter = Meter(expected_cost(subject, order), evaluations, seconds, progress)
     meter.tell("graph")
     try:
@@ -102,7 +103,7 @@ def diagnose(
             f"An uneventful diagnosis takes {meter.expected} evaluations."
         ) from None
     except DoctorError as error:
-        if subject.scenario is None or not isinstance(error.__cause__, ValueError):
+        if subject.simulation is None or not isinstance(error.__cause__, ValueError):
             raise
         return _impossible(subject, str(error.__cause__), meter)
     if shared.requires_grad and not shared.graph.reached and subject.ignores_its_dict():
@@ -129,6 +130,26 @@ def diagnose(
         revivals=shared.revivals,
         cost=meter.cost(),
     )
+
+
+def _subject(
+    examined: Any,
+    params: Any,
+    loss: Callable[[Tensor], Tensor] | None,
+    steps: Mapping[str, float] | None,
+    rebuild: Callable[[], ModelFunction] | None,
+) -> Subject:
+    """Subject of any kind. Only a scenario loads the simulator, which takes a second, or is not there."""
+    package = (__package__ or "").rpartition(".")[0]
+    scenarios = sys.modules.get(f"{package}.scenario")
+    # Whoever holds a scenario has loaded its module.
+    if scenarios is None or not isinstance(examined, scenarios.Scenario):
+        return subject_of(examined, params, loss, steps, rebuild)
+    if params is not None:
+        raise DoctorError("params with a scenario: must be left out. Change the scenario's configs or its names.")
+    from .simulation import subject_of_scenario
+
+    return subject_of_scenario(examined, loss, steps)
 
 
 def _examine(shared: SharedFacts, meter: Meter) -> tuple[tuple[ParameterReport, ...], dict[str, Tensor]]:
@@ -195,11 +216,15 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
     evidence |= _elements(o)
-    scenario = o.shared.subject.scenario
+    if tied := o.shared.subject.ties.get(o.coordinate.parameter):
+        evidence["tied with"] = ", ".join(tied)
+    simulation = o.shared.subject.simulation
     stage = None
-    if scenario is not None and rule.code != "healthy":
-        stage = o.shared.revivals[0].stage if o.shared.revivals else stage_of(str(source)) if source else None
-        because = reason(scenario, o.coordinate.name) if rule.code == "Z4" else None
+    if simulation is not None and rule.code != "healthy":
+        stage = (
+            o.shared.revivals[0].stage if o.shared.revivals else simulation.stage_of(str(source)) if source else None
+        )
+        because = simulation.inert_because(o.coordinate.name) if rule.code == "Z4" else None
         if because:
             evidence["because"] = because
     source = str(source) if source is not None else None
@@ -282,7 +307,8 @@ def _information(shared: SharedFacts, tangents: dict[str, Tensor]) -> Fisher | N
 
 
 def _stages(shared: SharedFacts, meter: Meter) -> tuple[Stage, ...]:
-    if shared.subject.scenario is None or shared.image is None or shared.weights is None or not meter.complete:
+    simulation = shared.subject.simulation
+    if simulation is None or shared.image is None or shared.weights is None or not meter.complete:
         return ()
     meter.tell("stages")
-    return stages(shared)
+    return simulation.stages(shared)

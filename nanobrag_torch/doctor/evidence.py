@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from nanobrag_torch.doctor import criteria
-from nanobrag_torch.doctor.observation import Observation
-from nanobrag_torch.doctor.watch import Event
+from . import criteria
+from .observation import Observation
+from .watch import Event
 
 EvidenceItems = dict[str, float | str | None]
 EvidenceFunction = Callable[[Observation], EvidenceItems]

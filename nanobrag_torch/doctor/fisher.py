@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.records import Fisher, NullDirection
+from .records import Fisher, NullDirection
 
 #: Singular values of the scaled sensitivities below this part of the largest are zero.
 RANK_TOLERANCE = 1e-8

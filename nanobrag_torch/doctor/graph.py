@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.watch import is_internal, line_at
+from .watch import is_internal, line_at
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 #: A divisor this much smaller than the largest one of the same division makes its derivative noisy.
@@ -56,6 +56,8 @@ class BackwardGraph:
         custom: derivative rules written by hand.
         refused_at: node that refuses to be differentiated, where backward raised.
         noisy_divisions: divisions by numbers that come close to zero.
+        implicit: parameters of a random draw that is differentiated implicitly, on average over draws.
+        half_read: parameters on the way to an operation that reads one half of a symmetric matrix.
         error: first line of what backward raised, empty for nothing.
     """
 
@@ -68,10 +70,16 @@ class BackwardGraph:
     below_where: bool = False
     custom: tuple[BackwardNode, ...] = ()
     noisy_divisions: tuple[BackwardNode, ...] = ()
+    implicit: frozenset[str] = frozenset()
+    half_read: frozenset[str] = frozenset()
     error: str = ""
     refused_at: BackwardNode | None = None
 
 
+#: Draws by rejection: torch gives the derivative of the distribution at the value drawn, not that of the draw.
+_IMPLICIT = ("StandardGamma", "_Dirichlet")
+#: Operations that read one half of a symmetric matrix, and whose gradient is symmetric all the same.
+_HALF = ("LinalgCholesky", "LinalgEigh")
 #: Operations that choose elements, so that what was not chosen gets a gradient of zero.
 _SELECTIONS = ("Where", "MaskedFill", "MaskedScatter", "NanToNum")
 
@@ -142,6 +150,8 @@ def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:
             dict.fromkeys(_backward_node(node) for node in reversed(nodes) if reach[node] and _is_custom(node))
         ),
         noisy_divisions=noisy,
+        implicit=_through(nodes, reach, _IMPLICIT),
+        half_read=_through(nodes, reach, _HALF),
         error=message,
         refused_at=_backward_node(walk.entered) if message and walk.entered is not None else None,
     )
@@ -222,6 +232,11 @@ def _reach(nodes: list[Any], leaves: dict[str, Tensor]) -> dict[Any, frozenset[s
         name = names.get(id(getattr(node, "variable", None)))
         reach[node] = frozenset().union(*found, {name} if name else ())
     return reach
+
+
+def _through(nodes: Iterable[Any], reach: dict[Any, frozenset[str]], operations: tuple[str, ...]) -> frozenset[str]:
+    """Parameters that pass through one of these operations on their way to the loss."""
+    return frozenset().union(*(reach[node] for node in nodes if node.name().startswith(operations)))
 
 
 def _foreign_leaves(nodes: Iterable[Any], leaves: dict[str, Tensor]) -> tuple[Tensor, ...]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nanobrag_torch.config import CrystalShape
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.validation import number_of
+from ..compat import Compat
+from ..config import WITH_DOMAIN_MATRIX, CrystalShape
+from ..scenario import Scenario
+from ..validation import number_of
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,17 @@ class InertRule:
 
 
 CELL = ("crystal.cell_",)
-ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_spread_deg")
+ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_")
 
 INERT = (
     InertRule(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
     InertRule(
         ("beam.wavelength_A",), lambda s: s.beam.source_wavelengths is not None, "every source has its own wavelength"
+    ),
+    InertRule(
+        ("beam.wavelength_A", "beam.dispersion_pct"),
+        lambda s: s.beam.spectrum is not None,
+        "the spectrum has the wavelengths",
     ),
     InertRule(
         ("detector.distance_mm",),
@@ -45,14 +51,29 @@ INERT = (
         ("crystal.fudge",), lambda s: s.crystal.shape is CrystalShape.SQUARE, "a parallelepiped has no fudge factor"
     ),
     InertRule(
+        ("crystal.N_offdiagonal",),
+        lambda s: s.crystal.shape not in WITH_DOMAIN_MATRIX or Compat.of(s.compat).spot_radius == "c",
+        "spots of this shape know the numbers of cells alone",
+    ),
+    InertRule(
         CELL + ORIENTATION,
         lambda s: all(number_of(n) == 1 for n in s.crystal.N_cells) and s.hkl_data is None,
         "a single unit cell with constant F scatters alike in every orientation",
     ),
     InertRule(
-        ("crystal.mosaic_spread_deg",),
+        ("crystal.mosaic_",),
         lambda s: s.crystal.mosaic_domains == 1,
         "the only mosaic domain is not turned",
+    ),
+    InertRule(
+        ("crystal.mosaic_spread_deg",),
+        lambda s: s.crystal.mosaic_model == "gaussian",
+        "a gaussian mosaicity has mosaic_eta_deg",
+    ),
+    InertRule(
+        ("crystal.mosaic_eta_deg",),
+        lambda s: s.crystal.mosaic_model == "c",
+        "the mosaicity of C has mosaic_spread_deg",
     ),
     InertRule(
         ("crystal.osc_range_deg",), lambda s: s.crystal.phi_steps == 1, "a single phi step stands at the start"

@@ -9,17 +9,14 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from nanobrag_torch.compat import PRESETS
-from nanobrag_torch.doctor.budget import Meter
-from nanobrag_torch.doctor.dark_image import revivals
-from nanobrag_torch.doctor.finite_difference import ROUNDINGS, agreement, differentiate
-from nanobrag_torch.doctor.graph import gradients_of, inspect
-from nanobrag_torch.doctor.observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
-from nanobrag_torch.doctor.precision import widened
-from nanobrag_torch.doctor.records import ImageSummary
-from nanobrag_torch.doctor.subject import Coordinate, DoctorError, ModelFunction, Subject, subject_of
-from nanobrag_torch.doctor.watch import Event, Replay, Watch
-from nanobrag_torch.scenario import Scenario
+from .budget import Meter
+from .finite_difference import ROUNDINGS, agreement, differentiate
+from .graph import gradients_of, inspect
+from .observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
+from .precision import widened
+from .records import ImageSummary
+from .subject import Coordinate, DoctorError, ModelFunction, Subject
+from .watch import Event, Replay, Watch
 
 #: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
@@ -47,7 +44,7 @@ _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unp
 
 def expected_cost(subject: Subject, order: int = 1) -> int:
     """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
-    second = 0 if subject.scenario is not None else GRADIENT
+    second = 0 if subject.simulation is not None else GRADIENT
     each = DIFFERENCES + (FORWARD_MODE if _takes_forward(subject) else 0)
     return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * each)
 
@@ -73,7 +70,7 @@ def shared_facts(
     if graph.error and "second time" not in graph.error:
         raise DoctorError(f"{subject.name}: backward raised: {graph.error} Correct that first; no gradient exists.")
     second = graph.error
-    if subject.scenario is None and not second:
+    if subject.simulation is None and not second:
         meter.count(GRADIENT)
         second = _second_error(subject, leaves)
     meter.count(2)
@@ -88,10 +85,10 @@ def shared_facts(
         summary=None if image is None else _summary(image),
         reference=reference,
     )  # fmt: skip
-    if facts.dark and subject.scenario is not None:
-        facts = replace(facts, revivals=revivals(subject.scenario, meter.count))
+    if facts.dark and subject.simulation is not None:
+        facts = replace(facts, revivals=subject.simulation.revivals(meter.count))
     meter.count(GRADIENT)
-    precision = subject.dtype if subject.scenario is not None else _coarsest(subject.dtype, watch.precision)
+    precision = subject.dtype if subject.simulation is not None else _coarsest(subject.dtype, watch.precision)
     facts = replace(facts, precision=precision, tolerance=tolerance)
     if facts.is_single:
         wide, double = _in_double(subject)
@@ -99,7 +96,7 @@ def shared_facts(
     else:
         single = _gradients(subject.cast(torch.float32))
         facts = replace(facts, single_gradients=single, double_gradients=graph.gradients)
-    modes = _modes(subject, meter) if reference and subject.scenario is not None else {}
+    modes = _modes(subject, meter) if reference and subject.simulation is not None else {}
     return replace(facts, modes=modes)
 
 
@@ -109,6 +106,7 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     Raises:
         BudgetSpent: the budget does not allow for all of them.
     """
+    coordinate = _kept_symmetric(shared, coordinate)
     o = Observation(
         shared, coordinate, _along(shared.graph.gradients, coordinate),
         single=_along(shared.single_gradients, coordinate),
@@ -120,7 +118,7 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     forward, tangent = None, None
     if _takes_forward(subject):
         meter.count(FORWARD_MODE)
-        forward, tangent = _forward(subject, coordinate)
+        forward, tangent = forward_derivatives(subject, coordinate)
     o = _weighed(replace(o, forward=forward), tangent)
     # A gradient in single precision is held to the one in double, and that to the finite difference.
     checked = o.double if shared.is_single and shared.double_gradients and o.gradient is not None else o.gradient
@@ -148,33 +146,17 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     return _looked_closer(o, subject, tangent, meter), tangent
 
 
-def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
-    """Derivatives of an image by the quantities of a scenario, in forward mode.
+def _kept_symmetric(shared: SharedFacts, coordinate: Coordinate) -> Coordinate:
+    """The coordinate along which a matrix stays symmetric, where the model reads one half of it.
 
-    Args:
-        scenario: the scenario; its ``names`` say by which quantities.
-
-    Returns:
-        Derivatives (spixels, fpixels) by each quantity, by its label ("a", "distance"), on the CPU, in photons per unit
-        of the quantity. A quantity is left out where an operation has no rule for it.
-
-    Raises:
-        DoctorError: no image can be computed from the scenario.
-
-    Example:
-        ```python
-        images = sensitivities(scenario)
-        images["a"].shape  # (scenario.detector.spixels, scenario.detector.fpixels)
-        ```
+    The gradient by a symmetric matrix is a convention: of an element that is mirrored it is half of the derivative by
+    both, which a change of one of them, in the half that is read or the other, does not show.
     """
-    subject = subject_of(scenario)
-    shape = (scenario.detector.spixels, scenario.detector.fpixels)
-    found = {}
-    for coordinate in subject.coordinates:
-        _, tangent = _forward(subject, coordinate)
-        if tangent is not None:
-            found[coordinate.label] = tangent.reshape(shape).cpu()
-    return found
+    value, direction = shared.subject.values[coordinate.parameter], coordinate.direction
+    square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
+    if coordinate.parameter not in shared.graph.half_read or not square or not torch.equal(value, value.mT):
+        return coordinate
+    return replace(coordinate, direction=(direction + direction.mT) / 2)
 
 
 def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> Observation:
@@ -191,7 +173,7 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
     if (o.silent and o.flat) or (o.hidden and o.agreement in ("zero", "inconclusive")):
         slope, where = _far_slope(subject, coordinate, o.shared, meter)
         o = replace(o, far_slope=slope)
-        if o.flat and subject.scenario is None:
+        if o.flat and subject.simulation is None:
             o = replace(o, alive_elsewhere=_alive_elsewhere(subject, coordinate, where, o.shared.loss, meter))
     if o.silent and o.flat and subject.rebuild is not None:
         fresh = _fresh_difference(subject, subject.rebuild, coordinate, meter)
@@ -321,7 +303,7 @@ def _coarsest(*dtypes: torch.dtype) -> torch.dtype:
 def _in_double(subject: Subject) -> tuple[Subject | None, dict[str, Tensor | None]]:
     """The subject in double precision and its gradients; None and none where it cannot be computed so."""
     wide = subject.cast(torch.float64)
-    if subject.scenario is None:
+    if subject.simulation is None:
         loss = None if subject.loss is None else widened(subject.loss)
         wide = replace(wide, function=widened(subject.function), loss=loss)
     gradients = _gradients(wide)
@@ -369,7 +351,7 @@ def _weights(loss: Callable[[Tensor], Tensor], image: Tensor) -> Tensor | None:
     return torch.zeros_like(pixels) if weights is None else weights
 
 
-def _forward(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Tensor | None]:
+def forward_derivatives(subject: Subject, coordinate: Coordinate) -> tuple[float | None, Tensor | None]:
     """Forward-mode derivatives of loss and image (pixels,); None where an operation has no rule for them."""
     try:
         with forward_ad.dual_level():
@@ -456,7 +438,7 @@ def _far_slope(
     result: float | None = None
     position = coordinate.value
     shifts = [part * coordinate.far for part in FAR]
-    if subject.scenario is None:
+    if subject.simulation is None:
         shifts += [part * (abs(coordinate.value) or 1.0) for part in VERY_FAR]
         meter.count()
         base, base_image = subject.evaluate(dict(subject.values))
@@ -537,12 +519,11 @@ def _gradient_at(subject: Subject, coordinate: Coordinate, position: float) -> f
 
 
 def _modes(subject: Subject, meter: Meter) -> dict[str, dict[str, float]]:
-    """Gradients in every mode of :mod:`nanobrag_torch.compat`, by mode and name."""
-    assert subject.scenario is not None
+    """Gradients of a simulated subject in every mode of its physics, by mode and name."""
+    assert subject.simulation is not None
     found: dict[str, dict[str, float]] = {}
-    for name in PRESETS:
+    for name, image in subject.simulation.modes().items():
         meter.count(GRADIENT)
-        scenario = replace(subject.scenario, compat=name)
-        gradients = _gradients(replace(subject, function=scenario.image, scenario=scenario))
+        gradients = _gradients(replace(subject, function=image))
         found[name] = {key: float(value) for key, value in gradients.items() if value is not None}
     return found

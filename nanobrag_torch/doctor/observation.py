@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
-from nanobrag_torch.doctor.graph import BackwardGraph, BackwardNode
-from nanobrag_torch.doctor.records import ImageSummary, Revival
-from nanobrag_torch.doctor.subject import Coordinate, Subject
-from nanobrag_torch.doctor.watch import Event, Watch
+from .finite_difference import Agreement, FiniteDifference
+from .graph import BackwardGraph, BackwardNode
+from .records import ImageSummary, Revival
+from .subject import Coordinate, Subject
+from .watch import Event, Watch
 
 ROUNDING = frozenset({"Round", "Floor", "Ceil", "Trunc"})
 CLAMPS = frozenset({"Clamp", "ClampMin", "ClampMax", "Relu", "Hardtanh", "Maximum", "Minimum", "Threshold"})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from nanobrag_torch.doctor.finite_difference import Agreement, FiniteDifference
+from .finite_difference import Agreement, FiniteDifference
 
 #: Weight of a verdict: nothing is wrong; a zero or a scatter that is right and has a reason; right but of little use;
 #: wrong; not examined.

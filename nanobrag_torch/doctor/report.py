@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
-from nanobrag_torch.doctor import codec
-from nanobrag_torch.doctor.records import (
+from . import codec
+from .records import (
     Cost,
     Fisher,
     GradientVerdict,

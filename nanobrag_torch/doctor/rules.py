@@ -6,11 +6,11 @@ but wrong, D discontinuous or random. W6 is a wrong derivative of which no cause
 
 from dataclasses import dataclass
 
-from nanobrag_torch.doctor import criteria, evidence
-from nanobrag_torch.doctor.criteria import Criterion
-from nanobrag_torch.doctor.evidence import EvidenceFunction
-from nanobrag_torch.doctor.observation import CLAMPS, ROUNDING, Observation
-from nanobrag_torch.doctor.records import Severity
+from . import criteria, evidence
+from .criteria import Criterion
+from .evidence import EvidenceFunction
+from .observation import CLAMPS, ROUNDING, Observation
+from .records import Severity
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,8 @@ RULES: tuple[VerdictRule, ...] = (
     VerdictRule(
         "Z5", "explained",
         lambda o: o.silent and not o.responds and (
-            (o.flat and bool(o.far_changes)) or o.pattern == "stairs" or (o.gradient is None and o.pattern == "jumps")
+            (o.flat and bool(o.far_changes) and not o.magnitude) or o.pattern == "stairs"
+            or (o.gradient is None and o.pattern == "jumps")
         ),
         "the parameter acts in steps: the loss changes by jumps and is flat between them",
         "Relax it: real numbers of cells, GAUSS instead of TOPHAT, tricubic interpolation.", evidence.jump,
@@ -333,6 +334,11 @@ RULES: tuple[VerdictRule, ...] = (
         lambda o: {**evidence.discrepancy(o), **evidence.own_rules(o)},
     ),
     VerdictRule(
+        "W3", "warning", criteria.is_drawn_implicitly,
+        "the gradient of an average over draws: that of one gamma or Dirichlet variate, its seed kept, is another",
+        "Nothing to do: compare the averages of many draws, if at all.", evidence.discrepancy,
+    ),
+    VerdictRule(
         "W4", "fault", lambda o: o.agreement == "disagrees" and o.explained,
         "part of the dependence is missing from the graph: it was taken out of it on the way",
         "Keep it a tensor of the graph: a normalising number, a weight, the step of a solver; or make it a constant.",
@@ -386,6 +392,9 @@ REMEDIES: dict[tuple[str, str], str] = {
     ("N", "var"): "The variance of one value divides by N - 1 = 0: give more values, or correction=0.",
     ("N", "std"): "The deviation of one value divides by N - 1 = 0: give more values, or correction=0.",
 }
+_UNDER_NO_GRAD = (
+    "Compute it outside of no_grad(), which cuts whatever is computed within; keep no_grad() for what is constant."
+)
 _WITHIN_A_FUNCTION = (
     "The torch.autograd.Function {} does not get this parameter as an argument, and only arguments have gradients: "
     "hand it over (odeint_adjoint: a module's parameter, or adjoint_params=)."
@@ -396,6 +405,8 @@ def remedy(rule: VerdictRule, o: Observation) -> str:
     """Advice: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
     if o.culprit is not None and o.culprit.function:
         return _WITHIN_A_FUNCTION.format(o.culprit.function)
+    if o.culprit is not None and criteria.NO_GRAD(o.culprit) and rule.code in ("S1", "S2", "W4"):
+        return _UNDER_NO_GRAD
     operation = str(rule.evidence(o).get("operation", "")).removeprefix("derivative of ")
     return REMEDIES.get((rule.code[0], operation), rule.remedy)
 

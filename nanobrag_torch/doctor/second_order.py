@@ -12,13 +12,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor import criteria, evidence
-from nanobrag_torch.doctor.evidence import EvidenceItems
-from nanobrag_torch.doctor.graph import BackwardNode, inspect
-from nanobrag_torch.doctor.observation import Observation
-from nanobrag_torch.doctor.records import GradientVerdict
-from nanobrag_torch.doctor.rules import RULES, VerdictRule
-from nanobrag_torch.doctor.subject import DoctorError, Subject
+from . import criteria, evidence
+from .evidence import EvidenceItems
+from .graph import BackwardNode, inspect
+from .observation import Observation
+from .records import GradientVerdict
+from .rules import RULES, VerdictRule
+from .subject import DoctorError, Subject
 
 _BY_HAND = (
     "Write backward() in torch operations on what save_for_backward() kept of inputs and outputs: "
@@ -39,7 +39,7 @@ def slope_of(subject: Subject, gradients: Mapping[str, float | None]) -> Subject
         subject: the loss.
         gradients: its gradient by every coordinate, by name.
     """
-    if subject.scenario is not None:
+    if subject.simulation is not None:
         subject = subject.cast(torch.float64)
     direction = _direction(subject, gradients)
 
@@ -52,7 +52,7 @@ def slope_of(subject: Subject, gradients: Mapping[str, float | None]) -> Subject
                 return torch.zeros_like(loss)
             gradients = torch.autograd.grad(loss, list(points.values()), create_graph=twice, allow_unused=True)
             terms = [
-                torch.real((g.conj() * direction[name].to(g)).sum())
+                torch.real((g.conj() * direction[name].to(g)).sum()).to(loss.device)
                 for name, g in zip(points, gradients, strict=True)
                 if g is not None
             ]
@@ -64,7 +64,7 @@ def slope_of(subject: Subject, gradients: Mapping[str, float | None]) -> Subject
         function=slope,
         loss=None,
         leaf=dict.fromkeys(subject.values, True),
-        scenario=None,
+        simulation=None,
         rebuild=None,
     )
 

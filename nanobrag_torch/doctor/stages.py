@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.observation import SharedFacts
-from nanobrag_torch.doctor.records import Stage
-from nanobrag_torch.kernel.formula import combine, samples
-from nanobrag_torch.scene import Scene, tensors_of, with_tensors
+from ..kernel.formula import combine, samples
+from ..scenario import Scenario
+from ..scene import Scene, tensors_of, with_tensors
+from .observation import SharedFacts
+from .records import Stage
 
 ValueAndAdjoint = tuple[Tensor, Tensor]
 
@@ -41,6 +42,7 @@ STAGE_OF_FILE = {
     "physics/polarization.py": "intensity",
     "physics/absorption.py": "intensity",
     "physics/background.py": "intensity",
+    "kernel/channels.py": "intensity",
     "kernel/weights.py": "intensity",
     "kernel/formula.py": "intensity",
     "kernel/formula_tiles.py": "intensity",
@@ -62,7 +64,7 @@ def stage_of(source: str | None) -> str | None:
     return STAGE_OF_FILE.get(file.removeprefix(_OURS)) if file.startswith(_OURS) else "loss"
 
 
-def stages(shared: SharedFacts) -> tuple[Stage, ...]:
+def stages(scenario: Scenario, shared: SharedFacts) -> tuple[Stage, ...]:
     """Evaluate the values and adjoints of a scenario's intermediate quantities.
 
     Of an image with more than 262144 samples an even choice of pixels is evaluated.
@@ -70,8 +72,8 @@ def stages(shared: SharedFacts) -> tuple[Stage, ...]:
     Returns:
         One record a stage in the order of the physics, the loss last.
     """
-    scenario, image, weights = shared.subject.scenario, shared.image, shared.weights
-    assert scenario is not None and image is not None and weights is not None
+    image, weights = shared.image, shared.weights
+    assert image is not None and weights is not None
     simulator = scenario.simulator()
     scene = simulator.scene(oversample=scenario.oversample())
     # Every quantity of the scene is a leaf here, so that each has an adjoint, whatever the parameters are.

@@ -5,15 +5,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.entries import flattened, is_flat, mistaken, of_module, of_structure
-from nanobrag_torch.doctor.finite_difference import default_step
-from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.validation import fail
+from .distributions import is_distribution
+from .entries import advice, choice_of, flattened, is_flat, mistaken, of_module, of_structure, with_ties
+from .finite_difference import default_step
+from .records import Revival, Stage
+
+if TYPE_CHECKING:
+    from .observation import SharedFacts
 
 ModelFunction = Callable[[dict[str, Tensor]], Tensor]
 #: A tensor of more elements than this is examined along one fixed random direction instead of element by element.
@@ -53,6 +56,31 @@ class Coordinate:
     high: float = math.inf
 
 
+class Simulation(Protocol):
+    """Parts of a diagnosis that know a simulator; a subject that is simulated brings them along."""
+
+    def image(self, values: dict[str, Tensor]) -> Tensor:
+        """The image with these values."""
+
+    def cast(self, dtype: torch.dtype) -> "Simulation":
+        """The simulation in another precision."""
+
+    def revivals(self, count: Callable[[], None]) -> tuple[Revival, ...]:
+        """Smallest changes that light up a dark image; ``count`` is called before each image."""
+
+    def modes(self) -> dict[str, ModelFunction]:
+        """Image as a function of the values in every mode of the physics."""
+
+    def inert_because(self, name: str) -> str | None:
+        """Option that makes a parameter inert, in words; None where no option does."""
+
+    def stage_of(self, source: str | None) -> str | None:
+        """Step of the physics at a source line."""
+
+    def stages(self, shared: "SharedFacts") -> tuple[Stage, ...]:
+        """Signal at every step of the physics, the loss last."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A loss, its parameters, and the image in between where there is one.
@@ -65,9 +93,12 @@ class Subject:
         coordinates: numbers to differentiate by.
         leaf: by parameter, the tensor that was handed over was a leaf.
         dtype: precision of the parameters.
-        scenario: the scenario that is examined, None for a function.
+        simulation: what knows the simulator, None for a function.
         rebuild: makes the function anew.
+        examined: what was handed over; None for a scenario.
+        inputs: what a module is called with.
         given: the tensors that were handed over, by parameter; empty for a scenario or a module.
+        ties: other names of a parameter's tensor, by parameter.
     """
 
     name: str
@@ -77,9 +108,12 @@ class Subject:
     coordinates: tuple[Coordinate, ...]
     leaf: dict[str, bool]
     dtype: torch.dtype
-    scenario: Scenario | None = None
+    simulation: Simulation | None = None
     rebuild: Callable[[], ModelFunction] | None = None
+    examined: Any = None
+    inputs: Any = None
     given: dict[str, Tensor] = field(default_factory=dict)
+    ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def has_image(self) -> bool:
@@ -116,14 +150,14 @@ class Subject:
             output = self.function(dict(values))
             loss = self.loss(output) if self.loss is not None else output
         except Exception as error:
+            call = advice(self.examined, error, self.values, self.inputs)
             raise DoctorError(
-                f"{self.name} raised {type(error).__name__}: {error}. It must be callable with the given values; "
-                "call it once yourself to see the whole traceback."
+                f"{self.name} raised {type(error).__name__}: {str(error).rstrip('.!')}. {call}"
             ) from error
         if not isinstance(loss, Tensor):
             raise DoctorError(
                 f"{self.name} returned {type(loss).__name__}: the loss must be a tensor with one element. "
-                "Choose or make one of it, with loss=lambda output: ...; a number has left the graph of autograd."
+                f"Choose or make one of it, with loss={choice_of(loss)}; a number has left the graph of autograd."
             )
         if loss.numel() != 1:
             raise DoctorError(
@@ -153,28 +187,27 @@ class Subject:
         return all(g is None for g in found[: len(leaves)]) and any(g is not None for g in found[len(leaves) :])
 
     def cast(self, dtype: torch.dtype) -> "Subject":
-        """Copy of the subject with parameters, and a scenario's arithmetic, in another precision."""
-        values = {name: value.to(dtype) for name, value in self.values.items()}
-        if self.scenario is None:
+        """Copy of the subject with parameters, or a simulation's arithmetic, in another precision."""
+        if self.simulation is None:
+            values = {name: value.to(dtype) for name, value in self.values.items()}
             return replace(self, values=values, dtype=dtype)
-        scenario = replace(self.scenario, dtype=dtype)
-        return replace(self, function=scenario.image, scenario=scenario, dtype=dtype)
+        simulation = self.simulation.cast(dtype)
+        return replace(self, function=simulation.image, simulation=simulation, dtype=dtype)
 
 
 def subject_of(
-    examined: Scenario | torch.nn.Module | Callable[[Any], Any],
+    examined: torch.nn.Module | Callable[[Any], Any],
     params: Any = None,
     loss: Callable[[Tensor], Tensor] | None = None,
     steps: Mapping[str, float] | None = None,
     rebuild: Callable[[], ModelFunction] | None = None,
 ) -> Subject:
-    """Make a subject of a scenario, a module or a function.
+    """Make a subject of a module or a function.
 
     Args:
-        examined: a scenario, a module with parameters, or a function of a dict of tensors, which may be nested.
-        params: parameters of the function, tensors or numbers, in the structure that it takes; the inputs of a module;
-            None for a scenario.
-        loss: reduces an image to one element; None for the scenario's own, or for a function that gives the loss.
+        examined: a module with parameters, or a function of a dict of tensors, which may be nested.
+        params: parameters of the function, tensors or numbers, in the structure that it takes; the inputs of a module.
+        loss: reduces an image to one element; None for a function that gives the loss.
         steps: first steps of finite differences by name, in the parameter's unit.
         rebuild: makes the function anew; without it an object is copied before it is first called.
 
@@ -182,44 +215,68 @@ def subject_of(
         DoctorError: a parameter, which is named, cannot carry a gradient.
     """
     steps = dict(steps or {})
-    if isinstance(examined, Scenario):
-        if params is not None:
-            raise DoctorError("params with a scenario: must be left out. Change the scenario's configs or its names.")
-        return _of_scenario(examined, loss, steps)
     if not callable(examined):
-        raise DoctorError(f"{type(examined).__name__}: must be a Scenario or a function of a dict of tensors.")
-    function = examined
+        raise DoctorError(
+            f"{type(examined).__name__}: must be a Scenario, a module or a function of a dict of tensors. "
+            "Write diagnose(function, params)."
+        )
+    if loss is not None and not callable(loss):
+        raise DoctorError(
+            f"loss: a {type(loss).__name__} is no function. Write diagnose(function, params, loss=lambda output: ...)."
+        )
+    structure, is_module = params, False
     if isinstance(examined, torch.nn.Module) and any(True for _ in examined.parameters()):
-        function, params = of_module(examined, params), _trainable(examined, params)
+        is_module, params = True, _trainable(examined, params)
     elif not is_flat(params):
         _refuse(params)
-        function = of_structure(examined, params)
         try:
             params = flattened(params)
         except ValueError as error:
             raise DoctorError(str(error)) from None
-    given = _tensors(params)
+    tensors = _tensors(params)
+    # One tensor under several names is one parameter, under the first of them.
+    first: dict[int, str] = {}
+    ties = {name: first.setdefault(id(tensor), name) for name, tensor in tensors.items()}
+    ties = {name: one for name, one in ties.items() if name != one}
+    given = {name: tensor for name, tensor in tensors.items() if name not in ties}
+
+    def of_values(function: Any) -> ModelFunction:
+        """A function or module as it was handed over, as a function of the dict of parameters."""
+        if is_module:
+            return of_module(function, structure)
+        return with_ties(function if is_flat(structure) else of_structure(function, structure), tensors, ties)
+
+    anew = rebuild or (None if is_module else _copies_of(examined))
     values = {name: tensor.detach().clone() for name, tensor in given.items()}
     return Subject(
         name=getattr(examined, "__qualname__", type(examined).__name__).removeprefix("<locals>."),
-        function=function,
+        function=of_values(examined),
         loss=loss,
         values=values,
         coordinates=tuple(c for name, value in values.items() for c in _coordinates(name, value, steps)),
         leaf={name: tensor.is_leaf for name, tensor in given.items()},
         dtype=torch.float32 if any(v.dtype is torch.float32 for v in values.values()) else torch.float64,
-        rebuild=rebuild or (_copies_of(examined) if function is examined else None),
+        rebuild=None if anew is None else lambda: of_values(anew()),
+        examined=examined,
+        inputs=structure if is_module else None,
         given={} if isinstance(examined, torch.nn.Module) else given,
+        ties={one: tuple(name for name in ties if ties[name] == one) for one in ties.values()},
     )
 
 
 def _trainable(module: torch.nn.Module, inputs: Any) -> dict[str, Tensor]:
-    """Parameters of a module that ask for a gradient, by dotted name; tied ones by their first."""
+    """Parameters of a module that ask for a gradient, by dotted name; a tied one under each of its names."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise DoctorError(
+            f"{type(module).__name__}: its parameters cannot be replaced, since torch.jit has compiled it. Write "
+            "diagnose(module, inputs, loss=...) with the module that it was made of."
+        )
     if inputs is None:
         raise DoctorError(
             f"{type(module).__name__} without inputs: must have some. Write diagnose(module, inputs, loss=...)."
         )
-    trainable: dict[str, Tensor] = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    named = module.named_parameters(remove_duplicate=False)
+    trainable: dict[str, Tensor] = {name: p for name, p in named if p.requires_grad}
     if not trainable:
         raise DoctorError(
             f"{type(module).__name__}: every parameter is frozen, at least one must ask for a gradient. "
@@ -237,7 +294,7 @@ def _refuse(params: Any) -> None:
     call = mistaken(params)
     if call:
         raise DoctorError(f"params: a {type(params).__name__} is no dict of tensors or numbers. Write {call}.")
-    if not params or not isinstance(params, (Mapping, list, tuple)):
+    if not (is_distribution(params) or (params and isinstance(params, (Mapping, list, tuple)))):
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
 
 
@@ -255,30 +312,6 @@ def _copies_of(examined: ModelFunction) -> Callable[[], ModelFunction] | None:
     return lambda: copy.deepcopy(pristine)
 
 
-def _of_scenario(scenario: Scenario, loss: Callable[[Tensor], Tensor] | None, steps: dict[str, float]) -> Subject:
-    scenario = replace(scenario, loss=loss or scenario.loss)
-    values = {name: leaf.detach() for name, leaf in scenario.leaves().items()}
-    coordinates = []
-    for row in scenario.quantities:
-        value = scenario.value(row.name)
-        coordinates.append(
-            Coordinate(
-                row.name, row.name, row.label, row.unit, value, torch.ones(()), steps.get(row.name, row.step_at(value)),
-                row.far_at(value), row.low, row.high,
-            )
-        )  # fmt: skip
-    return Subject(
-        name="scenario",
-        function=scenario.image,
-        loss=scenario.loss,
-        values=values,
-        coordinates=tuple(coordinates),
-        leaf=dict.fromkeys(values, True),
-        dtype=scenario.dtype,
-        scenario=scenario,
-    )
-
-
 def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
     if not params:
         raise DoctorError("params: must be a dict of one tensor or number or more. Pass {'name': tensor, ...}.")
@@ -287,20 +320,26 @@ def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             value = torch.tensor(float(value), dtype=torch.float64)
         if not isinstance(value, Tensor):
-            raise DoctorError(f"params[{name!r}] is a {type(value).__name__}: must be a tensor or a number.")
+            call = f"torch.as_tensor(params[{name!r}])" if hasattr(value, "__array__") else "a tensor or a float"
+            raise DoctorError(
+                f"params[{name!r}] is a {type(value).__name__}: must be a tensor or a number. Write {call}."
+            )
         if not value.is_floating_point():
             raise DoctorError(
-                f"params[{name!r}] has dtype {value.dtype}: must be float32 or float64. An integer has no gradient."
+                f"params[{name!r}] has dtype {value.dtype}: must be float32 or float64. An integer has no gradient: "
+                "leave it out of params, and let the function hold it."
             )
         if value.device.type == "meta" or value.numel() == 0:
-            raise DoctorError(f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): give some.")
-        for other, held in tensors.items():
-            if held is value:
-                raise DoctorError(f"params[{name!r}] is params[{other!r}]: must be two tensors. Clone one of them.")
+            raise DoctorError(
+                f"params[{name!r}] has no values ({value.device}, {tuple(value.shape)}): must have some. "
+                "Of a module on the meta device write module.to_empty(device='cpu'), and give its parameters values."
+            )
+        if value.layout is not torch.strided:
+            raise DoctorError(
+                f"params[{name!r}] has the layout {value.layout}: must be dense. Write diagnose(lambda p: "
+                f"function(p[{name!r}].to_sparse()), {{{name!r}: tensor.to_dense()}})."
+            )
         tensors[name] = value
-    devices = {str(value.device) for value in tensors.values()}
-    if len(devices) > 1:
-        raise DoctorError(f"params are on {', '.join(sorted(devices))}: must be on one device. Move them with .to().")
     return tensors
 
 
@@ -308,7 +347,9 @@ def _coordinates(name: str, value: Tensor, steps: Mapping[str, float]) -> list[C
     def coordinate(label: str, number: float, direction: Tensor) -> Coordinate:
         step = steps.get(label, steps.get(name, default_step(number)))
         if not (isinstance(step, (int, float)) and math.isfinite(step) and step > 0):
-            raise DoctorError(str(fail("steps", label, step, "a positive number", "Leave it out for the usual one.")))
+            raise DoctorError(
+                f"steps[{label!r}] = {step!r}: must be a positive number. Leave it out for the usual one."
+            )
         return Coordinate(label, name, label, "", number, direction, step, 0.3 * (abs(number) or 1.0))
 
     if value.numel() == 1:

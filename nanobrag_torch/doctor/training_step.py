@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanobrag_torch.doctor.records import Severity
-from nanobrag_torch.doctor.subject import DoctorError
+from .records import Severity
+from .subject import DoctorError
 
 
 @dataclass(frozen=True)

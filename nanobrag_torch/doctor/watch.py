@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from nanobrag_torch.eager import eager
+from ..eager import eager
 
 #: Functions that turn a tensor into something that no graph can follow.
 CONVERSIONS = frozenset({"item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__", "__complex__"})
@@ -35,8 +35,8 @@ _COMPARISONS = frozenset(
 #: Functions of torch's own modules under whose name a user knows what happens within them.
 _KNOWN_BY = frozenset({"sample", "grad"})
 _MOST_EVENTS = 2000
-#: The folder of this package.
-PACKAGE = str(Path(__file__).parent.parent)
+#: The folder of this package, by which its files are known: a user's package may bear its name.
+PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _INTERNAL = (
     f"{Path(__file__).parent}{os.sep}",
     f"{Path(torch.__file__).parent}{os.sep}",
@@ -273,7 +273,7 @@ def line_at(path: str, number: int) -> str:
     """
     text = linecache.getline(path, number).strip()
     file = Path(path)
-    name = file.relative_to(Path(PACKAGE).parent).as_posix() if path.startswith(PACKAGE) else file.name
+    name = f"nanobrag_torch/{file.relative_to(PACKAGE).as_posix()}" if path.startswith(PACKAGE) else file.name
     return f"{name}:{number}" + (f": {text}" if text else "")
 
 

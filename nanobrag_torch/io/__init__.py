@@ -11,11 +11,13 @@ from nanobrag_torch.io.nexus import read_nexus, write_nexus
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.smv import read_smv, smv_header, write_smv
+from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
 from nanobrag_torch.io.structure import read_structure
 from nanobrag_torch.io.structure_factors import load_structure_factors
 
 __all__ = [
     "Exposure",
+    "Spectrum",
     "StructureFactors",
     "create_circular_mask",
     "create_rectangle_mask",
@@ -29,6 +31,7 @@ __all__ = [
     "read_reflection_cif",
     "read_smv",
     "read_smv_mask",
+    "read_spectrum",
     "read_structure",
     "smv_header",
     "try_load_hkl_or_fdump",

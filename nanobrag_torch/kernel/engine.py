@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
+from nanobrag_torch.kernel.channels import by_channel
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET, check_pixels
 from nanobrag_torch.kernel.operation import Operation, carry_tangents, is_transformed
 from nanobrag_torch.kernel.pixels import Pixels, Progress
@@ -97,6 +98,10 @@ def render(
     """
     check_choice("Simulator", "engine", engine, ENGINES)
     check_pixels(scene, len(pixels))
+    parts = by_channel(scene)
+    if parts[0] is not scene:
+        images = [render(part, pixels, engine, tile, progress, memory_budget) for part in parts]
+        return torch.stack(images).mean(0)
     if is_transformed():
 
         def plain(*tensors: Tensor) -> tuple[Tensor]:

@@ -153,14 +153,8 @@ def lattice_factor(
         F_latt of the indices' shape, and the three nearest integers.
     """
     (h0, dh), (k0, dk), (l0, dl) = (fraction(index) for index in (h, k, l))
-    factor = LATTICE_FACTORS[lattice.shape](
-        dh.to(dtype),
-        dk.to(dtype),
-        dl.to(dtype),
-        lattice.cells.to(dtype),
-        lattice.stars.to(dtype),
-        lattice.fudge.to(dtype),
-    )
+    domain = lattice.domain.to(dtype)
+    factor = LATTICE_FACTORS[lattice.shape](dh.to(dtype), dk.to(dtype), dl.to(dtype), domain)
     return factor, (h0, k0, l0)
 
 
@@ -175,7 +169,7 @@ def structure_factor(
 
     Args:
         amplitudes: Table, and the amplitude outside it.
-        real: The three real Miller indices, of one shape.
+        real: The three real Miller indices, of one shape: (P, K, S, O) where every channel has its table.
         whole: The nearest integers.
         dtype: Precision of the result.
         interpolated: Where the table may be interpolated, of that shape or one flag.
@@ -183,6 +177,8 @@ def structure_factor(
     Returns:
         F_cell of that shape.
     """
+    if amplitudes.channels is not None:
+        return _structure_factors_of_channels(amplitudes, real, whole, dtype, interpolated)
     default = amplitudes.default_F.to(dtype)
     if amplitudes.table is None:
         return default.expand(real[0].shape)
@@ -192,3 +188,28 @@ def structure_factor(
         return value
     smooth = in_range(table, amplitudes.minimum, *real, amplitudes.margin) & interpolated
     return torch.where(smooth, tricubic(table, amplitudes.minimum, *real, dtype), value)
+
+
+def _structure_factors_of_channels(
+    amplitudes: Amplitudes,
+    real: tuple[Tensor, Tensor, Tensor],
+    whole: tuple[Tensor, Tensor, Tensor],
+    dtype: torch.dtype,
+    interpolated: Tensor | bool,
+) -> Tensor:
+    """``structure_factor`` where every channel, innermost among the sources, has its own table."""
+    count = amplitudes.channels
+    assert count is not None
+
+    def part(values: tuple[Tensor, Tensor, Tensor], channel: int) -> tuple[Tensor, Tensor, Tensor]:
+        h, k, l = (each[:, :, channel::count] for each in values)
+        return h, k, l
+
+    found = [
+        structure_factor(
+            amplitudes.of_channel(channel), part(real, channel), part(whole, channel), dtype,
+            interpolated if isinstance(interpolated, bool) else interpolated[:, :, channel::count],
+        )
+        for channel in range(count)
+    ]  # fmt: skip
+    return torch.stack(found, dim=3).flatten(2, 3)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel import formula_tiles as tiles
+from nanobrag_torch.kernel.channels import by_channel
 from nanobrag_torch.kernel.engine import obstacle
 from nanobrag_torch.kernel.jvp import tangents_of
 from nanobrag_torch.kernel.pixels import Pixels
@@ -27,6 +29,9 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor], en
     Returns:
         Derivatives (m, n); zeros for a parameter that the scene does not depend on.
     """
+    parts = by_channel(scene)
+    if parts[0] is not scene:
+        return torch.stack([sensitivities(part, pixels, parameters, engine) for part in parts]).mean(0)
     if engine in ("auto", "numba") and obstacle(scene) is None:
         from nanobrag_torch.kernel.numba_engine import engine as function
 

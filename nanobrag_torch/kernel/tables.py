@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT
+from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT, spot, star_spot
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Amplitudes, Lattice, Polarization, Scene, Sources, tensors_of, with_tensors
 
@@ -148,22 +148,32 @@ def _round(lattice: Lattice) -> Tensor:
     return torch.cat([peak[None], torch.pi**2 * lattice.fudge * lattice.cells**2])
 
 
-def _quadratic(lattice: Lattice, factor: float) -> Tensor:
-    peak = lattice.cells.prod() ** 2
-    m = lattice.stars @ lattice.stars.T * peak * lattice.fudge * factor
+def _quadratic(peak: Tensor, metric: Tensor, scale: Tensor) -> Tensor:
+    """S^2 at the peak, and the six coefficients of a quadratic form of the remainders."""
+    m = metric * scale
     form = [m[0, 0], m[1, 1], m[2, 2], 2 * m[0, 1], 2 * m[0, 2], 2 * m[1, 2]]
-    return torch.stack([peak, *form])
+    return torch.stack([peak**2, *form])
 
 
 def _gauss(lattice: Lattice) -> Tensor:
-    return _quadratic(lattice, 2 / GAUSS_WIDTH)
+    return _quadratic(*spot(lattice.domain), lattice.fudge * 2 / GAUSS_WIDTH)
 
 
 def _tophat(lattice: Lattice) -> Tensor:
-    return _quadratic(lattice, 1 / TOPHAT_LIMIT)
+    return _quadratic(*spot(lattice.domain), lattice.fudge / TOPHAT_LIMIT)
 
 
-SHAPE_PARAMETERS = {"square": _square, "round": _round, "gauss": _gauss, "tophat": _tophat}
+def _gauss_star(lattice: Lattice) -> Tensor:
+    return _quadratic(*star_spot(lattice.domain), lattice.fudge * 2 / GAUSS_WIDTH)
+
+
+SHAPE_PARAMETERS = {
+    "square": _square,
+    "round": _round,
+    "gauss": _gauss,
+    "tophat": _tophat,
+    "gauss_star": _gauss_star,
+}
 
 
 def _lookup(amplitudes: Amplitudes) -> Tensor:

@@ -48,8 +48,8 @@ class Beam:
 
     @property
     def wavelength(self) -> Tensor:
-        """Central wavelength in metres."""
-        return angstrom_to_m(scalar(self.config.wavelength_A, self.device))
+        """Central wavelength in metres: of a spectrum its mean."""
+        return angstrom_to_m(scalar(self.config.central_wavelength(), self.device))
 
     @property
     def fluence(self) -> Tensor:
@@ -57,13 +57,18 @@ class Beam:
         return scalar(self.config.fluence, self.device)
 
     def divergence(self, compat: Compat) -> Divergence:
-        """The step rules applied to divergence and dispersion; one step each where a source list is given."""
+        """The step rules applied to divergence and dispersion; one step each where a source list is given.
+
+        A spectrum is a dispersion of as many points, without a step.
+        """
         c = self.config
         steps = partial(angular_range, tolerance=compat.count_tolerance)
         return Divergence(
             steps(c.hdiv_steps, _radians(c.hdiv_range_mrad), _radians(c.hdiv_step_mrad)),
             steps(c.vdiv_steps, _radians(c.vdiv_range_mrad), _radians(c.vdiv_step_mrad)),
-            steps(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0),
+            steps(c.dispersion_steps, c.dispersion_pct / 100, default_full=0.0)
+            if c.spectrum is None
+            else self._width(c.spectrum[0]),
         )
 
     def sources(self, beam: Tensor, polarization: Tensor, compat: Compat) -> scene.Sources:
@@ -147,16 +152,29 @@ class Beam:
 
     def _generated(self, beam: Tensor, polarization: Tensor, grid: Divergence) -> scene.Sources:
         horizontal, vertical = self.divergence_angles(grid)
-        dispersion = grid.dispersion
         across = torch.linalg.cross(beam, polarization).norm()
         if grid.horizontal.count > 1:
             words = "the polarization lies along the beam and there is no horizontal"
             divisor(across, words, "Give another polarization axis, or no horizontal divergence.", 1e-12)
         directions = incident_directions(beam, polarization, horizontal, vertical)
-        wavelengths = (self.wavelength * (1 + self._centred(dispersion))).repeat(len(horizontal))
+        wavelengths, weights = self._channels(grid.dispersion)
+        count = len(horizontal)
         return scene.Sources(
-            directions.repeat_interleave(dispersion.count, 0), wavelengths, torch.ones_like(wavelengths)
+            directions.repeat_interleave(len(wavelengths), 0), wavelengths.repeat(count), weights.repeat(count)
         )
+
+    def _channels(self, dispersion: Steps) -> tuple[Tensor, Tensor]:
+        """Wavelengths (n,) in metres of every direction, and their weights (n,) of mean 1."""
+        if self.config.spectrum is None:
+            wavelengths = self.wavelength * (1 + self._centred(dispersion))
+            return wavelengths, torch.ones_like(wavelengths)
+        wavelengths, weights = (vector(item, self.device) for item in self.config.spectrum)
+        return angstrom_to_m(wavelengths), weights / weights.mean()
+
+    def _width(self, wavelengths: Tensor) -> Steps:
+        """Points of a spectrum, and its full width as a part of its mean."""
+        width = number_of(wavelengths.detach().max() - wavelengths.detach().min()) or 0.0
+        return Steps(len(wavelengths), width / (number_of(self.config.central_wavelength()) or 1.0), 0.0)
 
     def _centred(self, steps: Steps) -> Tensor:
         """step * i - range/2 for i = 0 ... count - 1."""

@@ -27,7 +27,7 @@ from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
 from nanobrag_torch.physics.safe import fraction
 from nanobrag_torch.units import angstrom_to_m
-from nanobrag_torch.validation import number_of
+from nanobrag_torch.validation import fail, number_of
 
 #: Interpolation is on by default where a crystal is this thin along any axis.
 THIN = 2
@@ -84,7 +84,8 @@ class Crystal(KnownNames):
         compat: Deviations of C for this object's own properties; a simulator uses its own.
 
     Attributes:
-        hkl_data: Amplitudes (h_range, k_range, l_range) in electrons, or None: ``default_F`` everywhere.
+        hkl_data: Amplitudes (h_range, k_range, l_range) in electrons, or None: ``default_F`` everywhere. Tables of each
+            channel of the beam's spectrum are (channels, h_range, k_range, l_range).
         hkl_metadata: Dict of integers with ``h_min``, ``k_min`` and ``l_min`` of the first entry, or None.
         interpolate: Tricubic interpolation of structure factors; assign None to return to the rule.
 
@@ -268,7 +269,10 @@ class Crystal(KnownNames):
         compat = compat or self.compat
         cell = self.unit_cell(compat, a_star)
         config = self.config
-        rotated = orientations(cell.direct, config, compat, spindle, stale and compat.phi_zero_carryover)
+        if compat.spot_radius == "c" and any(number_of(number) for number in config.N_offdiagonal):
+            allowed = "zero with Compat.spot_radius = 'c', whose spots know the number of all cells alone [B45]"
+            raise fail("CrystalConfig", "N_offdiagonal", config.N_offdiagonal, allowed, "Use compat='physical'.")
+        rotated = orientations(cell.direct, cell.stars, config, compat, spindle, stale and compat.phi_zero_carryover)
         a, b, c = angstrom_to_m(rotated.reshape(3, -1, 3)).unbind()
         return scene.Lattice(
             a=a,
@@ -278,6 +282,8 @@ class Crystal(KnownNames):
             cells=vector(config.N_cells, self.device),
             shape=config.shape.value,
             fudge=scalar(config.fudge, self.device),
+            offdiagonal=vector(config.N_offdiagonal, self.device),
+            spot_radius=compat.spot_radius,
         )
 
     def amplitudes(self, compat: Compat | None = None) -> scene.Amplitudes:
@@ -292,10 +298,10 @@ class Crystal(KnownNames):
                 "Crystal.hkl_metadata = None: must be a dict with h_min, k_min and l_min where hkl_data is given. "
                 "Assign both, or use load_hkl()."
             )
-        if table.ndim != 3 or 0 in table.shape:
+        if table.ndim not in (3, 4) or 0 in table.shape:
             raise ValueError(
-                f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range). "
-                "Assign a three-dimensional table."
+                f"Crystal.hkl_data has shape {tuple(table.shape)}: must be (h_range, k_range, l_range), or with the "
+                "channels of a spectrum before them. Assign a three-dimensional table."
             )
         check_memory(
             "amplitude", table.numel(), "Crystal", "hkl_data", f"a table of shape {tuple(table.shape)}",
@@ -336,7 +342,13 @@ class Crystal(KnownNames):
         """
         h, k, l = torch.as_tensor(h), torch.as_tensor(k), torch.as_tensor(l)
         nearest = fraction(h)[0], fraction(k)[0], fraction(l)[0]
-        return structure_factor(self.amplitudes(), (h, k, l), nearest, self.dtype)
+        amplitudes = self.amplitudes()
+        if amplitudes.channels is not None:
+            raise ValueError(
+                f"Crystal.hkl_data has a table for each of {amplitudes.channels} channels: must be one table here. "
+                "Ask a crystal that has the table of one channel."
+            )
+        return structure_factor(amplitudes, (h, k, l), nearest, self.dtype)
 
     def compute_cell_tensors(self) -> dict[str, Tensor]:
         """Direct and reciprocal vectors and the volume, under the keys a, b, c, a_star, b_star, c_star, V."""
@@ -352,7 +364,7 @@ class Crystal(KnownNames):
         """
         cell = self.unit_cell()
         direct, reciprocal = (
-            orientations(rows, config, self.compat).to(self.dtype) for rows in (cell.direct, cell.stars)
+            orientations(rows, cell.stars, config, self.compat).to(self.dtype) for rows in (cell.direct, cell.stars)
         )
         return tuple(direct), tuple(reciprocal)
 

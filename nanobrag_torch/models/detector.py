@@ -251,7 +251,7 @@ class Detector(KnownNames):
             origin = -f_beam * fast - s_beam * slow + close / ratio * beam
 
         close = (origin * normal).sum()
-        self._check_plane(compat, close, origin, fast, slow, (beam * normal).sum())
+        self._check_plane(compat, close, origin, fast, slow, normal, (beam * normal).sum())
         if compat.beam_report == "true":
             ratio = _nonzero((beam * normal).sum())
         if config.curved_detector:
@@ -284,6 +284,8 @@ class Detector(KnownNames):
         layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
         sensor = bool(thickness.detach() > 0)
         attenuation = 1 / (thickness if depth is None else um_to_m(scalar(depth, self.device)))
+        if sensor and compat.edge_on == "refused":
+            self._check_sensor(geometry, number_of(layers.count * layers.step * attenuation))
         return scene.Panel(
             origin=geometry.origin,
             fast=geometry.fast,
@@ -471,17 +473,39 @@ class Detector(KnownNames):
         return beam, fast, slow, (across if redrawn else unit(raw["normal"]))
 
     def _check_plane(
-        self, compat: Compat, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, cosine: Tensor
+        self, compat: Compat, close: Tensor, origin: Tensor, fast: Tensor, slow: Tensor, normal: Tensor, cosine: Tensor
     ) -> None:
         """Raise ``ValueError`` for pixels without an area, and for a crystal in the plane [B49] or in the sensor."""
-        divisor(torch.linalg.cross(fast, slow).norm(), "fast and slow are parallel", "Check the vectors.", FLAT)
+        across = torch.linalg.cross(fast, slow)
+        divisor(across.norm(), "fast and slow are parallel", "Check the vectors.", FLAT)
         distance = number_of(torch.sqrt((origin * origin).sum())) or 0.0
         along = abs(number_of(cosine) or 0.0) <= FLAT
         rounding = 0.0 if compat.edge_on == "c" else FLAT * distance
         divisor(close, *((EDGE_ON, TURN) if along else (WITHIN, MOVE)), rounding)
+        across = unit(across)
+        if compat.edge_on == "refused" and abs(number_of((across * normal).sum()) or 0.0) < 1 - FLAT:
+            divisor((origin * across).sum(), SKEW, STRAIGHTEN, rounding)
         thickness, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
         if thickness is not None and near is not None and near < 0 < near + thickness:
             divisor(0.0, "the crystal lies within the sensor of the detector", MOVE)
+
+    def _check_sensor(self, geometry: Geometry, depth: float | None) -> None:
+        """Raise ``ValueError`` where rays run along a sensor, ``depth`` attenuation lengths thick, or swell in it.
+
+        They cannot where the normal points away from the crystal; where it is skew or points back, the rays to the
+        corners of the detector are the flattest.
+        """
+        pixel = self._metres(self.config.pixel_size_mm)
+        cosines: list[float | None] = []
+        for fast in (0, self.fpixels):
+            for slow in (0, self.spixels):
+                corner = geometry.origin + pixel * (fast * geometry.fast + slow * geometry.slow)
+                cosines.append(number_of((unit(corner) * geometry.normal).sum()))
+        found = [cosine for cosine in cosines if cosine is not None]
+        if depth is None or len(found) < len(cosines):
+            return
+        if min(found) < 0 and (max(found) > 0 or depth > LARGEST_EXPONENT * min(map(abs, found))):
+            divisor(0.0, ALONG_SENSOR, BARE)
 
     def _pivot(self, row: Convention, compat: Compat) -> DetectorPivot:
         if compat.convention_forces_pivot and row.pivot is not None:
@@ -491,9 +515,15 @@ class Detector(KnownNames):
 
 #: Cosine, sine or part of a distance that rounding may leave of zero.
 FLAT = 1e-12
+#: Exponent up to which the exponential is a number.
+LARGEST_EXPONENT = 700.0
 EDGE_ON = "the beam lies in the plane of the detector"
 TURN = "Turn the detector, or place it by its distance along the normal and let it turn about the sample."
 WITHIN = "the crystal lies in the plane of the detector"
+SKEW = "the crystal lies in the plane of fast and slow, to which the normal is not perpendicular"
+STRAIGHTEN = "Leave the normal out, which is then fast x slow, or give one that is perpendicular to both."
+ALONG_SENSOR = "rays run along the sensor of the detector, whose normal does not point away from the crystal"
+BARE = "Turn the detector, check its normal, or leave out the sensor."
 MOVE = "Give the detector a distance from the crystal along its normal."
 
 

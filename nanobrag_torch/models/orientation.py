@@ -94,22 +94,37 @@ def phi_angles(config: CrystalConfig, device: torch.device) -> Tensor:
 
 
 def mosaic_rotations(config: CrystalConfig, compat: Compat, device: torch.device) -> Tensor:
-    """Rotations (mosaic_domains, 3, 3), the first of which is the identity."""
+    """Rotations (mosaic_domains, 3, 3) of C's model, the first of which is the identity."""
     if config.mosaic_domains == 1:
         return torch.eye(3, dtype=torch.float64, device=device)[None]
     spread = degrees_to_radians(scalar(config.mosaic_spread_deg, device))
     return mosaic.domain_rotations(random_draws(config, compat, device).mosaic, spread, compat.mosaic_angle == "single")
 
 
+def gaussian_rotations(config: CrystalConfig, stars: Tensor) -> Tensor:
+    """Rotations (mosaic_domains, 3, 3) of the gaussian model before phi, for reciprocal vectors (3, 3) with misset."""
+    seed = DEFAULT_MOSAIC_SEED if config.mosaic_seed is None else config.mosaic_seed
+    points = mosaic.even_normals(config.mosaic_domains, seed, stars.device)
+    deviations = degrees_to_radians(vector(config.mosaic_eta_deg, stars.device))
+    return mosaic.gaussian_rotations(points, deviations, mosaic.crystal_axes(stars))
+
+
 def orientations(
-    vectors: Tensor, config: CrystalConfig, compat: Compat, spindle: Tensor | None = None, stale: bool = False
+    vectors: Tensor,
+    stars: Tensor,
+    config: CrystalConfig,
+    compat: Compat,
+    spindle: Tensor | None = None,
+    stale: bool = False,
 ) -> Tensor:
     """Vectors in every orientation of the crystal.
 
-    Phi turns first; the mosaic domains turn what results.
+    Phi turns first, and C's mosaic domains turn what results. Domains of the gaussian model belong to the crystal: phi
+    turns them with it.
 
     Args:
         vectors: Rows (3, 3), in any unit.
+        stars: Reciprocal vectors (3, 3) with misset, one a row: axes of a gaussian mosaicity.
         config: Sweep and mosaic domains.
         compat: Precision of the domains' angles.
         spindle: Axis (3,) of phi where the config names none; None is z.
@@ -121,11 +136,14 @@ def orientations(
     axis = vector(config.spindle_axis, vectors.device) if config.spindle_axis is not None else spindle
     axis = unit(axis if axis is not None else vector(Z_AXIS, vectors.device))
     phi = phi_angles(config, vectors.device)
-    swept = about_axis(vectors[:, None, :], axis, phi)
+    gaussian = config.mosaic_model == "gaussian" and config.mosaic_domains > 1
+    turned = torch.einsum("mij,vj->vmi", gaussian_rotations(config, stars), vectors) if gaussian else vectors[:, None]
+    swept = about_axis(turned[:, None], axis, phi[:, None])
     if stale:
         swept = swept[:, stale_order(phi.detach().tolist())]
-    if config.mosaic_domains == 1:
-        return swept[:, :, None]
+    if gaussian or config.mosaic_domains == 1:
+        return swept
+    swept = swept[:, :, 0]
     return torch.einsum("mij,vpj->vpmi", mosaic_rotations(config, compat, vectors.device), swept)
 
 

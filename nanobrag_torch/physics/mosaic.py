@@ -1,9 +1,10 @@
-"""Random rotations: mosaic domains and random misset, from frozen draws (docs/physics.md, Mosaic domains)."""
+"""Rotations of mosaic domains and random misset, from frozen draws or even points (docs/physics.md, Mosaic domains)."""
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch.physics.rotation import matrix_about_axis
+from nanobrag_torch.physics.safe import unit
 
 
 def rotations(draws: Tensor, largest_angle: Tensor, single: bool = False) -> Tensor:
@@ -32,6 +33,42 @@ def domain_rotations(draws: Tensor, spread: Tensor, single: bool = False) -> Ten
     turned = rotations(draws, spread, single)
     identity = torch.eye(3, dtype=turned.dtype, device=turned.device)[None]
     return torch.cat([identity, turned[1:]])
+
+
+def even_normals(count: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+    """Points (count, 3) that are even in a standard normal distribution, in pairs of z and -z.
+
+    Sobol's sequence, scrambled by the ``seed``, through the inverse of the normal distribution (Owen, 1998).
+    """
+    sequence = torch.quasirandom.SobolEngine(3, scramble=True, seed=seed % 2**63)  # type: ignore[no-untyped-call]
+    uniform = sequence.draw(count // 2, dtype=torch.float64) + 0.5 * 2.0**-sequence.MAXBIT  # never 0 or 1
+    half = torch.special.ndtri(uniform).to(device)
+    return torch.cat([half, -half])
+
+
+def crystal_axes(stars: Tensor) -> Tensor:
+    """Orthonormal axes (3, 3) of a crystal, one a column: along a*, b* made orthogonal to it, and their product.
+
+    ``stars`` are the reciprocal vectors (3, 3), one a row.
+    """
+    first = unit(stars[0])
+    second = unit(stars[1] - (stars[1] * first).sum() * first)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)
+
+
+def gaussian_rotations(points: Tensor, deviations: Tensor, axes: Tensor) -> Tensor:
+    """Rotations (n, 3, 3) about the vectors axes @ (deviations * point), as smooth as those at no rotation too.
+
+    Args:
+        points: Standard normal points (n, 3).
+        deviations: Standard deviations (3,) in radians about each of the axes.
+        axes: Orthonormal axes (3, 3), one a column.
+    """
+    x, y, z = (points * deviations @ axes.T).unbind(-1)
+    zero = torch.zeros_like(x)
+    generator = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(-1, 3, 3)
+    rotations: Tensor = torch.linalg.matrix_exp(generator)
+    return rotations
 
 
 def misset_angles(rotation: Tensor) -> Tensor:

@@ -172,6 +172,21 @@ def test_mosaic_domains_need_a_spread(words, domains, notice):
     assert (notice or "") in (conf.mosaic_notice or "")
 
 
+@pytest.mark.parametrize(
+    ("words", "eta", "domains"),
+    [
+        ("-mosaic_eta 0.1", (0.1, 0.1, 0.1), 10),
+        ("-mosaic_eta_abc 0.1 0.2 0.3 -mosaic_dom 6", (0.1, 0.2, 0.3), 6),
+        ("-mosaic_eta 0.1 -mosaic_eta_abc 0.1 0.2 0", (0.1, 0.2, 0.0), 10),
+    ],
+)
+def test_a_gaussian_mosaicity_is_asked_for_by_its_widths(words, eta, domains):
+    conf = configured(f"{CELL} {words}")
+    crystal = conf.crystal
+    assert (crystal.mosaic_model, crystal.mosaic_eta_deg) == ("gaussian", eta)
+    assert (crystal.mosaic_domains, crystal.mosaic_spread_deg, conf.mosaic_notice) == (domains, 0.0, None)
+
+
 def test_a_flux_decides_the_fluence_whatever_the_order():
     for words in (
         "-flux 1e12 -fluence 5 -exposure 0.5 -beamsize 0.02",

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,44 @@ from nanobrag_torch.io.floatfile import read_float_image
 from nanobrag_torch.io.smv import SmvGeometry, smv_header
 
 SHAPE = (7, 9)
+#: Directions and angles at which vectors of a geometry are parallel or perpendicular, exactly or but for rounding.
+DIRECTIONS = (
+    "1 0 0",
+    "0 1 0",
+    "0 0 1",
+    "-1 0 0",
+    "0 -1 0",
+    "0 0 -1",
+    "1 1 0",
+    "0 1 1",
+    "1 1e-9 0",
+    "0 0 1e-5",
+    "2 0 0",
+)
+TURNS = ("90", "-90", "180", "270", "89.9999999999", "0", "45")
+GEOMETRY = {
+    **dict.fromkeys(("-fdet_vector", "-sdet_vector", "-odet_vector", "-beam_vector", "-pix0_vector"), DIRECTIONS),
+    **dict.fromkeys(("-polar_vector", "-spindle_axis", "-twotheta_axis"), DIRECTIONS),
+    **dict.fromkeys(("-detector_rotx", "-detector_roty", "-detector_rotz", "-twotheta", "-phi"), TURNS),
+    **dict.fromkeys(("-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX", "-ORGY"), ("0", "1", "2")),
+    **dict.fromkeys(("-curved_det", "-point_pixel", "-nopolar", "-mosflm", "-xds", "-dials", "-denzo", "-adxv"), ("",)),
+    "-distance": ("59", "1e-3", "1e-9", "1e9"),
+    "-close_distance": ("59", "0", "1e-12", "-20", "1e-3"),
+    "-pivot": ("beam", "sample"),
+    "-detector_thick": ("300", "1e-9"),
+    "-detector_abs": ("100", "0", "inf"),
+    "-thicksteps": ("1", "3"),
+    "-hdivrange": ("1",),
+    "-vdivsteps": ("2",),
+    "-dmin": ("2",),
+    "-oversample": ("1", "2"),
+    "-compat": ("c", "physical", "legacy_torch"),
+}
+#: Beginnings of what is said of a geometry that cannot be, and what the user may do about it.
+SAID = re.compile(
+    r"ERROR: (degenerate geometry: .* is divided by \S+\. [A-Z].*\.|the number of sub-pixels would be .* Check .*\."
+    r"|-oversample, .* Take fewer .*\.|pixel \(.*\) is .*: nothing is written\. It.*(?:Give|check) .*\.)"
+)
 FIXED = "-default_F 100 -N 4 -detpixels_f 9 -detpixels_s 7 -pixel 0.8 -noprogress -nonoise -nopgm"
 
 runs = st.fixed_dictionaries(
@@ -92,6 +131,26 @@ def test_the_number_of_rows_rendered_at_a_time_does_not_matter(options, rows):
     whole = image_of(words)
     assert image_of(f"{words} -pixel_batch_size {rows}").tolist() == whole.tolist()
     assert whole.max() > 0
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in GEOMETRY.items()}))
+def test_any_geometry_is_an_image_of_numbers_or_an_error_that_says_what_and_what_to_do(options):
+    words = " ".join(f"{name} {value}" for name, value in options.items())
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as messages:
+            code = main(f"{FIXED} -cell 70 80 90 75 85 95 -oversample 1 {words}".split())
+        if code == 0:
+            assert np.isfinite(read_float_image(Path("floatimage.bin"), SHAPE)).all()
+        else:
+            assert code == 9 and SAID.fullmatch(messages.getvalue().strip().splitlines()[-1]), messages.getvalue()
+
+
+def test_a_beam_in_the_plane_of_a_detector_of_ones_own_vectors_is_refused():
+    words = "-fdet_vector 1 0 0 -sdet_vector 0 1 0 -odet_vector 0 0 1 -distance 59 -cell 100 100 100 90 90 90"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as messages:
+        assert main(f"{FIXED} {words}".split()) == 9
+    assert "the beam lies in the plane of the detector" in messages.getvalue()
 
 
 @settings(max_examples=15, deadline=None)

@@ -17,6 +17,8 @@ DEVIATIONS = {
     "-sourcefile s.txt": "weights",
     "-water 3": "water",
     "-nodump -hkl P1.hkl -interpolate": "interpolation ends",
+    "-gauss_xtal": "125 A wide",
+    "-tophat_spots": "125 A wide",
 }
 
 
@@ -37,8 +39,8 @@ def test_correct_physics_needs_no_warning(words, command):
 
 @pytest.mark.parametrize(
     "words",
-    ["", "-phi 1 -osc 1 -phisteps 3", "-oversample_omega", "-detector_thick 0", "-water 0", "-cell 70 80 90 90 110 90",
-     "-nodump -hkl P1.hkl -interpolate -distance 400", "-nodump -hkl P1.hkl"],
+    ["", "-round_xtal", "-phi 1 -osc 1 -phisteps 3", "-oversample_omega", "-detector_thick 0", "-water 0",
+     "-cell 70 80 90 90 110 90", "-nodump -hkl P1.hkl -interpolate -distance 400", "-nodump -hkl P1.hkl"],
 )  # fmt: skip
 def test_where_c_is_right_nothing_is_said(words, command):
     assert command(f"{PLAIN} {words}", FILES).stderr == ""

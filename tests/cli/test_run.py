@@ -46,6 +46,11 @@ def test_a_switched_off_image_is_not_written(command):
         ("-polar 3", "-polar"),
         ("-fudge 0", "-fudge"),
         ("-dmin -1", "-dmin"),
+        ("-mosaic_eta 0.1 -mosaic_dom 5", "-mosaic_dom = 5: must be even"),
+        ("-mosaic_eta 0.1 -mosaic 0.2", "-mosaic_eta and -mosaic"),
+        ("-N_offdiagonal 1 0 0", "-N_offdiagonal"),
+        ("-gauss_xtal -N_offdiagonal 6 0 0 -compat physical", "positive definite"),
+        ("-gauss_xtal -N_offdiagonal 1 0 0 -compat c", "compat='physical'"),
         ("-roi 5 3 0 0", "-roi"),
         ("-cell 10 10 10 10 10 170", "-cell"),
         ("-flux 1e12 -beamsize 0", "-beamsize"),
@@ -350,3 +355,42 @@ def test_a_reader_who_stops_reading_causes_no_traceback(tmp_path):
         )  # fmt: skip
     assert done.returncode == 9
     assert "Traceback" not in done.stderr
+
+
+def test_a_shape_and_a_domain_matrix_beyond_c_reach_the_image(command):
+    physical = f"{QUIET} -compat physical"
+    plain, star, tilted = (
+        command(f"{physical} {words}").float_image(SHAPE)
+        for words in ("-gauss_xtal", "-gauss_star", "-gauss_xtal -N_offdiagonal 1 -0.5 0.3")
+    )
+    assert plain.max() > 0
+    assert np.abs(star - plain).max() > 1e-3 * plain.max() and np.abs(tilted - plain).max() > 1e-3 * plain.max()
+    run = command(f"{physical} -gauss_xtal -N_offdiagonal 1 -0.5 0.3 -show_config")
+    assert "domain matrix with Nd=1 Ne=-0.5 Nf=0.3 cells" in run.stdout
+
+
+def test_a_gaussian_mosaicity_is_reported_and_blurs_the_spots(command):
+    run = command(f"{QUIET} -mosaic_eta_abc 1 2 3 -mosaic_dom 20")
+    assert "20 mosaic domains with a standard deviation of 1 2 3 degrees about each axis" in run.stdout
+    blurred, sharp = run.float_image(SHAPE), command(QUIET).float_image(SHAPE)
+    assert np.abs(blurred - sharp).max() > 0 and blurred.max() < sharp.max()
+
+
+def test_a_spectrum_file_is_read_in_either_unit_said_and_the_mean_of_its_channels(command):
+    files = {"A.txt": b"1.0 1\n1.1 3\n", "eV.txt": b"energy weight\n12398.41984332 1\n11271.290766654 3\n"}
+    one, two = (command(f"{QUIET} -phi 1 -lambda {wavelength}").float_image(SHAPE) for wavelength in (1.0, 1.1))
+    for name, said in (
+        ("A.txt", "2 wavelengths in A, by their size"),
+        ("eV.txt", "2 energies in eV, as its header says"),
+    ):
+        run = command(f"{QUIET} -phi 1 -spectrumfile {name}", files)
+        assert f"reading {name}: {said}" in run.stdout
+        assert "wave=1.075e-10 meters +/- 9.30233% in 2 steps" in run.stdout
+        assert run.float_image(SHAPE) == pytest.approx((one + 3 * two) / 4, rel=1e-5)
+    for words, named in (
+        ("-lambda 1", "-lambda"), ("-energy 12000", "-energy"), ("-dispersion 1", "-dispersion"),
+        ("-sourcefile A.txt", "-sourcefile"),
+    ):  # fmt: skip
+        refused = command(f"{QUIET} -spectrumfile A.txt {words}", files)
+        assert refused.exit_code == 9 and f"-spectrumfile and {named} say the same in two ways" in refused.stderr
+    assert "nowhere.txt" in command(f"{QUIET} -spectrumfile nowhere.txt").stderr

@@ -1,7 +1,9 @@
 """The doctor takes parameters as people hold them, and says what to write where it cannot."""
 
+import math
 from collections import namedtuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -51,6 +53,46 @@ def test_a_frozen_parameter_of_a_module_is_left_out():
 def test_tied_parameters_are_one_and_any_output_may_be_reduced():
     report = diagnose(Tied().double(), {"x": X, "scale": 2.0}, loss=lambda output: squares(output["out"]))
     assert codes(report) == {"one.weight (along a random direction)": "healthy"}
+    assert report.parameters[0].verdict.evidence["tied with"] == "other.weight"
+
+
+SHARED = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+SHARED_COMPLEX = torch.tensor(1 + 2j, dtype=torch.complex128)
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "gradients", "ties"),
+    [
+        (lambda p: p["x"] ** 2 * p["y"], {"x": SHARED, "y": SHARED}, {"x": 27.0}, {"x": "y"}),
+        (lambda p: p["a"][0] * p["b"] * p["c"], {"a": [SHARED], "b": 2.0, "c": SHARED}, {"a.0": 12.0, "b": 9.0},
+         {"a.0": "c"}),
+        (lambda p: (p["u"] * p["v"]).real, {"u": SHARED_COMPLEX, "v": SHARED_COMPLEX}, {"u.real": 2.0, "u.imag": -4.0},
+         {"u.real": "v.real", "u.imag": "v.imag"}),
+    ],
+    ids=["flat", "nested", "complex"],
+)  # fmt: skip
+def test_one_tensor_under_two_names_is_one_parameter_that_moves_under_both(function, params, gradients, ties):
+    report = diagnose(function, params, order=2)
+    assert {p.name: p.gradient for p in report.parameters} == pytest.approx(gradients)
+    assert {p.name: p.verdict.evidence.get("tied with") for p in report.parameters if p.name in ties} == ties
+    assert all(p.verdict.severity != "fault" for p in report.parameters)
+
+
+def test_equal_tensors_and_equal_numbers_are_not_tied():
+    report = diagnose(lambda p: p["x"] * p["y"] * p["z"], {"x": 1.0, "y": 1.0, "z": torch.tensor(1.0)})
+    assert all(p.gradient == 1.0 and not p.verdict.evidence for p in report.parameters)
+
+
+def test_a_stale_value_is_found_behind_a_nested_structure_too():
+    class Kept:
+        scale = None
+
+        def __call__(self, p):
+            self.scale = float(p["a"]["x"]) if self.scale is None else self.scale
+            return self.scale * p["a"]["y"]
+
+    found = codes(diagnose(Kept(), {"a": {"x": 1.0, "y": 2.0}}))
+    assert found == {"a.x": "S3", "a.y": "healthy"}
 
 
 @pytest.mark.parametrize(
@@ -101,10 +143,23 @@ LINEAR = nn.Linear(3, 1).double()
         (squares, torch.optim.SGD(LINEAR.parameters(), lr=0.1), r"diagnose\(module, inputs"),
         (squares, [1.0, 2.0], r"diagnose\(function, \{'x'"),
         (squares, torch.tensor(1.0), r"\{'x': tensor\}"),
-        (squares, torch.distributions.Normal(0.0, 1.0), "Normal"),
+        (squares, {"q": nn.Identity()}, r"params\['q'\] is a Identity"),
         (squares, {"a": {"b": "text"}}, r"params\['a.b'\] is a str"),
         (squares, {"a.b": 1.0, "a": {"b": 1.0}}, "two of them would be called 'a.b'"),
-        (lambda p: (p["x"], p["x"]), {"x": 1.0}, "returned tuple.*loss=lambda output"),
+        (lambda p: (p["x"], p["x"]), {"x": 1.0}, r"returned tuple.*loss=lambda output: output\[0\]"),
+        (lambda p: {"total": p["x"]}, {"x": 1.0}, r"returned dict.*loss=lambda output: output\['total'\]"),
+        (lambda x, y: x * y, {"x": 1.0, "y": 2.0}, r"the whole dict. Write diagnose\(lambda p: function\(\*\*p\)"),
+        (math.sin, {"x": 1.0}, r"the whole dict. Write diagnose\(lambda p: sin\(\*\*p\)"),
+        (squares, LINEAR.parameters(), r"a generator is no dict.*diagnose\(module, inputs"),
+        (squares, {"x": 1.0}.values(), "a dict_values is no dict.*Write the dict itself"),
+        (squares, torch.optim.lr_scheduler.ConstantLR(torch.optim.SGD([X.clone()])), "a ConstantLR is no dict"),
+        ({"x": 1.0}, squares, r"dict: must be.*Write diagnose\(function, params\)"),
+        (squares, {"x": np.ones(3)}, r"is a ndarray.*Write torch.as_tensor\(params\['x'\]\)"),
+        (squares, {"x": torch.tensor(3)}, "An integer has no gradient: leave it out"),
+        (squares, {"x": torch.eye(3).to_sparse()}, r"sparse_coo: must be dense.*p\['x'\].to_sparse"),
+        (lambda p: (p["x"] * X.to("meta")).sum(), {"x": 1.0 * X}, r"are on cpu. Write diagnose\(function, \{name: t"),
+        (LINEAR, X.to("meta"), r"are on cpu. Write diagnose\(module.to\(device\), inputs.to\(device\)"),
+        (nn.Linear(3, 1, device="meta"), X, r"\['weight'\] has no values.*module.to_empty"),
         (lambda p: float(p["x"]), {"x": 1.0}, "returned float"),
         (lambda p: p["x"] * 1j, {"x": 1.0}, r"must be real.*loss.abs\(\)"),
         (lambda p: squares(LINEAR(X)), dict(LINEAR.named_parameters()), "does not use the dict.*functional_call"),
@@ -115,6 +170,33 @@ LINEAR = nn.Linear(3, 1).double()
 def test_a_misuse_is_answered_with_the_call_to_write(function, params, said):
     with pytest.raises(DoctorError, match=said):
         diagnose(function, params)
+
+
+def test_a_loss_that_is_no_function_is_answered_with_the_call_to_write():
+    with pytest.raises(DoctorError, match=r"loss: a float is no function.*loss=lambda output"):
+        diagnose(lambda p: p["x"], {"x": 1.0}, loss=3.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda"])
+def test_parameters_on_a_device_or_on_two_are_examined_there(device):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    far = torch.linspace(0, 1, 8, dtype=torch.float64, device=device)
+    params = {"a": torch.tensor(2.0, dtype=torch.float64), "b": torch.tensor(3.0, dtype=torch.float64, device=device)}
+    report = diagnose(lambda p: p["a"].to(device) ** 2 * p["b"] * far, params, loss=torch.sum, order=2)
+    total = float(far.sum())
+    assert {p.name: p.gradient for p in report.parameters} == pytest.approx({"a": 12 * total, "b": 4 * total})
+    assert {p.verdict.code for p in report.parameters} <= {"healthy", "Z4"}
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1)).to(device)
+    report = diagnose(module, X.float().to(device), loss=squares)
+    assert all(p.verdict.severity != "fault" for p in report.parameters)
+    report = diagnose(lambda p: (p["x"] * far).detach().sum() * p["y"], {"x": 2.0, "y": 3.0})
+    assert report["x"].verdict.code == "S2"
+    with pytest.raises(DoctorError, match=r"parameters are on cpu. Write diagnose\(module.to"):
+        diagnose(nn.Linear(3, 1), X.float().to(device), loss=squares)
+    with pytest.raises(DoctorError, match=r"parameters are on cpu. Write diagnose\(function"):
+        diagnose(lambda p: squares(p["x"] * far), {"x": far.cpu()})
 
 
 def test_elements_of_a_large_tensor_without_a_gradient_are_counted_and_named():

@@ -146,7 +146,7 @@ def test_an_error_of_a_scenarios_own_loss_is_told_as_it_is():
 
 
 def test_a_step_that_is_no_step_is_refused_with_its_name():
-    with pytest.raises(DoctorError, match=r"steps\.x = -1: must be a positive number"):
+    with pytest.raises(DoctorError, match=r"steps\['x'\] = -1: must be a positive number"):
         diagnose(lambda p: (p["x"] * X).sum(), {"x": 1.5}, steps={"x": -1})
 
 

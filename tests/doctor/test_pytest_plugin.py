@@ -1,10 +1,14 @@
 """The gradient guard, run on small suites with checks that prove something and checks that do not."""
 
 import json
+import os
+import tomllib
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
 
 SUITE = """
@@ -134,3 +138,82 @@ def test_findings_that_cannot_be_written_stop_the_run_at_once(suite):
     assert (torch.autograd.backward, torch.autograd.grad, torch.func.grad) == before
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*nowhere/guard.json: No such file or directory. Give a file in a folder*"])
+
+
+@pytest.fixture
+def installed(pytester, monkeypatch):
+    """Run pytest where it finds the entry point, whether or not this checkout is installed in its present state."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    metadata = pytester.mkdir("site") / "gradient_guard_by_entry_point-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: gradient-guard-by-entry-point\nVersion: 0\n")
+    lines = "\n".join(f"{name} = {home}" for name, home in points.items())
+    (metadata / "entry_points.txt").write_text(f"[pytest11]\n{lines}\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(metadata.parent), str(ROOT)]))
+    return lambda *options: pytester.runpytest_subprocess("-p", "no:cacheprovider", *options, *TORCH_WARNS)
+
+
+#: The first test of a suite that leaves torch alone.
+WITHOUT_TORCH = """
+import sys
+
+def test_nothing_is_loaded():
+    loaded = {"torch", "nanobrag_torch", "gradient_doctor"} & set(sys.modules)
+    assert loaded == {"gradient_doctor"}
+"""
+
+
+def test_installed_and_not_asked_the_guard_loads_neither_torch_nor_the_package(installed, pytester):
+    pytester.makepyfile(test_suite=WITHOUT_TORCH)
+    installed("--strict-markers").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "setting", "outcomes"),
+    [
+        ((), "", {"passed": 8, "failed": 1}),
+        (("--gradient-guard=warn",), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),
+        (("--gradient-guard-json=found.json",), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),
+        (("-p", "nanobrag_torch.doctor.pytest_plugin"), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),
+        (("-p", "nanobrag_torch.doctor.pytest_plugin"), "off", {"passed": 8, "failed": 1}),
+        ((), "error", {"passed": 2, "failed": 7, "warnings": len(KINDS)}),
+        (("--gradient-guard=off",), "error", {"passed": 8, "failed": 1}),
+    ],
+)
+def test_installed_it_is_started_by_an_option_a_setting_or_its_name_and_once(
+    installed, pytester, options, setting, outcomes
+):
+    pytester.makepyfile(test_suite=SUITE)
+    pytester.makeini(f"[pytest]\ngradient_guard = {setting}\n")
+    installed("--strict-markers", *options).assert_outcomes(**outcomes)
+
+
+def test_a_conftest_may_name_the_plugin_that_is_installed(installed, pytester):
+    pytester.makepyfile(test_suite=SUITE)
+    pytester.makeconftest('pytest_plugins = ["nanobrag_torch.doctor.pytest_plugin"]')
+    installed().assert_outcomes(passed=8, failed=1, warnings=len(KINDS))
+
+
+def test_an_unknown_setting_is_refused_with_those_that_are_allowed(installed, pytester):
+    pytester.makepyfile(test_suite=WITHOUT_TORCH)
+    pytester.makeini("[pytest]\ngradient_guard = loud\n")
+    installed().stderr.fnmatch_lines(["*gradient_guard = loud: must be one of warn, error, off.*"])
+
+
+def test_the_guard_watches_a_suite_whose_package_bears_our_name(installed, pytester):
+    package = pytester.mkpydir("nanobrag_torch")
+    (package / "simulator.py").write_text("def image(x):\n    return x * 0\n")
+    pytester.makepyfile(
+        test_foreign="""
+        import torch
+        from torch.autograd import gradcheck
+        from nanobrag_torch.simulator import image
+
+        def test_gradient():
+            assert gradcheck(image, torch.ones(2, dtype=torch.float64, requires_grad=True))
+        """
+    )
+    pytester.makeini("[pytest]\npythonpath = .\n")
+    result = installed("--gradient-guard=warn")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*gradcheck: compared zero with zero*"])

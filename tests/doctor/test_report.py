@@ -170,19 +170,13 @@ def test_a_near_cancellation_is_healthy_with_a_warning():
         (plain, {}, r"must be a dict of one tensor"),
         (plain, {"x": torch.empty(0)}, r"has no values"),
         (plain, {"x": torch.empty(2, device="meta")}, r"has no values"),
-        ("loss", {"x": 1.0}, r"str: must be a Scenario or a function"),
+        ("loss", {"x": 1.0}, r"str: must be a Scenario, a module or a function"),
         (scene(), {"x": 1.0}, r"params with a scenario: must be left out"),
     ],
 )
 def test_what_cannot_be_examined_is_refused(function, params, message):
     with pytest.raises(DoctorError, match=message):
         diagnose(function, params)
-
-
-def test_one_tensor_under_two_names_is_refused():
-    x = leaf(1.0)
-    with pytest.raises(DoctorError, match=r"params\['y'\] is params\['x'\]: must be two tensors"):
-        diagnose(plain, {"x": x, "y": x})
 
 
 def test_a_loss_that_is_not_a_number_gets_a_verdict():

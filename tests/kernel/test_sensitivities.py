@@ -12,6 +12,7 @@ KINDS = [
     ("square", "tricubic", torch.float32),
     ("round", "constant", F64),
     ("gauss", "tricubic", F64),
+    ("gauss_star", "tricubic", F64),
     ("tophat", "nearest", F64),
 ]
 

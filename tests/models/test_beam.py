@@ -78,3 +78,25 @@ def test_a_divergence_of_a_whole_number_of_steps_has_that_number_but_in_c(compat
     assert 2.1 / 0.3 > 7
     beam = Beam(BeamConfig(hdiv_range_mrad=2.1, hdiv_step_mrad=0.3))
     assert beam.divergence(Compat.of(compat)).horizontal.count == count
+
+
+def test_every_direction_shines_in_every_channel_of_a_spectrum_with_its_weight():
+    spectrum = ([1.0, 1.1, 1.3], [1.0, 2.0, 3.0])
+    beam = Beam(BeamConfig(spectrum=spectrum, hdiv_range_mrad=2.0, hdiv_steps=2))
+    for compat in (C, PHYSICAL):
+        sources = beam.sources(X, Z, compat)
+        assert sources.count == 6
+        assert sources.wavelengths.tolist() == pytest.approx([1.0e-10, 1.1e-10, 1.3e-10] * 2)
+        assert sources.weights.tolist() == pytest.approx([0.5, 1.0, 1.5] * 2)
+        assert torch.equal(sources.directions[0], sources.directions[2])
+        assert not torch.equal(sources.directions[2], sources.directions[3])
+    assert beam.wavelength.item() == pytest.approx((1.0 + 2.2 + 3.9) / 6 * 1e-10)
+    assert beam.divergence(C).dispersion.count == 3
+
+
+def test_a_spectrum_is_compared_by_its_numbers_and_kept_as_it_is_assigned():
+    one, two = (BeamConfig(spectrum=([1.0, 1.1], torch.tensor([1.0, 2.0]))) for _ in range(2))
+    assert one == two and one != BeamConfig() and one != BeamConfig(spectrum=([1.0, 1.2], [1.0, 2.0]))
+    weights = torch.tensor([1.0, 2.0], requires_grad=True)
+    one.spectrum = (torch.tensor([1.0, 1.1]), weights)
+    assert one.spectrum[1] is weights

@@ -72,6 +72,49 @@ def test_a_random_misset_needs_a_seed_and_is_found_again_by_it():
     assert torch.equal(cells[0].direct, cells[1].direct) and not torch.allclose(cells[0].direct, cells[2].direct)
 
 
+def gaussian(**given):
+    return CrystalConfig(
+        *TRICLINIC, misset_deg=(10.0, 20.0, 30.0), mosaic_model="gaussian", mosaic_domains=8, **given
+    )  # fmt: skip
+
+
+def test_gaussian_domains_have_no_mean_rotation_and_one_width_means_three():
+    crystal = Crystal(gaussian(mosaic_eta_deg=0.5), dtype=torch.float64)
+    (a, b, c), stars = crystal.get_rotated_real_vectors(crystal.config)
+    assert a.shape == (1, 8, 3)
+    for vectors, plain in zip((a, b, c), (crystal.a, crystal.b, crystal.c), strict=True):
+        turned = vectors[0] - plain
+        assert turned.abs().max() > 1e-3 * plain.norm()
+        pairs = (turned[:4] + turned[4:]).norm(dim=-1)  # of second order in the angle
+        assert (pairs < 0.05 * turned[:4].norm(dim=-1) + 1e-3 * plain.norm()).all()
+        assert torch.allclose(vectors.norm(dim=-1), plain.norm(), rtol=1e-13)
+    metric = torch.einsum("ipmx,jpmx->pmij", torch.stack((a, b, c)), torch.stack(stars))
+    assert torch.allclose(metric, torch.eye(3, dtype=torch.float64).expand_as(metric), atol=1e-13)
+    thrice = Crystal(gaussian(mosaic_eta_deg=(0.5, 0.5, 0.5)), dtype=torch.float64)
+    assert torch.equal(thrice.get_rotated_real_vectors(thrice.config)[0][0], a)
+
+
+def test_a_width_about_a_star_alone_leaves_a_star_where_it_is_at_every_phi():
+    config = gaussian(mosaic_eta_deg=(1.0, 0.0, 0.0), osc_range_deg=60.0, phi_steps=3)
+    crystal = Crystal(config, dtype=torch.float64)
+    _, (a_star, b_star, _) = crystal.get_rotated_real_vectors(config)
+    assert torch.allclose(a_star, a_star[:, :1].expand_as(a_star), rtol=0, atol=1e-16)
+    assert (b_star - b_star[:, :1]).abs().max() > 1e-3 * b_star.norm(dim=-1).max()
+    assert (a_star[1] - a_star[0]).abs().max() > 0.1 * a_star.norm(dim=-1).max()
+
+
+def test_gaussian_widths_pass_gradcheck_also_at_none():
+    def vectors(eta, alpha):
+        crystal = Crystal(gaussian(mosaic_eta_deg=eta), dtype=torch.float64)
+        crystal.config.cell_alpha = alpha
+        return torch.stack(crystal.get_rotated_real_vectors(crystal.config)[0])
+
+    for start in (0.0, 0.7):
+        eta = torch.tensor([start, 2 * start, 0.3], dtype=torch.float64, requires_grad=True)
+        alpha = torch.tensor(75.0, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(vectors, (eta, alpha))
+
+
 def test_the_misset_draws_before_the_mosaic_domains_and_a_negative_seed_goes_on():
     fixed = random_draws(CrystalConfig(mosaic_seed=-5), C, CPU)
     after_misset = random_draws(CrystalConfig(mosaic_seed=-5, misset_random=True, misset_seed=3), C, CPU)

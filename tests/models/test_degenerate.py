@@ -61,6 +61,28 @@ def test_a_degenerate_geometry_is_refused_by_what_is_degenerate(given, named, co
         image(**given, compat=compat)
 
 
+@pytest.mark.parametrize(
+    ("detector", "named"),
+    [
+        (
+            {"custom_odet_vector": (0, -1, 0), "custom_beam_vector": (1, -1, 0)} | CUSTOM,
+            "the crystal lies in the plane of fast",
+        ),
+        (
+            {"custom_odet_vector": (0.2, 0, 1), "distance_mm": 1.0, "detector_thick_um": 30.0} | CUSTOM,
+            "rays run along the sensor of the detector",
+        ),
+        (
+            {"close_distance_mm": -0.5, "detector_thick_um": 300.0, "detector_abs_um": 0.1},
+            "rays run along the sensor of the detector",
+        ),
+    ],
+)
+def test_a_normal_that_does_not_point_away_from_the_crystal_is_refused_where_it_leaves_no_number(detector, named):
+    with pytest.raises(ValueError, match=rf"degenerate geometry: {named}.* is divided by \S+\. [A-Z]"):
+        image(detector)
+
+
 EDGE_ON = "degenerate geometry: the beam lies in the plane of the detector"
 
 

@@ -13,7 +13,7 @@ from nanobrag_torch.kernel.tables import LEAST_REMAINDER
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
 
-SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat}
+SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat, "gauss_star": Gauss}
 #: Lowest index, or number of entries, along each axis.
 Triple = tuple[float, float, float]
 REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}

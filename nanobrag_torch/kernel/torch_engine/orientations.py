@@ -19,7 +19,7 @@ class Orientations:
 
     Attributes:
         vectors: Direct vectors (3, O, 3) in metres: a, b, c by orientation by x, y, z.
-        shape: "square", "round", "gauss" or "tophat".
+        shape: Name of the shape, a key of ``shapes.SQUARES``.
         parameters: Parameters of the shape, in the precision of all that follows the remainders.
         lookup: Look-up of structure factors.
         chunk: Orientations evaluated at once.

@@ -145,13 +145,20 @@ def _tophat_parameters(parameters: Tensor, delta: Tensor) -> Iterator[Tensor]:
 
 Law = Callable[[Tensor, Tensor], Tensor]
 #: S^2.
-SQUARES: dict[str, Law] = {"square": _square, "round": _round, "gauss": _gauss, "tophat": _tophat}
+SQUARES: dict[str, Law] = {
+    "square": _square,
+    "round": _round,
+    "gauss": _gauss,
+    "tophat": _tophat,
+    "gauss_star": _gauss,
+}
 #: S^2 and its slopes (3, ...) against the remainders.
 SQUARE_SLOPES: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "square": _square_slopes,
     "round": _round_slopes,
     "gauss": _gauss_slopes,
     "tophat": _tophat_slopes,
+    "gauss_star": _gauss_slopes,
 }
 #: Slopes (...) of S^2 against the parameters, in their order; those that are left out at the end vanish.
 PARAMETER_SLOPES: dict[str, Callable[[Tensor, Tensor], Iterator[Tensor]]] = {
@@ -159,4 +166,5 @@ PARAMETER_SLOPES: dict[str, Callable[[Tensor, Tensor], Iterator[Tensor]]] = {
     "round": _round_parameters,
     "gauss": _gauss_parameters,
     "tophat": _tophat_parameters,
+    "gauss_star": _gauss_parameters,
 }

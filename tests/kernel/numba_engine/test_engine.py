@@ -23,6 +23,7 @@ KINDS = [
     ("round", "tricubic", torch.float32),
     ("gauss", "tricubic", F64),
     ("gauss", "nearest", torch.float32),
+    ("gauss_star", "tricubic", F64),
     ("tophat", "constant", F64),
 ]
 

@@ -28,6 +28,7 @@ from nanobrag_torch.scene import with_tensors
 F32 = torch.float32
 KINDS = [
     *((shape, lookup, F64) for shape in ("square", "round", "gauss") for lookup in ("constant", "nearest", "tricubic")),
+    ("gauss_star", "nearest", F64),
     ("tophat", "nearest", F64),
     ("square", "nearest", F32),
     ("square", "tricubic", F32),

@@ -9,10 +9,12 @@ from nanobrag_torch.kernel.torch_engine.shapes import LEAST_REMAINDER, PARAMETER
 from nanobrag_torch.physics.lattice_factor import LATTICE_FACTORS
 from nanobrag_torch.scene import Lattice
 
-SHAPES = list(LATTICE_FACTORS)
+#: Shapes, with the radius of those that have two [B45].
+SHAPES = [*LATTICE_FACTORS, "gauss of c", "tophat of c"]
 
 
 def lattice(shape: str, cells=(5.0, 3.0, 4.0)) -> Lattice:
+    shape, _, radius = shape.partition(" of ")
     generator = torch.Generator().manual_seed(2)
     stars = 0.02 * torch.eye(3, dtype=F64) + 0.003 * torch.rand((3, 3), generator=generator, dtype=F64)
     nowhere = torch.zeros((1, 3), dtype=F64)
@@ -22,6 +24,8 @@ def lattice(shape: str, cells=(5.0, 3.0, 4.0)) -> Lattice:
         cells=torch.tensor(cells, dtype=F64, requires_grad=True),
         shape=shape,
         fudge=torch.tensor(1.1 if shape != "tophat" else 0.01, dtype=F64, requires_grad=True),
+        offdiagonal=torch.tensor([0.4, -0.3, 0.2], dtype=F64, requires_grad=True),
+        spot_radius=radius or "index",
     )  # fmt: skip
 
 
@@ -37,9 +41,10 @@ def remainders() -> torch.Tensor:
 @pytest.mark.parametrize("cells", [(5.0, 3.0, 4.0), (1.0, 1.0, 1.0), (7.3, 1.0, 40.0)])
 def test_squares_and_slopes_are_those_of_the_law(shape, cells):
     crystal = lattice(shape, cells)
+    shape, law = crystal.shape, LATTICE_FACTORS[crystal.shape]
     delta = remainders().requires_grad_()
     parameters = shape_parameters(crystal)
-    square = LATTICE_FACTORS[shape](*delta, crystal.cells, crystal.stars, crystal.fudge) ** 2
+    square = law(*delta, crystal.domain) ** 2
     slopes = torch.autograd.grad(square.sum(), delta, allow_unused=True, materialize_grads=True)[0]
     with torch.no_grad():
         value = SQUARES[shape](parameters, delta)
@@ -53,10 +58,11 @@ def test_squares_and_slopes_are_those_of_the_law(shape, cells):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_slopes_against_the_crystal_are_those_of_the_law(shape):
     crystal = lattice(shape)
-    leaves = [crystal.cells, crystal.stars, crystal.fudge]
+    shape, law = crystal.shape, LATTICE_FACTORS[crystal.shape]
+    leaves = [crystal.cells, crystal.offdiagonal, crystal.stars, crystal.fudge]
     delta = remainders()
     parameters = shape_parameters(crystal)
-    square = LATTICE_FACTORS[shape](*delta, crystal.cells, crystal.stars, crystal.fudge) ** 2
+    square = law(*delta, crystal.domain) ** 2
     weights = torch.linspace(-1, 2, square.numel(), dtype=F64)
     wanted = torch.autograd.grad(square, leaves, weights, allow_unused=True, materialize_grads=True)
     with torch.no_grad():
@@ -66,6 +72,7 @@ def test_slopes_against_the_crystal_are_those_of_the_law(shape):
     for one, two in zip(found, wanted, strict=True):
         assert torch.allclose(one, two, rtol=1e-10, atol=1e-11 * two.abs().max().item())
     assert wanted[0].abs().min() > 0
+    assert (wanted[1].abs().min() > 0) == (shape in ("gauss", "tophat") and crystal.spot_radius == "index")
 
 
 @pytest.mark.parametrize("dtype", LEAST_REMAINDER)
