@@ -208,6 +208,7 @@ def test_a_worker_does_not_run_the_script_that_asked_for_the_sweep(tmp_path):
 
 def test_dask_forgets_a_cluster_whose_start_was_broken_off():
     half = object.__new__(SpecCluster)
+    half._cluster_info = {"name": "half"}
     with pytest.raises(KeyboardInterrupt), cluster._forgotten():
         SpecCluster._instances.add(half)
         raise KeyboardInterrupt
