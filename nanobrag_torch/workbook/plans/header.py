@@ -61,6 +61,7 @@ class SweepPart(_HeaderPart):
         measure: groups of numbers that a scenario gives.
         zip: pair the values, instead of all their combinations.
         sample: points that are drawn within ranges, by ``design`` and ``seed``; None to take the values as they are.
+        many: allow more than a million points.
     """
 
     over: Annotated[list[str], Field(min_length=1)]
@@ -69,6 +70,7 @@ class SweepPart(_HeaderPart):
     sample: Annotated[int, Field(ge=1)] | None = None
     design: Literal["sobol", "lhs", "random"] = "sobol"
     seed: Annotated[int, Field(ge=0)] = 1
+    many: bool = False
 
 
 class Phase(_HeaderPart):

@@ -137,6 +137,7 @@ def _specification(session: Session, phase: Phase) -> Specification:
             sample=phase.sweep.sample,
             design=phase.sweep.design,
             seed=phase.sweep.seed,
+            many=phase.sweep.many,
             plan=session.plan.path,
             phase=phase.id,
         ),

@@ -33,7 +33,18 @@ from nanobrag_torch.workbook.report.folder import RUNNING, Report, check_stamp, 
 from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.running.run import Tell
-from nanobrag_torch.workbook.sweeps import cluster, conclusion, engine, evaluation, inputs, page, store, table, worker
+from nanobrag_torch.workbook.sweeps import (
+    cluster,
+    conclusion,
+    engine,
+    evaluation,
+    inputs,
+    page,
+    store,
+    sweep_figures,
+    table,
+    worker,
+)
 from nanobrag_torch.workbook.sweeps.cluster import Cluster, Local
 from nanobrag_torch.workbook.sweeps.engine import Progress, Tally
 from nanobrag_torch.workbook.sweeps.evaluation import Evaluate
@@ -413,6 +424,8 @@ def _published(
     results = report.write(conclusion.results(found))
     verdict = stopped or conclusion.verdict(results, (report.folder / MIXED).is_file())
     report.write(verdict)
+    if drawing := sweep_figures.leading(specification, found):
+        report.write(drawing)
     return publish(report, verdict, root, page.render), verdict
 
 

@@ -1,5 +1,6 @@
 """Figures of a sweep for a notebook: a column of its table against the parameters, as lines, a map or parallel axes."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,19 @@ from nanobrag_torch.workbook.records.run import Caption, Verdict
 from nanobrag_torch.workbook.records.sweep import Specification, SweepResults
 from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, Drawing
 from nanobrag_torch.workbook.show.tables import Table
+from nanobrag_torch.workbook.sweeps.conclusion import results
 from nanobrag_torch.workbook.sweeps.table import PARQUET
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_VERDICT = "verdict.code"
 _GRADIENT, _DIFFERENCE, _ERROR = "gradient.", "finite_difference.", "error_bar."
 #: Colours of verdicts that are known; others take those of a palette in turn.
 _KNOWN = {"healthy": "#009E73", "agrees": "#009E73", "done": "#009E73", "failed": DIFFERENCE, "blocked": "#E69F00"}
 _PALETTE = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#0072B2", "#999999", "#8250df", "#7a5200")
+#: Lines that parallel axes show of many points, evenly spread.
+_LINES = 500
 #: Values that span this many times their smallest are drawn on a logarithmic scale.
 _WIDE = 100.0
 
@@ -68,6 +73,8 @@ def numbers(specification: Specification, points: "DataFrame", column: str) -> D
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     names = _varied(specification, points)
+    # What is not finite has no place on a scale: a gap, as a number that was not found.
+    points = points.replace([math.inf, -math.inf], math.nan)
     (_line, _map, _parallel)[min(len(names), 3) - 1](axes, specification, points, names, column)
     over, least, greatest = " and ".join(names), points[column].min(), points[column].max()
     words = Caption(
@@ -79,7 +86,7 @@ def numbers(specification: Specification, points: "DataFrame", column: str) -> D
     return Drawing(figure, words)
 
 
-def verdicts(specification: Specification, points: "DataFrame", column: str = "verdict.code") -> Drawing:
+def verdicts(specification: Specification, points: "DataFrame", column: str = _VERDICT) -> Drawing:
     """A column of words, such as verdicts, over one parameter or two; of more, the first two."""
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -109,6 +116,14 @@ def verdicts(specification: Specification, points: "DataFrame", column: str = "v
     return Drawing(figure, words)
 
 
+def leading(specification: Specification, points: "DataFrame") -> Drawing | None:
+    """The one figure that stands for a sweep: its verdicts, or its first number; None where it has neither."""
+    if _VERDICT in points and points[_VERDICT].notna().any():
+        return verdicts(specification, points)
+    measured = [name for name in results(points).least if name not in specification.names]
+    return numbers(specification, points, measured[0]) if measured else None
+
+
 def conclude(folder: str | Path) -> Verdict:
     """Conclusion of a notebook that reads a sweep: how many points ended how."""
     results = files.read_record(Path(folder) / SweepResults.file, SweepResults)
@@ -133,7 +148,7 @@ def _label(specification: Specification, name: str) -> str:
 def _wide(values: "pandas.Series[Any]") -> bool:
     known = values.dropna()
     return bool(pandas.api.types.is_numeric_dtype(known) and len(known) and known.min() > 0) and bool(
-        known.max() / known.min() >= _WIDE
+        known.max() / _WIDE >= known.min()
     )
 
 
@@ -171,6 +186,7 @@ def _map(axes: Axes, specification: Specification, points: "DataFrame", names: l
 
 def _parallel(axes: Axes, specification: Specification, points: "DataFrame", names: list[str], column: str) -> None:
     shown = points.dropna(subset=[column])
+    shown = shown.iloc[:: -(-len(shown) // _LINES) or 1]
     heights = [_part(shown[name]) for name in (*names, column)]
     colours = colormaps["viridis"](heights[-1])
     for row in range(len(shown)):

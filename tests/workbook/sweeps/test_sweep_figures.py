@@ -1,5 +1,7 @@
 """Figures of a sweep for a notebook: what is drawn is the table."""
 
+import math
+
 import numpy
 import pandas
 import pytest
@@ -80,6 +82,34 @@ def test_a_folder_that_is_no_finished_sweep_is_refused_in_words(tmp_path):
     for folder in (tmp_path, working):
         with pytest.raises(InputError, match=r"points\.parquet"):
             sweep_figures.read(folder)
+
+
+def test_one_figure_stands_for_a_sweep_its_verdicts_before_its_numbers():
+    asked, points = swept(a=[1, 2, 3], b=[1, 2])
+    assert sweep_figures.leading(asked, points).words.name == "verdict_code_map"
+    assert sweep_figures.leading(asked, points.drop(columns="verdict.code")).words.name == "loss_over_parameters"
+    assert sweep_figures.leading(asked, frame(asked, ())) is None
+
+
+@pytest.mark.parametrize("axes", [{"a": [1, 2]}, {"a": [1], "b": [2]}, {"a": [1, 2], "b": [1, 2], "c": [1, 2]}])
+@pytest.mark.parametrize(
+    "values", [[math.nan, 1.0], [math.inf, 1.0], [0.0, 0.0], [-1e300, 1e300], [True, False], [1, None], [1e-320, 1.0]]
+)
+def test_any_numbers_can_be_drawn(axes, values):
+    asked, points = swept(**axes)
+    points["loss"] = pandas.Series((values * len(points))[: len(points)])
+    drawing = sweep_figures.leading(asked, points.drop(columns="verdict.code"))
+    assert drawing is None or drawing.rendered("png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_parameters_that_are_words_or_both_can_be_drawn(others):
+    axes = {name: [1, 2] for name in "bc"[:others]}
+    asked, points = swept(a=[1, 2], **axes)
+    points["a"] = points["a"].map({1.0: "sum", 2.0: "sum_of_squares"})
+    for column in ("loss", "verdict.code"):
+        draw = sweep_figures.verdicts if column == "verdict.code" else sweep_figures.numbers
+        assert draw(asked, points, column).rendered("png").startswith(b"\x89PNG")
 
 
 def test_a_gap_is_no_number():
