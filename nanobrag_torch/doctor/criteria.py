@@ -226,19 +226,24 @@ def underflows(o: Observation) -> bool:
     return o.shared.is_single and gone and bool(o.double) and o.effect(o.double or 0) > 1e-9 * abs(o.shared.loss)
 
 
+def has_wrong_elements(o: Observation) -> bool:
+    """Single elements of the gradient are wrong outright, however little that is of the whole."""
+    return o.search is not None and o.search.outright
+
+
 def within_tolerance(o: Observation) -> bool:
     """Gradient and finite difference differ by no more than a solver's own tolerance."""
-    return _differ_by_at_most(o, o.shared.tolerance)
+    return not has_wrong_elements(o) and _differ_by_at_most(o, o.shared.tolerance)
 
 
 def lacks_little(o: Observation) -> bool:
     """The part that left the graph is a small one of the contributions, as that of the choice of a solver's steps."""
-    return o.explained and _differ_by_at_most(o, LITTLE)
+    return o.explained and not has_wrong_elements(o) and _differ_by_at_most(o, LITTLE)
 
 
 def is_slight(o: Observation) -> bool:
     """Gradient and finite difference differ by less than a slip in a formula makes them differ."""
-    return _differ_by_at_most(o, SLIGHT)
+    return not has_wrong_elements(o) and _differ_by_at_most(o, SLIGHT)
 
 
 def is_drawn_implicitly(o: Observation) -> bool:

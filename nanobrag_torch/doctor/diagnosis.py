@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from .budget import BudgetSpent, Meter, ProgressCallback
+from .elements import sorted_elements, words
 from .fisher import fisher
 from .measure import expected_cost, observe, shared_facts
 from .observation import TOLERANCE, Observation, SharedFacts
 from .records import (
+    Elements,
     Fisher,
     GradientVerdict,
     ParameterReport,
@@ -25,16 +27,13 @@ from .records import (
 from .report import GradientReport
 from .rules import RULES, VerdictRule, remedy
 from .second_order import refusal, second_order_rules, slope_of
-from .subject import MOST_ELEMENTS, DoctorError, ModelFunction, Subject, subject_of
+from .subject import DoctorError, ModelFunction, Subject, is_large, subject_of
 
 if TYPE_CHECKING:
     from ..scenario import Scenario
 
 #: Verdicts from the gravest to the least.
 GRAVITY: tuple[Severity, ...] = ("fault", "unexamined", "warning", "explained", "healthy")
-
-#: Most indices of elements that are named.
-MOST_INDICES = 5
 
 
 def diagnose(
@@ -60,7 +59,8 @@ def diagnose(
         params: parameters of the function, by name: tensors of any shape, or numbers. Nested dicts, lists and tuples
             reach the function in their structure and are named by their path, "layers.0.weight"; a complex tensor is
             examined by its parts, "z.real" and "z.imag". A tensor of more than six elements is examined along one fixed
-            random direction. For a module its inputs: a tensor, a tuple of arguments or a dict of keyword arguments.
+            random direction, and by blocks of elements where that shows a wrong gradient. For a module its inputs: a
+            tensor, a tuple of arguments or a dict of keyword arguments.
             None for a scenario.
         loss: reduces the image to a tensor of one element, so that pixels can be told apart.
         steps: first steps of finite differences by name, in the parameter's unit.
@@ -215,7 +215,7 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     rule = next(rule for rule in rules if rule.holds(o))
     evidence = {key: value for key, value in rule.evidence(o).items() if value is not None}
     source = evidence.pop("source", None) or None
-    evidence |= _elements(o)
+    evidence |= words(_elements(o))
     if tied := o.shared.subject.ties.get(o.coordinate.parameter):
         evidence["tied with"] = ", ".join(tied)
     simulation = o.shared.subject.simulation
@@ -231,19 +231,10 @@ def _verdict(o: Observation, rules: tuple[VerdictRule, ...]) -> GradientVerdict:
     return GradientVerdict(rule.code, rule.severity, rule.title, remedy(rule, o), evidence, stage, source)
 
 
-def _elements(o: Observation) -> dict[str, float | str]:
-    """Counts and first indices of the elements without a usable gradient, of a tensor examined along a direction."""
+def _elements(o: Observation) -> Elements | None:
+    """Elements of a tensor examined along a direction whose gradient is zero, not finite or wrong."""
     gradient = o.shared.graph.gradients.get(o.coordinate.parameter)
-    if gradient is None or gradient.layout is not torch.strided or gradient.numel() <= MOST_ELEMENTS:
-        return {}
-    found: dict[str, float | str] = {}
-    kinds = {"gradient zero": gradient == 0, "gradient not finite": ~torch.isfinite(gradient)}
-    for kind, where in kinds.items():
-        count = int(where.sum())
-        if count:
-            first = ", ".join(str(index) for index in where.nonzero()[:MOST_INDICES].tolist())
-            found[f"elements with {kind}"] = f"{count} of {gradient.numel()}: {first}{', ...' * (count > MOST_INDICES)}"
-    return found
+    return None if gradient is None or not is_large(gradient) else sorted_elements(gradient, o.search)
 
 
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:
@@ -264,6 +255,7 @@ def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:
         single=o.single,
         fresh=o.fresh,
         verdict=verdict,
+        elements=_elements(o),
     )
 
 

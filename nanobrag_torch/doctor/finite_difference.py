@@ -28,6 +28,8 @@ RATIO = 8.0
 #: Ladders by the power of the ratio that divides the first step: the usual ones, larger ones against rounding, and
 #: small ones for a function whose natural scale has nothing to do with the parameter's value.
 USUAL, LARGER, SMALLER = (0, 1, 2, 3), (-1, -2), tuple(range(4, 15))
+#: Ladders of a glance, in the order in which they are tried.
+GLANCES = (0, -1, 1)
 #: A kink is a kink only if it is still one so many ladders below.
 CLOSE_UP = 5
 #: Error of the derivative as a part of a kink's width by which its place may be off.
@@ -179,6 +181,38 @@ def differentiate(
     )
 
 
+def glance(
+    function: RealFunction,
+    x: float,
+    step: float,
+    *,
+    sought: float,
+    epsilon: float = sys.float_info.epsilon,
+    noise: float = 0.0,
+) -> tuple[float, float]:
+    """Measure a derivative by as few values as show it to a tenth of what is looked for, by three ladders at most.
+
+    Args:
+        function: real function of one number.
+        x: point of evaluation.
+        step: first step, in the unit of ``x``.
+        sought: size of the difference that is looked for, in the unit of the derivative.
+        epsilon: rounding unit of the function's arithmetic.
+        noise: absolute uncertainty of the function's values besides rounding.
+
+    Returns:
+        Derivative, and a bound of its error that covers the gap between left and right; infinite where it is not found.
+    """
+    points = _Points(function, x, epsilon, noise, 0.0)
+    ladders: list[_Ladder] = []
+    for power in GLANCES:
+        ladders.append(_measure(points, max(step / RATIO**power, points.least), -math.inf, math.inf))
+        if ladders[-1].doubtful_error <= 0.1 * sought:
+            break
+    best = min(ladders, key=lambda ladder: ladder.doubtful_error)
+    return best.derivative, best.doubtful_error
+
+
 def agreement(
     gradient: float | None, difference: FiniteDifference, magnitude: float | None = None, tolerance: float = 0.0
 ) -> Agreement:
@@ -296,6 +330,10 @@ class _Ladder:
     def confirms_ladder(self, other: "_Ladder") -> bool:
         """Another ladder found the same derivative."""
         return abs(self.derivative - other.derivative) <= 3 * (self.error + other.error)
+
+    def is_smooth(self, magnitude: float) -> bool:
+        """The ladder has settled, and left and right show the same slope."""
+        return self.settled(magnitude) and not self.gap > self.doubt
 
     def settled(self, magnitude: float) -> bool:
         """The error is small beside the derivative, the sum A, or rounding."""
@@ -446,16 +484,19 @@ def _accepted(
     # A gradient that rounding hides is borne out by any ladder; one that it blurs by a larger one, where there is any.
     hidden = expected is None or (0 in ladders and abs(expected) <= ladders[0].error)
     sharp = last.resolves(expected, magnitude) or (power in USUAL and hidden)
-    return ("smooth", last) if sharp and last.confirms(expected, magnitude) else None
+    # One that bears it out by its wide error bar alone is overruled by two sharper ones that show its derivative.
+    sharper = [
+        ladder
+        for ladder in ladders.values()
+        if ladder.error < last.error and ladder.is_smooth(magnitude) and ladder.confirms_ladder(last)
+    ]
+    overruled = sum(not ladder.confirms(expected, magnitude) for ladder in sharper) > 1
+    return ("smooth", last) if sharp and last.confirms(expected, magnitude) and not overruled else None
 
 
 def _undisputed(ladders: dict[int, _Ladder], magnitude: float) -> tuple[Pattern, _Ladder] | None:
     """The first ladder that is smooth and whose neighbour found the same derivative."""
-    smooth = {
-        power: ladder
-        for power, ladder in ladders.items()
-        if ladder.settled(magnitude) and not ladder.gap > ladder.doubt
-    }
+    smooth = {power: ladder for power, ladder in ladders.items() if ladder.is_smooth(magnitude)}
     return next(
         (
             ("smooth", ladder)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .budget import Meter
-from .finite_difference import ROUNDINGS, agreement, differentiate
+from .budget import BudgetSpent, Meter
+from .elements import MOST_CALLS, Search, search
+from .finite_difference import ROUNDINGS, agreement, differentiate, glance
 from .graph import gradients_of, inspect
 from .observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
 from .precision import widened
 from .records import ImageSummary
-from .subject import Coordinate, DoctorError, ModelFunction, Subject
+from .subject import Coordinate, DoctorError, ModelFunction, Subject, is_large
 from .watch import Event, Replay, Watch
 
 #: Cost of a measurement, in evaluations of the loss.
@@ -32,6 +33,8 @@ FAR = (1.0, -1.0, 0.37, -0.37)
 VERY_FAR = (-1.0, 1.0, -2.0, 9.0, -11.0, 99.0, -101.0)
 #: Part of a value from which on a step is large enough in any precision.
 CLOSEST = 1e-5
+#: Part of a tensor's largest contribution by which an element is wrong beyond what tolerance or rounding explain.
+OUTRIGHT = 0.1
 #: Most lines that are suspected of cutting the graph.
 MOST_SUSPECTS = 16
 #: Part of what the gradient lacks that a culprit must account for, and within which all of them together explain it.
@@ -120,21 +123,15 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
         meter.count(FORWARD_MODE)
         forward, tangent = forward_derivatives(subject, coordinate)
     o = _weighed(replace(o, forward=forward), tangent)
-    # A gradient in single precision is held to the one in double, and that to the finite difference.
-    checked = o.double if shared.is_single and shared.double_gradients and o.gradient is not None else o.gradient
-    epsilon = torch.finfo(subject.dtype if subject.dtype is torch.float64 else shared.precision).eps
-    # A step must stand clear of rounding in whatever precision the model is bound to; what is added to a tensor is
-    # rounded.
-    step = coordinate.step if epsilon < 1e-12 else max(coordinate.step, epsilon ** (1 / 3) * coordinate.far)
-    rounded = 0.0 if epsilon < 1e-12 or not math.isfinite(checked or 0.0) else epsilon * abs(checked or 0.0)
+    epsilon, step, noise = _arithmetic(o, subject)
     difference = differentiate(
         _loss_along(subject, coordinate, meter), coordinate.value, step,
         low=coordinate.low,
         high=coordinate.high,
-        expected=checked,
+        expected=o.checked,
         magnitude=o.magnitude or 0.0,
         epsilon=epsilon,
-        noise=shared.noise + rounded,
+        noise=noise,
         # On which side of a kink the value is, its own precision cannot tell from closer by.
         closest=min(ROUNDINGS * torch.finfo(shared.precision).eps, CLOSEST) * abs(coordinate.value),
     )  # fmt: skip
@@ -142,7 +139,7 @@ def observe(shared: SharedFacts, coordinate: Coordinate, meter: Meter) -> tuple[
     if subject.has_image and (tangent is None or (o.responds and not o.response)):
         tangent = _image_difference(subject, coordinate, difference.steps[-1], meter)
         o = _weighed(o, tangent)
-    o = replace(o, agreement=agreement(checked, difference, o.magnitude))
+    o = replace(o, agreement=agreement(o.checked, difference, o.magnitude))
     return _looked_closer(o, subject, tangent, meter), tangent
 
 
@@ -152,11 +149,16 @@ def _kept_symmetric(shared: SharedFacts, coordinate: Coordinate) -> Coordinate:
     The gradient by a symmetric matrix is a convention: of an element that is mirrored it is half of the derivative by
     both, which a change of one of them, in the half that is read or the other, does not show.
     """
-    value, direction = shared.subject.values[coordinate.parameter], coordinate.direction
+    return replace(coordinate, direction=_symmetric_part(shared, coordinate, coordinate.direction))
+
+
+def _symmetric_part(shared: SharedFacts, coordinate: Coordinate, change: Tensor) -> Tensor:
+    """The part of a change that keeps a matrix symmetric of which the model reads one half; of others the change."""
+    value = shared.subject.values[coordinate.parameter]
     square = value.ndim >= 2 and value.shape[-1] == value.shape[-2]
     if coordinate.parameter not in shared.graph.half_read or not square or not torch.equal(value, value.mT):
-        return coordinate
-    return replace(coordinate, direction=(direction + direction.mT) / 2)
+        return change
+    return (change + change.mT) / 2
 
 
 def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, meter: Meter) -> Observation:
@@ -186,7 +188,72 @@ def _looked_closer(o: Observation, subject: Subject, tangent: Tensor | None, met
             concentration = _concentration((measured - tangent) * o.shared.weights.reshape(-1))
     if o.agreement == "disagrees" or (o.gradient is None and o.responds):
         o = _accused(o, subject, meter)
-    return replace(o, fresh=fresh, near_zero=near_zero, concentration=concentration)
+    o = replace(o, fresh=fresh, near_zero=near_zero, concentration=concentration)
+    return replace(o, search=_searched(o, subject, meter))
+
+
+def _arithmetic(o: Observation, subject: Subject) -> tuple[float, float, float]:
+    """Rounding unit of the loss, first step of finite differences, and uncertainty of the loss besides rounding."""
+    shared, coordinate, checked = o.shared, o.coordinate, o.checked or 0.0
+    epsilon = torch.finfo(subject.dtype if subject.dtype is torch.float64 else shared.precision).eps
+    # A step must stand clear of rounding in whatever precision the model is bound to; what is added to a tensor is
+    # rounded.
+    step = coordinate.step if epsilon < 1e-12 else max(coordinate.step, epsilon ** (1 / 3) * coordinate.far)
+    rounded = 0.0 if epsilon < 1e-12 or not math.isfinite(checked) else epsilon * abs(checked)
+    return epsilon, step, shared.noise + rounded
+
+
+def _searched(o: Observation, subject: Subject, meter: Meter) -> Search | None:
+    """Search for wrong elements, where the direction shows that there are some, or NaN keeps it from showing."""
+    gradient = (o.shared.double_gradients if o.in_double else o.shared.graph.gradients).get(o.coordinate.parameter)
+    if gradient is None or not is_large(gradient) or o.difference is None:
+        return None
+    wrong = o.agreement == "disagrees" and o.difference.pattern in ("smooth", "kink")
+    if not wrong and o.agreement != "not finite":
+        return None
+    epsilon, step, noise = _arithmetic(o, subject)
+    finite = torch.isfinite(gradient)
+    gradient = torch.where(finite, gradient, 0.0)
+    direction = torch.where(finite, o.coordinate.direction.to(gradient), 0.0).reshape(-1)
+    contributions = _symmetric_part(o.shared, o.coordinate, gradient).reshape(-1) * direction
+    meter.count()
+    centre = float(subject.evaluate(dict(subject.values))[0].detach())
+    calls = 0
+
+    def along(low: int, high: int) -> Callable[[float], float]:
+        block = torch.zeros_like(direction)
+        block[low:high] = direction[low:high]
+        change = _symmetric_part(o.shared, o.coordinate, block.reshape(gradient.shape))
+        loss = _loss_along(subject, replace(o.coordinate, direction=change), meter)
+
+        def function(position: float) -> float:
+            nonlocal calls
+            if position == o.coordinate.value:
+                return centre
+            if calls >= MOST_CALLS:
+                raise BudgetSpent
+            calls += 1
+            return loss(position)
+
+        return function
+
+    def measure(low: int, high: int, sought: float) -> tuple[float, float]:
+        return glance(along(low, high), o.coordinate.value, step, sought=sought, epsilon=epsilon, noise=noise)
+
+    gap = o.checked - o.difference.derivative if wrong and o.checked is not None else None
+    found = search(contributions, measure, gap, o.difference.error, o.shared.tolerance)
+    worst = found.worst
+    if worst is not None and abs(found.wrong[worst]) > OUTRIGHT * float(contributions.abs().max()):
+        expected = float(contributions[worst])
+        try:
+            alone = differentiate(
+                along(worst, worst + 1), o.coordinate.value, step, expected=expected, epsilon=epsilon, noise=noise
+            )
+            found.outright = agreement(expected, alone) == "disagrees"
+        except BudgetSpent:
+            pass
+    found.calls = calls
+    return found
 
 
 def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:

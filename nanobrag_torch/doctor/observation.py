@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .elements import Search
 from .finite_difference import Agreement, FiniteDifference
 from .graph import BackwardGraph, BackwardNode
 from .records import ImageSummary, Revival
@@ -122,6 +123,7 @@ class Observation:
         near_zero: the gradient a little away from a parameter that is zero.
         concentration: part of the difference between automatic and finite derivative that the worst hundredth of the
             pixels holds.
+        search: search for elements whose gradient is wrong, of a tensor that is examined along a direction.
     """
 
     shared: SharedFacts
@@ -142,6 +144,17 @@ class Observation:
     explained: bool = False
     near_zero: float | None = None
     concentration: float | None = None
+    search: Search | None = None
+
+    @property
+    def checked(self) -> float | None:
+        """The gradient that finite differences are held against: in double precision where there is one."""
+        return self.double if self.in_double else self.gradient
+
+    @property
+    def in_double(self) -> bool:
+        """A gradient in single precision is held to the one in double, and that to the finite difference."""
+        return self.shared.is_single and bool(self.shared.double_gradients) and self.gradient is not None
 
     @property
     def silent(self) -> bool:

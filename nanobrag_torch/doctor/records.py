@@ -10,6 +10,10 @@ from .finite_difference import Agreement, FiniteDifference
 Severity = Literal["healthy", "explained", "warning", "fault", "unexamined"]
 
 
+#: Kinds of elements by the mark of a picture, the gravest last: it is shown where several meet in a cell.
+MARKS = {".": "right", "0": "zero", "?": "suspect", "W": "wrong", "n": "not finite"}
+
+
 @dataclass(frozen=True)
 class GradientVerdict:
     """A named cause of what a gradient is.
@@ -54,6 +58,31 @@ class SecondDerivative:
 
 
 @dataclass(frozen=True)
+class Elements:
+    """Elements of a tensor that is examined along a direction, by what is the matter with their gradient.
+
+    The kinds are "zero", "not finite", "wrong" (the finite difference along the element differs), and "suspect" (that
+    along a block of elements differs, which was not searched to the end).
+
+    Attributes:
+        shape: shape of the tensor.
+        counts: number of elements by kind; a kind that is not met is left out. A zero may be wrong as well.
+        first: indices of the first hundred elements by kind, but for "suspect".
+        picture: rows of marks, "." for right, "0", "n", "W" and "?" for the kinds in this order, at most 64 in 64; the
+            gravest of a cell is shown. All dimensions but the last make the rows; a vector runs on from row to row.
+        cell: rows and columns of elements that one mark stands for.
+        calls: calls of the function that the search for wrong elements took; 0 where nothing called for one.
+    """
+
+    shape: tuple[int, ...]
+    counts: dict[str, int]
+    first: dict[str, tuple[tuple[int, ...], ...]]
+    picture: tuple[str, ...]
+    cell: tuple[int, ...]
+    calls: int
+
+
+@dataclass(frozen=True)
 class ParameterReport:
     """One parameter, or one element or direction of a parameter that is a larger tensor.
 
@@ -76,6 +105,7 @@ class ParameterReport:
         fresh: finite difference on rebuilt objects.
         verdict: the named cause; that of the second derivative where it is graver.
         second: second derivative, None where it was not asked for or the first derivative is at fault.
+        elements: elements of a larger tensor whose gradient is zero, not finite or wrong; None where there are none.
     """
 
     name: str
@@ -94,6 +124,7 @@ class ParameterReport:
     fresh: float | None
     verdict: GradientVerdict
     second: SecondDerivative | None = None
+    elements: Elements | None = None
 
 
 @dataclass(frozen=True)

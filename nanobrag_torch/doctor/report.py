@@ -3,11 +3,15 @@
 import math
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from . import codec
 from .records import (
+    MARKS,
     Cost,
+    Elements,
     Fisher,
     GradientVerdict,
     ImageSummary,
@@ -29,7 +33,9 @@ COLOURS: dict[Severity, str] = {
     "fault": "#c62828",
     "unexamined": "#616161",
 }
-_BAR = 160
+#: Colour of every mark in a picture of elements.
+ELEMENT_COLOURS: dict[str, str] = {".": "#e8f5e9", "0": "#90caf9", "?": "#ffcc80", "W": "#c62828", "n": "#212121"}
+_BAR, _CELL = 160, 6
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,8 @@ def _row(p: ParameterReport, largest: float) -> str:
         f"<b style='color:{colour}'>{escape(p.verdict.code)}</b> {escape(p.verdict.title)}"
         + (f"<br><small>{escape(evidence)}</small>" if evidence else "")
         + (f"<br><small>at {escape(where)}</small>" if where else "")
-        + (f"<br><small>{escape(_second(p.second))}</small>" if p.second else ""),
+        + (f"<br><small>{escape(_second(p.second))}</small>" if p.second else "")
+        + (f"<br>{_picture(p.elements)}" if p.elements else ""),
         escape(p.verdict.remedy),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
@@ -180,6 +187,32 @@ def _second(second: SecondDerivative) -> str:
     difference = second.finite_difference
     measured = "–" if difference is None else f"{_number(difference.derivative)} ± {difference.error:.1g}"
     return f"second derivative: {second.verdict.code}, {_number(second.product)}, by differences {measured}"
+
+
+def _picture(elements: Elements) -> str:
+    """Picture of the elements of a tensor, a square for every mark; equal neighbours of a row are drawn as one."""
+    boxes = "".join(
+        f"<rect x='{_CELL * start}' y='{_CELL * row}' width='{_CELL * length}' height='{_CELL}' "
+        f"fill='{ELEMENT_COLOURS[mark]}'/>"
+        for row, marks in enumerate(elements.picture)
+        for start, length, mark in _runs(marks)
+    )
+    seen = [mark for mark in MARKS if any(mark in marks for marks in elements.picture)]
+    legend = ", ".join(f"<span style='color:{ELEMENT_COLOURS[mark]}'>■</span> {MARKS[mark]}" for mark in seen)
+    wide, high = _CELL * len(elements.picture[0]), _CELL * len(elements.picture)
+    spoken = ", ".join(f"{count} {kind}" for kind, count in elements.counts.items()) or "all right"
+    return (
+        f"<svg width='{wide}' height='{high}' role='img' aria-label='elements: {spoken}'>{boxes}</svg>"
+        f"<br><small>{legend}</small>"
+    )
+
+
+def _runs(marks: str) -> list[tuple[int, int, str]]:
+    """Start, length and mark of every run of equal marks in a row, blanks left out."""
+    runs = [
+        (next(group)[0], 1 + sum(1 for _ in group), mark) for mark, group in groupby(enumerate(marks), itemgetter(1))
+    ]
+    return [run for run in runs if run[2] != " "]
 
 
 def _bar(p: ParameterReport, largest: float, colour: str) -> str:

@@ -343,6 +343,11 @@ def _tensors(params: Mapping[str, Any]) -> dict[str, Tensor]:
     return tensors
 
 
+def is_large(tensor: Tensor) -> bool:
+    """The tensor, or its gradient, is examined along a direction."""
+    return tensor.numel() > MOST_ELEMENTS and tensor.layout is torch.strided
+
+
 def _coordinates(name: str, value: Tensor, steps: Mapping[str, float]) -> list[Coordinate]:
     def coordinate(label: str, number: float, direction: Tensor) -> Coordinate:
         step = steps.get(label, steps.get(name, default_step(number)))
@@ -358,6 +363,7 @@ def _coordinates(name: str, value: Tensor, steps: Mapping[str, float]) -> list[C
         units = torch.eye(value.numel(), dtype=value.dtype, device=value.device)
         flat = value.reshape(-1)
         return [coordinate(f"{name}[{i}]", float(flat[i]), units[i].reshape(value.shape)) for i in range(value.numel())]
-    signs = torch.randint(0, 2, value.shape, generator=torch.Generator().manual_seed(0))
-    direction = (2 * signs - 1).to(value)
+    # Sizes differ like signs do, so that gradients which stand in each other's place do not cancel.
+    draws = torch.rand(value.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    direction = torch.where(draws < 0.5, -0.5 - draws, draws).to(value)
     return [coordinate(f"{name} (along a random direction)", 0.0, direction * float(value.abs().max() or 1.0))]

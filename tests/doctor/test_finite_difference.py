@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nanobrag_torch.doctor.finite_difference import agreement, differentiate
+from nanobrag_torch.doctor.finite_difference import agreement, differentiate, glance
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,18 @@ def test_a_tolerance_lets_a_solver_be_right():
     found = differentiate(lambda x: x**2, 1.0, 1e-3)
     assert agreement(2.001, found) == "disagrees"
     assert agreement(2.001, found, tolerance=1e-3) == "agrees"
+
+
+def test_a_glance_takes_as_few_values_as_show_what_is_sought():
+    asked = []
+
+    def function(x):
+        asked.append(x)
+        return math.exp(x)
+
+    derivative, error = glance(function, 1.0, 1e-3, sought=1e-3)
+    assert len(asked) == 7 and abs(derivative - math.e) <= error < 1e-9
+    derivative, error = glance(lambda x: 1e6 + 1e-6 * x, 0.0, 1e-3, sought=1e-6)
+    assert abs(derivative - 1e-6) <= error
+    assert glance(abs, 0.0, 1e-3, sought=1.0)[1] >= 2
+    assert glance(lambda x: math.nan, 0.0, 1e-3, sought=1.0)[1] == math.inf

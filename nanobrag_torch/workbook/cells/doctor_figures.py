@@ -1,18 +1,20 @@
-"""The figures of the gradient doctor: derivatives side by side, where the signal dies, steps, scans, correlations."""
+"""The figures of the gradient doctor: derivatives side by side, where the signal dies, elements, steps, scans."""
 
 import math
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import SymLogNorm
+from matplotlib.colors import ListedColormap, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
 from nanobrag_torch.doctor import GradientReport, ParameterReport
-from nanobrag_torch.doctor.report import COLOURS
+from nanobrag_torch.doctor.records import MARKS
+from nanobrag_torch.doctor.report import COLOURS, ELEMENT_COLOURS
 from nanobrag_torch.workbook.cells.scan import Scan
+from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Drawing
@@ -129,6 +131,48 @@ def steps(report: GradientReport, name: str) -> Drawing:
             "where no jump lies within the step. The band is the error bar.",
             alt=f"Quotients {p.finite_difference.pattern if p.finite_difference else 'not measured'}; "
             f"autograd {number(p.gradient, 6)}.",
+        ),
+    )
+
+
+def elements(report: GradientReport, name: str) -> Drawing:
+    """Elements of a large tensor whose gradient is zero, not finite or wrong, by their place in it.
+
+    Raises:
+        InputError: nothing is known of single elements of that parameter.
+    """
+    found = report[name].elements
+    if found is None:
+        known = ", ".join(p.name for p in report.parameters if p.elements) or "none"
+        raise InputError(
+            f"elements of {name!r}: must be a tensor of more than six elements of which some have a gradient that is "
+            f"zero, not finite or wrong. Those of this report: {known}."
+        )
+    # The blanks behind the end of a vector are left white.
+    grid = np.array([[(*MARKS, " ").index(mark) for mark in row] for row in found.picture])
+    colours = [ELEMENT_COLOURS[mark] for mark in MARKS] + ["white"]
+    rows, columns = grid.shape
+    with rc_context(STYLE):
+        size = (2.2 + 4 * min(1.0, columns / rows), 1.4 + 4 * min(1.0, rows / columns))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(grid, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(" × ".join(str(n) for n in found.shape))
+        seen = [mark for number, mark in enumerate(MARKS) if (grid == number).any()]
+        handles = [Patch(facecolor=ELEMENT_COLOURS[m], edgecolor="black", label=MARKS[m]) for m in seen]
+        figure.legend(handles=handles, loc="outside lower center", frameon=False, ncols=3)
+    spoken = ", ".join(f"{count} {kind}" for kind, count in found.counts.items()) or "all right"
+    return Drawing(
+        figure,
+        Caption(
+            name=f"elements_{_plain(name)}",
+            title=f"Elements of {report[name].label} by their gradient",
+            caption=f"A cell is {found.cell[0]} × {found.cell[1]} elements, and shows the gravest of them. Zero and "
+            "not finite are read off the gradient, wrong is what finite differences contradict; suspect lies in a "
+            f"block that they contradict as a whole. The search took {found.calls} calls of the function.",
+            alt=f"Of {math.prod(found.shape)} elements: {spoken}.",
         ),
     )
 

@@ -1,11 +1,13 @@
 """Figures of a diagnosis: what is drawn is what was found, and is said in words."""
 
+import pytest
 import torch
 from doctor.cases import scene
 
 from nanobrag_torch.doctor import diagnose, sensitivities
 from nanobrag_torch.workbook.cells import doctor_figures
 from nanobrag_torch.workbook.cells.scan import scan
+from nanobrag_torch.workbook.errors import InputError
 
 NAMES = ("crystal.cell_a", "crystal.cell_b", "crystal.fudge")
 LIT = diagnose(scene(NAMES))
@@ -55,3 +57,13 @@ def test_sensitivity_images_add_up_to_the_gradient():
     torch.testing.assert_close(float(images["a"].sum()), LIT.parameters[0].gradient, rtol=1e-9, atol=0)
     drawing = doctor_figures.sensitivities(images)
     assert sum(axes.get_visible() for axes in drawing.figure.axes) == 3
+
+
+def test_elements_are_drawn_where_they_are():
+    x = torch.arange(-2.0, 6.0, dtype=torch.float64).reshape(2, 4) + 0.5
+    report = diagnose(lambda p: torch.relu(p["x"]).sum(), {"x": x})
+    drawing = doctor_figures.elements(report, "x (along a random direction)")
+    assert drawing.figure.axes[0].images[0].get_array().tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
+    assert drawing.words.alt == "Of 8 elements: 2 zero."
+    with pytest.raises(InputError, match="Those of this report: none"):
+        doctor_figures.elements(LIT, NAMES[0])
