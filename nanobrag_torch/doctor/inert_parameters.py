@@ -57,11 +57,15 @@ INERT = (
     ),
     InertRule(
         CELL + ORIENTATION,
-        lambda s: all(number_of(n) == 1 for n in s.crystal.N_cells) and s.hkl_data is None,
+        lambda s: (
+            s.crystal.shape is CrystalShape.SQUARE
+            and all(number_of(n) == 1 for n in s.crystal.N_cells)
+            and s.hkl_data is None
+        ),
         "a single unit cell with constant F scatters alike in every orientation",
     ),
     InertRule(
-        ("crystal.mosaic_",),
+        ("crystal.mosaic_spread_deg",),
         lambda s: s.crystal.mosaic_domains == 1,
         "the only mosaic domain is not turned",
     ),
