@@ -14,6 +14,7 @@ from .budget import BudgetSpent, Meter, ProgressCallback
 from .elements import sorted_elements, words
 from .fisher import fisher
 from .measure import expected_cost, observe, shared_facts
+from .modes import compared
 from .observation import TOLERANCE, Observation, SharedFacts
 from .records import (
     Elements,
@@ -115,6 +116,7 @@ def diagnose(
     parameters, tangents = _examine(shared, meter)
     if order == 2:
         parameters = _with_second_order(shared, parameters, meter)
+    modes = _modes(shared, meter)
     information = _information(shared, tangents)
     strip = _stages(shared, meter)
     return GradientReport(
@@ -122,13 +124,14 @@ def diagnose(
         dtype=str(subject.dtype).removeprefix("torch."),
         loss=shared.loss,
         repeatable=shared.repeatable,
-        verdict=_overall(parameters),
+        verdict=_overall((*([modes] if modes else []), *(p.verdict for p in parameters))),
         parameters=parameters,
         image=shared.summary,
         stages=strip,
         fisher=information,
         revivals=shared.revivals,
         cost=meter.cost(),
+        modes=modes,
     )
 
 
@@ -237,6 +240,17 @@ def _elements(o: Observation) -> Elements | None:
     return None if gradient is None or not is_large(gradient) else sorted_elements(gradient, o.search)
 
 
+def _modes(shared: SharedFacts, meter: Meter) -> GradientVerdict | None:
+    """Verdict on a module whose gradients are of another kind in train than in eval."""
+    if not meter.complete:
+        return None
+    meter.tell("train and eval")
+    try:
+        return compared(shared.subject, shared.graph.gradients, meter)
+    except BudgetSpent:
+        return None
+
+
 def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:
     c = o.coordinate
     return ParameterReport(
@@ -263,10 +277,10 @@ def _unexamined() -> GradientVerdict:
     return GradientVerdict("unexamined", "unexamined", "the budget was spent", "Allow more evaluations or seconds.", {})
 
 
-def _overall(parameters: tuple[ParameterReport, ...]) -> GradientVerdict:
+def _overall(verdicts: tuple[GradientVerdict, ...]) -> GradientVerdict:
     """Gravest verdict; among equals the most frequent."""
-    gravest = min((p.verdict.severity for p in parameters), key=GRAVITY.index)
-    of_them = [p.verdict for p in parameters if p.verdict.severity == gravest]
+    gravest = min((verdict.severity for verdict in verdicts), key=GRAVITY.index)
+    of_them = [verdict for verdict in verdicts if verdict.severity == gravest]
     code = Counter(verdict.code for verdict in of_them).most_common(1)[0][0]
     return next(verdict for verdict in of_them if verdict.code == code)
 

@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 
 from .budget import BudgetSpent, Meter
 from .elements import MOST_CALLS, Search, search
+from .entries import of_module
 from .finite_difference import ROUNDINGS, agreement, differentiate, glance
 from .graph import gradients_of, inspect
 from .observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
@@ -35,6 +36,8 @@ VERY_FAR = (-1.0, 1.0, -2.0, 9.0, -11.0, 99.0, -101.0)
 CLOSEST = 1e-5
 #: Part of a tensor's largest contribution by which an element is wrong beyond what tolerance or rounding explain.
 OUTRIGHT = 0.1
+#: Random draws of a module, such as those of dropout, that are tried before a gradient is said to be missing.
+DRAWS = 8
 #: Most lines that are suspected of cutting the graph.
 MOST_SUSPECTS = 16
 #: Part of what the gradient lacks that a culprit must account for, and within which all of them together explain it.
@@ -48,8 +51,9 @@ _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unp
 def expected_cost(subject: Subject, order: int = 1) -> int:
     """Evaluations that an uneventful diagnosis takes; of second order it examines the gradient in the same way."""
     second = 0 if subject.simulation is not None else GRADIENT
+    other_mode = GRADIENT if subject.inputs is not None else 0
     each = DIFFERENCES + (FORWARD_MODE if _takes_forward(subject) else 0)
-    return order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * each)
+    return other_mode + order * (2 + 2 * GRADIENT + second + len(subject.coordinates) * each)
 
 
 def _takes_forward(subject: Subject) -> bool:
@@ -97,7 +101,7 @@ def shared_facts(
         wide, double = _in_double(subject)
         facts = replace(facts, wide=wide, single_gradients=graph.gradients, double_gradients=double)
     else:
-        single = _gradients(subject.cast(torch.float32))
+        single = gradients_by_parameter(subject.cast(torch.float32))
         facts = replace(facts, single_gradients=single, double_gradients=graph.gradients)
     modes = _modes(subject, meter) if reference and subject.simulation is not None else {}
     return replace(facts, modes=modes)
@@ -350,7 +354,7 @@ def _second_error(subject: Subject, leaves: dict[str, Tensor]) -> str:
     return ""
 
 
-def _gradients(subject: Subject) -> dict[str, Tensor | None]:
+def gradients_by_parameter(subject: Subject) -> dict[str, Tensor | None]:
     """Gradients by parameter, None where the graph does not reach it; empty where the evaluation raises."""
     leaves = subject.leaves()
     try:
@@ -373,7 +377,7 @@ def _in_double(subject: Subject) -> tuple[Subject | None, dict[str, Tensor | Non
     if subject.simulation is None:
         loss = None if subject.loss is None else widened(subject.loss)
         wide = replace(wide, function=widened(subject.function), loss=loss)
-    gradients = _gradients(wide)
+    gradients = gradients_by_parameter(wide)
     try:
         complete = bool(gradients) and wide.evaluate(dict(wide.values))[0].dtype is torch.float64
     except DoctorError:
@@ -533,8 +537,8 @@ def _far_slope(
 
 
 def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, loss: float, meter: Meter) -> bool:
-    """The parameter has a gradient where it, or each of the others, is changed much: here something keeps it from
-    acting.
+    """The parameter has a gradient where it, or each of the others, is changed much, or in another draw of a module:
+    here something keeps it from acting.
 
     Args:
         subject: the model.
@@ -552,9 +556,13 @@ def _alive_elsewhere(subject: Subject, coordinate: Coordinate, position: float, 
             }
             for part in VERY_FAR
         ]
-    for values in places:
+    elsewhere = [replace(subject, values=values) for values in places]
+    if subject.inputs is not None:
+        draws = (of_module(subject.examined, subject.inputs, seed=seed) for seed in range(1, DRAWS))
+        elsewhere += [replace(subject, function=function) for function in draws]
+    for place in elsewhere:
         meter.count(GRADIENT)
-        gradient = _along(_gradients(replace(subject, values=values)), coordinate) or 0.0
+        gradient = _along(gradients_by_parameter(place), coordinate) or 0.0
         if abs(gradient) * coordinate.far > ROUNDING_OF_A * abs(loss):
             return True
     return False
@@ -582,7 +590,7 @@ def _fresh_difference(
 def _gradient_at(subject: Subject, coordinate: Coordinate, position: float) -> float | None:
     """Gradient along a coordinate that is moved to ``position``."""
     moved = replace(subject, values=subject.at(coordinate, position))
-    return _along(_gradients(moved), coordinate)
+    return _along(gradients_by_parameter(moved), coordinate)
 
 
 def _modes(subject: Subject, meter: Meter) -> dict[str, dict[str, float]]:
@@ -591,6 +599,6 @@ def _modes(subject: Subject, meter: Meter) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for name, image in subject.simulation.modes().items():
         meter.count(GRADIENT)
-        gradients = _gradients(replace(subject, function=image))
+        gradients = gradients_by_parameter(replace(subject, function=image))
         found[name] = {key: float(value) for key, value in gradients.items() if value is not None}
     return found

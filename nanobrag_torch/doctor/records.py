@@ -19,7 +19,7 @@ class GradientVerdict:
     """A named cause of what a gradient is.
 
     Attributes:
-        code: name of the cause, "Z1"; "healthy"; or "unexamined". docs/doctor.md explains them.
+        code: name of the cause, "Z1"; "healthy"; "unexamined"; or "modes" of a module. docs/doctor.md explains them.
         severity: weight of the verdict.
         title: meaning, in words.
         remedy: what to do, in words.

@@ -49,13 +49,15 @@ class GradientReport:
         dtype: precision of the parameters, "float64" or "float32".
         loss: value of the loss; NaN where it is not finite or no image could be computed.
         repeatable: the same values gave the same loss twice.
-        verdict: gravest verdict of the parameters; among equals the most frequent.
+        verdict: gravest verdict of the parameters and ``modes``; among equals the most frequent.
         parameters: one report a parameter, in the order given.
         image: pixel counts and extremes of the image; None without an image.
         stages: signal at every step of the physics; empty outside the simulator.
         fisher: information in the image about the parameters; None without a lit image.
         revivals: fewest changes that put signal into a dark image.
         cost: evaluations and seconds.
+        modes: verdict on a module whose gradients are of another kind in train than in eval; None where they are not,
+            or were not compared.
         schema_version: version of the JSON's fields.
 
     Example:
@@ -77,6 +79,7 @@ class GradientReport:
     fisher: Fisher | None
     revivals: tuple[Revival, ...]
     cost: Cost
+    modes: GradientVerdict | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __getitem__(self, name: str) -> ParameterReport:
@@ -129,6 +132,7 @@ def report_schema() -> dict[str, Any]:
 def to_html(report: GradientReport) -> str:
     """Show a report as self-contained HTML: verdict, a row with a bar for every parameter, the strip of stages."""
     verdict = report.verdict
+    modes = _finding(report.modes) if report.modes else ""
     rows = "".join(_row(parameter, _largest(report)) for parameter in report.parameters)
     heads = "".join(
         f"<th style='text-align:left'>{head}</th>"
@@ -136,8 +140,17 @@ def to_html(report: GradientReport) -> str:
     )
     return (
         f"<div><p><b style='color:{COLOURS[verdict.severity]}'>{escape(verdict.code)}: {escape(verdict.title)}</b><br>"
-        f"{escape(_summary(report))}</p><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{escape(_summary(report))}</p>{modes}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         f"{_strip(report)}</div>"
+    )
+
+
+def _finding(verdict: GradientVerdict) -> str:
+    """Verdict on the whole model as a line."""
+    evidence = "; ".join(f"{key} {value}" for key, value in verdict.evidence.items())
+    return (
+        f"<p><b style='color:{COLOURS[verdict.severity]}'>{escape(verdict.title)}</b>"
+        f"<br><small>{escape(evidence)}</small><br>{escape(verdict.remedy)}</p>"
     )
 
 

@@ -20,7 +20,7 @@ def test_a_report_written_before_is_read_and_written_the_same(path):
     report = GradientReport.from_json(text)
     written, before = json.loads(report.to_json()), json.loads(text)
     # What a report did not yet know, it says it does not know.
-    for now, then in zip(written["parameters"], before["parameters"], strict=True):
+    for now, then in [*zip(written["parameters"], before["parameters"], strict=True), (written, before)]:
         assert {now.pop(name) for name in now.keys() - then.keys()} <= {None}
     assert written == before
     assert report.schema_version == SCHEMA_VERSION == json.loads(text)["schema_version"]

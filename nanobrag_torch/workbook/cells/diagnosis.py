@@ -112,6 +112,8 @@ def conclude(report: GradientReport) -> Verdict:
     concerned = [p.label for p in report.parameters if p.verdict.title == verdict.title]
     counts = Counter(p.verdict.code for p in report.parameters)
     counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}"
+    if verdict == report.modes:
+        counted = "the model as a whole"
     if len(counts) > 1:
         counted += f". All: {', '.join(f'{count} {code}' for code, count in counts.most_common())}"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from doctor.cases import scene
 
 from nanobrag_torch.doctor import GradientReport, diagnose
@@ -73,3 +74,14 @@ def test_a_saved_report_reads_back_the_same(tmp_path):
     report = examined("spot")
     diagnosis.Saved(report).save(tmp_path)
     assert GradientReport.from_json((tmp_path / diagnosis.FILE).read_text()) == report
+
+
+def test_a_verdict_on_the_whole_model_is_concluded_as_one():
+    class OneMode(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * (1.0 if self.training else 0.0)
+
+    report = diagnose(OneMode(2, 1).double(), torch.ones(3, 2, dtype=torch.float64), loss=torch.sum)
+    conclusion = diagnosis.conclude(report)
+    assert (conclusion.code, conclusion.status) == ("modes", "passed")
+    assert conclusion.sentence.startswith("modes for the model as a whole.")
