@@ -15,6 +15,7 @@ from .elements import sorted_elements, words
 from .fisher import fisher
 from .measure import expected_cost, observe, shared_facts
 from .modes import compared
+from .modules import release
 from .observation import TOLERANCE, Observation, SharedFacts
 from .records import (
     Elements,
@@ -95,14 +96,24 @@ def diagnose(
         raise DoctorError(f"tolerance = {tolerance!r}: must be a part of the gradient, from 0 up to 1, such as 1e-4.")
     subject = _subject(examined, params, loss, steps, rebuild)
     meter = Meter(expected_cost(subject, order), evaluations, seconds, progress)
-    meter.tell("graph")
     try:
-        shared = shared_facts(subject, meter, dict(reference or {}), tolerance)
+        return _diagnosed(subject, dict(reference or {}), order, tolerance, meter)
     except BudgetSpent:
         raise DoctorError(
             f"evaluations = {evaluations}, seconds = {seconds}: must allow the first gradient and two evaluations. "
             f"An uneventful diagnosis takes {meter.expected} evaluations."
         ) from None
+    finally:
+        release(examined)
+
+
+def _diagnosed(
+    subject: Subject, reference: dict[str, float], order: int, tolerance: float, meter: Meter
+) -> GradientReport:
+    """Report on a subject. Raises ``BudgetSpent`` where the budget does not allow for one gradient."""
+    meter.tell("graph")
+    try:
+        shared = shared_facts(subject, meter, reference, tolerance)
     except DoctorError as error:
         if subject.simulation is None or not isinstance(error.__cause__, ValueError):
             raise

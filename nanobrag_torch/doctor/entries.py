@@ -3,12 +3,10 @@
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from .distributions import is_distribution, made_again, parts
 
@@ -175,54 +173,3 @@ def with_ties(function: Callable[[Any], Any], names: Iterable[str], ties: Mappin
         return function({name: values[ties.get(name, name)] for name in names})
 
     return of_untied
-
-
-def of_module(
-    module: torch.nn.Module, inputs: Any, training: bool | None = None, seed: int = 0
-) -> Callable[[dict[str, Tensor]], Any]:
-    """The output of a module as a function of its parameters, by dotted name; the module itself stays as it is.
-
-    Buffers are copied for every call, so that statistics gathered in training do not run on from call to call, and what
-    torch draws at random, as in dropout, is drawn alike in every call.
-
-    Args:
-        module: to be examined in the mode, train or eval, that it is in.
-        inputs: a tensor, or a tuple or list of positional arguments, or a dict of keyword arguments.
-        training: mode in which all of the module is called instead; None for its own.
-        seed: of the random draws.
-    """
-    positional, named = ((), dict(inputs)) if isinstance(inputs, Mapping) else (inputs, {})
-    if not isinstance(positional, (tuple, list)) or hasattr(positional, "_fields"):
-        # A named tuple, as a packed sequence is one, is one argument.
-        positional = (positional,)
-
-    def output(parameters: dict[str, Tensor]) -> Any:
-        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
-        with _drawn_alike(seed, parameters.values()), _in_mode(module, training):
-            return functional_call(module, {**buffers, **parameters}, tuple(positional), named)
-
-    return output
-
-
-@contextmanager
-def _drawn_alike(seed: int, tensors: Iterable[Tensor]) -> Iterator[None]:
-    """Start torch's generators, of the CPU and of these tensors' GPUs, from a seed, and leave them as they were."""
-    places = sorted({tensor.get_device() for tensor in tensors if tensor.is_cuda})
-    with torch.random.fork_rng(places):
-        torch.default_generator.manual_seed(seed)
-        for place in places:
-            torch.cuda.default_generators[place].manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _in_mode(module: torch.nn.Module, training: bool | None) -> Iterator[None]:
-    """Call a module and all within it in one mode, and leave each of them in its own."""
-    own = [] if training is None else [(part, part.training) for part in module.modules()]
-    for part, _ in own:
-        part.training = bool(training)
-    try:
-        yield
-    finally:
-        for part, mode in own:
-            part.training = mode

@@ -87,8 +87,9 @@ _SELECTIONS = ("Where", "MaskedFill", "MaskedScatter", "NanToNum")
 def gradients_of(loss: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | None]:
     """Gradients of ``loss`` (0-d) by the leaves, dense, None where the graph does not reach one.
 
-    Some graphs, such as those of reentrant checkpoints, know ``backward()`` alone. It leaves a gradient in every leaf
-    that it meets; those of other leaves are put back as they were.
+    Some graphs, such as those of reentrant checkpoints, know ``backward()`` alone, or meet a leaf in a graph that they
+    make in the backward pass. It leaves a gradient in every leaf that it meets; those of other leaves are put back as
+    they were.
 
     Raises:
         RuntimeError: backward raised.
@@ -101,17 +102,23 @@ def gradients_of(loss: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | 
     except RuntimeError as error:
         if "autograd.grad" not in str(error) and ".grad()" not in str(error):
             raise
-        others = _foreign_leaves(nodes, leaves)
-        before = [leaf.grad for leaf in others]
-        for leaf in (*leaves.values(), *others):
-            leaf.grad = None
-        try:
-            loss.backward()  # type: ignore[no-untyped-call]
-        finally:
-            for leaf, gradient in zip(others, before, strict=True):
-                leaf.grad = gradient
-        return {name: None if leaf.grad is None else leaf.grad.to_dense() for name, leaf in leaves.items()}
+        return _left_by_backward(loss, leaves, nodes)
+    if by_hand and any(gradient is None for gradient in found):
+        return _left_by_backward(loss, leaves, nodes)
     return {name: None if g is None else g.to_dense() for name, g in zip(leaves, found, strict=True)}
+
+
+def _left_by_backward(loss: Tensor, leaves: dict[str, Tensor], nodes: Iterable[Any]) -> dict[str, Tensor | None]:
+    others = _foreign_leaves(nodes, leaves)
+    before = [leaf.grad for leaf in others]
+    for leaf in (*leaves.values(), *others):
+        leaf.grad = None
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    finally:
+        for leaf, gradient in zip(others, before, strict=True):
+            leaf.grad = gradient
+    return {name: None if leaf.grad is None else leaf.grad.to_dense() for name, leaf in leaves.items()}
 
 
 def inspect(loss: Tensor, leaves: dict[str, Tensor]) -> BackwardGraph:

@@ -11,9 +11,9 @@ from torch.autograd import forward_ad
 
 from .budget import BudgetSpent, Meter
 from .elements import MOST_CALLS, Search, search
-from .entries import of_module
 from .finite_difference import ROUNDINGS, agreement, differentiate, glance
 from .graph import gradients_of, inspect
+from .modules import of_module
 from .observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
 from .precision import widened
 from .records import ImageSummary

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from .budget import Meter
-from .entries import of_module
 from .measure import DRAWS, GRADIENT, gradients_by_parameter
+from .modules import of_module
 from .records import GradientVerdict
 from .subject import Subject
 

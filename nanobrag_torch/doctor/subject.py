@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from .distributions import is_distribution
-from .entries import advice, choice_of, flattened, is_flat, mistaken, of_module, of_structure, with_ties
+from .entries import advice, choice_of, flattened, is_flat, mistaken, of_structure, with_ties
 from .finite_difference import default_step
+from .modules import of_module
 from .records import Revival, Stage
 
 if TYPE_CHECKING:
