@@ -24,6 +24,8 @@ OVERLAP = 1e-12
 SLIGHT = 5e-3
 #: The same where it is known to have left the graph.
 LITTLE = 2e-2
+#: Part of what a gradient lacks that one event accounts for where it has a hand in it.
+CARRIES = 0.25
 #: Roundings that a sum of many terms is allowed, in units of the last place.
 ROUNDINGS = 32
 
@@ -237,8 +239,11 @@ def within_tolerance(o: Observation) -> bool:
 
 
 def lacks_little(o: Observation) -> bool:
-    """The part that left the graph is a small one of the contributions, as that of the choice of a solver's steps."""
-    return o.explained and not has_wrong_elements(o) and _differ_by_at_most(o, LITTLE)
+    """The part that left the graph is a small one of the contributions, as that of the choice of a solver's steps.
+
+    Such choices hang together: one that is held alone accounts for a part of what is missing, and all of them for more.
+    """
+    return (o.explained or o.carried >= CARRIES) and not has_wrong_elements(o) and _differ_by_at_most(o, LITTLE)
 
 
 def is_slight(o: Observation) -> bool:

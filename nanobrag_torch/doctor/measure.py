@@ -282,11 +282,13 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
 
     effects = {line: abs(whole - without([line])) for line in lines}
     carriers = [line for line in lines if effects[line] > ACCOUNTS * lacks]
-    explained = bool(carriers) and abs(without(lines) - target) <= EXPLAINS * lacks
     if not carriers:
         return o
+    rest = abs(without(lines) - target)
     worst = max(carriers, key=lambda line: effects[line])
-    return replace(o, culprit=next(e for e in suspects if e.line == worst), explained=explained)
+    culprit = next(e for e in suspects if e.line == worst)
+    carried = effects[worst] / lacks if rest < lacks else 0.0
+    return replace(o, culprit=culprit, explained=rest <= EXPLAINS * lacks, carried=carried)
 
 
 def _difference_without(

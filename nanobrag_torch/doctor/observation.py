@@ -120,6 +120,8 @@ class Observation:
         alive_elsewhere: there is a gradient where the other parameters are changed much.
         culprit: event at which what the gradient lacks left the graph.
         explained: without what left the graph, the finite difference would be the gradient.
+        carried: part of what the gradient lacks that the event in ``culprit`` alone accounts for; 0 where the finite
+            difference without all such events is no nearer to the gradient.
         near_zero: the gradient a little away from a parameter that is zero.
         concentration: part of the difference between automatic and finite derivative that the worst hundredth of the
             pixels holds.
@@ -142,6 +144,7 @@ class Observation:
     alive_elsewhere: bool = False
     culprit: Event | None = None
     explained: bool = False
+    carried: float = 0.0
     near_zero: float | None = None
     concentration: float | None = None
     search: Search | None = None

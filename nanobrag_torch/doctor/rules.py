@@ -397,8 +397,7 @@ _UNDER_NO_GRAD = (
 )
 _WITHIN_A_FUNCTION = (
     "The torch.autograd.Function {} does not get this parameter as an argument, and only arguments have gradients: "
-    "hand it over (odeint_adjoint: a module's parameter, or adjoint_params=; around torch.func.functional_call, which takes "
-    "the parameters out of the module again before the backward pass asks for them, odeint)."
+    "hand it over (odeint_adjoint: a module's parameter, or adjoint_params=)."
 )
 
 

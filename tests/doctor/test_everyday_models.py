@@ -319,3 +319,18 @@ def test_a_compiled_module_is_refused_with_the_one_to_pass():
 def test_a_cut_by_no_grad_is_answered_with_a_remedy_for_it():
     report = diagnose(averaged_without_grad, {"w": t(0.5), "c": t(1.0)})
     assert report["w"].verdict.remedy.startswith("Compute it outside of no_grad()")
+
+
+def test_a_solver_whose_steps_hang_together_is_warned_of_and_not_accused():
+    """The third-order solver takes few, long steps, whose choice is no part of the graph: and the gradient off by 1 %."""
+    solve = pytest.importorskip("torchdiffeq").odeint
+    times, start = torch.linspace(0, 2, 5, dtype=F64), torch.tensor([1.0, 0.0], dtype=F64)
+
+    def damped(p):
+        def slope(t, y):
+            return torch.stack([y[1], -p["k"] * y[0] - 0.3 * y[1]])
+
+        return (solve(slope, start, times, method="bosh3", rtol=1e-5, atol=1e-6) ** 2).sum()
+
+    (found,) = diagnose(damped, {"k": torch.tensor(2.0, dtype=F64)}).parameters
+    assert (found.verdict.code, found.verdict.severity) == ("W4", "warning") and "misc.py" in str(found.verdict.source)
