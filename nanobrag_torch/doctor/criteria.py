@@ -154,6 +154,12 @@ def left_at_the_input(o: Observation) -> bool:
     return o.culprit is not None and o.culprit.direct and not o.culprit.function and o.culprit.operation != SAMPLE
 
 
+def is_lent(o: Observation) -> bool:
+    """The missing part went through a Function whose module had the parameter for the forward pass alone."""
+    lent = o.culprit is not None and o.coordinate.parameter in o.culprit.lent
+    return o.agreement == "disagrees" and o.explained and o.shared.reverted and lent
+
+
 def is_a_subgradient(o: Observation) -> bool:
     """At a kink the gradient is one of the two slopes, or lies between them."""
     if o.pattern != "kink" or o.gradient is None or o.difference is None:

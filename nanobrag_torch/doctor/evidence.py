@@ -26,6 +26,13 @@ def culprit(o: Observation) -> EvidenceItems:
     return {} if event is None else {"operation": event.operation, "source": event.line}
 
 
+def lent(o: Observation) -> EvidenceItems:
+    """Function whose backward pass uses other parameters than its forward pass, and the call that lent it these."""
+    if o.culprit is None:
+        return {}
+    return {"function": o.culprit.function, "used at": o.culprit.line, "source": o.culprit.lent_at}
+
+
 def zeroed(operations: frozenset[str] | None = None) -> EvidenceFunction:
     """Gather the operation, one of these or any, at which the backward signal became zero."""
 

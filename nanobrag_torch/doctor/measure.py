@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from .observation import ROUNDING_OF_A, TOLERANCE, Observation, SharedFacts
 from .precision import widened
 from .records import ImageSummary
 from .subject import Coordinate, DoctorError, ModelFunction, Subject, is_large
-from .watch import Event, Replay, Watch
+from .watch import Event, Replay, Uses, Watch
 
 #: Cost of a measurement, in evaluations of the loss.
 GRADIENT, FORWARD_MODE, DIFFERENCES = 3, 2, 6
@@ -73,7 +74,9 @@ def shared_facts(
     meter.count(GRADIENT)
     loss, image, watch, leaves = _watched(subject)
     requires_grad = loss.requires_grad
-    graph = inspect(loss, leaves)
+    with Uses(p for module in watch.lenders for p in module.parameters()) if watch.lenders else nullcontext() as own:
+        graph = inspect(loss, leaves)
+    reverted = own is not None and own.found
     if graph.error and "second time" not in graph.error:
         raise DoctorError(f"{subject.name}: backward raised: {graph.error} Correct that first; no gradient exists.")
     second = graph.error
@@ -86,6 +89,7 @@ def shared_facts(
     weights = None if image is None or subject.loss is None else _weights(subject.loss, image)
     facts = SharedFacts(
         subject, first, (first, again), requires_grad, watch, graph,
+        reverted=reverted,
         second_error=second,
         image=image,
         weights=weights,

@@ -35,6 +35,7 @@ class SharedFacts:
         requires_grad: the loss asks for a gradient.
         watch: events of the forward pass.
         graph: the backward graph and the gradients it gave.
+        reverted: the backward pass uses the own parameters of a module that had others in the forward pass.
         second_error: message of a second backward pass through a graph kept from an earlier evaluation, or empty.
         image: photons (spixels, fpixels), or any shape of a model's image; None where there is none.
         weights: derivative of the loss by the image, in its shape.
@@ -55,6 +56,7 @@ class SharedFacts:
     requires_grad: bool
     watch: Watch
     graph: BackwardGraph
+    reverted: bool = False
     second_error: str = ""
     image: Tensor | None = None
     weights: Tensor | None = None

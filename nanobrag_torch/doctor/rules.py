@@ -306,6 +306,12 @@ RULES: tuple[VerdictRule, ...] = (
         evidence.discrepancy,
     ),
     VerdictRule(
+        "S8", "fault", criteria.is_lent,
+        "the backward pass uses other tensors than the forward pass: the module's own parameters, not those handed in",
+        "Hand the tensors to what calls the module in the backward pass.",
+        lambda o: {**evidence.discrepancy(o), **evidence.lent(o)},
+    ),
+    VerdictRule(
         "W1", "fault",
         lambda o: o.agreement == "disagrees" and bool(o.shared.graph.noisy_divisions),
         "noise at the poles: a few samples close to a pole spoil the sum",
@@ -392,6 +398,11 @@ REMEDIES: dict[tuple[str, str], str] = {
     ("N", "var"): "The variance of one value divides by N - 1 = 0: give more values, or correction=0.",
     ("N", "std"): "The deviation of one value divides by N - 1 = 0: give more values, or correction=0.",
 }
+_LENT = (
+    "{} calls the module again in its backward pass, when functional_call has put the module's own parameters back. "
+    "Let what it calls put them in each time (odeint_adjoint(lambda t, y: functional_call(module, p, (t, y)), y0, t, "
+    "adjoint_params=tuple(p.values()))), or differentiate through the steps (odeint)."
+)
 _UNDER_NO_GRAD = (
     "Compute it outside of no_grad(), which cuts whatever is computed within; keep no_grad() for what is constant."
 )
@@ -403,7 +414,9 @@ _WITHIN_A_FUNCTION = (
 
 def remedy(rule: VerdictRule, o: Observation) -> str:
     """Advice: the remedy of the operation in the evidence where one is known, otherwise that of the row."""
-    if o.culprit is not None and o.culprit.function:
+    if rule.code == "S8" and criteria.is_lent(o) and o.culprit is not None:
+        return _LENT.format(o.culprit.function)
+    if o.culprit is not None and o.culprit.function and rule.code in ("S1", "S2", "W4"):
         return _WITHIN_A_FUNCTION.format(o.culprit.function)
     if o.culprit is not None and criteria.NO_GRAD(o.culprit) and rule.code in ("S1", "S2", "W4"):
         return _UNDER_NO_GRAD

@@ -3,14 +3,16 @@
 import linecache
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..eager import eager
 
@@ -35,6 +37,8 @@ _COMPARISONS = frozenset(
 #: Functions of torch's own modules under whose name a user knows what happens within them.
 _KNOWN_BY = frozenset({"sample", "grad"})
 _MOST_EVENTS = 2000
+#: Code of the function that lends a module other parameters than its own for the time of one call.
+_FUNCTIONAL_CALL = torch.func.functional_call.__code__
 #: The folder of this package, by which its files are known: a user's package may bear its name.
 PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _INTERNAL = (
@@ -58,6 +62,9 @@ class Event:
         without_grad: gradients were switched off.
         whole: what came out is a whole number or a truth value, which changes in steps.
         function: name of the torch.autograd.Function within whose own forward it happened, empty for none.
+        lent: parameters that a functional_call around that Function put into a module, and takes out again before the
+            backward pass.
+        lent_at: line of that functional_call.
         zeros: number of exact zeros in what the operation was applied to.
         result: "NaN" or "infinite"; empty for a tensor that left the graph.
         internal: the line is in this package, which reads numbers from tensors to validate them.
@@ -70,6 +77,8 @@ class Event:
     without_grad: bool = False
     whole: bool = False
     function: str = ""
+    lent: frozenset[str] = frozenset()
+    lent_at: str = ""
     zeros: int = 0
     result: str = ""
     internal: bool = False
@@ -84,6 +93,7 @@ class Watch(TorchFunctionMode):
         hooked_at: lines at which a hook was put on a gradient.
         emptied_at: lines of comparisons that held for no element.
         precision: coarsest floating-point type of a tensor that depends on a parameter.
+        lenders: modules that had other parameters than their own for the time of the forward pass of a Function alone.
         nonfinite_at: first operation whose result is not finite although its input is.
         nonfinite_input: first operation whose input already was not, where none is to blame before.
     """
@@ -95,6 +105,7 @@ class Watch(TorchFunctionMode):
         self.hooked_at: dict[str, None] = {}
         self.emptied_at: dict[str, None] = {}
         self.precision = torch.float64
+        self.lenders: dict[torch.nn.Module, None] = {}
         self.nonfinite_at: Event | None = None
         self.nonfinite_input: Event | None = None
         self._places = {leaf.data_ptr(): name for name, leaf in leaves.items()}
@@ -150,8 +161,9 @@ class Watch(TorchFunctionMode):
         renewed = next((t for t in dependent if self._is_renewed(t)), None)
         if not gone and renewed is None:
             return result
-        function = "" if torch.is_grad_enabled() else _custom_function()
+        within = None if torch.is_grad_enabled() else _custom_function()
         leaves = frozenset().union(*(self._leaves_of(tensor) for tensor in dependent))
+        lent, lent_at = (frozenset(), "") if within is None else self._lent(within, leaves)
         path, number = user_frame()
         event = Event(
             "Parameter" if renewed is not None and not gone else _known_by(name),
@@ -160,12 +172,29 @@ class Watch(TorchFunctionMode):
             any(id(tensor) in self.names for tensor in dependent) or renewed is not None,
             not torch.is_grad_enabled(),
             whole=whole,
-            function=function,
+            function="" if within is None else getattr(within.f_locals.get("cls"), "__name__", "Function"),
+            lent=lent,
+            lent_at=lent_at,
             internal=path.startswith(PACKAGE),
         )
         if len(self.lost_at) < _MOST_EVENTS:
             self.lost_at[event] = None
         return self.lose(event, result, changed) if gone else result
+
+    def _lent(self, function: FrameType, leaves: frozenset[str]) -> tuple[frozenset[str], str]:
+        """Those of these parameters that a functional_call around a Function put into a module, and its line."""
+        frame = function.f_back
+        while frame is not None and frame.f_code is not _FUNCTIONAL_CALL:
+            frame = frame.f_back
+        if frame is None:
+            return frozenset(), ""
+        handed = frame.f_locals["parameter_and_buffer_dicts"]
+        dicts = handed if isinstance(handed, (list, tuple)) else (handed,)
+        tensors = [t for each in dicts for t in each.values() if isinstance(t, Tensor) and t.requires_grad]
+        lent = leaves & frozenset().union(*(self._leaves_of(tensor) for tensor in tensors))
+        if lent:
+            self.lenders[frame.f_locals["module"]] = None
+        return lent, line_at(*user_frame(frame)) if lent else ""
 
     def lose(self, event: Event, result: Any, changed: Tensor | None) -> Any:
         """Give what a model goes on with where a dependence is lost: what the function gave.
@@ -220,6 +249,26 @@ class Watch(TorchFunctionMode):
         return frozenset(found)
 
 
+class Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Note, while active, that some of these tensors are used, in a backward pass too.
+
+    Attributes:
+        found: one of them was an operand.
+    """
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found = False
+        # The tensors are kept, so that no other one gets the id of one of them.
+        self._tensors = {id(tensor): tensor for tensor in tensors}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Look at the operands and run the operation."""
+        operands = _tensors((*args, *(kwargs or {}).values()))
+        self.found = self.found or any(id(tensor) in self._tensors for tensor in operands)
+        return func(*args, **(kwargs or {}))
+
+
 class Replay(Watch):
     """Watch that gives, where a dependence is lost, what was lost at an earlier evaluation.
 
@@ -257,11 +306,11 @@ class Replay(Watch):
         return earlier
 
 
-def user_frame() -> tuple[str, int]:
-    """File and number of the innermost line of code that is neither torch's nor the doctor's."""
-    frame = sys._getframe(1)
+def user_frame(frame: FrameType | None = None) -> tuple[str, int]:
+    """File and number of the innermost line of code from a frame outwards that is neither torch's nor the doctor's."""
+    frame = frame or sys._getframe(1)
     while frame is not None and is_internal(frame.f_code.co_filename):
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
 
 
@@ -298,14 +347,12 @@ def _known_by(name: str) -> str:
     return name
 
 
-def _custom_function() -> str:
-    """Name of the torch.autograd.Function whose forward is running, empty for none."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_filename == torch.autograd.function.__file__:
-            return getattr(frame.f_locals.get("cls"), "__name__", "Function")
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""
+def _custom_function() -> FrameType | None:
+    """Frame of the call of the torch.autograd.Function whose forward is running, None for none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != torch.autograd.function.__file__:
+        frame = frame.f_back
+    return frame
 
 
 def _is_coarser(tensor: Tensor, dtype: torch.dtype) -> bool:
