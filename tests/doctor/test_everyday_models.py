@@ -322,7 +322,7 @@ def test_a_cut_by_no_grad_is_answered_with_a_remedy_for_it():
 
 
 def test_a_solver_whose_steps_hang_together_is_warned_of_and_not_accused():
-    """The third-order solver takes few, long steps; their choice is no part of the graph, and the gradient off by 1 %."""
+    """A third-order solver takes few, long steps; their choice is no part of the graph: the gradient is off by 1 %."""
     solve = pytest.importorskip("torchdiffeq").odeint
     times, start = torch.linspace(0, 2, 5, dtype=F64), torch.tensor([1.0, 0.0], dtype=F64)
 
