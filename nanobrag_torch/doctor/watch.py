@@ -229,24 +229,25 @@ class Watch(TorchFunctionMode):
             return frozenset({self.names[id(tensor)]})
         if self._is_renewed(tensor):
             return frozenset({self._places[tensor.data_ptr()]})
-        found: set[str] = set()
-        seen: set[Any] = set()
-        stack = [tensor.grad_fn]
+        return frozenset() if tensor.grad_fn is None else self._leaves_below(tensor.grad_fn)
+
+    def _leaves_below(self, root: Any) -> frozenset[str]:
+        """Parameters that a node leads to; every node is visited once, however often it is asked about."""
+        stack = [root]
         while stack:
-            node = stack.pop()
-            if node is None or node in seen:
+            node = stack[-1]
+            following = [other for other, _ in node.next_functions if other is not None]
+            ahead = [other for other in following if other not in self._reached]
+            if node not in self._reached and ahead:
+                stack.extend(ahead)
                 continue
-            seen.add(node)
-            if node in self._reached:
-                found |= self._reached[node]
-                continue
-            variable = getattr(node, "variable", None)
-            if variable is not None and id(variable) in self.names:
-                found.add(self.names[id(variable)])
-            stack.extend(following for following, _ in node.next_functions)
-        if tensor.grad_fn is not None:
-            self._reached[tensor.grad_fn] = frozenset(found)
-        return frozenset(found)
+            stack.pop()
+            if node not in self._reached:
+                name = self.names.get(id(getattr(node, "variable", None)))
+                self._reached[node] = frozenset().union(
+                    *(self._reached[other] for other in following), {name} if name else ()
+                )
+        return self._reached[root]
 
 
 class Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -67,3 +67,29 @@ def test_a_hook_that_changes_a_gradient_is_named_with_its_line():
     assert verdict.code == "W6"
     assert verdict.evidence["hooks"] == 1
     assert "register_hook" in verdict.source
+
+
+@pytest.mark.parametrize("side", [False, True], ids=["on the chain", "beside it"])
+def test_numbers_read_in_a_loop_cost_as_much_at_each_step(side):
+    """Steps of a chain of which a number is read: ten times as many take ten times as long, not a hundred times."""
+    leaf = torch.tensor(0.5, dtype=F64, requires_grad=True)
+    asked = []
+
+    class Asked(dict):
+        def __contains__(self, node):
+            asked.append(node)
+            return super().__contains__(node)
+
+    def steps(count):
+        asked.clear()
+        watch = Watch({"x": leaf})
+        watch._reached = Asked()
+        with watch:
+            x = leaf * 1.0
+            for _ in range(count):
+                x = x + 0.001 * torch.sin(x)
+                (x * leaf if side else x).item()
+        assert {event.leaves for event in watch.lost_at} == {frozenset({"x"})}
+        return len(asked)
+
+    assert steps(1000) < 12 * steps(100)
