@@ -160,9 +160,13 @@ def check(cluster: Cluster) -> None:
                 raise InputError.of("sweep", "--cluster slurm", f"no {program}", "a machine with Slurm", remedy)
     elif isinstance(cluster, Running):
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port, resolve_address
 
         _quiet()
         try:
+            # A client that is given no address stays half made, and takes long to end.
+            if not 0 < get_address_host_port(resolve_address(cluster.address))[1] < 2**16:
+                raise ValueError("its port is none")
             Client(cluster.address, timeout=_ANSWERS_S, set_as_default=False).close()
         except (OSError, ValueError) as error:
             remedy = (

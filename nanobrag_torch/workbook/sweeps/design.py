@@ -75,6 +75,9 @@ def specify(request: Request, root: Path) -> Specification:
         if not request.over:
             raise InputError.of("sweep", "--over", "nothing", "one axis or more", "Write --over NAME=START:STOP:STEP.")
     with complaints:
+        if request.zipped and request.sample is not None:
+            raise InputError.of("sweep", "--zip", "with --sample", "one of them", "A draw varies all names at once.")
+    with complaints:
         _check_name(name := request.name or re.sub(r"[^\w.-]", "_", Path(target.path).stem))
     measure = request.measure or (("image", "loss") if grain == "record" else ())
     with complaints:

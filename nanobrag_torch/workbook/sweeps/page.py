@@ -74,10 +74,22 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class Varied:
+    """A parameter that varies, its different values, the least and the greatest: of texts, the first and the last."""
+
+    name: str
+    unit: str
+    count: int
+    low: Any
+    high: Any
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything that the page says; ``verdict`` is None while the sweep runs, ``refresh`` then seconds."""
 
     specification: Specification
+    varied: tuple[Varied, ...]
     asked: Owner | Manifest
     verdict: Verdict | None
     environment: EnvironmentRecord | None
@@ -120,6 +132,7 @@ def gather(folder: Path, refresh: int | None = None, place: str = "") -> Content
     counts = rows["status"].value_counts()
     return Content(
         specification=specification,
+        varied=tuple(_varied(specification)),
         asked=asked,
         verdict=report.read(Verdict),
         environment=report.read(EnvironmentRecord),
@@ -133,6 +146,15 @@ def gather(folder: Path, refresh: int | None = None, place: str = "") -> Content
         refresh=refresh,
         place=place,
     )
+
+
+def _varied(specification: Specification) -> Iterator[Varied]:
+    for block in specification.blocks:
+        for name, unit, column in zip(block.names, block.units, zip(*block.rows, strict=True), strict=True):
+            different = list({repr(value): value for value in column}.values())
+            if all(isinstance(value, int | float) for value in different):
+                different.sort()
+            yield Varied(name, unit, len(different), different[0], different[-1])
 
 
 def _home(folder: Path, point: Point) -> str:

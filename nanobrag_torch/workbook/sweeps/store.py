@@ -30,11 +30,12 @@ def write(sweep: Path, point: Point) -> None:
 
 
 def read(sweep: Path, number: int) -> Point | None:
-    """A point back from its file; None where it is not there or cannot be read."""
+    """A point back from its file; None where it is not there, cannot be read, or is another point under this name."""
     try:
-        return files.read_record(place(sweep, number), Point)
+        point = files.read_record(place(sweep, number), Point)
     except files.Unreadable:
         return None
+    return point if point.number == number else None
 
 
 def finished(sweep: Path) -> Iterator[Point]:

@@ -84,17 +84,29 @@ def drawn(name: str, spec: str) -> Range:
 
 
 def table(spec: str) -> Table:
-    """Rows of the table that ``@FILE`` names. Raises ``InputError`` for one with gaps or a row twice."""
+    """Rows of the table that ``@FILE`` names.
+
+    Raises:
+        InputError: it is none, or has gaps, a row twice, or more values in a row than names.
+    """
+    import io
+    import warnings
+
     import pandas
 
     path = Path(spec.removeprefix("@"))
     try:
         content = files.read(path)
-        import io
-
-        frame = pandas.read_csv(io.BytesIO(content), skipinitialspace=True)
+        with warnings.catch_warnings():
+            # Without an index column pandas only warns of values beyond the names; with one it moves all to the left.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            frame = pandas.read_csv(io.BytesIO(content), skipinitialspace=True, index_col=False)
+    except pandas.errors.ParserWarning:
+        given = "rows with more values than there are names"
+        raise InputError.of("sweep", "table", str(path), "a name for every column", f"It has {given}.") from None
     except (files.Unreadable, ValueError) as error:
-        raise InputError.of("sweep", "table", str(path), "a file of comma-separated values", f"{error}.") from None
+        said = " ".join(str(error).split()).rstrip(".")
+        raise InputError.of("sweep", "table", str(path), "a file of comma-separated values", f"{said}.") from None
     frame.columns = [str(name).strip() for name in frame.columns]
     gaps = frame.isna()
     if frame.empty or gaps.to_numpy().any():

@@ -60,6 +60,17 @@ def test_a_scheduler_that_does_not_answer_is_an_error_that_names_its_address(mon
         cluster.check(Running("tcp://127.0.0.1:9"))
 
 
+@pytest.mark.parametrize(
+    "address", ["nonsense", "tcp://here", "other://here:1", "tcp://127.0.0.1:port", "tcp://127.0.0.1:99999999"]
+)
+def test_a_scheduler_by_what_is_no_address_is_refused_before_a_client_is_made(monkeypatch, address):
+    import distributed
+
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(InputError, match="one that answers"):
+        cluster.check(Running(address))
+
+
 def test_how_a_worker_ended_is_read_from_what_its_nanny_logs():
     ends = Ends()
     host = os.uname().nodename

@@ -84,6 +84,11 @@ def test_a_draw_lies_within_its_ranges_and_is_the_same_for_the_same_seed(ask, de
     assert sum(fluence < 1e25 for _, fluence, _ in rows(found)) in range(2, 9)
 
 
+def test_pairs_of_a_draw_are_refused_since_a_draw_has_no_values_to_pair(ask):
+    with pytest.raises(InputError, match=r"--zip: got 'with --sample'"):
+        ask("crystal.cell_a=60:80", "beam.fluence=1e24:1e28:log", sample=4, zipped=True)
+
+
 def test_one_message_lists_all_that_is_wrong_with_what_varies(ask):
     with pytest.raises(InputError) as raised:
         ask("crystal.cell_q=1:2:1", "crystal.cell_a=2:1:1", "detector.spixels=1.5", "loss=median", name="a/b")

@@ -39,7 +39,20 @@ def test_values_are_short_where_they_are_fractions_and_whole_where_they_are_whol
     seeds = Block(names=("seed", "a"), units=("", "Å"), rows=((123456789, 3.0), (123456790, 0.1 + 0.2)))
     text = page.render(sweep(seeds))
     assert re.search(r"<td>seed</td>.*?>123456789<.*?>123456790<", text, re.DOTALL)
-    assert re.search(r"<td>a</td>.*?>3</td>.*?>0.3</td>", text, re.DOTALL)
+    assert re.search(r"<td>a</td>.*?>0.3</td>\s*<td class=\"value\">3</td>", text, re.DOTALL)
+
+
+def test_what_varies_is_said_from_the_least_to_the_greatest_in_whatever_order_it_was_drawn(sweep):
+    drawn = Block(
+        names=("a", "shape", "N"),
+        units=("Å", "", ""),
+        rows=((63.5, "square", [5, 5, 5]), (79.25, "round", [9, 9, 9]), (60.25, "square", [5, 5, 5])),
+    )
+    text = page.render(sweep(drawn))
+    cells = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in re.findall(r"<tr>(?:(?!</tr>).)*", text, re.DOTALL)]
+    assert ["a", "Å", "3", "60.25", "79.25"] in cells
+    assert ["shape", "2", "square", "round"] in cells
+    assert ["N", "2", *str([5, 5, 5]).split(), *str([9, 9, 9]).split()] in cells
 
 
 def test_a_page_of_a_sweep_that_runs_loads_itself_again_and_one_that_ended_does_not(sweep):

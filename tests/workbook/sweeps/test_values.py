@@ -88,6 +88,7 @@ def test_a_table_has_names_and_a_row_for_each_point(tmp_path):
         ("a,b\n", "it has no row"),
         ("", "comma-separated values"),
         ("a,b\n1,2,3,4\n5\n", "comma-separated values|gap"),
+        ("a;b\n1;2\n1;2,5\n", r"Expected 1 fields in line 3, saw 2\.$"),
     ],
 )
 def test_a_table_with_gaps_or_a_row_twice_is_refused_with_its_line(tmp_path, text, said):
@@ -97,3 +98,11 @@ def test_a_table_with_gaps_or_a_row_twice_is_refused_with_its_line(tmp_path, tex
         values.table(f"@{path}")
     with pytest.raises(InputError, match=r"nowhere\.csv"):
         values.table("@nowhere.csv")
+
+
+@pytest.mark.parametrize("rows", ["60,1,5\n70,2,6\n", "60,1,1\n", "1,60,1,1\n2,70,1,1\n"])
+def test_a_table_with_more_values_than_names_is_refused_and_no_column_moves(tmp_path, rows):
+    path = tmp_path / "table.csv"
+    path.write_text(f"crystal.cell_a,beam.wavelength_A\n{rows}")
+    with pytest.raises(InputError, match="a name for every column"):
+        values.table(f"@{path}")
