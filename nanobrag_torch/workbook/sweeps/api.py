@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.records.sweep import Grain, Measure, Specification
 from nanobrag_torch.workbook.report.folder import PAGE
@@ -99,7 +100,7 @@ def sweep(
         ```
     """
     root = project.root()
-    words = (over,) if isinstance(over, str) else tuple(f"{key}={_spec(spec)}" for key, spec in over.items())
+    words = (over,) if isinstance(over, str) else tuple(f"{key}={_spec(key, spec)}" for key, spec in over.items())
     specification: Specification = designs.specify(
         designs.Request(
             target=targets.resolve(str(target), root),
@@ -122,11 +123,13 @@ def sweep(
     return Sweep(*runs.run(specification, execution, tell))
 
 
-def _spec(spec: str | Iterable[Any]) -> str:
+def _spec(name: str, spec: str | Iterable[Any]) -> str:
     """Specification in words of the command line; ``repr`` of a number is the number."""
+    if not isinstance(spec, Iterable):
+        raise InputError.of("sweep", f"over {name}", repr(spec), "a text or a list of values", f"Write [{spec}].")
     return spec if isinstance(spec, str) else ",".join(_word(value) for value in spec)
 
 
 def _word(value: Any) -> str:
-    plain = value.item() if hasattr(value, "item") else value
+    plain = value.tolist() if hasattr(value, "tolist") else value
     return " ".join(map(_word, plain)) if isinstance(plain, list | tuple) else str(plain)

@@ -69,7 +69,13 @@ def numbers(specification: Specification, points: "DataFrame", column: str) -> D
 
     One parameter: a line, for a gradient with the finite difference and its error bar beside it. Two: a map. More:
     parallel axes, coloured by the column.
+
+    Raises:
+        InputError: the points have no such column of numbers.
     """
+    known = [name for name in points.select_dtypes("number").columns if name not in ("point", *specification.names)]
+    if column not in known:
+        raise InputError.of("sweep", "column", column, ", ".join(known), "Name one of them.")
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     names = _varied(specification, points)

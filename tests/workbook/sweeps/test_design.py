@@ -8,7 +8,7 @@ import pytest
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.sweep import Specification
-from nanobrag_torch.workbook.sweeps import targets
+from nanobrag_torch.workbook.sweeps import api, targets
 from nanobrag_torch.workbook.sweeps.design import Request, specify
 
 SCENARIO = {
@@ -150,3 +150,12 @@ def test_the_same_question_has_the_same_digest_whoever_asks(ask):
     one, same = ask("crystal.cell_a=60:62:1"), ask("crystal.cell_a=60,61,62", plan="plans/x.md", phase="e")
     assert one.digest == same.digest != ask("crystal.cell_a=60:63:1").digest
     assert Specification.model_validate_json(one.to_json()) == one
+
+
+def test_values_of_python_are_a_list_or_an_array_and_one_alone_is_refused_by_name():
+    import numpy
+
+    assert api._spec("a", numpy.array([60.5, 70.0])) == "60.5,70.0"
+    assert api._spec("N", [numpy.array([5, 6, 7]), (1, 2, 3)]) == "5 6 7,1 2 3"
+    with pytest.raises(InputError, match=r"over a: got '3'; allowed: a text or a list"):
+        api._spec("a", 3)

@@ -116,3 +116,9 @@ def test_a_gap_is_no_number():
     asked, points = swept(a=[1, 2, 3])
     points.loc[1, "loss"] = pandas.NA
     assert "2 of 3 points have it" in sweep_figures.numbers(asked, points, "loss").words.caption
+
+
+@pytest.mark.parametrize("column", ["gradient.a", "verdict.code", "a"])
+def test_a_column_of_numbers_that_the_points_lack_is_named_with_those_they_have(column):
+    with pytest.raises(InputError, match=rf"got '{column}'; allowed: .*loss"):
+        sweep_figures.numbers(*swept(a=[1, 2]), column)
