@@ -52,8 +52,10 @@ def sweep(
     sample: Annotated[
         int | None, typer.Option(metavar="N", help="Draw N points within ranges low:high or low:high:log.", min=1)
     ] = None,
-    design: Annotated[str, typer.Option(metavar="sobol|lhs|random", help="How they are drawn.")] = "sobol",
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 1,
+    design: Annotated[
+        str | None, typer.Option(metavar="sobol|lhs|random", help="How they are drawn (default: sobol).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draw (default: 1).", min=0)] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes on this machine, or jobs of Slurm (default: as many as cores).", min=1)
     ] = None,
@@ -100,6 +102,9 @@ def sweep(
         raise InputError.of("sweep", "PATH", given, allowed, "Name the folder.")
     _one_of("--design", design, DESIGNS)
     _one_of("--retry", retry, get_args(Retry))
+    if sample is None and (design is not None or seed is not None):
+        given = "--seed" if design is None else "--design"
+        raise InputError.of("sweep", given, "no --sample", "--sample N beside it", "Say how many points are drawn.")
     _one_of("--as", grain, ("report", "record"))
     where = _cluster(
         cluster, scheduler, workers, memory,
@@ -118,7 +123,8 @@ def sweep(
         _carry_out(place, execution, watch)
         return
     request = _request(
-        target, over or [], fixed or [], name, grain, measure, zipped, sample, design, seed, many
+        target, over or [], fixed or [], name, grain, measure, zipped, sample, design or "sobol",
+        1 if seed is None else seed, many,
     )  # fmt: skip
     from nanobrag_torch.workbook.sweeps.design import specify
 

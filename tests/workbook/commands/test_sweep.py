@@ -72,6 +72,8 @@ def test_a_dry_run_shows_points_time_and_disk_and_leaves_nothing(project, tmp_pa
         (("nowhere.json", "--over", "a=1,2"), "nowhere.json"),
         (("scenario.json", "--over", "crystal.cell_a=1,2", "--design", "grid"), "sobol"),
         (("scenario.json", "--over", "crystal.cell_a=1,2", "--measure", "colour"), "gradients"),
+        (("scenario.json", "--over", "crystal.cell_a=1,2", "--design", "lhs"), "--sample N beside it"),
+        (("scenario.json", "--over", "crystal.cell_a=1,2", "--seed", "0"), "--sample N beside it"),
         (("scenario.json", "--over", "crystal.cell_a=1,2", "--partition", "short"), "--cluster slurm"),
         (("scenario.json", "--over", "crystal.cell_a=1,2", "--scheduler", "tcp://x:1", "--workers", "2"), "alone"),
         (("resume",), "sweep resume PATH"),
