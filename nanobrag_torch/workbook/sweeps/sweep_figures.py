@@ -123,11 +123,16 @@ def verdicts(specification: Specification, points: "DataFrame", column: str = _V
 
 
 def leading(specification: Specification, points: "DataFrame") -> Drawing | None:
-    """The one figure that stands for a sweep: its verdicts, or its first number; None where it has neither."""
-    if _VERDICT in points and points[_VERDICT].notna().any():
-        return verdicts(specification, points)
+    """The one figure that stands for a sweep; None where nothing was found.
+
+    It shows verdicts where they differ, else the first gradient, the first number, or the one verdict.
+    """
+    different = points[_VERDICT].nunique() if _VERDICT in points else 0
     measured = [name for name in results(points).least if name not in specification.names]
-    return numbers(specification, points, measured[0]) if measured else None
+    measured.sort(key=lambda name: not name.startswith(_GRADIENT))
+    if measured and different < 2:
+        return numbers(specification, points, measured[0])
+    return verdicts(specification, points) if different else None
 
 
 def conclude(folder: str | Path) -> Verdict:

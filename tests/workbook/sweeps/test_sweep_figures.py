@@ -84,10 +84,15 @@ def test_a_folder_that_is_no_finished_sweep_is_refused_in_words(tmp_path):
             sweep_figures.read(folder)
 
 
-def test_one_figure_stands_for_a_sweep_its_verdicts_before_its_numbers():
+def test_one_figure_stands_for_a_sweep_verdicts_that_differ_before_gradients_before_other_numbers():
     asked, points = swept(a=[1, 2, 3], b=[1, 2])
     assert sweep_figures.leading(asked, points).words.name == "verdict_code_map"
     assert sweep_figures.leading(asked, points.drop(columns="verdict.code")).words.name == "loss_over_parameters"
+    alike = points.assign(**{"gradient.a": 1.0, "verdict.code": "healthy"})
+    assert sweep_figures.leading(asked, alike).words.name == "gradient_a_over_parameters"
+    assert (
+        sweep_figures.leading(asked, alike[["a", "b", "verdict.code"]].assign(status="done", seconds=1.0)) is not None
+    )
     assert sweep_figures.leading(asked, frame(asked, ())) is None
 
 
