@@ -270,15 +270,20 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
     The loss is evaluated beside the point with what left the graph held as it is at the point: what then is missing
     from the finite difference flowed through there.
     """
-    suspects = o.detached_at or tuple(e for e in o.shared.watch.lost_at if o.coordinate.parameter in e.leaves)
-    lines = list(dict.fromkeys(e.line for e in sorted(suspects, key=lambda e: e.internal)))[:MOST_SUSPECTS]
+    parameter = o.coordinate.parameter
     assert o.difference is not None
     whole = o.difference.quotients[-1]
     target = (o.double if o.shared.is_single and o.double is not None else o.gradient) or 0.0
     lacks = abs(whole - target)
     kept: dict[Event, list[Any]] = {}
-    if not lines or not math.isfinite(lacks) or _replayed(subject, subject.values, kept, None, meter) is None:
+    if not _suspects(o.shared.watch, parameter) or not math.isfinite(lacks):
         return o
+    keeping = _replayed(subject, subject.values, kept, None, meter)
+    if keeping is None:
+        return o
+    # In double precision a dependence may be lost elsewhere: where a conversion was, there is none.
+    suspects = _suspects(keeping[1], parameter)
+    lines = list(dict.fromkeys(e.line for e in sorted(suspects, key=lambda e: e.internal)))[:MOST_SUSPECTS]
 
     def without(some: list[str]) -> float:
         found = _difference_without(subject, o, frozenset(e for e in suspects if e.line in some), kept, meter)
@@ -295,6 +300,14 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
     return replace(o, culprit=culprit, explained=rest <= EXPLAINS * lacks, carried=carried)
 
 
+def _suspects(watch: Watch, parameter: str) -> tuple[Event, ...]:
+    """Events at which a dependence on the parameter was lost for good; where there are none, all that lost it."""
+    for events in (watch.detached_at, tuple(watch.lost_at)):
+        if found := tuple(event for event in events if parameter in event.leaves):
+            return found
+    return ()
+
+
 def _difference_without(
     subject: Subject, o: Observation, events: frozenset[Event], kept: dict[Event, list[Any]], meter: Meter
 ) -> float | None:
@@ -304,7 +317,7 @@ def _difference_without(
     step = o.difference.steps[-1]
     high, low = min(c.value + step, c.high), max(c.value - step, c.low)
     above, below = (_replayed(subject, subject.at(c, x), kept, events, meter) for x in (high, low))
-    return None if above is None or below is None else (above - below) / (high - low)
+    return None if above is None or below is None else (above[0] - below[0]) / (high - low)
 
 
 def _replayed(
@@ -313,15 +326,17 @@ def _replayed(
     kept: dict[Event, list[Any]],
     events: frozenset[Event] | None,
     meter: Meter,
-) -> float | None:
-    """Loss under a replay of these events, None where it raises."""
+) -> tuple[float, Replay] | None:
+    """Loss under a replay of these events, and the replay; None where it raises."""
     meter.count()
     leaves = replace(subject, values=values).leaves()
+    replay = Replay(leaves, kept, events)
     try:
-        with torch.enable_grad(), Replay(leaves, kept, events):
-            return float(subject.evaluate(leaves)[0].detach())
+        with torch.enable_grad(), replay:
+            loss, _ = subject.evaluate(leaves)
     except DoctorError:
         return None
+    return float(loss.detach()), replay
 
 
 def _concentration(gap: Tensor) -> float:
