@@ -19,6 +19,7 @@ from nanobrag_torch.compat import Compat
 from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, DetectorConvention, DetectorPivot
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, same, tensor, warn_user, whole
+from nanobrag_torch.physics.lattice_factor import domain_matrix
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
     LARGEST,
@@ -331,15 +332,16 @@ class CrystalConfig(_Config):
         numbers = [number_of(value) for value in (*self.N_cells, *self.N_offdiagonal)]
         if None in numbers or not any(numbers[3:]):
             return
+        cells, offdiagonal = torch.tensor(numbers, dtype=torch.float64).reshape(2, 3)
         if self.shape not in WITH_DOMAIN_MATRIX:
             shapes = " or ".join(shape.name for shape in WITH_DOMAIN_MATRIX)
             raise fail(me, name, self.N_offdiagonal, f"zero where shape is not {shapes}", "Take one of them.")
-        a, b, c, d, e, f = (value or 0.0 for value in numbers)
-        volume = a * (b * c - e * e) - d * (d * c - e * f) + f * (d * e - b * f)
-        if not (a * b > d * d and volume > 1e-12 * a * b * c):
+        sizes = torch.linalg.eigvalsh(domain_matrix(cells, offdiagonal))
+        if not sizes[0] > 1e-12 * sizes[2]:
+            given = ", ".join(f"{number:g}" for number in cells.tolist())
             raise fail(
                 me, name, self.N_offdiagonal,
-                f"such that the domain matrix is positive definite, with N_cells = {a:g}, {b:g}, {c:g}",
+                f"such that the domain matrix is positive definite, with N_cells = {given}",
                 "A domain has a size in every direction: take smaller ones, or more cells.",
             )  # fmt: skip
 

@@ -302,10 +302,7 @@ def _accused(o: Observation, subject: Subject, meter: Meter) -> Observation:
 
 def _suspects(watch: Watch, parameter: str) -> tuple[Event, ...]:
     """Events at which a dependence on the parameter was lost for good; where there are none, all that lost it."""
-    for events in (watch.detached_at, tuple(watch.lost_at)):
-        if found := tuple(event for event in events if parameter in event.leaves):
-            return found
-    return ()
+    return watch.detached_at(parameter) or tuple(event for event in watch.lost_at if parameter in event.leaves)
 
 
 def _difference_without(

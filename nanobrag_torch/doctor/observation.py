@@ -234,7 +234,7 @@ class Observation:
     @property
     def detached_at(self) -> tuple[Event, ...]:
         """Events at which a tensor that depends on the parameter left the graph."""
-        return tuple(e for e in self.shared.watch.detached_at if self.coordinate.parameter in e.leaves)
+        return self.shared.watch.detached_at(self.coordinate.parameter)
 
     @property
     def zeroed_at(self) -> tuple[BackwardNode, ...]:

@@ -111,13 +111,12 @@ class Watch(TorchFunctionMode):
         self._places = {leaf.data_ptr(): name for name, leaf in leaves.items()}
         self._reached: dict[Any, frozenset[str]] = {}
 
-    @property
-    def detached_at(self) -> tuple[Event, ...]:
-        """Events at which a dependence left the graph for good, in the order of the code.
+    def detached_at(self, parameter: str) -> tuple[Event, ...]:
+        """Events at which a dependence on a parameter left the graph for good, in the order of the code.
 
         Whole numbers carry none, and within a Function's own forward nothing is recorded by design.
         """
-        return tuple(event for event in self.lost_at if not event.whole and not event.function)
+        return tuple(e for e in self.lost_at if parameter in e.leaves and not e.whole and not e.function)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the function and look at its inputs and its result."""

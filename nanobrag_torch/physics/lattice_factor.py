@@ -44,10 +44,11 @@ class Domain:
         )
         return Domain(cells, offdiagonal, stars, fudge, self.spot_radius)
 
-    def matrix(self) -> Tensor:
-        """Symmetric domain matrix (3, 3) in index space: rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc)."""
-        (a, b, c), (d, e, f) = self.cells.unbind(), self.offdiagonal.unbind()
-        return torch.stack([a, d, f, d, b, e, f, e, c]).reshape(3, 3)
+
+def domain_matrix(cells: Tensor, offdiagonal: Tensor) -> Tensor:
+    """Symmetric domain matrix (3, 3) in index space: rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc)."""
+    (a, b, c), (d, e, f) = cells.unbind(), offdiagonal.unbind()
+    return torch.stack([a, d, f, d, b, e, f, e, c]).reshape(3, 3)
 
 
 def square(dh: Tensor, dk: Tensor, dl: Tensor, domain: Domain) -> Tensor:
@@ -98,7 +99,7 @@ def spot(domain: Domain) -> tuple[Tensor, Tensor]:
     of cells for a length in Angstrom [B45].
     """
     if domain.spot_radius == "index":
-        matrix = domain.matrix()
+        matrix = domain_matrix(domain.cells, domain.offdiagonal)
         return (matrix[0] * torch.linalg.cross(matrix[1], matrix[2])).sum(), matrix @ matrix
     cells = domain.cells.prod()
     return cells, domain.stars @ domain.stars.T * cells**2

@@ -32,7 +32,7 @@ def test_shapes_comparisons_and_conversions_that_keep_the_graph_lose_nothing():
         y = torch.as_tensor(x) * torch.ones_like(x) + x.new_zeros(1) + X.type_as(x)[0]
         assert y > 0
         (y * 2).long()
-    assert watch.detached_at == ()
+    assert watch.detached_at("x") == ()
 
 
 @pytest.mark.parametrize(

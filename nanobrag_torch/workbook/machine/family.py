@@ -33,7 +33,7 @@ _LOOK_S = 0.02
 _QUIET_S, _QUIET_AFTER_DEATH_S, _QUIET_FOR_WARDEN_S = 0.05, 0.2, 1.0
 _PATIENCE_S = 10.0
 #: The time of the boot, to which the system adds the age of a process, is known to a second.
-_SAME_START_S = 2.0
+SAME_START_S = 2.0
 _NONE: Mapping[int, float] = MappingProxyType({})
 
 
@@ -232,7 +232,7 @@ def _started_by(process: psutil.Process, known: Container[int]) -> bool:
 
 def _began_later(process: psutil.Process, then: float) -> bool:
     with suppress(psutil.Error):
-        return bool(process.create_time() > then + _SAME_START_S)
+        return bool(process.create_time() > then + SAME_START_S)
     return False
 
 

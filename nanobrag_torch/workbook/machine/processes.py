@@ -15,13 +15,12 @@ from typing import Literal
 
 import psutil
 
+from nanobrag_torch.workbook.machine.family import SAME_START_S
 from nanobrag_torch.workbook.records.run import Process
 
 #: Where a process of a record is: on this machine, ended, or on a machine of which nothing is known here.
 Whereabouts = Literal["here", "gone", "elsewhere"]
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-#: The time of the boot, to which the system adds the age of a process, is known to a second.
-_SAME_START_S = 2.0
 
 
 @cache
@@ -76,7 +75,7 @@ def words_of_parent() -> list[str]:
 def _is_one(then: Process, now: Process) -> bool:
     """True where both records are of one process, by all that the older one knows."""
     known = {name: value for name in ("uid", "session") if (value := getattr(then, name)) is not None}
-    same_start = abs(then.started - now.started) < _SAME_START_S
+    same_start = abs(then.started - now.started) < SAME_START_S
     return same_start and all(getattr(now, name) == value for name, value in known.items())
 
 

@@ -104,8 +104,8 @@ class _Server:
             return False
         own = _shared(environment)
         if self._environment is None:
-            self._environment = own
             self._start(own)
+            self._environment = own
         return self._environment == own
 
     def _start(self, environment: Mapping[str, str]) -> None:
@@ -129,12 +129,14 @@ _server = _Server()
 
 def _forked(words: list[str], environment: Mapping[str, str], folder: Path, log: Path) -> _Kernel | None:
     """A kernel that was forked, in ``folder``, its output going to ``log``; None where it has to be started."""
-    if not kernels.is_own(words[0]) or words[1:3] != _LAUNCHER or not _server.forks(environment):
+    if not kernels.is_own(words[0]) or words[1:3] != _LAUNCHER:
         return None
     context = multiprocessing.get_context("forkserver")
     hears, tells = context.Pipe(duplex=False)
     process = context.Process(target=_become, args=(words[3:], dict(environment), folder, log, tells))
     try:
+        if not _server.forks(environment):
+            return None
         with script_hidden():
             process.start()
         tells.close()

@@ -149,18 +149,14 @@ def test_a_coordinator_may_be_a_job_itself_and_workers_that_end_by_their_lifetim
     program = f"PYTHONPATH={TESTS} {sys.executable} {TESTS / 'sweeping.py'} 16"
     with slurm_here.slurm(tmp_path / "slurm") as reach:
         environment = reach | {sweeping.CLUSTER: "short-lived", sweeping.SECONDS: "1"}
-        words = [
-            "sbatch",
-            "--parsable",
-            "--mem=1G",
-            f"--chdir={project}",
-            f"--output={project}/said",
-            f"--wrap={program}",
-        ]
-        subprocess.run(words, env=os.environ | environment, check=True, capture_output=True)
+        where = [f"--chdir={project}", f"--output={project}/said"]
+        words = ["sbatch", "--parsable", "--mem=1G", *where, f"--wrap={program}"]
+        job = subprocess.run(words, env=os.environ | environment, check=True, capture_output=True, text=True).stdout
+        jobs: set[str] = set()
         deadline = time.monotonic() + 280
         while not (found := list(project.glob("reports/sweep/trial/2*Z"))):
             assert time.monotonic() < deadline, (project / "said").read_text()
+            jobs |= set(_slurm(reach, "squeue", "--noheader", "--format=%i").split()) - {job.strip()}
             time.sleep(0.5)
         while _slurm(reach, "squeue", "--noheader", "--states=running,pending").split():
             assert time.monotonic() < deadline, "jobs are left in the queue"
@@ -168,7 +164,7 @@ def test_a_coordinator_may_be_a_job_itself_and_workers_that_end_by_their_lifetim
     table = pandas.read_parquet(found[0] / "points.parquet")
     assert list(table["loss"]) == [sweeping.value(number) for number in range(16)]
     # Nobody died over a point: whoever was asked to leave handed back what it had not begun.
-    assert set(table["status"]) == {"done"} and set(table["deaths"]) == {0}
+    assert set(table["status"]) == {"done"} and set(table["deaths"]) == {0} and len(jobs) > 1
 
 
 def test_points_go_to_a_scheduler_that_runs_already_and_its_workers_stay(project, tmp_path):
