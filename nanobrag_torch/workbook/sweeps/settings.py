@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
-from nanobrag_torch.quantities import QUANTITIES
+from nanobrag_torch.quantities import QUANTITIES, Quantity
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.cells.scenarios import scenario_of
@@ -83,6 +83,9 @@ class Setting:
             raise self._refused(word, "a number") from None
         if not math.isfinite(number):
             raise self._refused(word, "a finite number")
+        row = _quantity(self.name)
+        if row is not None and not row.low <= number <= row.high:
+            raise self._refused(word, f"{row.low:g} to {row.high:g} {row.unit}".rstrip())
         return number
 
     def _whole(self, word: Value) -> int:
@@ -111,7 +114,7 @@ def settings() -> dict[str, Setting]:
                 continue
             held = getattr(usual, field)
             if isinstance(held, tuple):
-                unit = _unit(f"{name}[0]")
+                unit = _unit(name)
                 found[name] = Setting(name, float, unit, len(held))
                 found |= {f"{name}[{i}]": Setting(f"{name}[{i}]", float, unit) for i in range(len(held))}
             elif members := _members(hint):
@@ -136,8 +139,14 @@ def _kind(hint: Any) -> type | None:
     return next((kind for kind in (bool, int, float, str) if kind in _hints(hint)), None)
 
 
+def _quantity(name: str) -> Quantity | None:
+    """The quantity that a field is, or whose three elements it has; None where it is none."""
+    return QUANTITIES.get(name) or QUANTITIES.get(f"{name}[0]")
+
+
 def _unit(name: str) -> str:
-    return QUANTITIES[name].unit if name in QUANTITIES else ""
+    row = _quantity(name)
+    return row.unit if row is not None else ""
 
 
 def setting(name: str) -> Setting:
@@ -175,12 +184,7 @@ def changed(data: Mapping[str, Any], path: Path, values: Mapping[str, Any]) -> S
             entries[name] = value
         else:
             _put(entries.setdefault(config, {}), config, rest, value)
-    made = scenario_of(entries, path, **computed)
-    for name, value in values.items():
-        row = QUANTITIES.get(name)
-        if row is not None and isinstance(value, float) and not row.low <= value <= row.high:
-            raise InputError.of("sweep", name, value, f"{row.low:g} to {row.high:g} {row.unit}".rstrip(), "Correct it.")
-    return made
+    return scenario_of(entries, path, **computed)
 
 
 def _put(entry: dict[str, Any], config: str, rest: str, value: Any) -> None:

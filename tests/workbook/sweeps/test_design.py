@@ -95,6 +95,9 @@ def test_one_message_lists_all_that_is_wrong_with_what_varies(ask):
     said = str(raised.value)
     for part in ("5 things", "'crystal.cell_q'", "crystal.cell_a", "is empty", "detector.spixels", "'median'", "'a/b'"):
         assert part in said
+    with pytest.raises(InputError, match=r"2 things") as raised:
+        ask("crystal.cell_a=-60,70", "detector.spixels=many")
+    assert "crystal.cell_a: got '-60'" in str(raised.value) and "'many'" in str(raised.value)
 
 
 def test_every_point_is_checked_as_a_single_run_would(ask):
