@@ -200,6 +200,8 @@ class CrystalConfig(_Config):
             means three equal ones.
         N_offdiagonal: Nd, Ne, Nf of the domain matrix with rows (Na, Nd, Nf), (Nd, Nb, Ne), (Nf, Ne, Nc), which gives
             spots of GAUSS and TOPHAT their size in any direction; zero for the other shapes.
+        cutoff: Part of its peak below which F_latt^2 counts as zero and is not visited; 0 visits all samples. None is
+            1e-16 for GAUSS, TOPHAT and GAUSS_STAR, unless ``Compat.spot_radius`` is C's, and 0 otherwise.
 
     Raises:
         ValueError: A value from which no crystal can be built, named with what is allowed.
@@ -241,6 +243,7 @@ class CrystalConfig(_Config):
     interpolate: bool | None = None
     rescale_matrix_to_cell: bool = False
     N_offdiagonal: tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
+    cutoff: float | None = None
     mosaic_model: str = "c"
     mosaic_eta_deg: Scalar | tuple[Scalar, Scalar, Scalar] = (0.0, 0.0, 0.0)
 
@@ -304,6 +307,8 @@ class CrystalConfig(_Config):
         check_range(me, "default_F", self.default_F, unit="electrons")
         check_choice(me, "shape", self.shape, CrystalShape, "Use a member of CrystalShape, or its name.")
         check_range(me, "fudge", self.fudge, 0, LARGEST_FUDGE, low_open=True)
+        remedy = "0 visits all samples."
+        check_range(me, "cutoff", self.cutoff, 0, 1, high_open=True, optional=True, remedy=remedy)
         self._check_domain_matrix()
 
     def _check_mosaicity(self) -> None:

@@ -72,7 +72,7 @@ class Lattice:
 
     O runs over phi steps (outer) and mosaic domains (inner). ``stars`` are the unrotated reciprocal vectors (3, 3),
     rows a*, b*, c* in 1/Angstrom; ``cells`` and ``offdiagonal`` the elements (3,) of the domain matrix. ``spot_radius``
-    is that of ``Compat`` [B45].
+    is that of ``Compat`` [B45]; ``cutoff`` the part of its peak below which F_latt^2 counts as zero.
     """
 
     a: Tensor
@@ -84,6 +84,7 @@ class Lattice:
     fudge: Tensor
     offdiagonal: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
     spot_radius: Literal["c", "index"] = "index"
+    cutoff: float = 0.0
 
     @property
     def domain(self) -> Domain:

@@ -293,6 +293,8 @@ FLAGS: tuple[Flag, ...] = (
           also={"shape": CrystalShape.GAUSS_STAR}),
     _ours(("-N_offdiagonal",), "Nd Ne Nf of the domain matrix of -gauss_xtal and -tophat_spots, with -compat physical",
           ("N_offdiagonal",), "real", count=3, unit="cells", default="0 0 0"),
+    _ours(("-cutoff",), "part of its peak below which a spot counts as zero and is not evaluated", ("cutoff",), "real",
+          least=0, default="1e-16 for Gaussian and top-hat spots with -compat physical, else 0"),
     _ours(("-mosaic_eta",), "standard deviation of a gaussian mosaicity, instead of -mosaic", ("mosaic_eta_deg",),
           "real", unit="deg", least=0, convert=lambda eta: (eta, eta, eta), instead_of=("-mosaic",)),
     _ours(("-mosaic_eta_abc",), "the same about a*, b* made orthogonal to it, and their product", ("mosaic_eta_deg",),

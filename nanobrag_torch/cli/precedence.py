@@ -253,6 +253,7 @@ def _crystal(
         shape=s.shape,
         fudge=s.fudge,
         N_offdiagonal=s.N_offdiagonal,
+        cutoff=s.cutoff,
     )
     if any(size > 0 for size in samples):
         cells = _cells(config, cells, samples, compat)

@@ -43,6 +43,7 @@ class Settings:
     shape: CrystalShape = CrystalShape.SQUARE
     fudge: float = 1.0
     N_offdiagonal: Vector = (0.0, 0.0, 0.0)
+    cutoff: float | None = None
     mosaic_spread_deg: float | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int | None = None

@@ -8,6 +8,7 @@ Index letters of the shapes: P pixels, K samples in a pixel (layers x sub-pixels
 its remainder is in the scene's dtype, so that float32 is coarser but never wrong (docs/decisions/index-in-double.md).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -150,11 +151,16 @@ def lattice_factor(
         dtype: Precision of all that follows the remainders.
 
     Returns:
-        F_latt of the indices' shape, and the three nearest integers.
+        F_latt of the indices' shape, zero where its square is below the cutoff, and the three nearest integers.
     """
     (h0, dh), (k0, dk), (l0, dl) = (fraction(index) for index in (h, k, l))
     domain = lattice.domain.to(dtype)
-    factor = LATTICE_FACTORS[lattice.shape](dh.to(dtype), dk.to(dtype), dl.to(dtype), domain)
+    law = LATTICE_FACTORS[lattice.shape]
+    factor = law(dh.to(dtype), dk.to(dtype), dl.to(dtype), domain)
+    if lattice.cutoff:
+        zero = torch.zeros((), dtype=dtype, device=factor.device)
+        least = math.sqrt(lattice.cutoff) * law(zero, zero, zero, domain).detach()
+        factor = torch.where(factor.abs() < least, zero, factor)
     return factor, (h0, k0, l0)
 
 

@@ -139,6 +139,14 @@ def shape_parameters(lattice: Lattice) -> Tensor:
     return SHAPE_PARAMETERS[lattice.shape](lattice)
 
 
+def least_square(lattice: Lattice, shape: Tensor) -> float:
+    """Least S^2 that counts, from the parameters of the shape: the cutoff's part of the peak."""
+    if lattice.cutoff == 0:
+        return 0.0
+    peak = shape.detach().prod() ** 2 if lattice.shape == "square" else shape.detach()[0]
+    return lattice.cutoff * float(peak)
+
+
 def _square(lattice: Lattice) -> Tensor:
     return lattice.cells
 

@@ -15,6 +15,7 @@ from nanobrag_torch.config import (
     MOSFLM_STARS,
     BeamConfig,
     CrystalConfig,
+    CrystalShape,
     check_tensor,
     clip_to_beam,
 )
@@ -34,6 +35,18 @@ THIN = 2
 
 #: Stands for an amplitude that a file does not list, until default_F takes its place; exact in single precision.
 _UNLISTED = -(2.0**100)
+
+
+#: Cutoff of the shapes that have an end, where none is given: nothing of float64 is lost.
+DEFAULT_CUTOFF = 1e-16
+WITH_AN_END = (CrystalShape.GAUSS, CrystalShape.TOPHAT, CrystalShape.GAUSS_STAR)
+
+
+def _cutoff(config: CrystalConfig, compat: Compat) -> float:
+    """The cutoff of a config; where C's radius holds, all samples are visited as C visits them unless one is given."""
+    if config.cutoff is not None:
+        return float(config.cutoff)
+    return DEFAULT_CUTOFF if config.shape in WITH_AN_END and compat.spot_radius == "index" else 0.0
 
 
 def _config_scalar(name: str) -> property:
@@ -284,6 +297,7 @@ class Crystal(KnownNames):
             fudge=scalar(config.fudge, self.device),
             offdiagonal=vector(config.N_offdiagonal, self.device),
             spot_radius=compat.spot_radius,
+            cutoff=_cutoff(config, compat),
         )
 
     def amplitudes(self, compat: Compat | None = None) -> scene.Amplitudes:

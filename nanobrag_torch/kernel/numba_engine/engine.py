@@ -12,7 +12,14 @@ from nanobrag_torch.kernel.differentiable import cotangent_unit
 from nanobrag_torch.kernel.jvp import tangents_of
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET
 from nanobrag_torch.kernel.numba_engine import image, reverse, tangents, threads
-from nanobrag_torch.kernel.numba_engine.inputs import REAL, lookup_record, outside_record, panel_record, shape_record
+from nanobrag_torch.kernel.numba_engine.inputs import (
+    REAL,
+    lookup_record,
+    outside_record,
+    panel_record,
+    shape_record,
+    visits_record,
+)
 from nanobrag_torch.kernel.numba_engine.jit_options import LANES
 from nanobrag_torch.kernel.numba_engine.records import Inputs
 from nanobrag_torch.kernel.numba_engine.threads import Range
@@ -73,7 +80,7 @@ def first_outside(scene: Scene, pixels: Pixels) -> int | None:
     The scene is summed with a look-up that is 1 outside and 0 inside, and every other factor positive; only a top-hat
     spot without background keeps its shape, since a sample that it extinguishes is never looked up.
     """
-    lattice = scene.lattice
+    lattice = replace(scene.lattice, cutoff=0.0)
     if lattice.shape != "tophat" or scene.has_background:
         lattice = replace(lattice, shape="gauss", fudge=torch.zeros_like(lattice.fudge))
     bright = replace(
@@ -139,6 +146,7 @@ def _records(scene: Scene, tables: Tables[Tensor]) -> Inputs:
         tables.vectors.detach().numpy(),
         shape_record(scene, tables.shape.detach()),
         lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
+        visits_record(scene, tables.vectors.detach(), tables.shape.detach()),
     )
 
 

@@ -25,6 +25,7 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_solid_angle,
 )
 from nanobrag_torch.kernel.numba_engine.records import Block
+from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, look, new_survey
 from nanobrag_torch.kernel.tables import WEIGHT
 
 
@@ -32,6 +33,7 @@ from nanobrag_torch.kernel.tables import WEIGHT
 def sum_pixels(inputs, block):
     """Fill TOTAL with the weighed sum over the samples of the block's pixels."""
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
+    visits, survey = inputs.visits, block.survey
     fill(rows, TOTAL, TOTAL, 0.0)
     weigh_pixels(panel, plan, sources, rows)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -40,15 +42,19 @@ def sum_pixels(inputs, block):
             weigh_solid_angle(panel, rows)
         if plan.capture_at < 0:
             weigh_capture(panel, plan, sample, rows)
+        look(visits, panel, rows, survey)
         for source in range(sources.shape[0]):
+            count = choose(visits, sources, source, survey)
+            if is_dark(visits, count):
+                continue
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
                 weigh_polarization(sources, source, rows)
             weight = sources[source, WEIGHT]
-            if weight == 0.0 or is_zero(rows, RESOLVED):
+            if weight == 0.0 or count == 0 or is_zero(rows, RESOLVED):
                 fill(rows, TERM, TERM, 0.0)
             else:
-                sum_orientations(inputs, block)
+                sum_orientations(inputs, block, count)
             for lane in range(LANES):
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]
@@ -67,7 +73,7 @@ def photons(inputs, positions, grid, image):
     """
     rows = np.empty(FORWARD_ROWS)
     work = np.empty(LATTICE_ROWS, dtype=image.dtype)
-    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
     for start in range(0, len(image), LANES):
         choose_pixels(positions, grid, start, rows)
         sum_pixels(inputs, block)

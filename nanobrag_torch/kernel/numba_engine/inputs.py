@@ -1,5 +1,7 @@
 """Conversion of the tables of a scene (``kernel/tables.py``) to the records that the compiled loops read."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,16 @@ from torch import Tensor
 from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.numba_engine.rays import PanelInputs
 from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.kernel.tables import LEAST_REMAINDER
+from nanobrag_torch.kernel.numba_engine.visits import AllSamples, LitSamples
+from nanobrag_torch.kernel.tables import LEAST_REMAINDER, least_square
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
 
 SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat, "gauss_star": Gauss}
 #: Lowest index, or number of entries, along each axis.
 Triple = tuple[float, float, float]
+#: Part by which the body of a spot is widened: more than the rounding of S^2 in single precision.
+WIDER = 1e-3
 REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
 
 
@@ -34,6 +39,61 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
         values.append(real(LEAST_REMAINDER[scene.dtype]))
     record: Square | Round | Gauss | Tophat = SHAPES[scene.lattice.shape](*values)
     return record
+
+
+def visits_record(scene: Scene, vectors: Tensor, shape: Tensor) -> AllSamples | LitSamples:
+    """Choice of the orientations that a block visits: those that may light it where the scene has a cutoff."""
+    count, cutoff = len(vectors), scene.lattice.cutoff
+    if cutoff == 0:
+        return AllSamples(count)
+    body = (1 + WIDER) * BODIES[scene.lattice.shape](shape.numpy(), cutoff)
+    direct = vectors.numpy().reshape(-1, 3, 3)
+    a, b, c = (direct[:, axis] for axis in range(3))
+    stars = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    volume = (a * stars[:, 0]).sum(1)
+    with np.errstate(all="ignore"):
+        axes = np.concatenate([direct.reshape(-1, 9), (stars / volume[:, None, None]).reshape(-1, 9)], axis=1)
+        extent = np.sqrt(np.diag(body))
+    return LitSamples(
+        count,
+        REAL[scene.dtype](least_square(scene.lattice, shape)),
+        scene.has_background,
+        np.ascontiguousarray(axes.T),
+        (extent[0], extent[1], extent[2]),
+        (body[0, 0], body[1, 1], body[2, 2], body[0, 1], body[0, 2], body[1, 2]),
+    )
+
+
+def _square_body(shape: np.ndarray, cutoff: float) -> np.ndarray:
+    """|sin(pi N d)/(N sin(pi d))| is at most 1/(2 N |d|) on each axis, and 1 on the others; a box lies in a ball."""
+    body: np.ndarray = np.diag(3 / (4 * shape**2 * math.sqrt(cutoff) ** 2))
+    return body
+
+
+def _round_body(shape: np.ndarray, cutoff: float) -> np.ndarray:
+    """3 |sin x - x cos x|/x^3 is at most 6/x^2 beyond x = 1."""
+    body: np.ndarray = np.diag(6 / math.sqrt(cutoff) / shape[1:])
+    return body
+
+
+def _ellipsoid(shape: np.ndarray, limit: float) -> np.ndarray:
+    """Matrix V of the ellipsoid in which a quadratic form is at most ``limit``; not finite where it has no end."""
+    _, aa, bb, cc, ab, ac, bc = shape
+    form = np.array([[aa, ab / 2, ac / 2], [ab / 2, bb, bc / 2], [ac / 2, bc / 2, cc]])
+    adjoint = np.stack([np.cross(form[1], form[2]), np.cross(form[2], form[0]), np.cross(form[0], form[1])])
+    with np.errstate(all="ignore"):
+        body: np.ndarray = limit * adjoint / (form[0] @ adjoint[0])
+    return body
+
+
+#: Matrix V of an ellipsoid that holds the lit remainders, from the parameters of a shape and the cutoff.
+BODIES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "square": _square_body,
+    "round": _round_body,
+    "gauss": lambda shape, cutoff: _ellipsoid(shape, -math.log(cutoff)),
+    "tophat": lambda shape, cutoff: _ellipsoid(shape, 1.0),
+    "gauss_star": lambda shape, cutoff: _ellipsoid(shape, -math.log(cutoff)),
+}
 
 
 def lookup_record(scene: Scene, lookup: Tensor, default: Tensor) -> Constant | Nearest | Tricubic:

@@ -7,6 +7,7 @@ from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, IN
 from nanobrag_torch.kernel.numba_engine.lookups import address, squares
 from nanobrag_torch.kernel.numba_engine.rays import QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.numba_engine.shapes import interference
+from nanobrag_torch.kernel.numba_engine.visits import is_lit, orientation_at
 from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
 #: Offsets of the rows in the precision of the evaluation: remainders, S^2 and F^2.
@@ -28,7 +29,7 @@ def reduce_indices(inputs, orientation, block):
     as in ``physics.safe.fraction``.
     """
     lookup, vectors = inputs.lookup, inputs.vectors
-    rows, work, entries, indices = block
+    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
     ax, ay, az = direct_vector(vectors, orientation, AXIS_A)
     bx, by, bz = direct_vector(vectors, orientation, AXIS_B)
     cx, cy, cz = direct_vector(vectors, orientation, AXIS_C)
@@ -45,21 +46,23 @@ def reduce_indices(inputs, orientation, block):
 
 
 @njit(**CONTRACTED)
-def interfere(shape, work):
-    """Fill LATTICE with S^2."""
+def interfere(visits, shape, work):
+    """Fill LATTICE with S^2, or 0 where that does not count."""
+    zero = work.dtype.type(0)
     for lane in range(LANES):
-        work[LATTICE + lane] = interference(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        square = interference(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        work[LATTICE + lane] = square if is_lit(visits, square) else zero
 
 
 @njit(**INLINED)
-def sum_orientations(inputs, block):
-    """Fill TERM with the sum of F^2 S^2."""
-    shape, lookup, vectors = inputs.shape, inputs.lookup, inputs.vectors
-    rows, work, entries, indices = block
+def sum_orientations(inputs, block, count):
+    """Fill TERM with the sum of F^2 S^2 over the ``count`` orientations that ``visits.choose`` has chosen."""
+    shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
+    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
     fill(rows, TERM, TERM, 0.0)
-    for orientation in range(vectors.shape[0]):
-        reduce_indices(inputs, orientation, block)
-        interfere(shape, work)
+    for turn in range(count):
+        reduce_indices(inputs, orientation_at(visits, block.survey, turn), block)
+        interfere(visits, shape, work)
         squares(lookup, entries, indices, work, CELL)
         for lane in range(LANES):
             rows[TERM + lane] += np.float64(work[LATTICE + lane]) * np.float64(work[CELL + lane])

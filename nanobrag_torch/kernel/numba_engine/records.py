@@ -18,6 +18,7 @@ class Inputs(NamedTuple):
         vectors: (O, 9) in metres.
         shape: ``Square``, ``Round``, ``Gauss`` or ``Tophat``.
         lookup: ``Constant``, ``Nearest``, ``Tricubic`` or ``Outside``.
+        visits: ``AllSamples`` or ``LitSamples``.
     """
 
     panel: Any
@@ -26,6 +27,7 @@ class Inputs(NamedTuple):
     vectors: NDArray[np.float64]
     shape: Any
     lookup: Any
+    visits: Any
 
 
 class Block(NamedTuple):
@@ -36,9 +38,11 @@ class Block(NamedTuple):
         work: Rows of LANES numbers in the precision of the evaluation.
         entries: (LANES,), entries of the flat table of structure factors.
         indices: (LOOKUP_ROWS,), rows of a look-up by interpolation.
+        survey: Arrays for the choice of orientations.
     """
 
     rows: NDArray[np.float64]
     work: NDArray[Any]
     entries: NDArray[np.int32]
     indices: NDArray[np.float64]
+    survey: Any

@@ -54,6 +54,7 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     WORK_ROWS,
     pull_back_orientations,
 )
+from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, look, new_survey
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
     ALONG_SLOW,
@@ -81,6 +82,7 @@ BPOSITION_Y, BPOSITION_Z, KEPT_BPOLAR = BQY, BQZ, TERM
 @njit(**INLINED)
 def _pull_back_pixels(inputs, block, rays, wanted, bars):
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
+    visits, survey = inputs.visits, block.survey
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -92,7 +94,11 @@ def _pull_back_pixels(inputs, block, rays, wanted, bars):
         if plan.capture_at < 0:
             weigh_capture(panel, plan, sample, rows)
             fill(rows, BCAPTURE, BCAPTURE, 0.0)
+        look(visits, panel, rows, survey)
         for source in range(sources.shape[0]):
+            count = choose(visits, sources, source, survey)
+            if is_dark(visits, count):
+                continue
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
                 weigh_polarization(sources, source, rows)
@@ -100,11 +106,11 @@ def _pull_back_pixels(inputs, block, rays, wanted, bars):
             for lane in range(LANES):
                 factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
                 rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
-            if is_zero(rows, RESOLVED):
+            if count == 0 or is_zero(rows, RESOLVED):
                 fill(rows, TERM, TERM, 0.0)
                 fill(rows, BQX, BQZ, 0.0)
             else:
-                pull_back_orientations(inputs, block, rays, wanted, bars)
+                pull_back_orientations(inputs, block, count, rays, wanted, bars)
             if rays:
                 _pull_back_factors(panel, plan, sources, source, rows, bars)
                 _pull_back_scattering(sources, source, rows, bars.sources)
@@ -306,7 +312,7 @@ def _pull_back(rays):
         """
         rows = np.empty(REVERSE_ROWS)
         work = np.empty(WORK_ROWS, dtype=cotangent.dtype)
-        block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+        block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
         for start in range(0, len(cotangent), LANES):
             choose_pixels(positions, grid, start, rows)
             fill(rows, BPIXEL, BPIXEL, 0.0)

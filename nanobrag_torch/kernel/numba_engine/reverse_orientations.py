@@ -21,6 +21,7 @@ from nanobrag_torch.kernel.numba_engine.orientations import (
 )
 from nanobrag_torch.kernel.numba_engine.rays import FORWARD_ROWS, QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.numba_engine.shapes import interference_slopes, parameter_slopes
+from nanobrag_torch.kernel.numba_engine.visits import is_lit, orientation_at
 from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
 #: Offsets of the float64 rows that the forward pass does not have: cotangents of the pixel, of a sum over orientations,
@@ -40,18 +41,19 @@ ANGSTROM = 1e-10
 
 
 @njit(**INLINED)
-def pull_back_orientations(inputs, block, rays, wanted, bars):
+def pull_back_orientations(inputs, block, count, rays, wanted, bars):
     """Reverse pass of ``orientations.sum_orientations``, from BTERM.
 
     Args:
         inputs: Tables of the scene.
         block: Arrays of the block.
+        count: Number of the orientations that ``visits.choose`` has chosen.
         rays: True to fill TERM again, and BQX, BQY, BQZ, the cotangents of q.
         wanted: Tables whose cotangents are wanted.
         bars: Cotangents of the tables, which are added to.
     """
-    shape, lookup, vectors = inputs.shape, inputs.lookup, inputs.vectors
-    rows, work, entries, indices = block
+    shape, lookup, vectors, visits = inputs.shape, inputs.lookup, inputs.vectors, inputs.visits
+    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
     real = work.dtype.type
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
@@ -60,10 +62,11 @@ def pull_back_orientations(inputs, block, rays, wanted, bars):
         work[UY + lane] = rows[QY + lane] * ANGSTROM
         work[UZ + lane] = rows[QZ + lane] * ANGSTROM
         work[BSUM + lane] = rows[BTERM + lane]
-    for orientation in range(vectors.shape[0]):
+    for turn in range(count):
+        orientation = orientation_at(visits, block.survey, turn)
         reduce_indices(inputs, orientation, block)
         square_slopes(lookup, entries, indices, work, CELL, CH)
-        pull_back_product(shape, lookup, work)
+        pull_back_product(visits, shape, lookup, work)
         if wanted.vectors:
             _pull_back_vectors(orientation, work, bars)
         if rays:
@@ -73,7 +76,7 @@ def pull_back_orientations(inputs, block, rays, wanted, bars):
                 work[BCELL + lane] = work[BSUM + lane] * work[LATTICE + lane]
             return_squares(lookup, entries, indices, work, BCELL, bars.lookup, bars.default)
         if wanted.shape:
-            _pull_back_shape(shape, rows, work, bars)
+            _pull_back_shape(visits, shape, rows, work, bars)
     if rays:
         for lane in range(LANES):
             rows[BQX + lane] = work[BUX + lane] * ANGSTROM
@@ -82,12 +85,14 @@ def pull_back_orientations(inputs, block, rays, wanted, bars):
 
 
 @njit(**CONTRACTED)
-def pull_back_product(shape, lookup, work):
-    """Fill LATTICE with S^2, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
+def pull_back_product(visits, shape, lookup, work):
+    """Fill LATTICE with S^2 where that counts, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
+    zero = work.dtype.type(0)
     for lane in range(LANES):
         square, sh, sk, sl = interference_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
-        cell, bar = work[CELL + lane], work[BSUM + lane]
-        work[LATTICE + lane] = square
+        lit = is_lit(visits, square)
+        cell, bar = work[CELL + lane], work[BSUM + lane] if lit else zero
+        work[LATTICE + lane] = square if lit else zero
         work[BH + lane] = bar * product_slope(lookup, cell, sh, square, work[CH + lane])
         work[BK + lane] = bar * product_slope(lookup, cell, sk, square, work[CK + lane])
         work[BL + lane] = bar * product_slope(lookup, cell, sl, square, work[CL + lane])
@@ -133,19 +138,20 @@ def pull_back_index(vectors, orientation, rows, work):
 
 
 @njit(**CONTRACTED)
-def _pull_back_parameters(shape, rows, work):
+def _pull_back_parameters(visits, shape, rows, work):
     """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
     for lane in range(LANES):
         bar = np.float64(work[BSUM + lane]) * np.float64(work[CELL + lane])
+        bar = bar if is_lit(visits, work[LATTICE + lane]) else 0.0
         slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(slopes):
             rows[BSHAPE + number * LANES + lane] = bar * slope
 
 
 @njit(**SUMMED)
-def _pull_back_shape(shape, rows, work, bars):
+def _pull_back_shape(visits, shape, rows, work, bars):
     """From the cotangent of F^2 S^2 to the parameters of the shape."""
-    _pull_back_parameters(shape, rows, work)
+    _pull_back_parameters(visits, shape, rows, work)
     for number in range(bars.shape.size):
         total = 0.0
         for lane in range(LANES):

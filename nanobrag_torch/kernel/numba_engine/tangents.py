@@ -62,6 +62,7 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     pull_back_product,
 )
 from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
+from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, is_lit, look, new_survey, orientation_at
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
     ALONG_SLOW,
@@ -90,6 +91,7 @@ MDISTANCE = BQX
 @njit(**EXACT)
 def _push_pixels(inputs, block, moving, tangents):
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
+    visits, survey = inputs.visits, block.survey
     count = moving.size // GROUP
     fill(rows, TOTAL, TOTAL, 0.0)
     for parameter in range(count):
@@ -109,11 +111,15 @@ def _push_pixels(inputs, block, moving, tangents):
                 _push_solid_angle(panel, moved, rows, moving, group)
             if plan.capture_at < 0 and plan.has_sensor:
                 _push_capture(panel, plan, sample, moved, rows, moving, group)
+        look(visits, panel, rows, survey)
         for source in range(sources.shape[0]):
+            chosen = choose(visits, sources, source, survey)
+            if is_dark(visits, chosen):
+                continue
             scatter(sources, source, plan, rows)
             if plan.polar_first == 0:
                 weigh_polarization(sources, source, rows)
-            _push_orientations(inputs, block, moving, tangents)
+            _push_orientations(inputs, block, chosen, moving, tangents)
             for parameter in range(count):
                 moved, group = tangents.sources[parameter, source], parameter * GROUP
                 if plan.polar_first == 0:
@@ -223,10 +229,10 @@ def _push_shared(panel, plan, sources, rows, moving, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_orientations(inputs, block, moving, tangents):
+def _push_orientations(inputs, block, chosen, moving, tangents):
     """Fill TERM, its slopes BQX, BQY, BQZ against q, and MTERM from vectors, shape and look-up of all parameters."""
-    shape, lookup, vectors = inputs.shape, inputs.lookup, inputs.vectors
-    rows, work, entries, indices = block
+    shape, lookup, vectors, visits = inputs.shape, inputs.lookup, inputs.vectors, inputs.visits
+    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
     real, count = work.dtype.type, moving.size // GROUP
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
@@ -237,15 +243,16 @@ def _push_orientations(inputs, block, moving, tangents):
         work[UX + lane] = rows[QX + lane] * ANGSTROM
         work[UY + lane] = rows[QY + lane] * ANGSTROM
         work[UZ + lane] = rows[QZ + lane] * ANGSTROM
-    for orientation in range(vectors.shape[0]):
+    for turn in range(chosen):
+        orientation = orientation_at(visits, block.survey, turn)
         reduce_indices(inputs, orientation, block)
         square_slopes(lookup, entries, indices, work, CELL, CH)
-        pull_back_product(shape, lookup, work)
+        pull_back_product(visits, shape, lookup, work)
         pull_back_index(vectors, orientation, rows, work)
         for parameter in range(tangents.vectors.shape[0]):
             _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP)
         for parameter in range(tangents.shape.shape[0]):
-            _push_shape(shape, tangents.shape[parameter], work, moving, parameter * GROUP)
+            _push_shape(visits, shape, tangents.shape[parameter], work, moving, parameter * GROUP)
         for parameter in range(tangents.lookup.shape[0]):
             table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
             moving_squares(lookup, table, default, entries, indices, work, BCELL)
@@ -273,13 +280,14 @@ def _push_vectors(moved, work, moving, group):
 
 
 @njit(**CONTRACTED)
-def _push_shape(shape, moved, work, moving, group):
+def _push_shape(visits, shape, moved, work, moving, group):
     """Add to MTERM the tangent of S^2 by the parameters of the shape."""
     for lane in range(LANES):
         slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         change = 0.0
         for number, slope in enumerate(slopes):
             change += slope * moved[number]
+        change = change if is_lit(visits, work[LATTICE + lane]) else 0.0
         moving[group + MTERM + lane] += change * np.float64(work[CELL + lane])
 
 
@@ -336,7 +344,7 @@ def push(inputs, positions, grid, tangents, images):
     rows = np.empty(REVERSE_ROWS)
     work = np.empty(WORK_ROWS, dtype=images.dtype)
     moving = np.empty(count * GROUP)
-    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS))
+    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
     for start in range(0, images.shape[1], LANES):
         choose_pixels(positions, grid, start, rows)
         _push_pixels(inputs, block, moving, tangents)

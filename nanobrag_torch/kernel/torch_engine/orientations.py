@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nanobrag_torch.kernel.tables import Tables, WantedTables
+from nanobrag_torch.kernel.tables import Tables, WantedTables, least_square
 from nanobrag_torch.kernel.torch_engine import shapes
 from nanobrag_torch.kernel.torch_engine.chunks import parts
 from nanobrag_torch.kernel.torch_engine.lookups import Lookup, lookup_of
@@ -23,6 +23,7 @@ class Orientations:
         parameters: Parameters of the shape, in the precision of all that follows the remainders.
         lookup: Look-up of structure factors.
         chunk: Orientations evaluated at once.
+        least: S^2 below which a sample counts as zero.
     """
 
     vectors: Tensor
@@ -30,6 +31,7 @@ class Orientations:
     parameters: Tensor
     lookup: Lookup
     chunk: int
+    least: float
 
     @classmethod
     def of(cls, scene: Scene, tables: Tables[Tensor], chunk: int) -> "Orientations":
@@ -37,7 +39,7 @@ class Orientations:
         vectors = tables.vectors.detach().reshape(-1, 3, 3).transpose(0, 1).contiguous()
         parameters = tables.shape.detach().to(scene.dtype)
         lookup = lookup_of(scene, tables.lookup.detach(), tables.default.detach())
-        return cls(vectors, scene.lattice.shape, parameters, lookup, chunk)
+        return cls(vectors, scene.lattice.shape, parameters, lookup, chunk, least_square(scene.lattice, tables.shape))
 
 
 def miller_indices(vectors: Tensor, q: Tensor) -> Tensor:
@@ -62,6 +64,8 @@ def sum_orientations(orientations: Orientations, q: Tensor) -> Tensor:
     total = torch.zeros_like(q[0])
     for _, index, whole, delta in _evaluations(orientations, q):
         squares = shapes.SQUARES[orientations.shape](orientations.parameters, delta)
+        if orientations.least:
+            squares.masked_fill_(squares < orientations.least, 0.0)
         squares *= orientations.lookup.squares(orientations.lookup.address(index, whole))
         total += squares.sum(0)
     return total
@@ -89,6 +93,9 @@ def pull_back_orientations(
     lookup = orientations.lookup
     for part, index, whole, delta in _evaluations(orientations, q):
         squares, slopes = shapes.SQUARE_SLOPES[orientations.shape](orientations.parameters, delta)
+        if orientations.least:
+            dark = squares < orientations.least
+            squares.masked_fill_(dark, 0.0)
         address = lookup.address(index, whole)
         cell, steep = lookup.square_slopes(address)
         if wanted.rays:
@@ -96,6 +103,8 @@ def pull_back_orientations(
         if wanted.lookup:
             lookup.return_squares(address, bar * squares, bars.lookup, bars.default)
         weight = bar * cell
+        if orientations.least:
+            weight.masked_fill_(dark, 0.0)
         if wanted.shape:
             found = shapes.PARAMETER_SLOPES[orientations.shape](orientations.parameters, delta)
             for number, slope in enumerate(found):
