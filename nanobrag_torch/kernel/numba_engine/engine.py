@@ -23,6 +23,7 @@ from nanobrag_torch.kernel.numba_engine.inputs import (
 from nanobrag_torch.kernel.numba_engine.jit_options import LANES
 from nanobrag_torch.kernel.numba_engine.records import Inputs
 from nanobrag_torch.kernel.numba_engine.threads import Range
+from nanobrag_torch.kernel.numba_engine.tiles import squares_first, strips
 from nanobrag_torch.kernel.pixel_plan import PixelPlan
 from nanobrag_torch.kernel.pixels import Pixels, Progress
 from nanobrag_torch.kernel.tables import Tables, WantedTables
@@ -62,9 +63,9 @@ class CompiledLoops:
 
         def run(job: int, start: int, stop: int) -> None:
             bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
-            reverse.PULL_BACK[wanted.rays](
-                inputs, pixels.positions(start, stop), pixels.grid, bar.contiguous().numpy(), wanted, bars[job]
-            )
+            positions, order = _in_order(scene, pixels, start, stop)
+            ordered = bar.contiguous().numpy()[order]
+            reverse.PULL_BACK[wanted.rays](inputs, positions, pixels.grid, ordered, wanted, bars[job])
 
         threads.spread(jobs, run, torch.get_num_threads())
         totals = bars[0]
@@ -109,9 +110,12 @@ def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None
     values = np.empty(len(pixels), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        image.photons(inputs, pixels.positions(start, stop), pixels.grid, values[start:stop])
+        positions, order = _in_order(scene, pixels, start, stop)
+        part = np.empty(stop - start, dtype=values.dtype)
+        image.photons(inputs, positions, pixels.grid, part)
+        values[start:stop][order] = part
 
-    jobs = [[work] for work in threads.ranges(len(pixels), scene.samples_per_pixel)]
+    jobs = [[work] for work in _ranges(scene, pixels)]
     threads.spread(jobs, run, torch.get_num_threads(), progress)
     return torch.from_numpy(values)
 
@@ -129,11 +133,12 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     images = np.empty((count, len(pixels)), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
+        positions, order = _in_order(scene, pixels, start, stop)
         part = np.empty((count, stop - start), dtype=images.dtype)
-        tangents.push(inputs, pixels.positions(start, stop), pixels.grid, moving, part)
-        images[:, start:stop] = part
+        tangents.push(inputs, positions, pixels.grid, moving, part)
+        images[:, start:stop][:, order] = part
 
-    jobs = [[work] for work in threads.ranges(len(pixels), scene.samples_per_pixel)]
+    jobs = [[work] for work in _ranges(scene, pixels)]
     threads.spread(jobs, run, torch.get_num_threads())
     return torch.from_numpy(images)
 
@@ -150,6 +155,22 @@ def _records(scene: Scene, tables: Tables[Tensor]) -> Inputs:
     )
 
 
+def _ranges(scene: Scene, pixels: Pixels) -> list[Range]:
+    """Ranges that hold whole squares of pixels where blocks may be dark."""
+    if scene.lattice.cutoff > 0 and pixels.chosen is None:
+        return strips(pixels, scene.samples_per_pixel)
+    return threads.ranges(len(pixels), scene.samples_per_pixel)
+
+
+def _in_order(scene: Scene, pixels: Pixels, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | slice]:
+    """Positions of a range of pixels in the order of evaluation, and that order."""
+    positions = pixels.positions(start, stop)
+    if scene.lattice.cutoff == 0:
+        return positions, slice(None)
+    order = squares_first(positions, pixels.window[1])
+    return positions[order], order
+
+
 def _zeros_apart(shape: Sequence[int]) -> np.ndarray:
     """Zeros that share no cache line with those of another thread, which would hold up both."""
     size = math.prod(shape)
@@ -161,4 +182,4 @@ def _jobs(scene: Scene, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_
     size = max(1, sum(math.prod(shape) for shape in shapes))
     worth = len(pixels) * scene.samples_per_pixel // size
     count = max(2, min(threads.RANGES_PER_IMAGE, memory_budget // (8 * size), worth))
-    return threads.shares(threads.ranges(len(pixels), scene.samples_per_pixel), count)
+    return threads.shares(_ranges(scene, pixels), count)

@@ -1,0 +1,38 @@
+"""Order of pixels in which neighbours on the detector share a block: squares of pixels in place of pieces of a row."""
+
+import math
+
+import numpy as np
+
+from nanobrag_torch.kernel.numba_engine.jit_options import LANES
+from nanobrag_torch.kernel.numba_engine.threads import FEWEST_SAMPLES, MOST_SAMPLES, RANGES_PER_IMAGE, Range
+from nanobrag_torch.kernel.pixels import Pixels
+
+#: Pixels along an edge of a square.
+EDGE = math.isqrt(LANES)
+
+
+def strips(pixels: Pixels, samples_per_pixel: int) -> list[Range]:
+    """Divide pixels into ranges of whole rows of squares, where they fill a window."""
+    row, total = EDGE * pixels.window[1], len(pixels)
+    samples = min(max(total * samples_per_pixel // RANGES_PER_IMAGE, FEWEST_SAMPLES), MOST_SAMPLES)
+    step = max(1, samples // (samples_per_pixel * row)) * row
+    return [(start, min(start + step, total)) for start in range(0, total, step)]
+
+
+def squares_first(positions: np.ndarray, width: int) -> np.ndarray:
+    """Order (n,) of pixels at ``positions`` along the rows of a window of a ``width``, square by square."""
+    count = len(positions)
+    rows = count // width
+    if count == rows * width and positions[0] % width == 0 and positions[-1] - positions[0] == count - 1:
+        return _whole_rows(rows, width)
+    row, column = np.divmod(positions, width)
+    return np.lexsort((column, row, column // EDGE, row // EDGE))
+
+
+def _whole_rows(rows: int, width: int) -> np.ndarray:
+    """Full squares, then what is left at the right, row by row, and at the bottom, column by column."""
+    numbers = np.arange(rows * width).reshape(rows, width)
+    down, right = rows - rows % EDGE, width - width % EDGE
+    squares = numbers[:down, :right].reshape(-1, EDGE, right // EDGE, EDGE).swapaxes(1, 2)
+    return np.concatenate([squares.ravel(), numbers[:down, right:].ravel(), numbers[down:].T.ravel()])
