@@ -11,7 +11,7 @@ from torch import Tensor
 from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.numba_engine.rays import PanelInputs
 from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.kernel.numba_engine.visits import AllSamples, LitSamples
+from nanobrag_torch.kernel.numba_engine.visits import TOGETHER, AllSamples, LitSamples
 from nanobrag_torch.kernel.tables import LEAST_REMAINDER, least_square
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
@@ -58,10 +58,17 @@ def visits_record(scene: Scene, vectors: Tensor, shape: Tensor) -> AllSamples | 
         count,
         REAL[scene.dtype](least_square(scene.lattice, shape)),
         scene.has_background,
-        np.ascontiguousarray(axes.T),
+        _in_groups(axes),
         (extent[0], extent[1], extent[2]),
         (body[0, 0], body[1, 1], body[2, 2], body[0, 1], body[0, 2], body[1, 2]),
     )
+
+
+def _in_groups(axes: np.ndarray) -> np.ndarray:
+    """Rows of ``TOGETHER`` orientations each, group by group, from (O, 18); the last orientation fills the last group."""
+    missing = -len(axes) % TOGETHER
+    filled = np.concatenate([axes, np.repeat(axes[-1:], missing, axis=0)])
+    return np.ascontiguousarray(filled.reshape(-1, TOGETHER, axes.shape[1]).swapaxes(1, 2)).ravel()
 
 
 def _square_body(shape: np.ndarray, cutoff: float) -> np.ndarray:

@@ -21,12 +21,15 @@ from nanobrag_torch.kernel.tables import DIRECTION, WAVELENGTH
 SOURCES_AT_ONCE = 8
 #: Part of 1/wavelength by which boxes are widened: more than the rounding of an index.
 ROUNDING = 4e-12
-#: Rows of ``axes``: x of a, b, c and of a*, b*, c*; y and z follow.
-DIRECT, STAR = 0, 9
-#: Rows of a survey, one number an orientation: projections of a, b, c on the three vectors of the frame, of these on
-#: a*, b*, c*, and the reach of a spot along them.
-PROJECTION, COVECTOR, REACH = 0, 9, 18
-SURVEY_ROWS = 21
+#: Orientations that are looked at together; their numbers lie in groups of rows of so many.
+TOGETHER = 16
+#: Offsets of the rows of ``axes``: x of a, b, c and of a*, b*, c*; y and z follow.
+DIRECT, STAR = 0, 9 * TOGETHER
+AXES_GROUP = 18 * TOGETHER
+#: Offsets of the rows of a survey: projections of a, b, c on the three vectors of the frame, of these on a*, b*, c*,
+#: and the reach of a spot along them.
+PROJECTION, COVECTOR, REACH = 0, 9 * TOGETHER, 18 * TOGETHER
+SURVEY_GROUP = 21 * TOGETHER
 #: Places of the frame: its three vectors, the middle of the box, its half widths; then those of a box of scattering
 #: vectors.
 VECTORS, MIDDLE, HALF, Q_MIDDLE, Q_HALF = 0, 9, 12, 15, 18
@@ -46,7 +49,7 @@ class LitSamples(NamedTuple):
         orientations: Their number.
         limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
         has_background: True where samples of dark sources count as well.
-        axes: (18, O), the rows ``DIRECT`` and ``STAR``, in metres and 1/metre.
+        axes: The rows ``DIRECT`` and ``STAR``, in metres and 1/metre, group by group of orientations.
         extent: Half widths of a spot along h, k, l.
         body: Six numbers hh, kk, ll, hk, hl, kl of the matrix V; lit remainders d have d V^-1 d <= 1.
     """
@@ -72,14 +75,15 @@ class Survey(NamedTuple):
 
 @njit(**EXACT)
 def new_survey(visits):
-    """Arrays for as many orientations as there are to choose from."""
+    """Arrays for as many orientations as there are to choose from; lists have room for one that is not kept."""
     count = visits.orientations
+    groups = (count + TOGETHER - 1) // TOGETHER
     return Survey(
         np.empty(FRAME_SIZE),
-        np.empty((SURVEY_ROWS, count)),
-        np.empty(count, dtype=np.int8),
-        np.empty(count, dtype=np.int32),
-        np.empty(count, dtype=np.int32),
+        np.empty(groups * SURVEY_GROUP),
+        np.empty(TOGETHER),
+        np.empty(count + 1, dtype=np.int32),
+        np.empty(count + 1, dtype=np.int32),
         np.zeros(1, dtype=np.int64),
     )
 
@@ -117,19 +121,24 @@ def _project(visits, survey):
     """Fill the rows of a survey."""
     frame, rows, axes = survey.frame, survey.rows, visits.axes
     hh, kk, ll, hk, hl, kl = visits.body
-    for number in range(3):
-        ex, ey, ez = frame[VECTORS + 3 * number], frame[VECTORS + 3 * number + 1], frame[VECTORS + 3 * number + 2]
-        for axis in range(3):
-            at, to = DIRECT + 3 * axis, PROJECTION + 3 * number + axis
-            star, covector = STAR + 3 * axis, COVECTOR + 3 * number + axis
-            for o in range(visits.orientations):
-                rows[to, o] = abs(axes[at, o] * ex + axes[at + 1, o] * ey + axes[at + 2, o] * ez)
-                rows[covector, o] = axes[star, o] * ex + axes[star + 1, o] * ey + axes[star + 2, o] * ez
-        first = COVECTOR + 3 * number
-        for o in range(visits.orientations):
-            h, k, l = rows[first, o], rows[first + 1, o], rows[first + 2, o]
-            square = h * (hh * h + 2.0 * (hk * k + hl * l)) + k * (kk * k + 2.0 * kl * l) + ll * l * l
-            rows[REACH + number, o] = math.sqrt(square)
+    for group in range(rows.size // SURVEY_GROUP):
+        here, there = group * AXES_GROUP, group * SURVEY_GROUP
+        for number in range(3):
+            ex, ey, ez = frame[VECTORS + 3 * number], frame[VECTORS + 3 * number + 1], frame[VECTORS + 3 * number + 2]
+            for axis in range(3):
+                at, star = here + DIRECT + 3 * axis * TOGETHER, here + STAR + 3 * axis * TOGETHER
+                to = there + PROJECTION + (3 * number + axis) * TOGETHER
+                covector = there + COVECTOR + (3 * number + axis) * TOGETHER
+                for o in range(TOGETHER):
+                    x, y, z = axes[at + o], axes[at + TOGETHER + o], axes[at + 2 * TOGETHER + o]
+                    rows[to + o] = abs(x * ex + y * ey + z * ez)
+                    x, y, z = axes[star + o], axes[star + TOGETHER + o], axes[star + 2 * TOGETHER + o]
+                    rows[covector + o] = x * ex + y * ey + z * ez
+            first, reach = there + COVECTOR + 3 * number * TOGETHER, there + REACH + number * TOGETHER
+            for o in range(TOGETHER):
+                h, k, l = rows[first + o], rows[first + TOGETHER + o], rows[first + 2 * TOGETHER + o]
+                square = h * (hh * h + 2.0 * (hk * k + hl * l)) + k * (kk * k + 2.0 * kl * l) + ll * l * l
+                rows[reach + o] = math.sqrt(square)
 
 
 @njit(**CONTRACTED)
@@ -150,26 +159,29 @@ def _bound(sources, first, last, frame):
 
 
 @njit(**CONTRACTED)
-def _may_be_lit(visits, rows, o, qx, qy, qz, half_0, half_1, half_2):
-    """False where no scattering vector of a box can be lit by orientation ``o``.
+def _may_be_lit(visits, rows, a, p, qx, qy, qz, half_0, half_1, half_2):
+    """False where no scattering vector of a box can be lit by an orientation.
 
     Along h, k and l the box must reach a spot. Where it can reach but one, it must do so along the vectors of the frame
-    as well: along the mean direction a box is thin, so that this asks for a spot on the sphere of Ewald.
+    as well: along the mean direction a box is thin, so that this asks for a spot on the sphere of Ewald. The numbers of
+    the orientation begin at ``a`` in the axes and at ``p`` in the rows.
     """
-    axes = visits.axes
+    axes, t = visits.axes, TOGETHER
     eh, ek, el = visits.extent
-    h = axes[0, o] * qx + axes[1, o] * qy + axes[2, o] * qz
-    k = axes[3, o] * qx + axes[4, o] * qy + axes[5, o] * qz
-    l = axes[6, o] * qx + axes[7, o] * qy + axes[8, o] * qz
+    h = axes[a] * qx + axes[a + t] * qy + axes[a + 2 * t] * qz
+    k = axes[a + 3 * t] * qx + axes[a + 4 * t] * qy + axes[a + 5 * t] * qz
+    l = axes[a + 6 * t] * qx + axes[a + 7 * t] * qy + axes[a + 8 * t] * qz
     h, k, l = h - np.rint(h), k - np.rint(k), l - np.rint(l)
-    eh += rows[0, o] * half_0 + rows[3, o] * half_1 + rows[6, o] * half_2
-    ek += rows[1, o] * half_0 + rows[4, o] * half_1 + rows[7, o] * half_2
-    el += rows[2, o] * half_0 + rows[5, o] * half_1 + rows[8, o] * half_2
+    eh += rows[p] * half_0 + rows[p + 3 * t] * half_1 + rows[p + 6 * t] * half_2
+    ek += rows[p + t] * half_0 + rows[p + 4 * t] * half_1 + rows[p + 7 * t] * half_2
+    el += rows[p + 2 * t] * half_0 + rows[p + 5 * t] * half_1 + rows[p + 8 * t] * half_2
     dark = (abs(h) > eh) | (abs(k) > ek) | (abs(l) > el)
-    u = abs(rows[9, o] * h + rows[10, o] * k + rows[11, o] * l)
-    v = abs(rows[12, o] * h + rows[13, o] * k + rows[14, o] * l)
-    w = abs(rows[15, o] * h + rows[16, o] * k + rows[17, o] * l)
-    beside = (u > half_0 + rows[18, o]) | (v > half_1 + rows[19, o]) | (w > half_2 + rows[20, o])
+    u = abs(rows[p + 9 * t] * h + rows[p + 10 * t] * k + rows[p + 11 * t] * l)
+    v = abs(rows[p + 12 * t] * h + rows[p + 13 * t] * k + rows[p + 14 * t] * l)
+    w = abs(rows[p + 15 * t] * h + rows[p + 16 * t] * k + rows[p + 17 * t] * l)
+    beside = (
+        (u > half_0 + rows[p + 18 * t]) | (v > half_1 + rows[p + 19 * t]) | (w > half_2 + rows[p + 20 * t])
+    )
     single = (eh < 0.5) & (ek < 0.5) & (el < 0.5)
     return not (dark | (beside & single))
 
@@ -189,12 +201,20 @@ def _choose_from_all(visits, survey):
     """List in ``several`` the orientations that a box may be lit by; returns their number."""
     qx, qy, qz, half_0, half_1, half_2 = _q_box(survey.frame)
     rows, flags, several = survey.rows, survey.flags, survey.several
-    for o in range(visits.orientations):
-        flags[o] = _may_be_lit(visits, rows, o, qx, qy, qz, half_0, half_1, half_2)
     found = 0
-    for o in range(visits.orientations):
-        several[found] = o
-        found += flags[o]
+    for group in range(rows.size // SURVEY_GROUP):
+        a, p, any_lit = group * AXES_GROUP, group * SURVEY_GROUP, 0.0
+        for o in range(TOGETHER):
+            lit = _may_be_lit(visits, rows, a + o, p + o, qx, qy, qz, half_0, half_1, half_2)
+            flags[o] = 1.0 if lit else 0.0
+        for o in range(TOGETHER):
+            any_lit = max(any_lit, flags[o])
+        if any_lit == 0.0:
+            continue
+        first = group * TOGETHER
+        for o in range(min(TOGETHER, visits.orientations - first)):
+            several[found] = first + o
+            found += flags[o] != 0.0
     return found
 
 
@@ -204,9 +224,11 @@ def _choose_from_several(visits, survey, count):
     qx, qy, qz, half_0, half_1, half_2 = _q_box(survey.frame)
     found = 0
     for number in range(count):
-        o = survey.several[number]
-        survey.chosen[found] = o
-        found += _may_be_lit(visits, survey.rows, o, qx, qy, qz, half_0, half_1, half_2)
+        orientation = survey.several[number]
+        group, o = orientation // TOGETHER, orientation % TOGETHER
+        a, p = group * AXES_GROUP + o, group * SURVEY_GROUP + o
+        survey.chosen[found] = orientation
+        found += _may_be_lit(visits, survey.rows, a, p, qx, qy, qz, half_0, half_1, half_2)
     return found
 
 

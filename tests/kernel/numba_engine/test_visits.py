@@ -1,0 +1,174 @@
+"""Lit samples alone against all samples: images, gradients and sensitivities, over scenes of every kind."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_scenes import F64, Case, simulator
+
+from nanobrag_torch.kernel.engine import render
+from nanobrag_torch.kernel.numba_engine import inputs
+from nanobrag_torch.kernel.sensitivities import sensitivities
+
+#: Shape, look-up, cutoff and preset; None is the default of the shape.
+KINDS = [
+    ("gauss", "nearest", None, "physical"),
+    ("gauss", "nearest", 1e-16, "c"),
+    ("gauss", "nearest", 1e-6, "legacy_torch"),
+    ("gauss_star", "tricubic", None, "physical"),
+    ("tophat", "constant", None, "physical"),
+    ("square", "constant", 1e-4, "physical"),
+    ("round", "nearest", 1e-6, "c"),
+]
+
+
+@st.composite
+def scenes(draw, shape, lookup, cutoff, compat):
+    """Detectors that are tilted, near, behind or one pixel, wide beams, huge and tiny cells, tables with gaps."""
+    edges = st.one_of(st.floats(5.0, 100.0), st.floats(500.0, 3000.0))
+    sides = st.one_of(st.just(1), st.integers(2, 21))
+    domains, sweep = draw(st.sampled_from([1, 2, 9])), draw(st.booleans())
+    cells = st.one_of(st.integers(1, 8), st.floats(10.0, 100.0))
+    slow, fast = draw(sides), draw(sides)
+    made = simulator(
+        shape,
+        lookup,
+        compat,
+        crystal={
+            "cell_a": draw(edges), "cell_b": draw(edges), "cell_c": draw(edges),
+            "misset_deg": tuple(draw(st.floats(-170.0, 170.0)) for _ in range(3)),
+            "N_cells": tuple(draw(cells) for _ in range(3)),
+            "fudge": draw(st.sampled_from([1.0, 0.2, 3.0])),
+            "mosaic_domains": domains, "mosaic_spread_deg": 2.0 if domains > 1 else 0.0,
+            "osc_range_deg": 3.0 if sweep else 0.0, "phi_steps": 4 if sweep else 1,
+            "cutoff": cutoff,
+        },
+        detector={
+            "spixels": slow, "fpixels": fast, "pixel_size_mm": draw(st.sampled_from([0.05, 0.5, 3.0])),
+            "distance_mm": draw(st.sampled_from([8.0, 60.0, 300.0])),
+            "oversample": draw(st.integers(1, 2)),
+            "detector_rotx_deg": draw(st.floats(-80.0, 80.0)),
+            "detector_twotheta_deg": draw(st.sampled_from([0.0, 35.0, 165.0])),
+        },
+        beam={
+            "wavelength_A": draw(st.floats(0.5, 4.0)),
+            "water_size_um": draw(st.sampled_from([0.0, 2.0])),
+            "dispersion_pct": draw(st.sampled_from([0.0, 8.0])), "dispersion_steps": draw(st.sampled_from([None, 11])),
+            "hdiv_range_mrad": draw(st.sampled_from([None, 300.0])), "hdiv_steps": draw(st.sampled_from([None, 3])),
+        },
+    )  # fmt: skip
+    if lookup != "constant":
+        made.crystal.hkl_data[::2, :, ::3] = 0.0
+    mask = torch.ones(slow, fast)
+    if slow * fast > 1 and draw(st.booleans()):
+        mask.reshape(-1)[::3] = 0.0
+        made.detector.config.mask_array = mask
+    return made
+
+
+def for_scenes(kind, examples, check):
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(scenes(*kind))
+    def run(made):
+        check(Case.of(made))
+
+    run()
+
+
+def with_cutoff(case: Case, cutoff: float) -> Case:
+    return replace(case, scene=replace(case.scene, lattice=replace(case.scene.lattice, cutoff=cutoff)))
+
+
+def on_a_peak(case: Case) -> torch.Tensor:
+    """Photons (n,) if every sample were on a peak."""
+    lattice = case.scene.lattice
+    lattice = replace(lattice, shape="gauss_star", fudge=torch.zeros_like(lattice.fudge), cutoff=0.0)
+    lattice = replace(lattice, cells=lattice.cells * float(lattice.domain.matrix().det() / lattice.cells.prod()))
+    return render(replace(case.scene, lattice=lattice), case.pixels, "numba").detach()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_of_lit_samples_lacks_the_cutoffs_part_of_a_peak_at_most(kind):
+    seen = []
+
+    def check(case):
+        cutoff = case.scene.lattice.cutoff
+        assert cutoff == (kind[2] or 1e-16)
+        lit, dense = case.image("numba").detach(), with_cutoff(case, 0.0).image("numba").detach()
+        bound = cutoff * on_a_peak(case) + 1e-13 * dense.abs().max()
+        assert ((lit - dense).abs() <= bound).all()
+        seen.append(float(lit.max()) > 0)
+
+    for_scenes(kind, 40, check)
+    assert any(seen)
+
+
+def visiting_all(monkeypatch):
+    """Make spots endless for the choice of orientations, not for what counts."""
+    everywhere = np.full((3, 3), np.inf)
+    for shape in inputs.BODIES:
+        monkeypatch.setitem(inputs.BODIES, shape, lambda *_: everywhere)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kind, monkeypatch):
+    def results(case):
+        image = case.image("numba")
+        leaves = [case.scene.lattice.a, case.scene.lattice.cells, case.scene.panel.origin, case.scene.fluence]
+        moved = sensitivities(case.scene, case.pixels, leaves)
+        return [image, *case.gradients(image, case.weights()).values(), moved]
+
+    def check(case):
+        found = results(case)
+        with monkeypatch.context() as patch:
+            visiting_all(patch)
+            wanted = results(case)
+        for one, two in zip(found, wanted, strict=True):
+            assert torch.equal(one, two)
+
+    for_scenes(kind, 15, check)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("engine", ["torch", "formula"])
+def test_every_engine_counts_the_same_samples(kind, engine):
+    def check(case):
+        lit, other = case.image("numba").detach(), case.image(engine).detach()
+        # A remainder's rounding may put a sample on the other side of the cutoff.
+        bound = case.scene.lattice.cutoff * on_a_peak(case) * 1e-6 + 1e-10 * other.abs().max()
+        assert ((lit - other).abs() <= bound).all()
+
+    for_scenes(kind, 15, check)
+
+
+def large_crystal() -> Case:
+    """About one sample in a hundred is lit."""
+    crystal = {"N_cells": (25, 21, 20), "mosaic_domains": 4, "mosaic_spread_deg": 0.5}
+    detector = {"spixels": 32, "fpixels": 32, "pixel_size_mm": 0.4, "distance_mm": 40.0}
+    return Case.of(simulator("gauss", crystal=crystal, detector=detector))
+
+
+def test_gradcheck_passes_where_one_sample_in_a_hundred_is_lit():
+    case = large_crystal()
+    scene, image = case.scene, case.image("numba").detach()
+    bright = image.topk(3).indices
+    dim = ((image > 0) & (image < 1e-3 * image.max())).nonzero().flatten()[:3]
+    picked = torch.cat([bright, dim])
+
+    def photons(scale, cells):
+        lattice = replace(scene.lattice, a=scene.lattice.a.detach() * scale, cells=cells)
+        return render(replace(scene, lattice=lattice), case.pixels, "numba")[picked] / image.max()
+
+    one = torch.ones((), dtype=F64, requires_grad=True)
+    assert torch.autograd.gradcheck(photons, (one, scene.lattice.cells.detach().clone().requires_grad_()), eps=1e-7)
+
+
+def test_a_dark_image_is_zero_and_has_zero_gradients():
+    crystal = {"N_cells": (300, 300, 300), "misset_deg": (11.0, 23.0, 31.0)}
+    case = Case.of(simulator("gauss", crystal=crystal, detector={"spixels": 1, "fpixels": 1}))
+    image = case.image("numba")
+    assert image.tolist() == [0.0]
+    assert all(float(found.abs().max()) == 0 for found in case.gradients(image, torch.ones_like(image)).values())
