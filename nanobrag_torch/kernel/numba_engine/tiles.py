@@ -34,5 +34,5 @@ def _whole_rows(rows: int, width: int) -> np.ndarray:
     """Full squares, then what is left at the right, row by row, and at the bottom, column by column."""
     numbers = np.arange(rows * width).reshape(rows, width)
     down, right = rows - rows % EDGE, width - width % EDGE
-    squares = numbers[:down, :right].reshape(-1, EDGE, right // EDGE, EDGE).swapaxes(1, 2)
+    squares = numbers[:down, :right].reshape(down // EDGE, EDGE, right // EDGE, EDGE).swapaxes(1, 2)
     return np.concatenate([squares.ravel(), numbers[:down, right:].ravel(), numbers[down:].T.ravel()])
