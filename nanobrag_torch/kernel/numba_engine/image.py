@@ -25,7 +25,14 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_solid_angle,
 )
 from nanobrag_torch.kernel.numba_engine.records import Block
-from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, look, new_survey
+from nanobrag_torch.kernel.numba_engine.visits import (
+    choose,
+    choose_for_several,
+    is_dark,
+    look,
+    new_survey,
+    sources_at_once,
+)
 from nanobrag_torch.kernel.tables import WEIGHT
 
 
@@ -43,22 +50,28 @@ def sum_pixels(inputs, block):
         if plan.capture_at < 0:
             weigh_capture(panel, plan, sample, rows)
         look(visits, panel, rows, survey)
-        for source in range(sources.shape[0]):
-            count = choose(visits, sources, source, survey)
-            if is_dark(visits, count):
+        at_once = sources_at_once(visits, sources)
+        for first in range(0, sources.shape[0], at_once):
+            last = min(first + at_once, sources.shape[0])
+            several = choose_for_several(visits, sources, first, last, survey)
+            if is_dark(visits, several):
                 continue
-            scatter(sources, source, plan, rows)
-            if plan.polar_first == 0:
-                weigh_polarization(sources, source, rows)
-            weight = sources[source, WEIGHT]
-            if weight == 0.0 or count == 0 or is_zero(rows, RESOLVED):
-                fill(rows, TERM, TERM, 0.0)
-            else:
-                sum_orientations(inputs, block, count)
-            for lane in range(LANES):
-                factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
-                sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]
-                rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
+            for source in range(first, last):
+                count = choose(visits, sources, source, survey, several)
+                if is_dark(visits, count):
+                    continue
+                scatter(sources, source, plan, rows)
+                if plan.polar_first == 0:
+                    weigh_polarization(sources, source, rows)
+                weight = sources[source, WEIGHT]
+                if weight == 0.0 or count == 0 or is_zero(rows, RESOLVED):
+                    fill(rows, TERM, TERM, 0.0)
+                else:
+                    sum_orientations(inputs, block, count)
+                for lane in range(LANES):
+                    factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
+                    sum_of_source = weight * rows[RESOLVED + lane] * rows[TERM + lane]
+                    rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
 
 
 @entry

@@ -65,7 +65,7 @@ def visits_record(scene: Scene, vectors: Tensor, shape: Tensor) -> AllSamples | 
 
 
 def _in_groups(axes: np.ndarray) -> np.ndarray:
-    """Rows of ``TOGETHER`` orientations each, group by group, from (O, 18); the last orientation fills the last group."""
+    """Rows of ``TOGETHER`` orientations each, group by group, from (O, 18); the last one fills the last group."""
     missing = -len(axes) % TOGETHER
     filled = np.concatenate([axes, np.repeat(axes[-1:], missing, axis=0)])
     return np.ascontiguousarray(filled.reshape(-1, TOGETHER, axes.shape[1]).swapaxes(1, 2)).ravel()

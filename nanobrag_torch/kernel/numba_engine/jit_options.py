@@ -18,6 +18,8 @@ LANES = 64
 EXACT: Any = {"forceinline": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: A multiplication and an addition may become one; NaN and infinity keep their meaning.
 CONTRACTED: Any = EXACT | {"fastmath": {"contract"}}
+#: Compiled by itself and then called: what is inlined into a large loop may be vectorised no more.
+CALLED: Any = {key: value for key, value in CONTRACTED.items() if key != "forceinline"}
 #: Inlined into its single caller before compilation; otherwise LLVM optimises its callees twice.
 INLINED: Any = EXACT | {"inline": "always"}
 #: Sums over the lanes may moreover be taken in the order that suits a vector; the order is fixed once compiled.

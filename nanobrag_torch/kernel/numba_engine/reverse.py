@@ -54,7 +54,14 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     WORK_ROWS,
     pull_back_orientations,
 )
-from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, look, new_survey
+from nanobrag_torch.kernel.numba_engine.visits import (
+    choose,
+    choose_for_several,
+    is_dark,
+    look,
+    new_survey,
+    sources_at_once,
+)
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
     ALONG_SLOW,
@@ -95,25 +102,31 @@ def _pull_back_pixels(inputs, block, rays, wanted, bars):
             weigh_capture(panel, plan, sample, rows)
             fill(rows, BCAPTURE, BCAPTURE, 0.0)
         look(visits, panel, rows, survey)
-        for source in range(sources.shape[0]):
-            count = choose(visits, sources, source, survey)
-            if is_dark(visits, count):
+        at_once = sources_at_once(visits, sources)
+        for first in range(0, sources.shape[0], at_once):
+            last = min(first + at_once, sources.shape[0])
+            several = choose_for_several(visits, sources, first, last, survey)
+            if is_dark(visits, several):
                 continue
-            scatter(sources, source, plan, rows)
-            if plan.polar_first == 0:
-                weigh_polarization(sources, source, rows)
-            weight = panel.scale * sources[source, WEIGHT]
-            for lane in range(LANES):
-                factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
-                rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
-            if count == 0 or is_zero(rows, RESOLVED):
-                fill(rows, TERM, TERM, 0.0)
-                fill(rows, BQX, BQZ, 0.0)
-            else:
-                pull_back_orientations(inputs, block, count, rays, wanted, bars)
-            if rays:
-                _pull_back_factors(panel, plan, sources, source, rows, bars)
-                _pull_back_scattering(sources, source, rows, bars.sources)
+            for source in range(first, last):
+                count = choose(visits, sources, source, survey, several)
+                if is_dark(visits, count):
+                    continue
+                scatter(sources, source, plan, rows)
+                if plan.polar_first == 0:
+                    weigh_polarization(sources, source, rows)
+                weight = panel.scale * sources[source, WEIGHT]
+                for lane in range(LANES):
+                    factor = rows[OMEGA + lane] * rows[CAPTURE + lane] * rows[POLAR + lane]
+                    rows[BTERM + lane] = weight * rows[BPIXEL + lane] * factor * rows[RESOLVED + lane]
+                if count == 0 or is_zero(rows, RESOLVED):
+                    fill(rows, TERM, TERM, 0.0)
+                    fill(rows, BQX, BQZ, 0.0)
+                else:
+                    pull_back_orientations(inputs, block, count, rays, wanted, bars)
+                if rays:
+                    _pull_back_factors(panel, plan, sources, source, rows, bars)
+                    _pull_back_scattering(sources, source, rows, bars.sources)
         if rays:
             _pull_back_rays(panel, plan, sample, plan.omega_at < 0, plan.capture_at < 0, rows, bars)
     if rays:

@@ -62,7 +62,16 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     pull_back_product,
 )
 from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
-from nanobrag_torch.kernel.numba_engine.visits import choose, is_dark, is_lit, look, new_survey, orientation_at
+from nanobrag_torch.kernel.numba_engine.visits import (
+    choose,
+    choose_for_several,
+    is_dark,
+    is_lit,
+    look,
+    new_survey,
+    orientation_at,
+    sources_at_once,
+)
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
     ALONG_SLOW,
@@ -112,22 +121,28 @@ def _push_pixels(inputs, block, moving, tangents):
             if plan.capture_at < 0 and plan.has_sensor:
                 _push_capture(panel, plan, sample, moved, rows, moving, group)
         look(visits, panel, rows, survey)
-        for source in range(sources.shape[0]):
-            chosen = choose(visits, sources, source, survey)
-            if is_dark(visits, chosen):
+        at_once = sources_at_once(visits, sources)
+        for first in range(0, sources.shape[0], at_once):
+            last = min(first + at_once, sources.shape[0])
+            several = choose_for_several(visits, sources, first, last, survey)
+            if is_dark(visits, several):
                 continue
-            scatter(sources, source, plan, rows)
-            if plan.polar_first == 0:
-                weigh_polarization(sources, source, rows)
-            _push_orientations(inputs, block, chosen, moving, tangents)
-            for parameter in range(count):
-                moved, group = tangents.sources[parameter, source], parameter * GROUP
+            for source in range(first, last):
+                chosen = choose(visits, sources, source, survey, several)
+                if is_dark(visits, chosen):
+                    continue
+                scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
-                    _push_polarization(sources, source, moved, rows, moving, group, -1)
-                _push_scattering(sources, source, moved, rows, moving, group)
-                moved_background = tangents.panel[parameter, BACKGROUND]
-                _push_total(panel, sources[source, WEIGHT], moved[WEIGHT], moved_background, rows, moving, group)
-            _add_to_total(panel, sources[source, WEIGHT], rows)
+                    weigh_polarization(sources, source, rows)
+                _push_orientations(inputs, block, chosen, moving, tangents)
+                for parameter in range(count):
+                    moved, group = tangents.sources[parameter, source], parameter * GROUP
+                    if plan.polar_first == 0:
+                        _push_polarization(sources, source, moved, rows, moving, group, -1)
+                    _push_scattering(sources, source, moved, rows, moving, group)
+                    moved_background = tangents.panel[parameter, BACKGROUND]
+                    _push_total(panel, sources[source, WEIGHT], moved[WEIGHT], moved_background, rows, moving, group)
+                _add_to_total(panel, sources[source, WEIGHT], rows)
 
 
 @njit(**CONTRACTED)

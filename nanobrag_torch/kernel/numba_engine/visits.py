@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.rays import DX, DY, DZ
 from nanobrag_torch.kernel.tables import DIRECTION, WAVELENGTH
 
@@ -70,7 +70,6 @@ class Survey(NamedTuple):
     flags: np.ndarray
     several: np.ndarray
     chosen: np.ndarray
-    counts: np.ndarray
 
 
 @njit(**EXACT)
@@ -84,11 +83,10 @@ def new_survey(visits):
         np.empty(TOGETHER),
         np.empty(count + 1, dtype=np.int32),
         np.empty(count + 1, dtype=np.int32),
-        np.zeros(1, dtype=np.int64),
     )
 
 
-@njit(**CONTRACTED)
+@njit(**CALLED)
 def _frame(panel, rows, frame):
     """Fill the frame: vectors along the mean direction, nearest to fast, and across; and the box of directions."""
     x = y = z = 0.0
@@ -116,7 +114,7 @@ def _frame(panel, rows, frame):
         frame[HALF + number] = 0.5 * (high - low)
 
 
-@njit(**CONTRACTED)
+@njit(**CALLED)
 def _project(visits, survey):
     """Fill the rows of a survey."""
     frame, rows, axes = survey.frame, survey.rows, visits.axes
@@ -141,19 +139,25 @@ def _project(visits, survey):
                 rows[reach + o] = math.sqrt(square)
 
 
-@njit(**CONTRACTED)
+@njit(**CALLED)
 def _bound(sources, first, last, frame):
     """Fill the box of scattering vectors of the sources from ``first`` to ``last``, the last excluded."""
     for number in range(3):
-        ex, ey, ez = frame[VECTORS + 3 * number], frame[VECTORS + 3 * number + 1], frame[VECTORS + 3 * number + 2]
-        low, high, slack = np.inf, -np.inf, 0.0
-        for source in range(first, last):
-            wavelength = sources[source, WAVELENGTH]
-            ix, iy, iz = sources[source, DIRECTION], sources[source, DIRECTION + 1], sources[source, DIRECTION + 2]
-            middle = frame[MIDDLE + number] - (ix * ex + iy * ey + iz * ez)
-            low = min(low, (middle - frame[HALF + number]) / wavelength)
-            high = max(high, (middle + frame[HALF + number]) / wavelength)
-            slack = max(slack, ROUNDING / wavelength)
+        frame[Q_MIDDLE + number] = np.inf
+        frame[Q_HALF + number] = -np.inf
+    slack = 0.0
+    for source in range(first, last):
+        inverse = 1.0 / sources[source, WAVELENGTH]
+        slack = max(slack, ROUNDING * inverse)
+        x, y, z = sources[source, DIRECTION], sources[source, DIRECTION + 1], sources[source, DIRECTION + 2]
+        for number in range(3):
+            at = VECTORS + 3 * number
+            middle = frame[MIDDLE + number] - (x * frame[at] + y * frame[at + 1] + z * frame[at + 2])
+            low, high = (middle - frame[HALF + number]) * inverse, (middle + frame[HALF + number]) * inverse
+            frame[Q_MIDDLE + number] = min(frame[Q_MIDDLE + number], low)
+            frame[Q_HALF + number] = max(frame[Q_HALF + number], high)
+    for number in range(3):
+        low, high = frame[Q_MIDDLE + number], frame[Q_HALF + number]
         frame[Q_MIDDLE + number] = 0.5 * (low + high)
         frame[Q_HALF + number] = 0.5 * (high - low) + slack
 
@@ -179,9 +183,7 @@ def _may_be_lit(visits, rows, a, p, qx, qy, qz, half_0, half_1, half_2):
     u = abs(rows[p + 9 * t] * h + rows[p + 10 * t] * k + rows[p + 11 * t] * l)
     v = abs(rows[p + 12 * t] * h + rows[p + 13 * t] * k + rows[p + 14 * t] * l)
     w = abs(rows[p + 15 * t] * h + rows[p + 16 * t] * k + rows[p + 17 * t] * l)
-    beside = (
-        (u > half_0 + rows[p + 18 * t]) | (v > half_1 + rows[p + 19 * t]) | (w > half_2 + rows[p + 20 * t])
-    )
+    beside = (u > half_0 + rows[p + 18 * t]) | (v > half_1 + rows[p + 19 * t]) | (w > half_2 + rows[p + 20 * t])
     single = (eh < 0.5) & (ek < 0.5) & (el < 0.5)
     return not (dark | (beside & single))
 
@@ -196,7 +198,7 @@ def _q_box(frame):
     return qx, qy, qz, frame[Q_HALF], frame[Q_HALF + 1], frame[Q_HALF + 2]
 
 
-@njit(**CONTRACTED)
+@njit(**CALLED)
 def _choose_from_all(visits, survey):
     """List in ``several`` the orientations that a box may be lit by; returns their number."""
     qx, qy, qz, half_0, half_1, half_2 = _q_box(survey.frame)
@@ -218,7 +220,7 @@ def _choose_from_all(visits, survey):
     return found
 
 
-@njit(**CONTRACTED)
+@njit(**CALLED)
 def _choose_from_several(visits, survey, count):
     """List in ``chosen`` those of the first ``count`` of ``several`` that a box may be lit by; returns their number."""
     qx, qy, qz, half_0, half_1, half_2 = _q_box(survey.frame)
@@ -241,20 +243,34 @@ def _look_at_all(visits, panel, rows, survey):
     _project(visits, survey)
 
 
-def _choose_all(visits, sources, source, survey):
+def _all_sources(visits, sources):
+    return sources.shape[0]
+
+
+def _some_sources(visits, sources):
+    return SOURCES_AT_ONCE
+
+
+def _all_for_several(visits, sources, first, last, survey):
     return visits.orientations
 
 
-def _choose_lit(visits, sources, source, survey):
-    total = sources.shape[0]
-    if source % SOURCES_AT_ONCE == 0:
-        _bound(sources, source, min(source + SOURCES_AT_ONCE, total), survey.frame)
-        survey.counts[0] = _choose_from_all(visits, survey)
-    count = survey.counts[0]
-    if count > 0:
-        _bound(sources, source, source + 1, survey.frame)
-        count = _choose_from_several(visits, survey, count)
-    return count
+def _lit_for_several(visits, sources, first, last, survey):
+    _bound(sources, first, last, survey.frame)
+    return _choose_from_all(visits, survey)
+
+
+def _choose_all(visits, sources, source, survey, several):
+    return visits.orientations
+
+
+def _choose_lit(visits, sources, source, survey, several):
+    if sources.shape[0] == 1:
+        for number in range(several):
+            survey.chosen[number] = survey.several[number]
+        return several
+    _bound(sources, source, source + 1, survey.frame)
+    return _choose_from_several(visits, survey, several)
 
 
 def _none_is_dark(visits, count):
@@ -282,6 +298,8 @@ def _above_limit(visits, square):
 
 
 LOOK = {AllSamples: _look_at_none, LitSamples: _look_at_all}
+AT_ONCE = {AllSamples: _all_sources, LitSamples: _some_sources}
+FOR_SEVERAL = {AllSamples: _all_for_several, LitSamples: _lit_for_several}
 CHOOSE = {AllSamples: _choose_all, LitSamples: _choose_lit}
 IS_DARK = {AllSamples: _none_is_dark, LitSamples: _dark_without_lit}
 ORIENTATION = {AllSamples: _turn, LitSamples: _chosen}
@@ -293,9 +311,19 @@ def look(visits, panel, rows, survey):
     return LOOK[type(visits)](visits, panel, rows, survey)
 
 
-def choose(visits, sources, source, survey):
-    """Choose the orientations that may light a sample of the block; returns their number. Sources come in order."""
-    return CHOOSE[type(visits)](visits, sources, source, survey)
+def sources_at_once(visits, sources):
+    """Neighbouring sources for which orientations are chosen together first."""
+    return AT_ONCE[type(visits)](visits, sources)
+
+
+def choose_for_several(visits, sources, first, last, survey):
+    """Choose orientations for the sources from ``first`` to ``last``, the last excluded; returns their number."""
+    return FOR_SEVERAL[type(visits)](visits, sources, first, last, survey)
+
+
+def choose(visits, sources, source, survey, several):
+    """Choose from ``several`` orientations those that may light a sample of the block; returns their number."""
+    return CHOOSE[type(visits)](visits, sources, source, survey, several)
 
 
 def is_dark(visits, count):
@@ -318,8 +346,18 @@ def _look(visits, panel, rows, survey):
     return LOOK[visits.instance_class]
 
 
+@overload(sources_at_once, jit_options=EXACT)
+def _sources_at_once(visits, sources):
+    return AT_ONCE[visits.instance_class]
+
+
+@overload(choose_for_several, jit_options=EXACT)
+def _choose_for_several(visits, sources, first, last, survey):
+    return FOR_SEVERAL[visits.instance_class]
+
+
 @overload(choose, jit_options=EXACT)
-def _choose(visits, sources, source, survey):
+def _choose(visits, sources, source, survey, several):
     return CHOOSE[visits.instance_class]
 
 

@@ -1,5 +1,7 @@
 """Order of pixels in squares, and the ranges that hold whole squares."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,5 +31,5 @@ def test_ranges_are_whole_rows_of_squares_and_cover_all_pixels():
     pixels = Pixels((100, 37), (2, 3), (90, 30))
     found = strips(pixels, 1000)
     assert found[0][0] == 0 and found[-1][1] == 2700 and len(found) > 3
-    assert all(stop == start for (_, stop), (start, _) in zip(found, found[1:], strict=False))
+    assert all(stop == start for (_, stop), (start, _) in pairwise(found))
     assert all(start % (EDGE * 30) == 0 for start, _ in found)
