@@ -141,8 +141,8 @@ def pull_back_index(vectors, orientation, rows, work):
 def _pull_back_parameters(visits, shape, rows, work):
     """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
     for lane in range(LANES):
-        bar = np.float64(work[BSUM + lane]) * np.float64(work[CELL + lane])
-        bar = bar if is_lit(visits, work[LATTICE + lane]) else 0.0
+        cell = np.float64(work[CELL + lane]) if is_lit(visits, work[LATTICE + lane]) else np.float64(0)
+        bar = np.float64(work[BSUM + lane]) * cell
         slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(slopes):
             rows[BSHAPE + number * LANES + lane] = bar * slope
