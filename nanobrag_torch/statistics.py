@@ -16,7 +16,7 @@ from nanobrag_torch.units import mm_to_m
 from nanobrag_torch.validation import number_of
 
 #: Samples whose solid angle is evaluated at once.
-SAMPLES_AT_ONCE = 1 << 18
+SAMPLES_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,11 +21,10 @@ from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.models.detector import MOVE, Geometry
 from nanobrag_torch.models.orientation import random_draws
+from nanobrag_torch.physics.noise import digitise
+from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import m_to_mm
-
-if TYPE_CHECKING:
-    from nanobrag_torch.physics.random import CRandom
 
 #: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
 BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
@@ -123,20 +121,17 @@ def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> No
 
 def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Photons in double precision, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
-    from nanobrag_torch.physics.noise import digitise, poisson_image  # brings numba: only where noise is asked for
-
-    photons = poisson_image(means, _noise_stream(conf))
+    photons = _noise_stream(conf).poissons(means)
     pixels, overloads = digitise(photons, conf.noise.adc_offset)
     return photons.astype(np.float64), pixels, overloads
 
 
-def _noise_stream(conf: Configuration) -> "CRandom":
-    """The stream of the noise, over the state in which the draws of misset and mosaic domains left the generator."""
-    from nanobrag_torch.physics.random import CRandom
-
+def _noise_stream(conf: Configuration) -> CRandom:
+    """The stream of the noise; one that goes on does so where misset and mosaic domains left the generator."""
     assert conf.noise.seed is not None
-    state = random_draws(conf.crystal, conf.compat, torch.device("cpu")).state
-    return CRandom.of_option(conf.noise.seed, state, conf.compat.negative_seeds == "continue")
+    goes_on = conf.compat.negative_seeds == "continue" and conf.noise.seed < 0
+    state = random_draws(conf.crystal, conf.compat, torch.device("cpu")).state if goes_on else None
+    return CRandom.of_option(conf.noise.seed, state, goes_on)
 
 
 def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:

@@ -37,7 +37,10 @@ def percentages(pixels: int, start: int, stop: int) -> Iterator[int]:
     """
     if pixels < 100:
         return
-    for i in range(start, stop):
-        outer = 10 * i < pixels or 10 * i > 9 * pixels
-        if i % (pixels // 20) == 0 or (outer and i % (pixels // 100) == 0):
-            yield 100 * i // pixels
+    ends = (i for i in _multiples(pixels // 100, start, stop) if 10 * i < pixels or 10 * i > 9 * pixels)
+    for i in sorted({*_multiples(pixels // 20, start, stop), *ends}):
+        yield 100 * i // pixels
+
+
+def _multiples(step: int, start: int, stop: int) -> range:
+    return range(-(-start // step) * step, stop, step)

@@ -12,6 +12,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
+from nanobrag_torch.compiled import check_numba
 from nanobrag_torch.kernel import differentiable
 from nanobrag_torch.kernel import formula_tiles as tiles
 from nanobrag_torch.kernel.channels import by_channel
@@ -34,7 +35,7 @@ LARGEST_TABLE = 2**31 - 1
 def numba_works() -> bool:
     """True if numba can be imported; otherwise one warning says why not."""
     try:
-        import numba  # noqa: F401
+        check_numba()
     except ImportError as error:
         warnings.warn(f"numba cannot be used ({error}): images come from torch operations, slowly.", stacklevel=2)
         return False

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,12 +11,10 @@ from nanobrag_torch.config import CrystalConfig
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import scalar, vector
 from nanobrag_torch.physics import mosaic
+from nanobrag_torch.physics.random import CRandom, GeneratorState, rotation_draws
 from nanobrag_torch.physics.rotation import about_axis
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.units import degrees_to_radians
-
-if TYPE_CHECKING:
-    from nanobrag_torch.physics.random import GeneratorState
 
 #: The stream of mosaic domains where no seed is given.
 DEFAULT_MOSAIC_SEED = 12345678
@@ -31,7 +28,7 @@ class Draws:
 
     misset: Tensor | None
     mosaic: Tensor
-    state: "GeneratorState"
+    state: GeneratorState
 
 
 def check_orientations(config: CrystalConfig, device: torch.device) -> None:
@@ -49,8 +46,6 @@ def random_draws(config: CrystalConfig, compat: Compat, device: torch.device) ->
     holds the domains.
     """
     check_orientations(config, device)
-    from nanobrag_torch.physics.random import CRandom, GeneratorState, rotation_draws  # brings numba: only when drawn
-
     state = GeneratorState()
 
     def draw(seed: int, count: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.given import array, number
-from nanobrag_torch.physics.noise import OVERLOAD, poisson_image
+from nanobrag_torch.physics.noise import OVERLOAD
 from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.validation import LARGEST_COUNT, check_range
 
@@ -51,10 +51,9 @@ def generate_poisson_noise(
         seed = int(time.time())
         _log.info("noise seed %d, from the clock", seed)
     stream = CRandom.of_option(seed)
-    values = poisson_image(means, stream).astype(np.float64) + adc_offset
+    values = stream.poissons(means).astype(np.float64) + adc_offset
     if readout_noise > 0:
-        normal = np.fromiter((stream.gauss() for _ in range(values.size)), np.float64, values.size)
-        values += readout_noise * normal.reshape(values.shape)
+        values += readout_noise * stream.gausses(values.size).reshape(values.shape)
     overloads = int((values > overload_value).sum())
     pixels = torch.from_numpy(np.clip(values, 0, overload_value)).to(torch.int32)
     return (pixels.to(mean.device) if isinstance(mean, Tensor) else pixels), overloads

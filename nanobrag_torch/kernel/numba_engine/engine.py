@@ -11,7 +11,7 @@ from torch import Tensor
 from nanobrag_torch.kernel.differentiable import cotangent_unit
 from nanobrag_torch.kernel.jvp import tangents_of
 from nanobrag_torch.kernel.memory import MEMORY_BUDGET
-from nanobrag_torch.kernel.numba_engine import image, reverse, tangents, threads
+from nanobrag_torch.kernel.numba_engine import entries, threads
 from nanobrag_torch.kernel.numba_engine.inputs import (
     REAL,
     lookup_record,
@@ -20,8 +20,7 @@ from nanobrag_torch.kernel.numba_engine.inputs import (
     shape_record,
     visits_record,
 )
-from nanobrag_torch.kernel.numba_engine.jit_options import LANES
-from nanobrag_torch.kernel.numba_engine.records import Inputs
+from nanobrag_torch.kernel.numba_engine.records import LANES, Inputs
 from nanobrag_torch.kernel.numba_engine.threads import Range
 from nanobrag_torch.kernel.numba_engine.tiles import squares_first, strips
 from nanobrag_torch.kernel.pixel_plan import PixelPlan
@@ -65,7 +64,7 @@ class CompiledLoops:
             bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
             positions, order = _in_order(scene, pixels, start, stop)
             ordered = bar.contiguous().numpy()[order]
-            reverse.PULL_BACK[wanted.rays](inputs, positions, pixels.grid, ordered, wanted, bars[job])
+            entries.PULL_BACK[wanted.rays](inputs, positions, pixels.grid, ordered, wanted, bars[job])
 
         threads.spread(jobs, run, torch.get_num_threads())
         totals = bars[0]
@@ -112,7 +111,7 @@ def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None
     def run(job: int, start: int, stop: int) -> None:
         positions, order = _in_order(scene, pixels, start, stop)
         part = np.empty(stop - start, dtype=values.dtype)
-        image.photons(inputs, positions, pixels.grid, part)
+        entries.PHOTONS(inputs, positions, pixels.grid, part)
         values[start:stop][order] = part
 
     jobs = [[work] for work in _ranges(scene, pixels)]
@@ -135,7 +134,7 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     def run(job: int, start: int, stop: int) -> None:
         positions, order = _in_order(scene, pixels, start, stop)
         part = np.empty((count, stop - start), dtype=images.dtype)
-        tangents.push(inputs, positions, pixels.grid, moving, part)
+        entries.PUSH(inputs, positions, pixels.grid, moving, part)
         images[:, start:stop][:, order] = part
 
     jobs = [[work] for work in _ranges(scene, pixels)]

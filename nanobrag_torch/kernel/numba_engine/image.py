@@ -1,10 +1,9 @@
 """Image: photons in a range of pixels."""
 
-import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import INLINED, LANES, entry
-from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
+from nanobrag_torch.kernel.numba_engine.blocks import new_block, release_block
+from nanobrag_torch.kernel.numba_engine.jit_options import INLINED, LANES
 from nanobrag_torch.kernel.numba_engine.orientations import LATTICE_ROWS, sum_orientations
 from nanobrag_torch.kernel.numba_engine.rays import (
     CAPTURE,
@@ -24,13 +23,11 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
-from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.visits import (
     choose,
     choose_for_several,
     is_dark,
     look,
-    new_survey,
     sources_at_once,
 )
 from nanobrag_torch.kernel.tables import WEIGHT
@@ -74,7 +71,6 @@ def sum_pixels(inputs, block):
                     rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
 
 
-@entry
 def photons(inputs, positions, grid, image):
     """Write photons into an image, whose precision is that of the evaluation.
 
@@ -84,11 +80,11 @@ def photons(inputs, positions, grid, image):
         grid: Corner (slow, fast) and width of the window.
         image: Gets the photons (n,).
     """
-    rows = np.empty(FORWARD_ROWS)
-    work = np.empty(LATTICE_ROWS, dtype=image.dtype)
-    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
+    block = new_block(inputs.visits, FORWARD_ROWS, LATTICE_ROWS, image.dtype)
+    rows = block.rows
     for start in range(0, len(image), LANES):
         choose_pixels(positions, grid, start, rows)
         sum_pixels(inputs, block)
         for lane in range(min(LANES, len(image) - start)):
             image[start + lane] = inputs.panel.scale * rows[TOTAL + lane]
+    release_block(block)

@@ -8,10 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nanobrag_torch.kernel.numba_engine.lookups import Constant, Nearest, Outside, Tricubic
-from nanobrag_torch.kernel.numba_engine.rays import PanelInputs
-from nanobrag_torch.kernel.numba_engine.shapes import Gauss, Round, Square, Tophat
-from nanobrag_torch.kernel.numba_engine.visits import TOGETHER, AllSamples, LitSamples
+from nanobrag_torch.kernel.numba_engine.records import (
+    TOGETHER,
+    AllSamples,
+    Constant,
+    Gauss,
+    LitSamples,
+    Nearest,
+    Outside,
+    PanelInputs,
+    Round,
+    Square,
+    Tophat,
+    Tricubic,
+)
 from nanobrag_torch.kernel.tables import LEAST_REMAINDER, least_square
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene

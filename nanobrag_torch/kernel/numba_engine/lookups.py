@@ -5,13 +5,12 @@ the place of one sample in the table, ``squares`` then fills a row for all lanes
 and ``return_squares`` adds each lane's cotangent to the table's. Every address is clamped into its table.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.numba_engine.records import Constant, Nearest, Outside, Tricubic
 from nanobrag_torch.kernel.numba_engine.tricubic import (
     interpolate,
     interpolate_slopes,
@@ -24,38 +23,6 @@ from nanobrag_torch.kernel.numba_engine.tricubic import (
 #: Offsets of the float64 rows of a look-up: real Miller indices, and the amplitude that ``square_slopes`` has found.
 H, K, L, AMPLITUDE = range(0, 4 * LANES, LANES)
 LOOKUP_ROWS = 4 * LANES
-
-
-class Constant(NamedTuple):
-    """Constant F^2, an array of one element."""
-
-    square: np.ndarray
-
-
-class Nearest(NamedTuple):
-    """F^2 at the nearest integers: the flat table with one more entry on every side, the square of ``default_F``."""
-
-    square: np.ndarray
-    low: tuple[float, float, float]
-    size: tuple[float, float, float]
-
-
-class Tricubic(NamedTuple):
-    """F interpolated within the window of a flat table; the nearest beyond that, and ``default`` outside the table."""
-
-    amplitude: np.ndarray
-    default: float
-    low: tuple[float, float, float]
-    size: tuple[float, float, float]
-    first: tuple[float, float, float]
-    last: tuple[float, float, float]
-
-
-class Outside(NamedTuple):
-    """1 where the interpolation would leave the table and 0 elsewhere, to find the samples where that happens."""
-
-    first: tuple[float, float, float]
-    last: tuple[float, float, float]
 
 
 @njit(**EXACT)

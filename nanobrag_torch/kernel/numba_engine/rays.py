@@ -4,7 +4,6 @@ All functions work on ``rows``, a float64 array of one row of LANES numbers for 
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,35 +17,6 @@ from nanobrag_torch.kernel.tables import DIRECTION, FORM, WAVELENGTH
     RESOLVED, OMEGA, CAPTURE, POLAR, SHARED_WITH, TERM, TOTAL,
 ) = range(0, 18 * LANES, LANES)  # fmt: skip
 FORWARD_ROWS = 18 * LANES
-
-
-class PanelInputs(NamedTuple):
-    """Detector, and the numbers common to all pixels. Vectors are (x, y, z).
-
-    Attributes:
-        origin: Corner of the detector, metres.
-        fast: Unit vector along fast; ``slow`` and ``normal`` likewise.
-        pixel_size: Edge of a pixel, metres.
-        layer_step: Depth of a layer, metres.
-        omega_3: Solid angles are omega_3/R^3 + omega_2/R^2 at distance R.
-        omega_2: See ``omega_3``.
-        depth: Depth of a layer in attenuation lengths: layer t captures exp(-t depth/w) - exp(-(t+1) depth/w) at
-            cosine w of the ray to the normal.
-        scale: Factor of a pixel.
-        background: Summand of every sample.
-    """
-
-    origin: tuple[float, float, float]
-    fast: tuple[float, float, float]
-    slow: tuple[float, float, float]
-    normal: tuple[float, float, float]
-    pixel_size: float
-    layer_step: float
-    omega_3: float
-    omega_2: float
-    depth: float
-    scale: float
-    background: float
 
 
 @njit(**EXACT)

@@ -6,11 +6,10 @@ with B and to the cotangents of the tables. The sum over orientations has a modu
 
 import math
 
-import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, INLINED, LANES, SUMMED, entry
-from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
+from nanobrag_torch.kernel.numba_engine.blocks import new_block, release_block
+from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, INLINED, LANES, SUMMED
 from nanobrag_torch.kernel.numba_engine.rays import (
     CAPTURE,
     DISTANCE,
@@ -37,7 +36,6 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
-from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     BCAPTURE,
     BDX,
@@ -59,7 +57,6 @@ from nanobrag_torch.kernel.numba_engine.visits import (
     choose_for_several,
     is_dark,
     look,
-    new_survey,
     sources_at_once,
 )
 from nanobrag_torch.kernel.tables import (
@@ -311,7 +308,6 @@ def _pull_back_capture(panel, plan, sample, rows, bars):
 
 
 def _pull_back(rays):
-    @entry
     def pull_back(inputs, positions, grid, cotangent, wanted, bars):
         """Reverse pass of ``image.photons``, in the precision of the cotangents.
 
@@ -323,9 +319,8 @@ def _pull_back(rays):
             wanted: Tables whose cotangents are wanted.
             bars: Cotangents of the tables, which are added to.
         """
-        rows = np.empty(REVERSE_ROWS)
-        work = np.empty(WORK_ROWS, dtype=cotangent.dtype)
-        block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
+        block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, cotangent.dtype)
+        rows = block.rows
         for start in range(0, len(cotangent), LANES):
             choose_pixels(positions, grid, start, rows)
             fill(rows, BPIXEL, BPIXEL, 0.0)
@@ -334,9 +329,10 @@ def _pull_back(rays):
             if is_zero(rows, BPIXEL):
                 continue
             _pull_back_pixels(inputs, block, rays, wanted, bars)
+        release_block(block)
 
     return pull_back
 
 
 #: With cotangents of panel and sources, and without, which leaves code out and compiles in half the time.
-PULL_BACK = {rays: _pull_back(rays) for rays in (False, True)}
+pull_back_all, pull_back_crystal = _pull_back(True), _pull_back(False)

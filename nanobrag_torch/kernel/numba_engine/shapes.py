@@ -6,7 +6,6 @@ One record a shape, of numbers in the precision of the evaluation; numba compile
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,54 +13,13 @@ from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.exponential import exponential
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED
+from nanobrag_torch.kernel.numba_engine.records import Gauss, Round, Square, Tophat
 from nanobrag_torch.kernel.numba_engine.trigonometry import sine_bend, sine_quotient
 
 #: One, in a precision that never widens its partner.
 ONE = np.float32(1)
 #: Pi as a number whose products with whole numbers are exact, and the rest.
 PI_HIGH, PI_LOW = 3.1415926218032837, 3.178650954705639e-08
-
-
-class Square(NamedTuple):
-    """Numbers of cells along the axes, and the remainder that stands for a smaller one, so that no quotient is 0/0."""
-
-    na: float
-    nb: float
-    nc: float
-    least: float
-
-
-class Round(NamedTuple):
-    """S^2 = peak * sphere(y)^2 with y = ka dh^2 + kb dk^2 + kc dl^2."""
-
-    peak: float
-    ka: float
-    kb: float
-    kc: float
-
-
-class Gauss(NamedTuple):
-    """S^2 = peak * exp(-r) with r = aa dh^2 + bb dk^2 + cc dl^2 + ab dh dk + ac dh dl + bc dk dl."""
-
-    peak: float
-    aa: float
-    bb: float
-    cc: float
-    ab: float
-    ac: float
-    bc: float
-
-
-class Tophat(NamedTuple):
-    """S^2 = peak where r, formed as in ``Gauss``, is less than 1, and 0 elsewhere."""
-
-    peak: float
-    aa: float
-    bb: float
-    cc: float
-    ab: float
-    ac: float
-    bc: float
 
 
 @njit(**CONTRACTED)

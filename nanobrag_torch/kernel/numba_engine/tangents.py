@@ -9,8 +9,9 @@ import math
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES, entry
-from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS, moving_squares, square_slopes
+from nanobrag_torch.kernel.numba_engine.blocks import new_block, release_block
+from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, LANES
+from nanobrag_torch.kernel.numba_engine.lookups import moving_squares, square_slopes
 from nanobrag_torch.kernel.numba_engine.orientations import CELL, DH, DK, DL, LATTICE, reduce_indices
 from nanobrag_torch.kernel.numba_engine.rays import (
     CAPTURE,
@@ -38,7 +39,6 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_polarization,
     weigh_solid_angle,
 )
-from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     ANGSTROM,
     BCELL,
@@ -61,6 +61,7 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     pull_back_index,
     pull_back_product,
 )
+from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
 from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
 from nanobrag_torch.kernel.numba_engine.visits import (
     choose,
@@ -68,7 +69,6 @@ from nanobrag_torch.kernel.numba_engine.visits import (
     is_dark,
     is_lit,
     look,
-    new_survey,
     orientation_at,
     sources_at_once,
 )
@@ -344,7 +344,6 @@ def _add_to_total(panel, weight, rows):
         rows[TOTAL + lane] += factor * (weight * rows[RESOLVED + lane] * rows[TERM + lane] + panel.background)
 
 
-@entry
 def push(inputs, positions, grid, tangents, images):
     """Write sensitivities into images, whose precision is that of the evaluation.
 
@@ -356,10 +355,8 @@ def push(inputs, positions, grid, tangents, images):
         images: Gets the sensitivities (parameters, n).
     """
     count = images.shape[0]
-    rows = np.empty(REVERSE_ROWS)
-    work = np.empty(WORK_ROWS, dtype=images.dtype)
-    moving = np.empty(count * GROUP)
-    block = Block(rows, work, np.empty(LANES, dtype=np.int32), np.empty(LOOKUP_ROWS), new_survey(inputs.visits))
+    block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
+    rows, moving = block.rows, scratch(count * GROUP, np.float64)
     for start in range(0, images.shape[1], LANES):
         choose_pixels(positions, grid, start, rows)
         _push_pixels(inputs, block, moving, tangents)
@@ -368,3 +365,5 @@ def push(inputs, positions, grid, tangents, images):
             for lane in range(min(LANES, images.shape[1] - start)):
                 total = moving[parameter * GROUP + MTOTAL + lane]
                 images[parameter, start + lane] = scale * total + moved * rows[TOTAL + lane]
+    release(moving)
+    release_block(block)

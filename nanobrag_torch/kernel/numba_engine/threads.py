@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
-from nanobrag_torch.kernel.numba_engine.jit_options import LANES
+from nanobrag_torch.kernel.numba_engine.records import LANES
 from nanobrag_torch.kernel.pixels import Progress
 
 Range = tuple[int, int]

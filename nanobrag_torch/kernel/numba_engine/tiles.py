@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nanobrag_torch.kernel.numba_engine.jit_options import LANES
+from nanobrag_torch.kernel.numba_engine.records import LANES
 from nanobrag_torch.kernel.numba_engine.threads import FEWEST_SAMPLES, MOST_SAMPLES, RANGES_PER_IMAGE, Range
 from nanobrag_torch.kernel.pixels import Pixels
 

@@ -15,14 +15,14 @@ from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.rays import DX, DY, DZ
+from nanobrag_torch.kernel.numba_engine.records import TOGETHER, AllSamples, LitSamples
+from nanobrag_torch.kernel.numba_engine.scratch import scratch
 from nanobrag_torch.kernel.tables import DIRECTION, WAVELENGTH
 
 #: Neighbouring sources that are looked at together first.
 SOURCES_AT_ONCE = 8
 #: Part of 1/wavelength by which boxes are widened: more than the rounding of an index.
 ROUNDING = 4e-12
-#: Orientations that are looked at together; their numbers lie in groups of rows of so many.
-TOGETHER = 16
 #: Offsets of the rows of ``axes``: x of a, b, c and of a*, b*, c*; y and z follow.
 DIRECT, STAR = 0, 9 * TOGETHER
 AXES_GROUP = 18 * TOGETHER
@@ -34,32 +34,6 @@ SURVEY_GROUP = 21 * TOGETHER
 #: vectors.
 VECTORS, MIDDLE, HALF, Q_MIDDLE, Q_HALF = 0, 9, 12, 15, 18
 FRAME_SIZE = 21
-
-
-class AllSamples(NamedTuple):
-    """Every orientation for every block; ``orientations`` is their number."""
-
-    orientations: int
-
-
-class LitSamples(NamedTuple):
-    """Orientations near a reciprocal lattice point.
-
-    Attributes:
-        orientations: Their number.
-        limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
-        has_background: True where samples of dark sources count as well.
-        axes: The rows ``DIRECT`` and ``STAR``, in metres and 1/metre, group by group of orientations.
-        extent: Half widths of a spot along h, k, l.
-        body: Six numbers hh, kk, ll, hk, hl, kl of the matrix V; lit remainders d have d V^-1 d <= 1.
-    """
-
-    orientations: int
-    limit: float
-    has_background: bool
-    axes: np.ndarray
-    extent: tuple[float, float, float]
-    body: tuple[float, float, float, float, float, float]
 
 
 class Survey(NamedTuple):
@@ -78,11 +52,11 @@ def new_survey(visits):
     count = visits.orientations
     groups = (count + TOGETHER - 1) // TOGETHER
     return Survey(
-        np.empty(FRAME_SIZE),
-        np.empty(groups * SURVEY_GROUP),
-        np.empty(TOGETHER),
-        np.empty(count + 1, dtype=np.int32),
-        np.empty(count + 1, dtype=np.int32),
+        scratch(FRAME_SIZE, np.float64),
+        scratch(groups * SURVEY_GROUP, np.float64),
+        scratch(TOGETHER, np.float64),
+        scratch(count + 1, np.int32),
+        scratch(count + 1, np.int32),
     )
 
 

@@ -1,5 +1,6 @@
 """Tiles of torch operations against the readable formula: values and gradients for every tensor of a scene."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -295,8 +296,8 @@ def test_progress_reaches_the_end_and_an_exception_in_it_ends_the_run():
         render(made.scene(), made.pixels(), "torch", 30, stop)
 
 
-def test_tiles_and_their_gradient_need_no_numba():
-    """In a process of its own, in which numba cannot be imported."""
+def test_tiles_and_their_gradient_need_no_numba(tmp_path):
+    """In a process of its own, in which numba cannot be imported and nothing is kept that it has compiled."""
     program = """
 import sys; sys.modules["numba"] = None; sys.path.insert(0, "tests")
 from random_scenes import Case, simulator
@@ -305,7 +306,8 @@ image = case.image("torch")
 assert case.gradients(image, case.weights())["lattice.a"].abs().max() > 0
 assert not any(name.startswith("nanobrag_torch.kernel.numba_engine") for name in sys.modules)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=100)
+    nothing_kept = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=nothing_kept, check=True, timeout=100)
 
 
 class Devices(TorchDispatchMode):
