@@ -52,3 +52,20 @@ def test_an_unknown_workload_or_contestant_is_named_with_those_that_exist():
     assert unknown.returncode != 0 and "W9" in unknown.stderr and "W1" in unknown.stderr
     nobody = benchmarks("W6", "--only", "fortran")
     assert nobody.returncode != 0 and "fortran" in nobody.stderr and "formula" in nobody.stderr
+
+
+def test_the_command_is_measured_with_all_its_files_and_in_turns_with_the_c_program(tmp_path):
+    binary, log = tmp_path / "nanoBragg", tmp_path / "log"
+    binary.write_text(STAND_IN.format(python=sys.executable, log=log))
+    binary.chmod(0o755)
+    finished = subprocess.run(
+        [sys.executable, "-m", "benchmarks.command", "W6", "--rounds", "1"],
+        cwd=ROOT, env=os.environ | {"NB_C_BIN": str(binary)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    rows = [line.split() for line in finished.stdout.splitlines()]
+    assert [" ".join(row[1:-2]) for row in rows] == ["import torch", "nanoBragg", "C"]
+    assert float(rows[1][-2]) > float(rows[0][-2]) > 0
+    calls = log.read_text().splitlines()
+    assert len(calls) == 2 and all("-hkl list.hkl" in call for call in calls)
+    assert not any(word in call for call in calls for word in ("-nonoise", "-nopgm", "-floatfile"))
