@@ -326,9 +326,9 @@ class CrystalConfig(_Config):
         if model == "gaussian" and spread:
             remedy = "Give mosaic_eta_deg."
             raise fail(me, "mosaic_spread_deg", spread, "zero where mosaic_model is 'gaussian'", remedy)
-        if model == "gaussian" and self.mosaic_domains % 2 and (eta or self.mosaic_domains > 1):
-            allowed = "even where mosaic_model is 'gaussian', whose domains come in pairs that turn opposite ways"
-            raise fail(me, "mosaic_domains", self.mosaic_domains, allowed, f"Take {self.mosaic_domains + 1}.")
+        if eta and self.mosaic_domains < 2:
+            allowed = "at least 2 where mosaic_eta_deg is not zero: one domain has no spread"
+            raise fail(me, "mosaic_domains", self.mosaic_domains, allowed, "Take 25, or mosaic_eta_deg=0.")
 
     def _check_domain_matrix(self) -> None:
         """Refuse a domain matrix that is not positive definite, or that the shape does not know."""

@@ -48,8 +48,8 @@ from nanobrag_torch.config import (
             r"mosaic_spread_deg = 0.1.*zero where mosaic_model is 'gaussian'",
         ),
         (
-            lambda: CrystalConfig(mosaic_model="gaussian", mosaic_eta_deg=0.1, mosaic_domains=25),
-            r"mosaic_domains = 25: must be even.*Take 26",
+            lambda: CrystalConfig(mosaic_model="gaussian", mosaic_eta_deg=0.1, mosaic_domains=1),
+            r"mosaic_domains = 1: must be at least 2.*Take 25",
         ),
         (lambda: CrystalConfig(mosaic_model="gaussian", mosaic_eta_deg=(0.1, 0.2)), r"mosaic_eta_deg.*3 numbers"),
         (lambda: CrystalConfig(mosaic_model="normal"), r"mosaic_model = 'normal': must be one of c, gaussian"),

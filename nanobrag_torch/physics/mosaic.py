@@ -1,5 +1,7 @@
 """Rotations of mosaic domains and random misset, from frozen draws or even points (docs/physics.md, Mosaic domains)."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -38,12 +40,17 @@ def domain_rotations(draws: Tensor, spread: Tensor, single: bool = False) -> Ten
 def even_normals(count: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
     """Points (count, 3) that are even in a standard normal distribution, in pairs of z and -z.
 
-    Sobol's sequence, scrambled by the ``seed``, through the inverse of the normal distribution (Owen, 1998).
+    Sobol's sequence, scrambled by the ``seed``, through the inverse of the normal distribution (Owen, 1998). An odd
+    ``count`` has one point at zero, and pairs that lie farther out by as much as that takes from the variance.
     """
     sequence = torch.quasirandom.SobolEngine(3, scramble=True, seed=seed % 2**63)  # type: ignore[no-untyped-call]
-    uniform = sequence.draw(count // 2, dtype=torch.float64) + 0.5 * 2.0**-sequence.MAXBIT  # never 0 or 1
+    drawn = sequence.draw(max(count // 2, 1), dtype=torch.float64)[: count // 2]
+    uniform = drawn + 0.5 * 2.0**-sequence.MAXBIT  # never 0 or 1
     half = torch.special.ndtri(uniform).to(device)
-    return torch.cat([half, -half])
+    if count % 2 == 0:
+        return torch.cat([half, -half])
+    half = half * math.sqrt(count / max(count - 1, 1))
+    return torch.cat([half, half.new_zeros(1, 3), -half])
 
 
 def crystal_axes(stars: Tensor) -> Tensor:

@@ -77,8 +77,18 @@ def test_even_points_come_in_pairs_are_those_of_their_seed_and_have_the_moments_
     assert points.shape == (8192, 3) and torch.isfinite(points).all()
     assert torch.equal(points[:4096], -points[4096:])
     assert torch.equal(points, even_normals(8192, 7)) and not torch.equal(points, even_normals(8192, -8))
+
     assert torch.allclose(points.T @ points / 8192, torch.eye(3, dtype=torch.float64), atol=0.005)
     assert (points**4).mean(0).tolist() == pytest.approx([3.0] * 3, abs=0.05)
+
+
+def test_an_odd_number_of_even_points_has_one_at_zero_and_the_variance_of_its_pairs():
+    odd, pairs = even_normals(25, 7), even_normals(24, 7)
+    assert (odd == 0).all(-1).nonzero().tolist() == [[12]]
+    assert torch.equal(odd[:12], -odd[13:])
+    assert torch.allclose(odd.mean(0), torch.zeros(3, dtype=odd.dtype), atol=1e-15)
+    assert torch.allclose((odd**2).mean(0), (pairs**2).mean(0), rtol=1e-14)
+    assert even_normals(1, 7).tolist() == [[0.0, 0.0, 0.0]]
 
 
 def test_axes_of_a_crystal_are_orthonormal_and_begin_along_a_star():

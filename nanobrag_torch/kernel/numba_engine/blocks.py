@@ -33,5 +33,7 @@ def release_block(block):
     release(survey.frame)
     release(survey.rows)
     release(survey.flags)
+    release(survey.axes)
+    release(survey.candidates)
     release(survey.several)
     release(survey.chosen)

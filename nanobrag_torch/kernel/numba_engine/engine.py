@@ -20,7 +20,7 @@ from nanobrag_torch.kernel.numba_engine.inputs import (
     shape_record,
     visits_record,
 )
-from nanobrag_torch.kernel.numba_engine.records import LANES, Inputs
+from nanobrag_torch.kernel.numba_engine.records import LANES, Inputs, LitSamples
 from nanobrag_torch.kernel.numba_engine.threads import Range
 from nanobrag_torch.kernel.numba_engine.tiles import squares_first, strips
 from nanobrag_torch.kernel.pixel_plan import PixelPlan
@@ -57,12 +57,12 @@ class CompiledLoops:
         shapes = [
             table.shape if asked else (0,) * table.ndim for asked, table in zip(wanted.by_table(), tables, strict=True)
         ]
-        jobs = _jobs(scene, pixels, shapes, self.memory_budget)
+        jobs = _jobs(scene, inputs, pixels, shapes, self.memory_budget)
         bars = [Tables(*map(_zeros_apart, shapes)) for _ in range(max(1, len(jobs)))]
 
         def run(job: int, start: int, stop: int) -> None:
             bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
-            positions, order = _in_order(scene, pixels, start, stop)
+            positions, order = _in_order(inputs, pixels, start, stop)
             ordered = bar.contiguous().numpy()[order]
             entries.PULL_BACK[wanted.rays](inputs, positions, pixels.grid, ordered, wanted, bars[job])
 
@@ -109,12 +109,12 @@ def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None
     values = np.empty(len(pixels), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        positions, order = _in_order(scene, pixels, start, stop)
+        positions, order = _in_order(inputs, pixels, start, stop)
         part = np.empty(stop - start, dtype=values.dtype)
         entries.PHOTONS(inputs, positions, pixels.grid, part)
         values[start:stop][order] = part
 
-    jobs = [[work] for work in _ranges(scene, pixels)]
+    jobs = [[work] for work in _ranges(scene, inputs, pixels)]
     threads.spread(jobs, run, torch.get_num_threads(), progress)
     return torch.from_numpy(values)
 
@@ -132,12 +132,12 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     images = np.empty((count, len(pixels)), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        positions, order = _in_order(scene, pixels, start, stop)
+        positions, order = _in_order(inputs, pixels, start, stop)
         part = np.empty((count, stop - start), dtype=images.dtype)
         entries.PUSH(inputs, positions, pixels.grid, moving, part)
         images[:, start:stop][:, order] = part
 
-    jobs = [[work] for work in _ranges(scene, pixels)]
+    jobs = [[work] for work in _ranges(scene, inputs, pixels)]
     threads.spread(jobs, run, torch.get_num_threads())
     return torch.from_numpy(images)
 
@@ -150,21 +150,21 @@ def _records(scene: Scene, tables: Tables[Tensor]) -> Inputs:
         tables.vectors.detach().numpy(),
         shape_record(scene, tables.shape.detach()),
         lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
-        visits_record(scene, tables.vectors.detach(), tables.shape.detach()),
+        visits_record(scene, tables),
     )
 
 
-def _ranges(scene: Scene, pixels: Pixels) -> list[Range]:
+def _ranges(scene: Scene, inputs: Inputs, pixels: Pixels) -> list[Range]:
     """Ranges that hold whole squares of pixels where blocks may be dark."""
-    if scene.lattice.cutoff > 0 and pixels.chosen is None:
+    if isinstance(inputs.visits, LitSamples) and pixels.chosen is None:
         return strips(pixels, scene.samples_per_pixel)
     return threads.ranges(len(pixels), scene.samples_per_pixel)
 
 
-def _in_order(scene: Scene, pixels: Pixels, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | slice]:
+def _in_order(inputs: Inputs, pixels: Pixels, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | slice]:
     """Positions of a range of pixels in the order of evaluation, and that order."""
     positions = pixels.positions(start, stop)
-    if scene.lattice.cutoff == 0:
+    if not isinstance(inputs.visits, LitSamples):
         return positions, slice(None)
     order = squares_first(positions, pixels.window[1])
     return positions[order], order
@@ -176,9 +176,11 @@ def _zeros_apart(shape: Sequence[int]) -> np.ndarray:
     return np.zeros(size + 2 * CACHE_LINE)[CACHE_LINE : CACHE_LINE + size].reshape(shape)
 
 
-def _jobs(scene: Scene, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_budget: int) -> list[list[Range]]:
+def _jobs(
+    scene: Scene, inputs: Inputs, pixels: Pixels, shapes: Sequence[Sequence[int]], memory_budget: int
+) -> list[list[Range]]:
     """Jobs with cotangents of those shapes each: as many as memory allows and adding them up is worth."""
     size = max(1, sum(math.prod(shape) for shape in shapes))
     worth = len(pixels) * scene.samples_per_pixel // size
     count = max(2, min(threads.RANGES_PER_IMAGE, memory_budget // (8 * size), worth))
-    return threads.shares(_ranges(scene, pixels), count)
+    return threads.shares(_ranges(scene, inputs, pixels), count)

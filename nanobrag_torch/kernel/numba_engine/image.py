@@ -24,11 +24,12 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     weigh_solid_angle,
 )
 from nanobrag_torch.kernel.numba_engine.visits import (
+    block_is_dark,
     choose,
-    choose_for_several,
     is_dark,
     look,
     sources_at_once,
+    strip_is_dark,
 )
 from nanobrag_torch.kernel.tables import WEIGHT
 
@@ -39,6 +40,8 @@ def sum_pixels(inputs, block):
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
     fill(rows, TOTAL, TOTAL, 0.0)
+    if block_is_dark(visits, panel, plan, sources, rows, survey):
+        return
     weigh_pixels(panel, plan, sources, rows)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
         cast_rays(panel, plan, sample, rows)
@@ -50,13 +53,10 @@ def sum_pixels(inputs, block):
         at_once = sources_at_once(visits, sources)
         for first in range(0, sources.shape[0], at_once):
             last = min(first + at_once, sources.shape[0])
-            several = choose_for_several(visits, sources, first, last, survey)
-            if is_dark(visits, several):
+            count = choose(visits, sources, first, last, survey)
+            if is_dark(visits, count):
                 continue
             for source in range(first, last):
-                count = choose(visits, sources, source, survey, several)
-                if is_dark(visits, count):
-                    continue
                 scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
                     weigh_polarization(sources, source, rows)
@@ -82,7 +82,11 @@ def photons(inputs, positions, grid, image):
     """
     block = new_block(inputs.visits, FORWARD_ROWS, LATTICE_ROWS, image.dtype)
     rows = block.rows
+    panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
     for start in range(0, len(image), LANES):
+        if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
+            image[start : start + LANES] = 0
+            continue
         choose_pixels(positions, grid, start, rows)
         sum_pixels(inputs, block)
         for lane in range(min(LANES, len(image) - start)):

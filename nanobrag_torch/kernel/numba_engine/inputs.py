@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.numba_engine.records import (
+    PARTS,
     TOGETHER,
     AllSamples,
     Constant,
+    CountedSamples,
     Gauss,
     LitSamples,
     Nearest,
@@ -22,7 +24,8 @@ from nanobrag_torch.kernel.numba_engine.records import (
     Tophat,
     Tricubic,
 )
-from nanobrag_torch.kernel.tables import LEAST_REMAINDER, least_square
+from nanobrag_torch.kernel.numba_engine.tiles import SMALL
+from nanobrag_torch.kernel.tables import LEAST_REMAINDER, WAVELENGTH, Tables, least_square
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
 
@@ -31,6 +34,8 @@ SHAPES = {"square": Square, "round": Round, "gauss": Gauss, "tophat": Tophat, "g
 Triple = tuple[float, float, float]
 #: Part by which the body of a spot is widened: more than the rounding of S^2 in single precision.
 WIDER = 1e-3
+#: Part of reciprocal space that spots, widened by a part of a block, may fill for a search to be worth its time.
+CROWDED = 0.3
 REAL: dict[torch.dtype, Any] = {torch.float64: np.float64, torch.float32: np.float32}
 
 
@@ -51,27 +56,60 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
     return record
 
 
-def visits_record(scene: Scene, vectors: Tensor, shape: Tensor) -> AllSamples | LitSamples:
-    """Choice of the orientations that a block visits: those that may light it where the scene has a cutoff."""
+def visits_record(scene: Scene, tables: Tables[Tensor]) -> AllSamples | CountedSamples | LitSamples:
+    """Visits of a block: those that may light a part of it where the scene has a cutoff."""
+    vectors, shape = tables.vectors.detach(), tables.shape.detach()
     count, cutoff = len(vectors), scene.lattice.cutoff
     if cutoff == 0:
         return AllSamples(count)
+    limit = REAL[scene.dtype](least_square(scene.lattice, shape))
     body = (1 + WIDER) * BODIES[scene.lattice.shape](shape.numpy(), cutoff)
     direct = vectors.numpy().reshape(-1, 3, 3)
     a, b, c = (direct[:, axis] for axis in range(3))
     stars = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
     volume = (a * stars[:, 0]).sum(1)
     with np.errstate(all="ignore"):
-        axes = np.concatenate([direct.reshape(-1, 9), (stars / volume[:, None, None]).reshape(-1, 9)], axis=1)
+        stars = stars / volume[:, None, None]
         extent = np.sqrt(np.diag(body))
+        if _crowded(panel_record(tables.panel.detach()), tables.sources.detach().numpy(), direct[0], extent):
+            return CountedSamples(count, limit)
+        axes = np.concatenate([direct.reshape(-1, 9), stars.reshape(-1, 9)], axis=1)
     return LitSamples(
         count,
-        REAL[scene.dtype](least_square(scene.lattice, shape)),
+        limit,
         scene.has_background,
+        PARTS,
+        _farthest(scene.amplitudes, stars[0], body),
         _in_groups(axes),
         (extent[0], extent[1], extent[2]),
         (body[0, 0], body[1, 1], body[2, 2], body[0, 1], body[0, 2], body[1, 2]),
     )
+
+
+def _crowded(panel: PanelInputs, sources: np.ndarray, direct: np.ndarray, extent: np.ndarray) -> bool:
+    """True where nearly every part of a block has a spot in reach, by the size of a part at the foot of the normal."""
+    distance = abs(np.dot(panel.origin, panel.normal))
+    width = SMALL * panel.pixel_size / (distance * sources[:, WAVELENGTH].max())
+    reach = 2 * extent + width * np.linalg.norm(direct, axis=1)
+    return bool(np.minimum(reach, 1.0).prod() > CROWDED)
+
+
+def _farthest(amplitudes: Amplitudes, stars: np.ndarray, body: np.ndarray) -> float:
+    """Square of the largest |q| in 1/m^2 that a spot reaches whose F is not zero.
+
+    |q| is largest at an end of a column of indices along l.
+    """
+    if amplitudes.table is None or amplitudes.interpolate or float(amplitudes.default_F) != 0:
+        return math.inf
+    shines = (amplitudes.table.detach() != 0).numpy()
+    h, k = np.nonzero(shines.any(axis=-1))
+    if len(h) == 0:
+        return 0.0
+    columns, low = shines[h, k], np.array(amplitudes.minimum)
+    ends = [columns.argmax(axis=-1), columns.shape[-1] - 1 - columns[:, ::-1].argmax(axis=-1)]
+    longest = max(np.linalg.norm((np.stack([h, k, l], axis=-1) + low) @ stars, axis=-1).max() for l in ends)
+    reach = math.sqrt(np.trace(stars.T @ body @ stars))
+    return float((1 + WIDER) * (longest + reach) ** 2)
 
 
 def _in_groups(axes: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Squared structure factors of a block of samples, their slopes against the indices, and the cotangents of the table.
 
 One record for each way to look an amplitude up; numba compiles the kernels once for each in use. ``address`` notes
-the place of one sample in the table, ``squares`` then fills a row for all lanes, ``square_slopes`` also the slopes,
+the place of one sample in the table, ``squares`` then fills a row, ``square_slopes`` also the slopes,
 and ``return_squares`` adds each lane's cotangent to the table's. Every address is clamped into its table.
 """
 
@@ -50,18 +50,18 @@ def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     indices[L + lane] = l
 
 
-def _squares_constant(lookup, entries, indices, row, offset):
-    for lane in range(LANES):
+def _squares_constant(lookup, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         row[offset + lane] = lookup.square[0]
 
 
-def _squares_nearest(lookup, entries, indices, row, offset):
-    for lane in range(LANES):
+def _squares_nearest(lookup, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         row[offset + lane] = lookup.square[entries[lane]]
 
 
-def _squares_tricubic(lookup, entries, indices, row, offset):
-    for lane in range(LANES):
+def _squares_tricubic(lookup, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         if is_inside(lookup, h, k, l):
             value = interpolate(lookup, h, k, l)
@@ -70,18 +70,18 @@ def _squares_tricubic(lookup, entries, indices, row, offset):
         row[offset + lane] = value * value
 
 
-def _squares_outside(lookup, entries, indices, row, offset):
-    for lane in range(LANES):
+def _squares_outside(lookup, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         row[offset + lane] = 0.0 if is_inside(lookup, h, k, l) else 1.0
 
 
-def _slopes_constant(lookup, entries, indices, row, offset, slopes):
-    squares(lookup, entries, indices, row, offset)
+def _slopes_constant(lookup, entries, indices, row, offset, slopes, lanes):
+    squares(lookup, entries, indices, row, offset, lanes)
 
 
-def _slopes_tricubic(lookup, entries, indices, row, offset, slopes):
-    for lane in range(LANES):
+def _slopes_tricubic(lookup, entries, indices, row, offset, slopes, lanes):
+    for lane in range(lanes):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         value = slope_h = slope_k = slope_l = 0.0
         if is_inside(lookup, h, k, l):
@@ -103,19 +103,19 @@ def _product_tricubic(lookup, square, slope, interference, square_slope):
     return square * slope + interference * square_slope
 
 
-def _moving_constant(lookup, moved, moved_default, entries, indices, row, offset):
-    for lane in range(LANES):
+def _moving_constant(lookup, moved, moved_default, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         row[offset + lane] = moved[0]
 
 
-def _moving_nearest(lookup, moved, moved_default, entries, indices, row, offset):
-    for lane in range(LANES):
+def _moving_nearest(lookup, moved, moved_default, entries, indices, row, offset, lanes):
+    for lane in range(lanes):
         row[offset + lane] = moved[entries[lane]]
 
 
-def _moving_tricubic(lookup, moved, moved_default, entries, indices, row, offset):
+def _moving_tricubic(lookup, moved, moved_default, entries, indices, row, offset, lanes):
     moving = Tricubic(moved, moved_default, lookup.low, lookup.size, lookup.first, lookup.last)
-    for lane in range(LANES):
+    for lane in range(lanes):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         if is_inside(lookup, h, k, l):
             row[offset + lane] = 2 * interpolate(lookup, h, k, l) * interpolate(moving, h, k, l)
@@ -123,18 +123,18 @@ def _moving_tricubic(lookup, moved, moved_default, entries, indices, row, offset
             row[offset + lane] = 2 * nearest_amplitude(lookup, h, k, l) * nearest_amplitude(moving, h, k, l)
 
 
-def _return_constant(lookup, entries, indices, row, offset, bar, bar_default):
-    for lane in range(LANES):
+def _return_constant(lookup, entries, indices, row, offset, bar, bar_default, lanes):
+    for lane in range(lanes):
         bar[0] += row[offset + lane]
 
 
-def _return_nearest(lookup, entries, indices, row, offset, bar, bar_default):
-    for lane in range(LANES):
+def _return_nearest(lookup, entries, indices, row, offset, bar, bar_default, lanes):
+    for lane in range(lanes):
         bar[entries[lane]] += row[offset + lane]
 
 
-def _return_tricubic(lookup, entries, indices, row, offset, bar, bar_default):
-    for lane in range(LANES):
+def _return_tricubic(lookup, entries, indices, row, offset, bar, bar_default, lanes):
+    for lane in range(lanes):
         h, k, l = indices[H + lane], indices[K + lane], indices[L + lane]
         amount = 2 * indices[AMPLITUDE + lane] * row[offset + lane]
         if is_inside(lookup, h, k, l):
@@ -179,7 +179,7 @@ def address(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     return ADDRESS[type(lookup)](lookup, lane, h, k, l, h0, k0, l0, entries, indices)
 
 
-def squares(lookup, entries, indices, row, offset):
+def squares(lookup, entries, indices, row, offset, lanes):
     """Fill a row with F^2.
 
     Args:
@@ -187,11 +187,12 @@ def squares(lookup, entries, indices, row, offset):
         entries, indices: Places of the samples, noted by ``address``.
         row: Array in the precision of the evaluation.
         offset: Offset of the row in it.
+        lanes: Number of samples.
     """
-    return SQUARES[type(lookup)](lookup, entries, indices, row, offset)
+    return SQUARES[type(lookup)](lookup, entries, indices, row, offset, lanes)
 
 
-def square_slopes(lookup, entries, indices, row, offset, slopes):
+def square_slopes(lookup, entries, indices, row, offset, slopes, lanes):
     """Fill a row with F^2 and, where the table is interpolated, three rows with its slopes.
 
     Args:
@@ -200,8 +201,9 @@ def square_slopes(lookup, entries, indices, row, offset, slopes):
         row: Array in the precision of the evaluation.
         offset: Offset of the row of F^2.
         slopes: Offset of the first row of slopes.
+        lanes: Number of samples.
     """
-    return SLOPES[type(lookup)](lookup, entries, indices, row, offset, slopes)
+    return SLOPES[type(lookup)](lookup, entries, indices, row, offset, slopes, lanes)
 
 
 def product_slope(lookup, square, slope, interference, square_slope):
@@ -217,7 +219,7 @@ def product_slope(lookup, square, slope, interference, square_slope):
     return PRODUCT[type(lookup)](lookup, square, slope, interference, square_slope)
 
 
-def moving_squares(lookup, moved, moved_default, entries, indices, row, offset):
+def moving_squares(lookup, moved, moved_default, entries, indices, row, offset, lanes):
     """Fill a row with the tangent of F^2.
 
     Args:
@@ -227,11 +229,12 @@ def moving_squares(lookup, moved, moved_default, entries, indices, row, offset):
         entries, indices: Places of the samples, noted by ``address``.
         row: Array in the precision of the evaluation.
         offset: Offset of the row in it.
+        lanes: Number of samples.
     """
-    return MOVING[type(lookup)](lookup, moved, moved_default, entries, indices, row, offset)
+    return MOVING[type(lookup)](lookup, moved, moved_default, entries, indices, row, offset, lanes)
 
 
-def return_squares(lookup, entries, indices, row, offset, bar, bar_default):
+def return_squares(lookup, entries, indices, row, offset, bar, bar_default, lanes):
     """Add the cotangents of F^2 to those of the table.
 
     Args:
@@ -241,8 +244,9 @@ def return_squares(lookup, entries, indices, row, offset, bar, bar_default):
         offset: Offset of their row in it.
         bar: Cotangents of the flat table, which are added to.
         bar_default: (1,), cotangent of the amplitude outside, which is added to.
+        lanes: Number of samples.
     """
-    return RETURN[type(lookup)](lookup, entries, indices, row, offset, bar, bar_default)
+    return RETURN[type(lookup)](lookup, entries, indices, row, offset, bar, bar_default, lanes)
 
 
 @overload(address, jit_options=EXACT)
@@ -251,12 +255,12 @@ def _address(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
 
 
 @overload(squares, jit_options=EXACT)
-def _squares(lookup, entries, indices, row, offset):
+def _squares(lookup, entries, indices, row, offset, lanes):
     return SQUARES[lookup.instance_class]
 
 
 @overload(square_slopes, jit_options=EXACT)
-def _square_slopes(lookup, entries, indices, row, offset, slopes):
+def _square_slopes(lookup, entries, indices, row, offset, slopes, lanes):
     return SLOPES[lookup.instance_class]
 
 
@@ -266,10 +270,10 @@ def _product_slope(lookup, square, slope, interference, square_slope):
 
 
 @overload(moving_squares, jit_options=EXACT)
-def _moving_squares(lookup, moved, moved_default, entries, indices, row, offset):
+def _moving_squares(lookup, moved, moved_default, entries, indices, row, offset, lanes):
     return MOVING[lookup.instance_class]
 
 
 @overload(return_squares, jit_options=EXACT)
-def _return_squares(lookup, entries, indices, row, offset, bar, bar_default):
+def _return_squares(lookup, entries, indices, row, offset, bar, bar_default, lanes):
     return RETURN[lookup.instance_class]

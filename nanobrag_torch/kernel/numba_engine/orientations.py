@@ -7,7 +7,7 @@ from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED, EXACT, IN
 from nanobrag_torch.kernel.numba_engine.lookups import address, squares
 from nanobrag_torch.kernel.numba_engine.rays import QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.numba_engine.shapes import interference
-from nanobrag_torch.kernel.numba_engine.visits import is_lit, orientation_at
+from nanobrag_torch.kernel.numba_engine.visits import is_lit, lanes_at_once, orientation_at, part_at
 from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
 #: Offsets of the rows in the precision of the evaluation: remainders, S^2 and F^2.
@@ -22,8 +22,10 @@ def direct_vector(vectors, orientation, axis):
 
 
 @njit(**EXACT)
-def reduce_indices(inputs, orientation, block):
+def reduce_indices(inputs, orientation, block, lanes):
     """Fill DH, DK, DL with the remainders of the Miller indices of one orientation, and note the addresses of F.
+
+    Only the first ``lanes`` of the block are looked at.
 
     The index is float64 in the order of ``physics.scattering.miller_index``; halves go down,
     as in ``physics.safe.fraction``.
@@ -33,7 +35,7 @@ def reduce_indices(inputs, orientation, block):
     ax, ay, az = direct_vector(vectors, orientation, AXIS_A)
     bx, by, bz = direct_vector(vectors, orientation, AXIS_B)
     cx, cy, cz = direct_vector(vectors, orientation, AXIS_C)
-    for lane in range(LANES):
+    for lane in range(lanes):
         x, y, z = rows[QX + lane], rows[QY + lane], rows[QZ + lane]
         h = x * ax + y * ay + z * az
         k = x * bx + y * by + z * bz
@@ -46,23 +48,25 @@ def reduce_indices(inputs, orientation, block):
 
 
 @njit(**CONTRACTED)
-def interfere(visits, shape, work):
-    """Fill LATTICE with S^2, or 0 where that does not count."""
+def interfere(visits, shape, work, lanes):
+    """Fill LATTICE with S^2, or 0 where that does not count, in the first ``lanes``."""
     zero = work.dtype.type(0)
-    for lane in range(LANES):
+    for lane in range(lanes):
         square = interference(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         work[LATTICE + lane] = square if is_lit(visits, square) else zero
 
 
 @njit(**INLINED)
 def sum_orientations(inputs, block, count):
-    """Fill TERM with the sum of F^2 S^2 over the ``count`` orientations that ``visits.choose`` has chosen."""
+    """Fill TERM with the sum of F^2 S^2 over the orientations of the ``count`` visits that ``choose`` has chosen."""
     shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
-    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
-    fill(rows, TERM, TERM, 0.0)
+    lanes = lanes_at_once(visits)
+    fill(block.rows, TERM, TERM, 0.0)
     for turn in range(count):
-        reduce_indices(inputs, orientation_at(visits, block.survey, turn), block)
-        interfere(visits, shape, work)
-        squares(lookup, entries, indices, work, CELL)
-        for lane in range(LANES):
+        part = part_at(visits, block, turn)
+        rows, work = part.rows, part.work
+        reduce_indices(inputs, orientation_at(visits, block.survey, turn), part, lanes)
+        interfere(visits, shape, work, lanes)
+        squares(lookup, part.entries, part.indices, work, CELL, lanes)
+        for lane in range(lanes):
             rows[TERM + lane] += np.float64(work[LATTICE + lane]) * np.float64(work[CELL + lane])

@@ -13,6 +13,9 @@ from nanobrag_torch.kernel.pixel_plan import PixelPlan
 
 #: Pixels in a block: eight vectors of 512 bits in float64; the rows of a block stay in the first-level cache.
 LANES = 64
+#: Samples in a part of a block, a square of pixels where the block is one; and parts in a block.
+PART = 16
+PARTS = LANES // PART
 #: Orientations that are looked at together; their numbers lie in groups of rows of so many.
 TOGETHER = 16
 
@@ -126,6 +129,18 @@ class AllSamples(NamedTuple):
     orientations: int
 
 
+class CountedSamples(NamedTuple):
+    """Every orientation for every block, where spots fill so much of reciprocal space that looking for them is in vain.
+
+    Attributes:
+        orientations: Their number.
+        limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
+    """
+
+    orientations: int
+    limit: float
+
+
 class LitSamples(NamedTuple):
     """Orientations near a reciprocal lattice point.
 
@@ -133,6 +148,8 @@ class LitSamples(NamedTuple):
         orientations: Their number.
         limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
         has_background: True where samples of dark sources count as well.
+        parts: ``PARTS``, as a number that the compiler does not know: it would unroll loops that are to become vectors.
+        farthest: Square of the largest |q|, in 1/m^2, that a spot with F other than zero reaches.
         axes: The rows ``DIRECT`` and ``STAR``, in metres and 1/metre, group by group of orientations.
         extent: Half widths of a spot along h, k, l.
         body: Six numbers hh, kk, ll, hk, hl, kl of the matrix V; lit remainders d have d V^-1 d <= 1.
@@ -141,6 +158,8 @@ class LitSamples(NamedTuple):
     orientations: int
     limit: float
     has_background: bool
+    parts: int
+    farthest: float
     axes: np.ndarray
     extent: tuple[float, float, float]
     body: tuple[float, float, float, float, float, float]
@@ -156,7 +175,7 @@ class Inputs(NamedTuple):
         vectors: (O, 9) in metres.
         shape: ``Square``, ``Round``, ``Gauss`` or ``Tophat``.
         lookup: ``Constant``, ``Nearest``, ``Tricubic`` or ``Outside``.
-        visits: ``AllSamples`` or ``LitSamples``.
+        visits: ``AllSamples``, ``CountedSamples`` or ``LitSamples``.
     """
 
     panel: Any
@@ -176,7 +195,7 @@ class Block(NamedTuple):
         work: Rows of LANES numbers in the precision of the evaluation.
         entries: (LANES,), entries of the flat table of structure factors.
         indices: (LOOKUP_ROWS,), rows of a look-up by interpolation.
-        survey: Arrays for the choice of orientations.
+        survey: Arrays for the choice of visits.
     """
 
     rows: NDArray[np.float64]

@@ -53,11 +53,12 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     pull_back_orientations,
 )
 from nanobrag_torch.kernel.numba_engine.visits import (
+    block_is_dark,
     choose,
-    choose_for_several,
     is_dark,
     look,
     sources_at_once,
+    strip_is_dark,
 )
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
@@ -87,6 +88,8 @@ BPOSITION_Y, BPOSITION_Z, KEPT_BPOLAR = BQY, BQZ, TERM
 def _pull_back_pixels(inputs, block, rays, wanted, bars):
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
+    if block_is_dark(visits, panel, plan, sources, rows, survey):
+        return
     weigh_pixels(panel, plan, sources, rows)
     fill(rows, BOMEGA, BPOLAR, 0.0)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -102,13 +105,10 @@ def _pull_back_pixels(inputs, block, rays, wanted, bars):
         at_once = sources_at_once(visits, sources)
         for first in range(0, sources.shape[0], at_once):
             last = min(first + at_once, sources.shape[0])
-            several = choose_for_several(visits, sources, first, last, survey)
-            if is_dark(visits, several):
+            count = choose(visits, sources, first, last, survey)
+            if is_dark(visits, count):
                 continue
             for source in range(first, last):
-                count = choose(visits, sources, source, survey, several)
-                if is_dark(visits, count):
-                    continue
                 scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
                     weigh_polarization(sources, source, rows)
@@ -321,7 +321,10 @@ def _pull_back(rays):
         """
         block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, cotangent.dtype)
         rows = block.rows
+        panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
         for start in range(0, len(cotangent), LANES):
+            if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
+                continue
             choose_pixels(positions, grid, start, rows)
             fill(rows, BPIXEL, BPIXEL, 0.0)
             for lane in range(min(LANES, len(cotangent) - start)):

@@ -21,7 +21,7 @@ from nanobrag_torch.kernel.numba_engine.orientations import (
 )
 from nanobrag_torch.kernel.numba_engine.rays import FORWARD_ROWS, QX, QY, QZ, TERM, fill
 from nanobrag_torch.kernel.numba_engine.shapes import interference_slopes, parameter_slopes
-from nanobrag_torch.kernel.numba_engine.visits import is_lit, orientation_at
+from nanobrag_torch.kernel.numba_engine.visits import is_lit, lanes_at_once, orientation_at, part_at
 from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
 #: Offsets of the float64 rows that the forward pass does not have: cotangents of the pixel, of a sum over orientations,
@@ -47,13 +47,13 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
     Args:
         inputs: Tables of the scene.
         block: Arrays of the block.
-        count: Number of the orientations that ``visits.choose`` has chosen.
+        count: Number of the visits that ``visits.choose`` has chosen.
         rays: True to fill TERM again, and BQX, BQY, BQZ, the cotangents of q.
         wanted: Tables whose cotangents are wanted.
         bars: Cotangents of the tables, which are added to.
     """
-    shape, lookup, vectors, visits = inputs.shape, inputs.lookup, inputs.vectors, inputs.visits
-    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
+    visits = inputs.visits
+    rows, work, lanes = block.rows, block.work, lanes_at_once(visits)
     real = work.dtype.type
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
@@ -63,20 +63,8 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
         work[UZ + lane] = rows[QZ + lane] * ANGSTROM
         work[BSUM + lane] = rows[BTERM + lane]
     for turn in range(count):
-        orientation = orientation_at(visits, block.survey, turn)
-        reduce_indices(inputs, orientation, block)
-        square_slopes(lookup, entries, indices, work, CELL, CH)
-        pull_back_product(visits, shape, lookup, work)
-        if wanted.vectors:
-            _pull_back_vectors(orientation, work, bars)
-        if rays:
-            pull_back_index(vectors, orientation, rows, work)
-        if wanted.lookup:
-            for lane in range(LANES):
-                work[BCELL + lane] = work[BSUM + lane] * work[LATTICE + lane]
-            return_squares(lookup, entries, indices, work, BCELL, bars.lookup, bars.default)
-        if wanted.shape:
-            _pull_back_shape(visits, shape, rows, work, bars)
+        part, orientation = part_at(visits, block, turn), orientation_at(visits, block.survey, turn)
+        _pull_back_part(inputs, part, orientation, lanes, rays, wanted, bars)
     if rays:
         for lane in range(LANES):
             rows[BQX + lane] = work[BUX + lane] * ANGSTROM
@@ -84,11 +72,31 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
             rows[BQZ + lane] = work[BUZ + lane] * ANGSTROM
 
 
+@njit(**INLINED)
+def _pull_back_part(inputs, part, orientation, lanes, rays, wanted, bars):
+    """From BSUM of the first ``lanes`` of a part of a block to vectors, shape, look-up and BUX, BUY, BUZ."""
+    shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
+    rows, work, entries, indices = part.rows, part.work, part.entries, part.indices
+    reduce_indices(inputs, orientation, part, lanes)
+    square_slopes(lookup, entries, indices, work, CELL, CH, lanes)
+    pull_back_product(visits, shape, lookup, work, lanes)
+    if wanted.vectors:
+        _pull_back_vectors(orientation, work, lanes, bars)
+    if rays:
+        pull_back_index(inputs.vectors, orientation, rows, work, lanes)
+    if wanted.lookup:
+        for lane in range(lanes):
+            work[BCELL + lane] = work[BSUM + lane] * work[LATTICE + lane]
+        return_squares(lookup, entries, indices, work, BCELL, bars.lookup, bars.default, lanes)
+    if wanted.shape:
+        _pull_back_shape(visits, shape, rows, work, lanes, bars)
+
+
 @njit(**CONTRACTED)
-def pull_back_product(visits, shape, lookup, work):
+def pull_back_product(visits, shape, lookup, work, lanes):
     """Fill LATTICE with S^2 where that counts, and BH, BK, BL, the cotangents of h, k, l, from that of F^2 S^2."""
     zero = work.dtype.type(0)
-    for lane in range(LANES):
+    for lane in range(lanes):
         square, sh, sk, sl = interference_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         lit = is_lit(visits, square)
         cell, bar = work[CELL + lane], work[BSUM + lane] if lit else zero
@@ -99,11 +107,11 @@ def pull_back_product(visits, shape, lookup, work):
 
 
 @njit(**SUMMED)
-def _pull_back_vectors(orientation, work, bars):
+def _pull_back_vectors(orientation, work, lanes, bars):
     """From the cotangents of h, k, l to the direct vectors: h = a . q."""
     zero = work.dtype.type(0)
     ax = ay = az = bx = by = bz = cx = cy = cz = zero
-    for lane in range(LANES):
+    for lane in range(lanes):
         h, k, l = work[BH + lane], work[BK + lane], work[BL + lane]
         x, y, z = work[UX + lane], work[UY + lane], work[UZ + lane]
         ax += h * x
@@ -120,7 +128,7 @@ def _pull_back_vectors(orientation, work, bars):
 
 
 @njit(**CONTRACTED)
-def pull_back_index(vectors, orientation, rows, work):
+def pull_back_index(vectors, orientation, rows, work, lanes):
     """From the cotangents of h, k, l to BUX, BUY, BUZ; and add F^2 S^2 to TERM."""
     real = work.dtype.type
     ax, ay, az = direct_vector(vectors, orientation, AXIS_A)
@@ -129,7 +137,7 @@ def pull_back_index(vectors, orientation, rows, work):
     ax, ay, az = real(ax / ANGSTROM), real(ay / ANGSTROM), real(az / ANGSTROM)
     bx, by, bz = real(bx / ANGSTROM), real(by / ANGSTROM), real(bz / ANGSTROM)
     cx, cy, cz = real(cx / ANGSTROM), real(cy / ANGSTROM), real(cz / ANGSTROM)
-    for lane in range(LANES):
+    for lane in range(lanes):
         h, k, l = work[BH + lane], work[BK + lane], work[BL + lane]
         work[BUX + lane] += h * ax + k * bx + l * cx
         work[BUY + lane] += h * ay + k * by + l * cy
@@ -138,9 +146,9 @@ def pull_back_index(vectors, orientation, rows, work):
 
 
 @njit(**CONTRACTED)
-def _pull_back_parameters(visits, shape, rows, work):
+def _pull_back_parameters(visits, shape, rows, work, lanes):
     """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
-    for lane in range(LANES):
+    for lane in range(lanes):
         cell = np.float64(work[CELL + lane]) if is_lit(visits, work[LATTICE + lane]) else np.float64(0)
         bar = np.float64(work[BSUM + lane]) * cell
         slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
@@ -149,11 +157,11 @@ def _pull_back_parameters(visits, shape, rows, work):
 
 
 @njit(**SUMMED)
-def _pull_back_shape(visits, shape, rows, work, bars):
+def _pull_back_shape(visits, shape, rows, work, lanes, bars):
     """From the cotangent of F^2 S^2 to the parameters of the shape."""
-    _pull_back_parameters(visits, shape, rows, work)
+    _pull_back_parameters(visits, shape, rows, work, lanes)
     for number in range(bars.shape.size):
         total = 0.0
-        for lane in range(LANES):
+        for lane in range(lanes):
             total += rows[BSHAPE + number * LANES + lane]
         bars.shape[number] += total

@@ -64,13 +64,17 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
 from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
 from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
 from nanobrag_torch.kernel.numba_engine.visits import (
+    block_is_dark,
     choose,
-    choose_for_several,
+    first_lane,
     is_dark,
     is_lit,
+    lanes_at_once,
     look,
     orientation_at,
+    part_at,
     sources_at_once,
+    strip_is_dark,
 )
 from nanobrag_torch.kernel.tables import (
     ALONG_FAST,
@@ -105,6 +109,8 @@ def _push_pixels(inputs, block, moving, tangents):
     fill(rows, TOTAL, TOTAL, 0.0)
     for parameter in range(count):
         fill(moving, parameter * GROUP, parameter * GROUP + MTOTAL, 0.0)
+    if block_is_dark(visits, panel, plan, sources, rows, survey):
+        return
     weigh_pixels(panel, plan, sources, rows)
     _push_shared(panel, plan, sources, rows, moving, tangents)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -124,13 +130,10 @@ def _push_pixels(inputs, block, moving, tangents):
         at_once = sources_at_once(visits, sources)
         for first in range(0, sources.shape[0], at_once):
             last = min(first + at_once, sources.shape[0])
-            several = choose_for_several(visits, sources, first, last, survey)
-            if is_dark(visits, several):
+            chosen = choose(visits, sources, first, last, survey)
+            if is_dark(visits, chosen):
                 continue
             for source in range(first, last):
-                chosen = choose(visits, sources, source, survey, several)
-                if is_dark(visits, chosen):
-                    continue
                 scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
                     weigh_polarization(sources, source, rows)
@@ -246,9 +249,8 @@ def _push_shared(panel, plan, sources, rows, moving, tangents):
 @njit(**CONTRACTED)
 def _push_orientations(inputs, block, chosen, moving, tangents):
     """Fill TERM, its slopes BQX, BQY, BQZ against q, and MTERM from vectors, shape and look-up of all parameters."""
-    shape, lookup, vectors, visits = inputs.shape, inputs.lookup, inputs.vectors, inputs.visits
-    rows, work, entries, indices = block.rows, block.work, block.entries, block.indices
-    real, count = work.dtype.type, moving.size // GROUP
+    visits, rows, work = inputs.visits, block.rows, block.work
+    lanes, real, count = lanes_at_once(visits), work.dtype.type, moving.size // GROUP
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
     fill(work, BSUM, BSUM, real(1))
@@ -259,21 +261,9 @@ def _push_orientations(inputs, block, chosen, moving, tangents):
         work[UY + lane] = rows[QY + lane] * ANGSTROM
         work[UZ + lane] = rows[QZ + lane] * ANGSTROM
     for turn in range(chosen):
-        orientation = orientation_at(visits, block.survey, turn)
-        reduce_indices(inputs, orientation, block)
-        square_slopes(lookup, entries, indices, work, CELL, CH)
-        pull_back_product(visits, shape, lookup, work)
-        pull_back_index(vectors, orientation, rows, work)
-        for parameter in range(tangents.vectors.shape[0]):
-            _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP)
-        for parameter in range(tangents.shape.shape[0]):
-            _push_shape(visits, shape, tangents.shape[parameter], work, moving, parameter * GROUP)
-        for parameter in range(tangents.lookup.shape[0]):
-            table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
-            moving_squares(lookup, table, default, entries, indices, work, BCELL)
-            for lane in range(LANES):
-                change = np.float64(work[LATTICE + lane]) * np.float64(work[BCELL + lane])
-                moving[parameter * GROUP + MTERM + lane] += change
+        part, orientation = part_at(visits, block, turn), orientation_at(visits, block.survey, turn)
+        first = first_lane(visits, block.survey, turn)
+        _push_part(inputs, part, orientation, lanes, moving[first:], tangents)
     for lane in range(LANES):
         rows[BQX + lane] = work[BUX + lane] * ANGSTROM
         rows[BQY + lane] = work[BUY + lane] * ANGSTROM
@@ -281,12 +271,33 @@ def _push_orientations(inputs, block, chosen, moving, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_vectors(moved, work, moving, group):
+def _push_part(inputs, part, orientation, lanes, moving, tangents):
+    """Add to TERM, BUX, BUY, BUZ and MTERM what one orientation does to the first ``lanes`` of a part of a block."""
+    shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
+    rows, work, entries, indices = part.rows, part.work, part.entries, part.indices
+    reduce_indices(inputs, orientation, part, lanes)
+    square_slopes(lookup, entries, indices, work, CELL, CH, lanes)
+    pull_back_product(visits, shape, lookup, work, lanes)
+    pull_back_index(inputs.vectors, orientation, rows, work, lanes)
+    for parameter in range(tangents.vectors.shape[0]):
+        _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP, lanes)
+    for parameter in range(tangents.shape.shape[0]):
+        _push_shape(visits, shape, tangents.shape[parameter], work, moving, parameter * GROUP, lanes)
+    for parameter in range(tangents.lookup.shape[0]):
+        table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
+        moving_squares(lookup, table, default, entries, indices, work, BCELL, lanes)
+        for lane in range(lanes):
+            change = np.float64(work[LATTICE + lane]) * np.float64(work[BCELL + lane])
+            moving[parameter * GROUP + MTERM + lane] += change
+
+
+@njit(**CONTRACTED)
+def _push_vectors(moved, work, moving, group, lanes):
     """Add to MTERM what the direct vectors of one orientation do to the indices."""
     ax, ay, az = moved[0] / ANGSTROM, moved[1] / ANGSTROM, moved[2] / ANGSTROM
     bx, by, bz = moved[3] / ANGSTROM, moved[4] / ANGSTROM, moved[5] / ANGSTROM
     cx, cy, cz = moved[6] / ANGSTROM, moved[7] / ANGSTROM, moved[8] / ANGSTROM
-    for lane in range(LANES):
+    for lane in range(lanes):
         x, y, z = np.float64(work[UX + lane]), np.float64(work[UY + lane]), np.float64(work[UZ + lane])
         h, k, l = np.float64(work[BH + lane]), np.float64(work[BK + lane]), np.float64(work[BL + lane])
         moving[group + MTERM + lane] += (
@@ -295,9 +306,9 @@ def _push_vectors(moved, work, moving, group):
 
 
 @njit(**CONTRACTED)
-def _push_shape(visits, shape, moved, work, moving, group):
+def _push_shape(visits, shape, moved, work, moving, group, lanes):
     """Add to MTERM the tangent of S^2 by the parameters of the shape."""
-    for lane in range(LANES):
+    for lane in range(lanes):
         slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
         change = 0.0
         for number, slope in enumerate(slopes):
@@ -357,7 +368,11 @@ def push(inputs, positions, grid, tangents, images):
     count = images.shape[0]
     block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
     rows, moving = block.rows, scratch(count * GROUP, np.float64)
+    panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
     for start in range(0, images.shape[1], LANES):
+        if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
+            images[:, start : start + LANES] = 0
+            continue
         choose_pixels(positions, grid, start, rows)
         _push_pixels(inputs, block, moving, tangents)
         for parameter in range(count):

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 
-from nanobrag_torch.kernel.numba_engine.records import LANES
+from nanobrag_torch.kernel.numba_engine.records import LANES, PART
 from nanobrag_torch.kernel.numba_engine.threads import FEWEST_SAMPLES, MOST_SAMPLES, RANGES_PER_IMAGE, Range
 from nanobrag_torch.kernel.pixels import Pixels
 
-#: Pixels along an edge of a square.
+#: Pixels along an edge of a square, and of the smaller squares that it is made of.
 EDGE = math.isqrt(LANES)
+SMALL = math.isqrt(PART)
 
 
 def strips(pixels: Pixels, samples_per_pixel: int) -> list[Range]:
@@ -21,18 +22,21 @@ def strips(pixels: Pixels, samples_per_pixel: int) -> list[Range]:
 
 
 def squares_first(positions: np.ndarray, width: int) -> np.ndarray:
-    """Order (n,) of pixels at ``positions`` along the rows of a window of a ``width``, square by square."""
+    """Order (n,) of pixels at ``positions`` along the rows of a window of a ``width``, square by square of squares."""
     count = len(positions)
     rows = count // width
     if count == rows * width and positions[0] % width == 0 and positions[-1] - positions[0] == count - 1:
         return _whole_rows(rows, width)
     row, column = np.divmod(positions, width)
-    return np.lexsort((column, row, column // EDGE, row // EDGE))
+    return np.lexsort((column, row, column // SMALL, row // SMALL, column // EDGE, row // EDGE))
 
 
 def _whole_rows(rows: int, width: int) -> np.ndarray:
     """Full squares, then what is left at the right, row by row, and at the bottom, column by column."""
     numbers = np.arange(rows * width).reshape(rows, width)
     down, right = rows - rows % EDGE, width - width % EDGE
-    squares = numbers[:down, :right].reshape(down // EDGE, EDGE, right // EDGE, EDGE).swapaxes(1, 2)
-    return np.concatenate([squares.ravel(), numbers[:down, right:].ravel(), numbers[down:].T.ravel()])
+    inner = EDGE // SMALL
+    squares = numbers[:down, :right].reshape(down // EDGE, inner, SMALL, right // EDGE, inner, SMALL)
+    return np.concatenate(
+        [squares.transpose(0, 3, 1, 4, 2, 5).ravel(), numbers[:down, right:].ravel(), numbers[down:].T.ravel()]
+    )

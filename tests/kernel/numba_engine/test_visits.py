@@ -12,6 +12,7 @@ from random_scenes import F64, Case, simulator
 from nanobrag_torch.kernel.engine import render
 from nanobrag_torch.kernel.numba_engine import inputs
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.physics.lattice_factor import domain_matrix
 
 #: Shape, look-up, cutoff and preset; None is the default of the shape.
 KINDS = [
@@ -49,7 +50,7 @@ def scenes(draw, shape, lookup, cutoff, compat):
         detector={
             "spixels": slow, "fpixels": fast, "pixel_size_mm": draw(st.sampled_from([0.05, 0.5, 3.0])),
             "distance_mm": draw(st.sampled_from([8.0, 60.0, 300.0])),
-            "oversample": draw(st.integers(1, 2)),
+            "oversample": draw(st.sampled_from([1, 1, 2, 5])),
             "detector_rotx_deg": draw(st.floats(-80.0, 80.0)),
             "detector_twotheta_deg": draw(st.sampled_from([0.0, 35.0, 165.0])),
         },
@@ -86,7 +87,10 @@ def on_a_peak(case: Case) -> torch.Tensor:
     """Photons (n,) if every sample were on a peak; the solid angle of a pixel seen from behind is negative."""
     lattice = case.scene.lattice
     lattice = replace(lattice, shape="gauss_star", fudge=torch.zeros_like(lattice.fudge), cutoff=0.0)
-    lattice = replace(lattice, cells=lattice.cells * float(lattice.domain.matrix().det() / lattice.cells.prod()))
+    lattice = replace(
+        lattice,
+        cells=lattice.cells * float(domain_matrix(lattice.cells, lattice.offdiagonal).det() / lattice.cells.prod()),
+    )
     return render(replace(case.scene, lattice=lattice), case.pixels, "numba").detach().abs()
 
 
@@ -98,23 +102,25 @@ def test_an_image_of_lit_samples_lacks_the_cutoffs_part_of_a_peak_at_most(kind):
         cutoff = case.scene.lattice.cutoff
         assert cutoff == (kind[2] or 1e-16)
         lit, dense = case.image("numba").detach(), with_cutoff(case, 0.0).image("numba").detach()
-        bound = cutoff * on_a_peak(case) + 1e-13 * dense.abs().max()
+        bound = cutoff * on_a_peak(case) + 1e-12 * dense.abs().max()
         assert ((lit - dense).abs() <= bound).all()
         seen.append(float(lit.abs().max()) > 0)
 
-    for_scenes(kind, 40, check)
+    for_scenes(kind, 15, check)
     assert any(seen)
 
 
 def visiting_all(monkeypatch):
-    """Make spots endless for the choice of orientations, not for what counts."""
+    """Make spots endless for the choice of visits, not for what counts."""
     everywhere = np.full((3, 3), np.inf)
     for shape in inputs.BODIES:
         monkeypatch.setitem(inputs.BODIES, shape, lambda *_: everywhere)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[5]])
 def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kind, monkeypatch):
+    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+
     def results(case):
         image = case.image("numba")
         leaves = [case.scene.lattice.a, case.scene.lattice.cells, case.scene.panel.origin, case.scene.fluence]
@@ -142,6 +148,16 @@ def test_every_engine_counts_the_same_samples(kind, engine):
         assert ((lit - other).abs() <= bound).all()
 
     for_scenes(kind, 15, check)
+
+
+def test_sub_pixels_of_lit_blocks_alone_are_those_of_all_blocks(monkeypatch):
+    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+    crystal = {"cell_a": 48.0, "cell_b": 48.0, "cell_c": 48.0, "N_cells": (20, 20, 20)}
+    detector = {"spixels": 64, "fpixels": 64, "pixel_size_mm": 0.25, "distance_mm": 80.0, "oversample": -1}
+    case = Case.of(simulator("gauss", crystal=crystal, detector=detector))
+    assert case.scene.samples_per_pixel > 9
+    lit, dense = case.image("numba").detach(), with_cutoff(case, 0.0).image("numba").detach()
+    assert dense.max() > 0 and (lit - dense).abs().max() <= 1e-12 * dense.max()
 
 
 def large_crystal() -> Case:
