@@ -69,3 +69,17 @@ def test_the_command_is_measured_with_all_its_files_and_in_turns_with_the_c_prog
     calls = log.read_text().splitlines()
     assert len(calls) == 2 and all("-hkl list.hkl" in call for call in calls)
     assert not any(word in call for call in calls for word in ("-nonoise", "-nopgm", "-floatfile"))
+
+
+def test_the_parts_of_a_gradient_are_those_of_the_image_and_the_way_back():
+    command = [sys.executable, "-m", "benchmarks.shares", "W6"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    rows = {line.split()[1]: line for line in finished.stdout.splitlines()}
+    assert list(rows) == ["image", "cell", "everything"]
+    assert "backwards" not in rows["image"] and all("graph, backwards" in rows[g] for g in ("cell", "everything"))
+    for line in rows.values():
+        words = line.partition("  (ms")[0].split("  ")[1:]
+        taken = {part: float(number) for part, number in (word.rsplit(" ", 1) for word in words if word)}
+        whole = taken.pop("whole")
+        assert abs(sum(taken.values()) - whole) < 0.03 and whole > taken["tables and loops, forwards"] > 0
