@@ -11,6 +11,7 @@ from random_scenes import F64, Case, simulator
 
 from nanobrag_torch.kernel.engine import render
 from nanobrag_torch.kernel.numba_engine import inputs
+from nanobrag_torch.kernel.numba_engine.inputs import _farthest as farthest
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.physics.lattice_factor import domain_matrix
 
@@ -158,6 +159,24 @@ def test_sub_pixels_of_lit_blocks_alone_are_those_of_all_blocks(monkeypatch):
     assert case.scene.samples_per_pixel > 9
     lit, dense = case.image("numba").detach(), with_cutoff(case, 0.0).image("numba").detach()
     assert dense.max() > 0 and (lit - dense).abs().max() <= 1e-12 * dense.max()
+
+
+def test_beyond_the_last_structure_factor_nothing_is_sought_and_nothing_lost(monkeypatch):
+    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+    crystal = {"default_F": 0.0, "N_cells": (9, 9, 9), "mosaic_domains": 25, "mosaic_spread_deg": 3.0}
+    detector = {"spixels": 64, "fpixels": 64, "pixel_size_mm": 0.8}
+    made = simulator("gauss", "nearest", crystal=crystal, detector=detector)
+    made.crystal.hkl_data[:2], made.crystal.hkl_data[:, -3:] = 0.0, 0.0
+    case = Case.of(made)
+    lit = case.image("numba").detach()
+    seen = []
+    monkeypatch.setattr(inputs, "_farthest", lambda *given: seen.append(farthest(*given)) or np.inf)
+    assert torch.equal(lit, case.image("numba").detach()) and lit.max() > 0
+    # In the direction of the longest of the vectors that are left, and no farther than a spot's width beyond it.
+    amplitudes, stars = case.scene.amplitudes, case.scene.lattice.stars
+    hkl = amplitudes.table.nonzero() + torch.tensor(amplitudes.minimum)
+    longest = torch.linalg.vector_norm(hkl.to(F64) @ stars, dim=-1).max().item() * 1e10
+    assert longest < np.sqrt(seen[0]) < 1.5 * longest
 
 
 def large_crystal() -> Case:
