@@ -104,7 +104,7 @@ def pull_back_orientations(
             lookup.return_squares(address, bar * squares, bars.lookup, bars.default)
         weight = bar * cell
         if orientations.least:
-            weight.masked_fill_(dark, 0.0)
+            weight = torch.where(dark, 0.0, weight)
         if wanted.shape:
             found = shapes.PARAMETER_SLOPES[orientations.shape](orientations.parameters, delta)
             for number, slope in enumerate(found):
