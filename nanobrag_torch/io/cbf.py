@@ -1,7 +1,8 @@
-"""Mini-CBF images with the header of the PILATUS detectors, through fabio.
+"""Mini-CBF images with the header that DECTRIS began with its PILATUS detectors, through fabio.
 
-That header knows a distance and a beam centre but no tilted detector. Position and axes are therefore added in lines
-of their own, with all digits; other programs pass over them.
+Its convention is named GENERIC_MINI: readers hold a PILATUS to the sizes of its modules. That header knows a distance
+and a beam centre but no tilted detector. Position and axes are therefore added in lines of their own, with all
+digits; other programs pass over them.
 """
 
 import logging
@@ -21,9 +22,11 @@ _log = logging.getLogger(__name__)
 
 _PURPOSE = "CBF files"
 _CONTENTS = "_array_data.header_contents"
-_CONVENTION = {"_array_data.header_convention": "PILATUS_1.2"}
+_CONVENTION = {"_array_data.header_convention": "GENERIC_MINI"}
 #: Value of a pixel that does not count, in the files of this detector family.
 _NO_PIXEL = -1
+#: Names of sensor materials in the header, by chemical symbol.
+_MATERIALS = {"Si": "Silicon"}
 #: Largest count that the format holds; as a cutoff it says that there is none.
 _LARGEST = np.iinfo(np.int32).max
 
@@ -116,7 +119,7 @@ def _header(exposure: Exposure) -> str:
     lines = [
         "Detector: nanobrag_torch, simulated",
         f"Pixel_size {pixel!r} m x {pixel!r} m",
-        f"{exposure.sensor_material} sensor, thickness {exposure.sensor_thickness_m!r} m",
+        *_sensor(exposure),
         f"Exposure_time {exposure.exposure_s!r} s",
         f"Exposure_period {exposure.exposure_s!r} s",
         f"Count_cutoff {cutoff} counts",
@@ -133,6 +136,14 @@ def _header(exposure: Exposure) -> str:
         for name in ("fast", "slow", "beam", "polarization", "spindle")
     ]
     return "\r\n".join(f"# {line}" for line in lines)
+
+
+def _sensor(exposure: Exposure) -> list[str]:
+    """Nothing where the detector is a surface: readers take the parallax of a thickness of zero for an error."""
+    if exposure.sensor_thickness_m <= 0:
+        return []
+    material = _MATERIALS.get(exposure.sensor_material, exposure.sensor_material)
+    return [f"{material} sensor, thickness {exposure.sensor_thickness_m!r} m"]
 
 
 def _written(vector: Vector) -> str:
@@ -162,4 +173,4 @@ def _exposure(image: np.ndarray, header: str) -> Exposure:
 def _material(header: str) -> str:
     match = re.search(r"#\s*(\w+) sensor", header)
     name = match.group(1) if match else "Si"
-    return {"Silicon": "Si"}.get(name, name)
+    return {word: symbol for symbol, word in _MATERIALS.items()}.get(name, name)

@@ -45,11 +45,22 @@ def test_other_programs_find_pixels_and_the_usual_header(tmp_path):
     write_cbf(tmp_path / "t.cbf", before)
     image = fabio.open(tmp_path / "t.cbf")
     np.testing.assert_array_equal(image.data, np.where(before.mask, before.images[0].astype(int), -1))
-    assert image.header["_array_data.header_convention"] == "PILATUS_1.2"
+    assert image.header["_array_data.header_convention"] == "GENERIC_MINI"
     header = image.header["_array_data.header_contents"]
     for line in ("# Wavelength 0.9791234567 A", "# Pixel_size 0.000172 m x 0.000172 m", "# Start_angle 12.4 deg."):
         assert line in header
     assert f"# Detector_distance {before.distance_m!r} m" in header
+
+
+def test_a_sensor_is_named_as_readers_look_for_it_and_a_surface_has_none(tmp_path):
+    headers = []
+    for thickness in (320e-6, 0.0):
+        before = one_image(sensor_material="Si", sensor_thickness_m=thickness)
+        write_cbf(tmp_path / "t.cbf", before)
+        after = read_cbf(tmp_path / "t.cbf")
+        assert (after.sensor_material, after.sensor_thickness_m) == ("Si", thickness)
+        headers.append(fabio.open(tmp_path / "t.cbf").header["_array_data.header_contents"])
+    assert "# Silicon sensor, thickness 0.00032 m" in headers[0] and "sensor" not in headers[1]
 
 
 def test_a_header_without_axes_means_a_detector_square_to_the_beam(tmp_path):
