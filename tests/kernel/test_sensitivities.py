@@ -9,7 +9,7 @@ from nanobrag_torch.kernel.sensitivities import sensitivities
 
 KINDS = [
     ("square", "nearest", F64),
-    ("round", "tricubic", torch.float32),
+    ("round", "constant", torch.float32),
     ("gauss", "tricubic", F64),
     ("gauss_star", "tricubic", F64),
     ("tophat", "constant", F64),
