@@ -15,8 +15,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _MEASURED = "COVERAGE_PROCESS_CONFIG"
 #: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.
 _NOT_MEASURED = (
-    "browser", "faults", "test_benchmarks.py", "test_docs.py", "test_wheel.py",
-    "workbook/running/test_shipped_by_command.py", "workbook/running/test_shipped_in_lab.py",
+    "browser", "doctor/test_pytest_plugin.py", "faults", "test_benchmarks.py", "test_docs.py", "test_wheel.py",
+    "workbook/commands/test_sweep.py", "workbook/plans/test_run.py", "workbook/running/test_shipped_by_command.py",
+    "workbook/running/test_shipped_in_lab.py", "workbook/running/test_run.py", "workbook/sweeps/test_cluster.py",
     "workbook/test_foreign_investigation.py", "workbook/triage/test_run.py",
 )  # fmt: skip
 

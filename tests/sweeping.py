@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pandas
+import psutil
+from distributed import Status, get_worker
 
 from nanobrag_torch.workbook.records.run import Owner, Repository
 from nanobrag_torch.workbook.records.sweep import Block, Point, Specification
@@ -18,9 +20,9 @@ from nanobrag_torch.workbook.sweeps.cluster import Local, Running, Slurm
 from nanobrag_torch.workbook.sweeps.run import Execution, run
 from nanobrag_torch.workbook.sweeps.table import PARQUET, PASSING
 
-#: Environment variables of a trial: seconds of a point, the cluster or the address of a scheduler, and the points
-#: that kill their worker.
-SECONDS, CLUSTER, DEADLY = "TRIAL_SECONDS", "TRIAL_CLUSTER", "TRIAL_DEADLY"
+#: Environment variables of a trial: seconds of a point, the cluster or the address of a scheduler, the points that kill
+#: their worker, and the point over which the first worker stays until its lifetime is over.
+SECONDS, CLUSTER, DEADLY, LINGERING = "TRIAL_SECONDS", "TRIAL_CLUSTER", "TRIAL_DEADLY", "TRIAL_LINGERING"
 #: Text that would run if a page took it for its own.
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -40,6 +42,11 @@ def evaluate(specification: Specification, number: int, sweep: Path, root: Path)
     """A point that takes a while, kills its worker, or raises, as its number and the environment say."""
     if str(number) in os.environ.get(DEADLY, "").split(","):
         os.kill(os.getpid(), signal.SIGKILL)
+    lingered = sweep / store.WORK / "lingered"
+    if str(number) == os.environ.get(LINGERING) and not lingered.exists():
+        lingered.touch()
+        while get_worker().status == Status.running:
+            time.sleep(0.05)
     time.sleep(float(os.environ.get(SECONDS, "0")))
     return Point(number=number, status="done", columns={"loss": value(number), "nothing": math.nan})
 
@@ -102,12 +109,17 @@ def say(*words: object) -> None:
 
 
 def main() -> None:
-    """Compute the sweep in the working folder, and print the status that it ends with."""
+    """Compute the sweep in the working folder, and print the status that it ends with.
+
+    Workers that are to be short-lived must not spend their lives on starting, which takes this machine about as long
+    as this program has taken so far.
+    """
+    lifetime = max(10, math.ceil(3 * (time.time() - psutil.Process().create_time())))
     clusters = {
         "serial": Local(workers=1),
         "local": Local(workers=2),
         "slurm": Slurm(jobs=2, memory="1 GiB", wall_time="00:10:00"),
-        "short-lived": Slurm(jobs=1, memory="1 GiB", wall_time="00:10:00", lifetime=15),
+        "short-lived": Slurm(jobs=1, memory="1 GiB", wall_time="00:10:00", lifetime=lifetime),
     }
     asked = os.environ.get(CLUSTER, "local")
     execution = Execution(

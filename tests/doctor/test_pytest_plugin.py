@@ -171,7 +171,6 @@ def test_installed_and_not_asked_the_guard_loads_neither_torch_nor_the_package(i
 @pytest.mark.parametrize(
     ("options", "setting", "outcomes"),
     [
-        ((), "", {"passed": 8, "failed": 1}),
         (("--gradient-guard=warn",), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),
         (("--gradient-guard-json=found.json",), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),
         (("-p", "nanobrag_torch.doctor.pytest_plugin"), "", {"passed": 8, "failed": 1, "warnings": len(KINDS)}),

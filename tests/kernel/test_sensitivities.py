@@ -9,11 +9,10 @@ from nanobrag_torch.kernel.sensitivities import sensitivities
 
 KINDS = [
     ("square", "nearest", F64),
-    ("square", "tricubic", torch.float32),
-    ("round", "constant", F64),
+    ("round", "constant", torch.float32),
     ("gauss", "tricubic", F64),
     ("gauss_star", "tricubic", F64),
-    ("tophat", "nearest", F64),
+    ("tophat", "constant", F64),
 ]
 
 
@@ -41,7 +40,7 @@ def test_sensitivities_to_every_tensor_of_a_scene_agree_with_the_reverse_pass(sh
             scale = want[name].abs().max() + bright / (leaf.detach().abs().max() or 1.0)
             assert (rows - want[name]).abs().max() <= tolerance * scale, name
 
-    for_lit_cases((shape, lookup, dtype), 12, check)
+    for_lit_cases((shape, lookup, dtype), 8, check)
 
 
 def test_sensitivities_to_a_table_agree_with_the_reverse_pass():

@@ -12,19 +12,19 @@ from random_scenes import F64, Case, assert_agreement, for_lit_cases, simulator
 from nanobrag_torch.kernel.engine import ENGINES, obstacle, render
 from nanobrag_torch.scene import tensors_of, with_tensors
 
-#: Every shape with every look-up, in one precision or the other; the shape that people use in both.
+#: Every shape and every look-up, in both precisions where both are in use: shapes know nothing of look-ups, and each
+#: kind is compiled anew. The shape that people use has every look-up.
 KINDS = [
     ("square", "constant", F64),
     ("square", "nearest", F64),
     ("square", "tricubic", F64),
-    ("square", "constant", torch.float32),
     ("square", "nearest", torch.float32),
     ("round", "nearest", F64),
     ("round", "tricubic", torch.float32),
     ("gauss", "tricubic", F64),
-    ("gauss", "nearest", torch.float32),
+    ("gauss", "constant", torch.float32),
     ("gauss_star", "tricubic", F64),
-    ("tophat", "constant", F64),
+    ("tophat", "nearest", F64),
 ]
 
 
@@ -34,7 +34,7 @@ def test_the_engine_agrees_with_the_formula_in_image_and_gradient(shape, lookup,
         assert obstacle(case.scene) is None
         assert_agreement(case)
 
-    for_lit_cases((shape, lookup, dtype), 25, check)
+    for_lit_cases((shape, lookup, dtype), 15, check)
 
 
 @pytest.mark.parametrize("cells", [1, 2, 5, 10, 100, 1000, 7.3, 123.456])

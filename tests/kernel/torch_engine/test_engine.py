@@ -27,14 +27,18 @@ from nanobrag_torch.kernel.torch_engine.rays import Instrument
 from nanobrag_torch.scene import with_tensors
 
 F32 = torch.float32
+#: Every shape and every look-up, in both precisions where both are in use; shapes know nothing of look-ups.
 KINDS = [
-    *((shape, lookup, F64) for shape in ("square", "round", "gauss") for lookup in ("constant", "nearest", "tricubic")),
-    ("gauss_star", "nearest", F64),
-    ("tophat", "nearest", F64),
+    ("square", "constant", F64),
+    ("square", "tricubic", F64),
     ("square", "nearest", F32),
-    ("square", "tricubic", F32),
+    ("round", "nearest", F64),
     ("round", "constant", F32),
+    ("gauss", "tricubic", F64),
     ("gauss", "nearest", F32),
+    ("gauss_star", "nearest", F64),
+    ("tophat", "constant", F64),
+    ("square", "tricubic", F32),
 ]
 SENSOR = {"detector_thick_um": 400.0, "detector_abs_um": 300.0, "detector_thicksteps": 3}
 RICH = {
@@ -64,7 +68,7 @@ def test_tiles_agree_with_the_formula_in_image_and_gradient(shape, lookup, dtype
         monkeypatch.setattr(random_scenes, "render", partial(render, memory_budget=budget))
         assert_agreement(case, "torch")
 
-    for_lit_cases((shape, lookup, dtype), 25, check, st.sampled_from([1, 5_000, 20_000, 1 << 30]))
+    for_lit_cases((shape, lookup, dtype), 15, check, st.sampled_from([1, 5_000, 20_000, 1 << 30]))
 
 
 @pytest.mark.parametrize("compat", ["physical", "c", "legacy_torch"])

@@ -65,6 +65,7 @@ def test_a_brief_becomes_a_report_where_it_says_with_all_that_it_names(report: P
 def test_the_last_line_is_the_path_of_the_page(done: subprocess.CompletedProcess[str], report: Path) -> None:
     assert done.stdout == "reports/2026-01-gradient-flow/phase_a/20260115T080000Z/report.html\n"
     assert re.search(r"\d+\.\d s  notebook    cell \d+ of \d+: The control", done.stderr)
+    assert "The graph is intact; the image was dark" in done.stderr
 
 
 def test_the_gradients_have_the_shape_of_the_brief_and_no_other_byte(report: Path) -> None:
@@ -131,19 +132,10 @@ def test_a_brief_of_a_passing_test_with_a_zero_snapshot_gets_exactly_that_said(t
     project = make_checkout(tmp_path)
     brief = tmp_path / "brief.txt"
     brief.write_text(BRIEF.read_text().replace("::test_gradient_flow_simulation", "::test_that_passes"))
-    done = run_here(project, "run", "--brief", "brief.txt", "-p", "detector_pixels", "48", "-p", "distance_mm", "20")
+    done = run_here(project, "run", "--brief", "brief.txt", "-p", "detector_pixels", "16", "-p", "distance_mm", "20")
     assert done.returncode == 0, done.stderr
     summary = (only_report(project) / "summary.md").read_text()
     assert "The mapped test passes although this brief's own snapshot is zero" in summary
-
-
-def test_a_run_with_parameters_of_ones_own_says_what_it_found(tmp_path: Path) -> None:
-    project = make_checkout(tmp_path)
-    words = ["-p", "default_F", "50", "-p", "detector_pixels", "16", "-p", "distance_mm", "20"]
-    done = run_here(project, "run", "--brief", str(BRIEF), *words)
-    said = "The mapped test fails on its own case. This run looked at another, with default_F = 50.0"
-    assert done.returncode == 0 and said in done.stderr, done.stderr
-    assert status(only_report(project)) == "passed"
 
 
 def test_a_mapped_test_that_is_not_found_blocks_the_run_and_nothing_is_concluded(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas
 import pytest
 from checkouts import make_checkout, write_notebook
+from in_process import run_here
 
 from nanobrag_torch.workbook.records.sweep import Point
 from nanobrag_torch.workbook.sweeps import store
@@ -57,12 +58,12 @@ def test_each_point_has_a_report_of_its_own_and_a_failed_one_is_computed_once_mo
         assert manifest["parameters"]["answer"]["value"] == point.number + 1
         assert manifest["verdict"]["sentence"] == "True." or point.status == "failed"
         assert (nested / "report.html").is_file() and (nested / "notebook.ipynb").is_file()
-    verified = command(project, "verify", str(folder))
+    verified = run_here(project, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
 
     untouched = (folder / points[0].report / "manifest.json").stat().st_mtime_ns
     (project / "mended").touch()
-    again = command(project, *line, "--retry", "failed")
+    again = run_here(project, *line, "--retry", "failed")
     assert again.returncode == 0, again.stderr
     table = pandas.read_parquet(folder / "points.parquet")
     assert list(table["status"]) == ["done"] * 3 and list(table["verdict.code"]) == ["odd", "even", "odd"]
