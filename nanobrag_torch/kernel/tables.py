@@ -139,12 +139,12 @@ def shape_parameters(lattice: Lattice) -> Tensor:
     return SHAPE_PARAMETERS[lattice.shape](lattice)
 
 
-def least_square(lattice: Lattice, shape: Tensor) -> float:
-    """Least S^2 that counts, from the parameters of the shape: the cutoff's part of the peak."""
+def least_square(lattice: Lattice, shape: Tensor) -> Tensor | None:
+    """Least S^2 (0-d) that counts: the cutoff's part of the peak, from the shape's parameters; None where all count."""
     if lattice.cutoff == 0:
-        return 0.0
+        return None
     peak = shape.detach().prod() ** 2 if lattice.shape == "square" else shape.detach()[0]
-    return lattice.cutoff * float(peak)
+    return lattice.cutoff * peak
 
 
 def _square(lattice: Lattice) -> Tensor:

@@ -60,9 +60,10 @@ def visits_record(scene: Scene, tables: Tables[Tensor]) -> AllSamples | CountedS
     """Visits of a block: those that may light a part of it where the scene has a cutoff."""
     vectors, shape = tables.vectors.detach(), tables.shape.detach()
     count, cutoff = len(vectors), scene.lattice.cutoff
-    if cutoff == 0:
+    least = least_square(scene.lattice, shape)
+    if least is None:
         return AllSamples(count)
-    limit = REAL[scene.dtype](least_square(scene.lattice, shape))
+    limit = REAL[scene.dtype](least.item())
     body = (1 + WIDER) * BODIES[scene.lattice.shape](shape.numpy(), cutoff)
     direct = vectors.numpy().reshape(-1, 3, 3)
     a, b, c = (direct[:, axis] for axis in range(3))

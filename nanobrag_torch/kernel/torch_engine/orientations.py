@@ -23,7 +23,7 @@ class Orientations:
         parameters: Parameters of the shape, in the precision of all that follows the remainders.
         lookup: Look-up of structure factors.
         chunk: Orientations evaluated at once.
-        least: S^2 below which a sample counts as zero.
+        least: S^2 (0-d) below which a sample counts as zero; None where all count.
     """
 
     vectors: Tensor
@@ -31,7 +31,7 @@ class Orientations:
     parameters: Tensor
     lookup: Lookup
     chunk: int
-    least: float
+    least: Tensor | None
 
     @classmethod
     def of(cls, scene: Scene, tables: Tables[Tensor], chunk: int) -> "Orientations":
@@ -64,7 +64,7 @@ def sum_orientations(orientations: Orientations, q: Tensor) -> Tensor:
     total = torch.zeros_like(q[0])
     for _, index, whole, delta in _evaluations(orientations, q):
         squares = shapes.SQUARES[orientations.shape](orientations.parameters, delta)
-        if orientations.least:
+        if orientations.least is not None:
             squares.masked_fill_(squares < orientations.least, 0.0)
         squares *= orientations.lookup.squares(orientations.lookup.address(index, whole))
         total += squares.sum(0)
@@ -93,7 +93,7 @@ def pull_back_orientations(
     lookup = orientations.lookup
     for part, index, whole, delta in _evaluations(orientations, q):
         squares, slopes = shapes.SQUARE_SLOPES[orientations.shape](orientations.parameters, delta)
-        if orientations.least:
+        if orientations.least is not None:
             dark = squares < orientations.least
             squares.masked_fill_(dark, 0.0)
         address = lookup.address(index, whole)
@@ -103,7 +103,7 @@ def pull_back_orientations(
         if wanted.lookup:
             lookup.return_squares(address, bar * squares, bars.lookup, bars.default)
         weight = bar * cell
-        if orientations.least:
+        if orientations.least is not None:
             weight = torch.where(dark, 0.0, weight)
         if wanted.shape:
             found = shapes.PARAMETER_SLOPES[orientations.shape](orientations.parameters, delta)

@@ -107,7 +107,7 @@ def test_an_image_of_lit_samples_lacks_the_cutoffs_part_of_a_peak_at_most(kind):
         assert ((lit - dense).abs() <= bound).all()
         seen.append(float(lit.abs().max()) > 0)
 
-    for_scenes(kind, 15, check)
+    for_scenes(kind, 12, check)
     assert any(seen)
 
 
@@ -136,7 +136,7 @@ def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kin
         for one, two in zip(found, wanted, strict=True):
             assert torch.equal(one, two)
 
-    for_scenes(kind, 15, check)
+    for_scenes(kind, 12, check)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,7 +148,7 @@ def test_every_engine_counts_the_same_samples(kind, engine):
         bound = case.scene.lattice.cutoff * on_a_peak(case) * 1e-6 + 1e-10 * other.abs().max()
         assert ((lit - other).abs() <= bound).all()
 
-    for_scenes(kind, 15, check)
+    for_scenes(kind, 4, check)
 
 
 def test_sub_pixels_of_lit_blocks_alone_are_those_of_all_blocks(monkeypatch):
