@@ -107,7 +107,7 @@ def test_an_image_of_lit_samples_lacks_the_cutoffs_part_of_a_peak_at_most(kind):
         assert ((lit - dense).abs() <= bound).all()
         seen.append(float(lit.abs().max()) > 0)
 
-    for_scenes(kind, 12, check)
+    for_scenes(kind, 8, check)
     assert any(seen)
 
 
@@ -118,7 +118,7 @@ def visiting_all(monkeypatch):
         monkeypatch.setitem(inputs.BODIES, shape, lambda *_: everywhere)
 
 
-@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[5]])
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[4]])
 def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kind, monkeypatch):
     monkeypatch.setattr(inputs, "CROWDED", np.inf)
 
@@ -139,7 +139,7 @@ def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kin
     for_scenes(kind, 12, check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[5]])
 @pytest.mark.parametrize("engine", ["torch", "formula"])
 def test_every_engine_counts_the_same_samples(kind, engine):
     def check(case):
