@@ -39,8 +39,10 @@ NUMBERS: dict[type, Any] = {
     np.float32: ctypes.c_float,
 }
 PLACE = ctypes.c_void_p
-#: Flags of an array that make another type of it: contiguous by rows, by columns, aligned, writeable.
-ARRAY_FLAGS = 0x1 | 0x2 | 0x100 | 0x400
+#: Flags of an array that make another type of it: contiguous by rows, by columns, aligned, writeable. By columns means
+#: nothing where it is so by rows as well, as with a single row.
+BY_ROWS, BY_COLUMNS = 0x1, 0x2
+ARRAY_FLAGS = BY_ROWS | BY_COLUMNS | 0x100 | 0x400
 #: End of a tuple in a list of types.
 END = ")"
 #: Statuses of a function that has finished: with a value, or with None.
@@ -146,7 +148,8 @@ def _flatten(value: Any, types: list[Any], values: list[Any]) -> None:
         types.append(kind)
         values.append(value)
     elif kind is np.ndarray:
-        types.append((value.dtype, value.ndim, value.flags.num & ARRAY_FLAGS))
+        flags = value.flags.num & ARRAY_FLAGS
+        types.append((value.dtype, value.ndim, flags & ~BY_COLUMNS if flags & BY_ROWS else flags))
         place = value.__array_interface__["data"][0]
         values += (None, None, value.size, value.itemsize, place, *value.shape, *value.strides)
     elif isinstance(value, tuple):

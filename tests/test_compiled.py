@@ -74,6 +74,16 @@ def test_a_folder_that_cannot_be_written_to_costs_time_alone(tmp_path):
     assert drawn(tmp_path / "file" / "below") == np.float32(FIRST).tolist()
 
 
+def test_one_row_is_the_same_to_compiled_code_as_several():
+    types = []
+    for rows in (1, 2):
+        types.append([])
+        compiled._flatten(np.zeros((rows, 3)), types[-1], [])
+    assert types[0] == types[1]
+    compiled._flatten(np.zeros((3, 2)).T, turned := [], [])
+    assert turned != types[0]
+
+
 def test_what_is_neither_number_nor_array_is_refused():
     with pytest.raises(TypeError, match="str: a compiled function takes numbers, arrays and tuples of them"):
         compiled.Compiled("nanobrag_torch.physics.deviates:uniform")("words")

@@ -66,7 +66,7 @@ def test_importing_the_package_brings_neither_torch_nor_numpy():
 def test_the_command_computes_an_image_with_its_noise_without_numba_once_that_has_compiled_it(tmp_path):
     words = ["-cell", "100", "-default_F", "100", "-N", "5", "-detpixels", "8", "-oversample", "1"]
     call = f"from nanobrag_torch.__main__ import main; os.chdir({str(tmp_path)!r}); sys.argv[1:] = {words}; main()"
-    needless = ("numba", "scipy", "coverage", "gemmi", "fabio", "h5py", "matplotlib", "pydantic", "torch._dynamo")
+    needless = ("numba", "scipy", "gemmi", "fabio", "h5py", "matplotlib", "pydantic", "torch._dynamo")
     loaded_after(f"import os; {call}", needless)
     assert loaded_after(f"import os; {call}", (*needless, "torch", "llvmlite")) == ["torch", "llvmlite"]
     assert (tmp_path / "noiseimage.img").is_file()

@@ -46,7 +46,7 @@ def test_a_switched_off_image_is_not_written(command):
         ("-polar 3", "-polar"),
         ("-fudge 0", "-fudge"),
         ("-dmin -1", "-dmin"),
-        ("-mosaic_eta 0.1 -mosaic_dom 5", "-mosaic_dom = 5: must be even"),
+        ("-mosaic_eta 0.1 -mosaic_dom 1", "-mosaic_dom = 1: must be at least 2"),
         ("-mosaic_eta 0.1 -mosaic 0.2", "-mosaic_eta and -mosaic"),
         ("-N_offdiagonal 1 0 0", "-N_offdiagonal"),
         ("-gauss_xtal -N_offdiagonal 6 0 0 -compat physical", "positive definite"),
