@@ -30,7 +30,6 @@ F32 = torch.float32
 #: Every shape and every look-up, in both precisions where both are in use; shapes know nothing of look-ups.
 KINDS = [
     ("square", "constant", F64),
-    ("square", "tricubic", F64),
     ("square", "nearest", F32),
     ("round", "nearest", F64),
     ("round", "constant", F32),
