@@ -12,6 +12,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -23,6 +24,8 @@ PACKAGE = Path(__file__).parent
 #: Folder for compiled code, as numba itself reads it; the other variables of this prefix change what numba compiles.
 FOLDER, PREFIX = "NUMBA_CACHE_DIR", "NUMBA_"
 SUFFIX = ".code"
+#: Names of files in which earlier versions let numba keep its code, beside the modules.
+NUMBA_FILES = "*.nb[ic]"
 #: For functions that are compiled and for those that they call: no wrappers for Python, no memory of numba's own.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -107,20 +110,30 @@ class Compiled:
         return _callable(*_linked(code), numbers)
 
     def _keep(self, name: str, code: bytes) -> None:
-        """Write code where that is possible, and remove what other versions of the function have left there."""
+        """Write code where that is possible, and remove what other versions of the function have left there.
+
+        A process of another version that runs beside this one has its code in memory, and compiles anew at the worst.
+        """
         for folder in folders():
+            part = folder / f"{name}.{os.getpid()}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                part = folder / f"{name}.{os.getpid()}"
                 part.write_bytes(hashlib.sha256(code).digest() + code)
                 part.replace(folder / f"{name}{SUFFIX}")
             except OSError:
+                _remove([part])
                 continue
             function, fingerprint = name.split("-")[:2]
-            for path in folder.glob(f"{function}-*{SUFFIX}"):
-                if path.name.split("-")[1] != fingerprint:
-                    path.unlink(missing_ok=True)
+            _remove(path for path in folder.glob(f"{function}-*") if path.name.split("-")[1] != fingerprint)
+            _remove(PACKAGE.rglob(NUMBA_FILES))
             return
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Remove files, but for those that another process has removed or that this one may not."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def folders() -> list[Path]:

@@ -61,12 +61,49 @@ def test_a_file_that_is_cut_short_is_made_anew(kept, tmp_path):
 def test_code_of_other_sources_is_removed_when_new_code_is_kept(tmp_path, kept):
     (file,) = files(kept)
     stale = tmp_path / file.relative_to(kept).parent / "uniform-00000000-0123456789abcdef.code"
+    unfinished = stale.with_name("uniform-00000000-fedcba9876543210.4711")
     other = stale.with_name("poisson-00000000-0123456789abcdef.code")
     stale.parent.mkdir()
-    stale.touch()
-    other.touch()
+    for path in (stale, unfinished, other):
+        path.touch()
     drawn(tmp_path)
-    assert {path.name for path in files(tmp_path)} == {file.name, other.name}
+    assert {path.name for path in stale.parent.iterdir()} == {file.name, other.name}
+
+
+def test_processes_that_start_at_once_keep_one_code_and_remove_what_is_stale(tmp_path, kept):
+    (file,) = files(kept)
+    folder = tmp_path / file.relative_to(kept).parent
+    folder.mkdir()
+    for number in range(50):
+        (folder / f"uniform-{number:08x}-0123456789abcdef.code").touch()
+    command, settings = [sys.executable, "-c", DRAWS], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    processes = [
+        subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in processes:
+        out, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert [float(word) for word in out.split()] == np.float32(FIRST).tolist()
+    assert [path.name for path in folder.iterdir()] == [file.name]
+    assert file.read_bytes()[32:].partition(b"\0")[0] in (folder / file.name).read_bytes()
+
+
+def test_what_numba_kept_for_earlier_versions_is_removed_from_the_package_and_what_may_not_be_removed_stays(
+    tmp_path, monkeypatch
+):
+    package = tmp_path / "package"
+    kernels, own = package / "kernel" / "__pycache__", package / "__pycache__"
+    kernels.mkdir(parents=True)
+    for name in ("photons-77.py311.nbi", "photons-77.py311.1.nbc", "image.cpython-311.pyc"):
+        (kernels / name).touch()
+    monkeypatch.setattr(compiled, "PACKAGE", package)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    held = own / "uniform-00000000-held.code"
+    held.mkdir(parents=True)  # as little to be removed as the file of somebody else
+    compiled.Compiled("nanobrag_torch.physics.deviates:uniform")._keep("uniform-11111111-22222222", b"code")
+    assert [path.name for path in kernels.iterdir()] == ["image.cpython-311.pyc"]
+    assert {path.name for path in own.iterdir()} == {held.name, "uniform-11111111-22222222.code"}
 
 
 def test_a_folder_that_cannot_be_written_to_costs_time_alone(tmp_path):
