@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit
 
+from nanobrag_torch.kernel.numba_engine.bounds import new_survey
 from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
-from nanobrag_torch.kernel.numba_engine.visits import new_survey
 
 
 @njit(**EXACT)

@@ -21,11 +21,12 @@ from nanobrag_torch.kernel.numba_engine.inputs import (
     visits_record,
 )
 from nanobrag_torch.kernel.numba_engine.records import LANES, Inputs, LitSamples
+from nanobrag_torch.kernel.numba_engine.subpixels import divided, divisions, pieces
 from nanobrag_torch.kernel.numba_engine.threads import Range
-from nanobrag_torch.kernel.numba_engine.tiles import squares_first, strips
+from nanobrag_torch.kernel.numba_engine.tiles import strips
 from nanobrag_torch.kernel.pixel_plan import PixelPlan
 from nanobrag_torch.kernel.pixels import Pixels, Progress
-from nanobrag_torch.kernel.tables import Tables, WantedTables
+from nanobrag_torch.kernel.tables import PIXEL_SIZE, Tables, WantedTables
 from nanobrag_torch.kernel.tables import tables as tables_of
 from nanobrag_torch.scene import Scene, Weighing
 from nanobrag_torch.units import DEFAULT_FLUENCE
@@ -62,15 +63,16 @@ class CompiledLoops:
 
         def run(job: int, start: int, stop: int) -> None:
             bar = cotangent[start:stop] if unit == 1.0 else cotangent[start:stop] / unit
-            positions, order = _in_order(inputs, pixels, start, stop)
-            ordered = bar.contiguous().numpy()[order]
-            entries.PULL_BACK[wanted.rays](inputs, positions, pixels.grid, ordered, wanted, bars[job])
+            for piece in pieces(inputs, pixels, start, stop):
+                spread = piece.spread(bar.contiguous().numpy())
+                entries.PULL_BACK[wanted.rays](piece.inputs, piece.positions, piece.grid, spread, wanted, bars[job])
 
         threads.spread(jobs, run, torch.get_num_threads())
         totals = bars[0]
         for others in bars[1:]:
             for total, other in zip(totals, others, strict=True):
                 total += other
+        totals.panel[PIXEL_SIZE : PIXEL_SIZE + 1] /= divisions(inputs)
         return [torch.from_numpy(total if unit == 1.0 else unit * total) for total in totals]
 
 
@@ -106,13 +108,13 @@ def first_outside(scene: Scene, pixels: Pixels) -> int | None:
 
 
 def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None = None) -> Tensor:
-    values = np.empty(len(pixels), dtype=REAL[scene.dtype])
+    values = np.zeros(len(pixels), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        positions, order = _in_order(inputs, pixels, start, stop)
-        part = np.empty(stop - start, dtype=values.dtype)
-        entries.PHOTONS(inputs, positions, pixels.grid, part)
-        values[start:stop][order] = part
+        for piece in pieces(inputs, pixels, start, stop):
+            found = np.empty(len(piece.positions), dtype=values.dtype)
+            entries.PHOTONS(piece.inputs, piece.positions, piece.grid, found)
+            piece.gather(found, values[start:stop])
 
     jobs = [[work] for work in _ranges(scene, inputs, pixels)]
     threads.spread(jobs, run, torch.get_num_threads(), progress)
@@ -129,13 +131,14 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
     moving = Tables(*(moved.numpy() for moved in (panel, sources, vectors, shape, *amplitudes)))
     inputs = _records(scene, tables)
     count = sum(parameter.numel() for parameter in parameters)
-    images = np.empty((count, len(pixels)), dtype=REAL[scene.dtype])
+    moving.panel[:, PIXEL_SIZE] /= divisions(inputs)
+    images = np.zeros((count, len(pixels)), dtype=REAL[scene.dtype])
 
     def run(job: int, start: int, stop: int) -> None:
-        positions, order = _in_order(inputs, pixels, start, stop)
-        part = np.empty((count, stop - start), dtype=images.dtype)
-        entries.PUSH(inputs, positions, pixels.grid, moving, part)
-        images[:, start:stop][:, order] = part
+        for piece in pieces(inputs, pixels, start, stop):
+            found = np.empty((count, len(piece.positions)), dtype=images.dtype)
+            entries.PUSH(piece.inputs, piece.positions, piece.grid, moving, found)
+            piece.gather(found, images[:, start:stop])
 
     jobs = [[work] for work in _ranges(scene, inputs, pixels)]
     threads.spread(jobs, run, torch.get_num_threads())
@@ -143,14 +146,15 @@ def sensitivities(scene: Scene, pixels: Pixels, parameters: Sequence[Tensor]) ->
 
 
 def _records(scene: Scene, tables: Tables[Tensor]) -> Inputs:
+    panel, plan = panel_record(tables.panel.detach()), PixelPlan.of(scene)
     return Inputs(
-        panel_record(tables.panel.detach()),
-        PixelPlan.of(scene),
+        panel,
+        plan,
         tables.sources.detach().numpy(),
         tables.vectors.detach().numpy(),
         shape_record(scene, tables.shape.detach()),
         lookup_record(scene, tables.lookup.detach(), tables.default.detach()),
-        visits_record(scene, tables),
+        visits_record(scene, tables, divided(panel, plan)[0]),
     )
 
 
@@ -159,15 +163,6 @@ def _ranges(scene: Scene, inputs: Inputs, pixels: Pixels) -> list[Range]:
     if isinstance(inputs.visits, LitSamples) and pixels.chosen is None:
         return strips(pixels, scene.samples_per_pixel)
     return threads.ranges(len(pixels), scene.samples_per_pixel)
-
-
-def _in_order(inputs: Inputs, pixels: Pixels, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | slice]:
-    """Positions of a range of pixels in the order of evaluation, and that order."""
-    positions = pixels.positions(start, stop)
-    if not isinstance(inputs.visits, LitSamples):
-        return positions, slice(None)
-    order = squares_first(positions, pixels.window[1])
-    return positions[order], order
 
 
 def _zeros_apart(shape: Sequence[int]) -> np.ndarray:

@@ -13,3 +13,4 @@ PHOTONS = _entry("image:photons")
 #: By whether cotangents of panel and sources are wanted.
 PULL_BACK = {True: _entry("reverse:pull_back_all"), False: _entry("reverse:pull_back_crystal")}
 PUSH = _entry("tangents:push")
+FIND_LIT_PIXELS = _entry("lit_pixels:find_lit_pixels")

@@ -56,8 +56,8 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
     return record
 
 
-def visits_record(scene: Scene, tables: Tables[Tensor]) -> AllSamples | CountedSamples | LitSamples:
-    """Visits of a block: those that may light a part of it where the scene has a cutoff."""
+def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> AllSamples | CountedSamples | LitSamples:
+    """Visits of a block of ``panel``'s pixels: those that may light a part of it where the scene has a cutoff."""
     vectors, shape = tables.vectors.detach(), tables.shape.detach()
     count, cutoff = len(vectors), scene.lattice.cutoff
     least = least_square(scene.lattice, shape)
@@ -72,7 +72,7 @@ def visits_record(scene: Scene, tables: Tables[Tensor]) -> AllSamples | CountedS
     with np.errstate(all="ignore"):
         stars = stars / volume[:, None, None]
         extent = np.sqrt(np.diag(body))
-        if _crowded(panel_record(tables.panel.detach()), tables.sources.detach().numpy(), direct[0], extent):
+        if _crowded(panel, tables.sources.detach().numpy(), direct[0], extent):
             return CountedSamples(count, limit)
         axes = np.concatenate([direct.reshape(-1, 9), stars.reshape(-1, 9)], axis=1)
     return LitSamples(

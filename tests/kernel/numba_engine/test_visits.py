@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_scenes import F64, Case, simulator
 
 from nanobrag_torch.kernel.engine import render
-from nanobrag_torch.kernel.numba_engine import inputs
+from nanobrag_torch.kernel.numba_engine import entries, inputs
 from nanobrag_torch.kernel.numba_engine.inputs import _farthest as farthest
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.physics.lattice_factor import domain_matrix
@@ -151,14 +151,33 @@ def test_every_engine_counts_the_same_samples(kind, engine):
     for_scenes(kind, 4, check)
 
 
-def test_sub_pixels_of_lit_blocks_alone_are_those_of_all_blocks(monkeypatch):
-    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+def test_sub_pixels_of_lit_pixels_alone_are_those_of_all_pixels(monkeypatch):
     crystal = {"cell_a": 48.0, "cell_b": 48.0, "cell_c": 48.0, "N_cells": (20, 20, 20)}
-    detector = {"spixels": 64, "fpixels": 64, "pixel_size_mm": 0.25, "distance_mm": 80.0, "oversample": -1}
-    case = Case.of(simulator("gauss", crystal=crystal, detector=detector))
-    assert case.scene.samples_per_pixel > 9
-    lit, dense = case.image("numba").detach(), with_cutoff(case, 0.0).image("numba").detach()
-    assert dense.max() > 0 and (lit - dense).abs().max() <= 1e-12 * dense.max()
+    detector = {"spixels": 24, "fpixels": 40, "pixel_size_mm": 0.25, "distance_mm": 80.0, "oversample": -1}
+    made = simulator("gauss", crystal=crystal, detector=detector)
+    made.detector.config.mask_array = torch.ones(24, 40)
+    made.detector.config.mask_array[5, ::2] = 0.0
+    case, photons, evaluated = Case.of(made), entries.PHOTONS, []
+    leaves = [case.scene.panel.pixel_size, case.scene.panel.origin, case.scene.lattice.a]
+
+    def results(case):
+        image = case.image("numba")
+        moved = sensitivities(case.scene, case.pixels, leaves)
+        return [image.detach(), *case.gradients(image, case.weights()).values(), moved]
+
+    def counted(inputs, positions, *others):
+        evaluated.append(len(positions))
+        photons(inputs, positions, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(entries, "PHOTONS", counted)
+        lit = results(case)
+    samples = len(case.pixels) * case.scene.samples_per_pixel
+    assert case.scene.samples_per_pixel == 81 and 81 < sum(evaluated) < samples / 8
+    dense = results(with_cutoff(case, 0.0))
+    assert min(float(found.abs().max()) for found in (dense[0], *dense[-1])) > 0
+    for one, all_samples in zip(lit, dense, strict=True):
+        assert (one - all_samples).abs().max() <= 1e-9 * all_samples.abs().max()
 
 
 def test_beyond_the_last_structure_factor_nothing_is_sought_and_nothing_lost(monkeypatch):
