@@ -64,7 +64,7 @@ def test_a_kernel_that_cannot_run_it_is_named_with_those_that_can(
 
 @pytest.fixture
 def system_wide(tmp_path: Path) -> Path:
-    """A kernel such as Debian's, of its own Python and under the name of ours, that is found before the environment's."""
+    """A kernel such as Debian's, of its own Python, under the name of ours, that is found before the environment's."""
     folder = tmp_path / "kernels" / kernels.OWN
     folder.mkdir()
     spec = {
