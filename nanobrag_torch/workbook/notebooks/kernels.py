@@ -5,12 +5,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 
 from nanobrag_torch.workbook.errors import InputError
 
 #: Kernel of the Python that runs this command.
 OWN = NATIVE_KERNEL_NAME
+
+
+class Specs(KernelSpecManager):
+    """Kernels of this machine, of which ``OWN`` is run by the Python of this process.
+
+    Where an environment has no kernel of its own, Jupyter takes what the system has installed under that name, which
+    starts another Python with other packages.
+    """
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Specification of a kernel.
+
+        Raises:
+            NoSuchKernel: there is none of that name.
+        """
+        spec = super().get_kernel_spec(kernel_name)
+        if kernel_name.lower() != OWN or is_own((spec.argv or [""])[0]):
+            return spec
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
 
 def choose(notebook: Any, owner: str, asked: str | None = None) -> str:
@@ -26,7 +46,7 @@ def choose(notebook: Any, owner: str, asked: str | None = None) -> str:
     """
     named = notebook.metadata.get("kernelspec", {})
     name = asked or named.get("name") or OWN
-    known = KernelSpecManager().get_all_specs()
+    known = Specs().get_all_specs()
     python = sorted(each for each, entry in known.items() if _of_python(entry["spec"].get("language", "")))
     field = "--kernel" if asked else "kernel"
     others = f"Kernels here: {', '.join(python) or 'none; install ipykernel'}."

@@ -60,6 +60,7 @@ class _Client(PapermillNotebookClient):
         """
         self._printed: dict[int, int] = {}
         self.km = self.create_kernel_manager()
+        self.km.kernel_spec_manager = kernels.Specs()
         if kernels.is_own(self.km.kernel_spec.argv[0]):
             self.extra_arguments.append(_WHOLE_MESSAGES)
         if warm:

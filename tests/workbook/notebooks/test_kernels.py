@@ -1,13 +1,18 @@
 """The kernel of a notebook: there, of Python, and startable; or named together with those that are."""
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.machine import environment
 from nanobrag_torch.workbook.notebooks import kernels
+from nanobrag_torch.workbook.running.execute import execute
+from nanobrag_torch.workbook.running.outcomes import Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +60,46 @@ def test_a_kernel_that_cannot_run_it_is_named_with_those_that_can(
         kernels.choose(naming(name, language), "n.ipynb", asked)
     assert said in str(error.value)
     assert "Kernels here: gone, good, python3. Choose one with run --kernel NAME, or in JupyterLab." in str(error.value)
+
+
+@pytest.fixture
+def system_wide(tmp_path: Path) -> Path:
+    """A kernel such as Debian's, of its own Python, under the name of ours, that is found before the environment's."""
+    folder = tmp_path / "kernels" / kernels.OWN
+    folder.mkdir()
+    spec = {
+        "argv": ["/usr/bin/python3.0", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    return folder
+
+
+def test_our_kernel_is_the_running_python_whatever_the_system_calls_by_its_name(system_wide: Path) -> None:
+    assert KernelSpecManager().get_kernel_spec(kernels.OWN).argv[0] == "/usr/bin/python3.0"
+    spec = kernels.Specs().get_kernel_spec(kernels.OWN)
+    assert spec.argv[0] == sys.executable and "ipykernel_launcher" in spec.argv
+    assert kernels.Specs().get_all_specs()[kernels.OWN]["spec"] == spec.to_dict()
+    assert kernels.choose(naming(kernels.OWN), "n.ipynb") == kernels.OWN
+
+
+def test_a_kernel_of_another_name_and_one_of_ours_with_settings_stay_as_they_are(system_wide: Path) -> None:
+    assert kernels.Specs().get_kernel_spec("gone").argv == ["/gone/python", "{connection_file}"]
+    settled = json.loads((system_wide / "kernel.json").read_text())
+    settled |= {"argv": [sys.executable, *settled["argv"][1:]], "env": {"OMP_NUM_THREADS": "1"}}
+    (system_wide / "kernel.json").write_text(json.dumps(settled))
+    assert kernels.Specs().get_kernel_spec(kernels.OWN).env == {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_notebook_runs_in_the_running_python_beside_a_kernel_of_the_system(system_wide: Path, tmp_path: Path) -> None:
+    notebook = naming(kernels.OWN)
+    notebook.cells = [nbformat.v4.new_code_cell("import sys\nprint(sys.executable)")]
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    output = tmp_path / "executed.ipynb"
+    outcome = execute(
+        tmp_path / "n.ipynb", output, {}, environment=environment.of_kernel({}), cwd=tmp_path, timeout=60,
+        on_cell=lambda *_: None,
+    )  # fmt: skip
+    assert outcome == Outcome("completed")
+    assert nbformat.read(output, as_version=4).cells[0].outputs[0].text == f"{sys.executable}\n"
