@@ -117,6 +117,8 @@ class Scenario:
         for name, value in (values or {}).items():
             row = quantity(name)
             configs[row.config] = changed(configs[row.config], row, value)
+        if values and isinstance(configs["detector"], PanelledDetectorConfig):
+            configs["detector"].may_overlap = True  # a step of a finite difference is no detector that anyone builds
         crystal = Crystal(configs["crystal"], configs["beam"], self.device, self.dtype, self.compat)
         crystal.hkl_data, crystal.hkl_metadata = self.hkl_data, self.hkl_metadata
         detector = detector_of(configs["detector"], self.device, self.dtype, self.compat)

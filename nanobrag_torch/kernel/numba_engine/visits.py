@@ -324,7 +324,9 @@ def _widen_by_pixels(panel, plan, rows, frame):
         for lane in range(LANES):
             nearest = min(nearest, rows[DISTANCE + lane])
         _widen(rows, frame)
-    width = 2.0 * panel.pixel_size * (n - 1) / n + deepest * panel.layer_step
+    (fx, fy, fz), (sx, sy, sz) = panel.fast, panel.slow
+    edges = math.sqrt(fx * fx + fy * fy + fz * fz) + math.sqrt(sx * sx + sy * sy + sz * sz)
+    width = edges * panel.pixel_size * (n - 1) / n + deepest * panel.layer_step
     bend = width / (nearest - width) if nearest > width else np.inf
     for number in range(3):
         frame[LOW + number] -= bend * bend
