@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from nanobrag_torch.doctor import GradientReport, diagnose
     from nanobrag_torch.models import Crystal, Detector
+    from nanobrag_torch.models.panels import PanelledDetector
+    from nanobrag_torch.panels import PanelConfig, PanelGroup, PanelledDetectorConfig
     from nanobrag_torch.scenario import Scenario
     from nanobrag_torch.simulator import Simulator
 
@@ -47,6 +49,10 @@ __all__ = [
     "DetectorPivot",
     "GradientReport",
     "NoiseConfig",
+    "PanelConfig",
+    "PanelGroup",
+    "PanelledDetector",
+    "PanelledDetectorConfig",
     "Scenario",
     "Simulator",
     "__version__",
@@ -70,6 +76,10 @@ if not TYPE_CHECKING:
             "diagnose": "nanobrag_torch.doctor:diagnose",
             "Crystal": "nanobrag_torch.models:Crystal",
             "Detector": "nanobrag_torch.models:Detector",
+            "PanelConfig": "nanobrag_torch.panels:PanelConfig",
+            "PanelGroup": "nanobrag_torch.panels:PanelGroup",
+            "PanelledDetector": "nanobrag_torch.models.panels:PanelledDetector",
+            "PanelledDetectorConfig": "nanobrag_torch.panels:PanelledDetectorConfig",
             "Scenario": "nanobrag_torch.scenario:Scenario",
             "Simulator": "nanobrag_torch.simulator:Simulator",
         },

@@ -19,7 +19,11 @@ from nanobrag_torch.units import R_E_SQUARED
 
 @dataclass(frozen=True)
 class Panel:
-    """The detector: pixel grid, place and sensor. Vectors (3,), lengths in metres, ``attenuation`` in 1/m."""
+    """A panel of the detector: pixel grid, place and sensor. Vectors (3,), lengths in metres, ``attenuation`` in 1/m.
+
+    Pixels are parallelograms with the sides ``pixel_size * fast`` and ``pixel_size * slow`` and the area
+    ``pixel_size**2``: squares where ``fast`` and ``slow`` are of unit length, as they are on a detector of one panel.
+    """
 
     origin: Tensor
     fast: Tensor

@@ -325,7 +325,9 @@ def bend_within_pixels(panel, plan, nearest):
     the ``nearest`` sample.
     """
     n = plan.oversample
-    width = 2.0 * panel.pixel_size * (n - 1) / n + (plan.layers - 1) * panel.layer_step
+    (fx, fy, fz), (sx, sy, sz) = panel.fast, panel.slow
+    edges = math.sqrt(fx * fx + fy * fy + fz * fz) + math.sqrt(sx * sx + sy * sy + sz * sz)
+    width = edges * panel.pixel_size * (n - 1) / n + (plan.layers - 1) * panel.layer_step
     bend = width / (nearest - width) if nearest > width else np.inf
     return bend * bend
 

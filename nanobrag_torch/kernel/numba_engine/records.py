@@ -25,8 +25,9 @@ class PanelInputs(NamedTuple):
 
     Attributes:
         origin: Corner of the detector, metres.
-        fast: Unit vector along fast; ``slow`` and ``normal`` likewise.
-        pixel_size: Edge of a pixel, metres.
+        fast: Vector along fast, of unit length where pixels are square; ``slow`` likewise.
+        normal: Unit vector.
+        pixel_size: Edge of a pixel, or of a square of the same area, metres.
         layer_step: Depth of a layer, metres.
         omega_3: Solid angles are omega_3/R^3 + omega_2/R^2 at distance R.
         omega_2: See ``omega_3``.

@@ -5,18 +5,28 @@ import math
 import numpy as np
 
 from nanobrag_torch.kernel.numba_engine.records import LANES, PART
-from nanobrag_torch.kernel.numba_engine.threads import FEWEST_SAMPLES, MOST_SAMPLES, RANGES_PER_IMAGE, Range
+from nanobrag_torch.kernel.numba_engine.threads import (
+    FEWEST_SAMPLES,
+    MOST_SAMPLES,
+    RANGES_AT_LEAST,
+    RANGES_PER_IMAGE,
+    Range,
+)
 from nanobrag_torch.kernel.pixels import Pixels
 
 #: Pixels along an edge of a square, and of the smaller squares that it is made of.
 EDGE = math.isqrt(LANES)
 SMALL = math.isqrt(PART)
+#: Samples in a range that make handing it to a thread cost nothing; most of them are dark.
+ENOUGH_SAMPLES = 1 << 17
 
 
 def strips(pixels: Pixels, samples_per_pixel: int) -> list[Range]:
     """Divide pixels into ranges of whole rows of squares, where they fill a window."""
     row, total = EDGE * pixels.window[1], len(pixels)
-    samples = min(max(total * samples_per_pixel // RANGES_PER_IMAGE, FEWEST_SAMPLES), MOST_SAMPLES)
+    every = total * samples_per_pixel
+    least = min(max(every // RANGES_AT_LEAST, FEWEST_SAMPLES), ENOUGH_SAMPLES)
+    samples = min(max(every // RANGES_PER_IMAGE, least), MOST_SAMPLES)
     step = max(1, samples // (samples_per_pixel * row)) * row
     return [(start, min(start + step, total)) for start in range(0, total, step)]
 

@@ -1,0 +1,56 @@
+"""Slabs of a raw image against numpy's assignment, pixel by pixel."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nanobrag_torch.slabs import Slab, assembled, first_overlap, shape_of, stacked
+
+SLABS = st.lists(
+    st.builds(Slab, st.integers(0, 9), st.integers(0, 9), st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=6
+)
+
+
+def pasted(slabs):
+    """Number of slabs in each pixel, and the last one's values, by assignment."""
+    count, image = np.zeros((2, *shape_of(slabs)))
+    for number, slab in enumerate(slabs):
+        place = (slice(slab.slow, slab.slow + slab.height), slice(slab.fast, slab.fast + slab.width))
+        count[place] += 1
+        image[place] = 100 * number + np.arange(slab.height * slab.width).reshape(slab.height, slab.width) + 1
+    return count, image
+
+
+@given(SLABS)
+@settings(max_examples=200, deadline=None)
+def test_an_overlap_is_found_exactly_where_a_pixel_is_held_twice(slabs):
+    count, _ = pasted(slabs)
+    found = first_overlap(slabs)
+    assert (found is not None) == (count.max() > 1)
+    if found is not None:
+        assert pasted([slabs[number] for number in found])[0].max() == 2
+
+
+@given(SLABS)
+@settings(max_examples=200, deadline=None)
+def test_an_assembled_image_is_that_of_assignment_and_falls_apart_into_its_panels(slabs):
+    count, image = pasted(slabs)
+    if count.max() > 1:
+        slabs = stacked([(slab.height, slab.width) for slab in slabs])
+        count, image = pasted(slabs)
+    panels = [
+        100.0 * number + torch.arange(slab.height * slab.width).reshape(slab.height, slab.width) + 1
+        for number, slab in enumerate(slabs)
+    ]
+    made = assembled(panels, slabs)
+    assert made.tolist() == image.tolist()
+    assert all(torch.equal(slab.of(made), panel) for slab, panel in zip(slabs, panels, strict=True))
+
+
+def test_the_gradient_of_an_assembled_image_is_that_of_its_panels():
+    slabs = [Slab(0, 0, 2, 3), Slab(4, 1, 3, 4)]
+    panels = [torch.ones(3, 2, requires_grad=True), torch.ones(4, 3, requires_grad=True)]
+    weights = torch.arange(35.0).reshape(5, 7)
+    (assembled(panels, slabs) * weights).sum().backward()
+    assert panels[1].grad.tolist() == weights[1:5, 4:7].tolist()
