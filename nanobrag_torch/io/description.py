@@ -19,8 +19,8 @@ from nanobrag_torch.validation import check_choice, check_count, check_finite, c
 #: In McStas' frame, which NeXus and CrystFEL use, z is along the beam and y is up.
 FRAMES: dict[str, np.ndarray] = {"imgCIF": np.eye(3), "McStas": np.diag([-1.0, 1.0, -1.0])}
 
-#: Cosine between fast and slow below which they count as perpendicular.
-SQUARE = 1e-6
+#: Cosine between fast and slow that refined geometries have.
+SQUARE = 1e-2
 
 Matrix = tuple[float, ...]
 

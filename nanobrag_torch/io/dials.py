@@ -144,8 +144,8 @@ class _Reader:
     def beam(self, node: Node) -> BeamDescription:
         node.check_names(
             {"__id__", "direction", "wavelength", "divergence", "sigma_divergence", "polarization_normal",
-             "transmission", "polarization_fraction", "flux", "probe", "wavelength_range", "s0_at_scan_points", "spectrum_energies",
-             "spectrum_weights", *_CARRIED["beam"]}
+             "transmission", "polarization_fraction", "flux", "probe", "wavelength_range", "s0_at_scan_points",
+             "spectrum_energies", "spectrum_weights", *_CARRIED["beam"]}
         )  # fmt: skip
         probe = node.get("probe")
         if probe is not None and probe.value != "x-ray":
@@ -187,14 +187,15 @@ class _Reader:
             frames, groups = _tree(hierarchy, len(panels))
         names = [_text(panel, "name") or "panel" for panel in panels]
         return tuple(
-            self.panel(panel, name if names.count(name) == 1 else f"{name}[{index}]", *frames[index])
+            self.panel(panel, name if names.count(name) == 1 else f"{name}#{index}", *frames[index])
             for index, (panel, name) in enumerate(zip(panels, names, strict=True))
         ), groups
 
     def panel(self, node: Node, name: str, group: str, outer: "PanelFrame") -> PanelDescription:
         node.check_names(
             {"name", "fast_axis", "slow_axis", "origin", "raw_image_offset", "image_size", "pixel_size",
-             "trusted_range", "thickness", "material", "mu", "mask", "gain", "pedestal", "px_mm_strategy", *_CARRIED["panel"]}
+             "trusted_range", "thickness", "material", "mu", "mask", "gain", "pedestal",
+             "px_mm_strategy", *_CARRIED["panel"]}
         )  # fmt: skip
         fast, slow, origin = outer.around(_frame(node))
         counts = [item.whole(1) for item in node["image_size"].items()]
@@ -333,7 +334,7 @@ def _names(name: str) -> Iterator[str]:
     yield name
     number = 1
     while True:
-        yield f"{name}[{number}]"
+        yield f"{name}#{number}"
         number += 1
 
 
