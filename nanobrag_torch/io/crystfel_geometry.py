@@ -18,9 +18,9 @@ from nanobrag_torch.io.description import (
     Description,
     GroupDescription,
     PanelDescription,
-    as_vector,
 )
 from nanobrag_torch.io.files import parsing, read_bytes, require
+from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.io.nexus_chain import array
 from nanobrag_torch.units import energy_to_wavelength
 
@@ -295,7 +295,8 @@ def _group_members(parsed: Parsed) -> dict[str, frozenset[str]]:
                 raise line.fail(f"a list of panels and of groups before it: {member!r} is neither")
             found |= members[member] if member in members and parsed.groups else {member}
         members[name] = frozenset(found)
-    ordered = sorted(members, key=lambda name: -len(members[name]))
+    # A group of one group comes after it in the file and stands around it.
+    ordered = sorted(reversed(list(members)), key=lambda name: -len(members[name]))
     for index, name in enumerate(ordered):
         for other in ordered[:index]:
             if members[name] & members[other] and not members[name] <= members[other]:

@@ -4,23 +4,16 @@
 read them. Vectors are in the laboratory frame that the description names; lengths are in mm, cells in Angstrom.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nanobrag_torch.conventions import Vector
+from nanobrag_torch.io.frames import FRAMES, about, as_vector, check_frame, check_rotation, check_unit
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_choice, check_count, check_finite, check_range, fail
-
-#: Frames by name, and the rotation that takes a vector of each to imgCIF's: x along the goniometer, z to the source.
-#: In McStas' frame, which NeXus and CrystFEL use, z is along the beam and y is up.
-FRAMES: dict[str, np.ndarray] = {"imgCIF": np.eye(3), "McStas": np.diag([-1.0, 1.0, -1.0])}
-
-#: Cosine between fast and slow that refined geometries have.
-SQUARE = 1e-2
 
 Matrix = tuple[float, ...]
 
@@ -44,7 +37,7 @@ class GroupDescription:
     slow: Vector = (0.0, 1.0, 0.0)
 
     def __post_init__(self) -> None:
-        _check_frame(f"group {self.name!r}", self)
+        check_frame(f"group {self.name!r}", self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +89,7 @@ class PanelDescription:
         for axis, count, edge in zip(("fast", "slow"), self.size, self.pixel_mm, strict=True):
             check_count(me, f"size, {axis}", count)
             check_range(me, f"pixel_mm, {axis}", edge, 0, low_open=True, unit="mm")
-        _check_frame(me, self)
+        check_frame(me, self)
         for name in ("thickness_mm", "absorption_per_mm"):
             check_range(me, name, getattr(self, name), 0)
         check_range(me, "gain", self.gain, 0, low_open=True)
@@ -129,6 +122,25 @@ class PanelDescription:
         for f0, s0, f1, s1 in self.bad:
             good[max(s0, 0) : max(s1, 0), max(f0, 0) : max(f1, 0)] = False
         return good
+
+    def rectangles(self) -> list[tuple[int, int, int, int]]:
+        """Rectangles of pixels that do not count: ``bad``, and runs of ``mask`` along fast, joined along slow."""
+        found = list(self.bad)
+        if self.mask is None:
+            return found
+        bad = np.zeros((self.size[1], self.size[0] + 2), np.int8)
+        bad[:, 1:-1] = ~self.mask.astype(bool)
+        edges = np.diff(bad, axis=1)
+        rows, starts = np.nonzero(edges == 1)
+        ends = np.nonzero(edges == -1)[1]
+        open_runs: dict[tuple[int, int], tuple[int, int]] = {}
+        for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            first, last = open_runs.get((start, end), (row, row))
+            if last != row:
+                found.append((start, first, end, last))
+                first = row
+            open_runs[start, end] = first, row + 1
+        return found + [(start, first, end, last) for (start, end), (first, last) in open_runs.items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,6 +372,21 @@ class Description:
         """True where nothing turns, so that the goniometer does not count."""
         return self.goniometer is None or self.scan is None or self.scan.width_deg == 0
 
+    def direct_at_start(self) -> np.ndarray:
+        """Direct vectors (3, 3) in Angstrom, one a row, in the laboratory at the start of the first image.
+
+        Raises ``ValueError`` where there is no crystal.
+        """
+        if self.crystal is None:
+            raise fail("experiment", "crystal", None, "given", "Index the images first, or give a crystal.")
+        rows = np.array(self.crystal.direct_A)
+        if self.is_still or self.goniometer is None or self.scan is None:
+            return rows
+        fixed, setting = self.goniometer.rotations()
+        turn = about(self.goniometer.axes[self.goniometer.scan_axis], self.scan.start_deg)
+        turned: np.ndarray = rows @ (setting @ turn @ fixed).T
+        return turned
+
     def in_frame(self, frame: str) -> "Description":
         """The same experiment with its vectors in another frame."""
         check_choice("experiment", "frame", frame, FRAMES)
@@ -395,41 +422,3 @@ class Description:
             goniometer=goniometer,
             crystal=crystal,
         )
-
-
-def as_vector(values: Iterable[float]) -> Vector:
-    """Three numbers of an array as plain ones; a negative zero is a zero."""
-    x, y, z = (float(value) + 0.0 for value in values)
-    return x, y, z
-
-
-def about(axis: Iterable[float], angle_deg: float) -> np.ndarray:
-    """Right-handed rotation (3, 3) about a unit vector."""
-    x, y, z = axis
-    k, angle = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]), math.radians(angle_deg)
-    turned: np.ndarray = np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * (k @ k)
-    return turned
-
-
-def check_unit(owner: str, name: str, vector: Any) -> None:
-    """Raise ``ValueError`` unless a vector has three finite components and length 1."""
-    check_finite(owner, name, vector, 3)
-    if abs(math.hypot(*vector) - 1) > 1e-6:
-        raise fail(owner, name, vector, "a unit vector", "Check the axis.")
-
-
-def check_rotation(owner: str, name: str, nine: Any) -> None:
-    """Raise ``ValueError`` unless nine numbers, row by row, are a rotation."""
-    check_finite(owner, name, nine, 9)
-    matrix = np.reshape(nine, (3, 3))
-    if np.abs(matrix @ matrix.T - np.eye(3)).max() > 1e-6 or np.linalg.det(matrix) < 0:
-        raise fail(owner, name, nine, "a rotation: orthonormal rows, right-handed", "Check the goniometer.")
-
-
-def _check_frame(owner: str, record: Any) -> None:
-    check_finite(owner, "origin_mm", record.origin_mm, 3)
-    check_unit(owner, "fast", record.fast)
-    check_unit(owner, "slow", record.slow)
-    skew = float(np.dot(record.fast, record.slow))
-    if abs(skew) > SQUARE:
-        raise fail(owner, "fast and slow", skew, f"perpendicular: a cosine of at most {SQUARE:g}", "Check the axes.")

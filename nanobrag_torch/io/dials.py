@@ -20,9 +20,9 @@ from nanobrag_torch.io.description import (
     GroupDescription,
     PanelDescription,
     ScanDescription,
-    as_vector,
 )
 from nanobrag_torch.io.files import parsing, read_bytes
+from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.io.json_file import Node, parse_json
 from nanobrag_torch.units import energy_to_wavelength
 

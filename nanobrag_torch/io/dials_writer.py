@@ -15,10 +15,10 @@ from nanobrag_torch.io.description import (
     GoniometerDescription,
     PanelDescription,
     ScanDescription,
-    as_vector,
 )
 from nanobrag_torch.io.dials import LABORATORY, PanelFrame
 from nanobrag_torch.io.files import check_ordinary, replacing
+from nanobrag_torch.io.frames import as_vector
 
 #: Hall symbol of a crystal of which only the lattice is known.
 _P1 = "P 1"
@@ -158,34 +158,12 @@ def _panel(panel: PanelDescription, frame: tuple[Any, Any, Any]) -> dict[str, An
         "material": panel.material,
         "mu": panel.absorption_per_mm,
         "identifier": "",
-        "mask": _rectangles(panel),
+        "mask": panel.rectangles(),
         "gain": panel.gain,
         "pedestal": panel.pedestal,
         "px_mm_strategy": {"type": kind},
     }
     return found | dict(panel.carried)
-
-
-def _rectangles(panel: PanelDescription) -> list[tuple[int, int, int, int]]:
-    """Rectangles of pixels that do not count: those of the panel, and its mask as runs along fast."""
-    found = list(panel.bad)
-    if panel.mask is None:
-        return found
-    bad = np.zeros((panel.size[1], panel.size[0] + 2), np.int8)
-    bad[:, 1:-1] = ~panel.mask.astype(bool)
-    edges = np.diff(bad, axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    runs: dict[tuple[int, int], list[int]] = {}
-    for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        lines = runs.setdefault((start, end), [])
-        if lines and lines[-1] == row:
-            lines[-1] = row + 1
-        else:
-            lines += [row, row + 1]
-    for (start, end), lines in runs.items():
-        found += [(start, first, end, last) for first, last in zip(lines[::2], lines[1::2], strict=True)]
-    return found
 
 
 def _goniometer(goniometer: GoniometerDescription) -> dict[str, Any]:
