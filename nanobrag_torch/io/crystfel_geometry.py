@@ -296,7 +296,8 @@ def _group_members(parsed: Parsed) -> dict[str, frozenset[str]]:
             found |= members[member] if member in members and parsed.groups else {member}
         members[name] = frozenset(found)
     # A group of one group comes after it in the file and stands around it.
-    ordered = sorted(reversed(list(members)), key=lambda name: -len(members[name]))
+    places = {name: place for place, name in enumerate(members)}
+    ordered = sorted(members, key=lambda name: (-len(members[name]), -places[name]))
     for index, name in enumerate(ordered):
         for other in ordered[:index]:
             if members[name] & members[other] and not members[name] <= members[other]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from nanobrag_torch.io.description import CrystalDescription, Description, PanelDescription
 from nanobrag_torch.io.files import check_ordinary, replacing
-from nanobrag_torch.io.frames import about
 from nanobrag_torch.units import HC_EV_ANGSTROM
 
 #: Beginnings of names that a geometry file keeps for other things than panels.
@@ -65,13 +64,7 @@ def _along_beam(experiment: Description) -> Description:
         raise ValueError("experiment: a geometry file needs a wavelength. Give it a beam.")
     if not found.panels:
         raise ValueError("experiment: a geometry file needs a panel. Give it a detector.")
-    beam = np.array(found.beam.direction)
-    axis = np.cross(beam, (0.0, 0.0, 1.0))
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-15 and beam[2] > 0:
-        return found
-    axis = axis / sine if sine > 1e-15 else np.array([0.0, 1.0, 0.0])
-    return found.turned(about(axis, math.degrees(math.atan2(sine, beam[2]))), "McStas")
+    return found.along_beam()
 
 
 def _same_panels(one: Description, other: Description) -> bool:

@@ -4,6 +4,7 @@
 read them. Vectors are in the laboratory frame that the description names; lengths are in mm, cells in Angstrom.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -393,6 +394,17 @@ class Description:
         if frame == self.frame:
             return self
         return self.turned(FRAMES[frame].T @ FRAMES[self.frame], frame)
+
+    def along_beam(self) -> "Description":
+        """The same experiment in McStas' frame, turned the shortest way so that its beam is exactly along z."""
+        found = self.in_frame("McStas")
+        beam = np.array((0.0, 0.0, 1.0) if found.beam is None else found.beam.direction)
+        axis = np.cross(beam, (0.0, 0.0, 1.0))
+        sine = float(np.linalg.norm(axis))
+        if sine < 1e-15 and beam[2] > 0:
+            return found
+        axis = axis / sine if sine > 1e-15 else np.array([0.0, 1.0, 0.0])
+        return found.turned(about(axis, math.degrees(math.atan2(sine, beam[2]))), "McStas")
 
     def turned(self, turn: np.ndarray, frame: str) -> "Description":
         """The same experiment with its vectors in a laboratory frame that a rotation (3, 3) leads to."""
