@@ -6,6 +6,7 @@ from torch import Tensor
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.models.as_tensor import vector
+from nanobrag_torch.models.panels import one_panel
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.units import mm_to_m, um_to_m
 from nanobrag_torch.validation import number_of
@@ -26,7 +27,12 @@ def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: fl
         ValueError: The image does not have the detector's shape.
     """
     pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-    detector, crystal, beam = simulator.detector.config, simulator.crystal.config, simulator.beam_config
+    remedy = "Take one panel alone."
+    detector, crystal, beam = (
+        one_panel("exposure_of", simulator.detector, remedy).config,
+        simulator.crystal.config,
+        simulator.beam_config,
+    )
     if pixels.shape != (detector.spixels, detector.fpixels):
         raise ValueError(
             f"exposure_of: the image has shape {pixels.shape}, the detector {(detector.spixels, detector.fpixels)}. "

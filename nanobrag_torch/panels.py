@@ -97,7 +97,7 @@ class PanelConfig(_Config):
         for edge in self.edges_mm:
             check_range(me, "pixel_size_mm", edge, 0, low_open=True, unit="mm")
         check_finite(me, "origin_mm", self.origin_mm, 3, "Give the outer corner of the first pixel.")
-        self._check_vectors(me)
+        check_directions(me, self.fast, self.slow)
         check_range(me, "thick_um", self.thick_um, 0, unit="um")
         check_amount(me, "abs_um", self.abs_um, unit="um", optional=True)
         check_count(me, "thicksteps", self.thicksteps, automatic=(-1, 0))
@@ -113,25 +113,6 @@ class PanelConfig(_Config):
             raise fail(me, "mask_array", given, f"of shape (spixels, fpixels) = {shape}", "Rows are slow.")
         if mask is not None:
             check_tensor(me, "mask_array", mask)
-
-    def _check_vectors(self, me: str) -> None:
-        """Refuse directions that are not of unit length, or not perpendicular."""
-        values = []
-        for name in ("fast", "slow"):
-            check_axis(me, name, getattr(self, name))
-            numbers = [number_of(component) for component in getattr(self, name)]
-            if None in numbers:
-                return
-            vector = torch.tensor(numbers, dtype=torch.float64)
-            if abs(float(vector.norm()) - 1) > MOST_SKEWED:
-                remedy = "The length of a pixel goes into pixel_size_mm."
-                raise fail(me, name, getattr(self, name), f"of unit length, not {float(vector.norm()):.6g}", remedy)
-            values.append(vector / vector.norm())
-        cosine = float((values[0] * values[1]).sum())
-        if abs(cosine) > MOST_SKEWED:
-            given = [list(map(number_of, self.fast)), list(map(number_of, self.slow))]
-            allowed = f"perpendicular to each other, not with a cosine of {cosine:.4g}"
-            raise fail(me, "fast, slow", given, allowed, "Check the vectors.")
 
 
 @dataclass(eq=False)
@@ -164,8 +145,6 @@ class PanelGroup(_Config):
         super().__post_init__(_filled)
         self.validate()
 
-    _check_vectors = PanelConfig._check_vectors
-
     def validate(self) -> None:
         """Raise ``ValueError`` for values from which no group can be built."""
         check_name("PanelGroup", self.name)
@@ -173,7 +152,7 @@ class PanelGroup(_Config):
         check_finite(me, "shift_mm", self.shift_mm, 3, "Give three lengths in mm.")
         check_finite(me, "rotation_deg", self.rotation_deg, 3, "Give three angles in degrees.")
         check_finite(me, "pivot_mm", self.pivot_mm, 3, "Give a point of the laboratory.")
-        self._check_vectors(me)
+        check_directions(me, self.fast, self.slow)
 
 
 @dataclass(eq=False)
@@ -234,11 +213,13 @@ class PanelledDetectorConfig(_Config):
 
     def panel(self, name: str) -> PanelConfig:
         """The panel of that name. Raises ``ValueError`` where there is none."""
-        return _named("panels", self.panels, name)
+        found: PanelConfig = _named("panels", self.panels, name)
+        return found
 
     def group(self, name: str) -> PanelGroup:
         """The group of that name. Raises ``ValueError`` where there is none."""
-        return _named("groups", self.groups, name)
+        found: PanelGroup = _named("groups", self.groups, name)
+        return found
 
     def slabs(self) -> list[Slab]:
         """Places of the panels in the raw image, in their order."""
@@ -256,9 +237,20 @@ class PanelledDetectorConfig(_Config):
             group = by_name[group].parent
         return found
 
-    def roi(self, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """((ymin, ymax), (xmin, xmax)): inclusive indices in a raw image of ``shape``; missing bounds are its edges."""
-        edges = {"roi_ymin": 0, "roi_ymax": shape[0] - 1, "roi_xmin": 0, "roi_xmax": shape[1] - 1}
+    @property
+    def spixels(self) -> int:
+        """Rows of the raw image."""
+        return shape_of(self.slabs())[0]
+
+    @property
+    def fpixels(self) -> int:
+        """Columns of the raw image."""
+        return shape_of(self.slabs())[1]
+
+    def roi(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """((ymin, ymax), (xmin, xmax)): inclusive indices in the raw image; missing bounds are its edges."""
+        spixels, fpixels = shape_of(self.slabs())
+        edges = {"roi_ymin": 0, "roi_ymax": spixels - 1, "roi_xmin": 0, "roi_xmax": fpixels - 1}
         ymin, ymax, xmin, xmax = (
             edge if getattr(self, name) is None else whole(getattr(self, name)) for name, edge in edges.items()
         )
@@ -324,11 +316,31 @@ class PanelledDetectorConfig(_Config):
                 f"{panels[one].raw_offset}", "Give each panel a place of its own in the raw image.",
             )  # fmt: skip
         shape = shape_of(slabs)
-        for (first, last), axis, count in zip(self.roi(shape), ("y", "x"), shape, strict=True):
+        for (first, last), axis, count in zip(self.roi(), ("y", "x"), shape, strict=True):
             if not (isinstance(first, int) and isinstance(last, int) and 0 <= first <= last <= count - 1):
                 names = f"roi_{axis}min, roi_{axis}max"
                 allowed = f"inclusive indices of the raw image with 0 <= roi_{axis}min <= roi_{axis}max <= {count - 1}"
                 raise fail(me, names, (first, last), allowed, "x is the fast axis, y the slow one.")
+
+
+def check_directions(me: str, fast: Any, slow: Any) -> None:
+    """Raise ``ValueError`` unless two directions are of unit length and perpendicular, but for rounding."""
+    values = []
+    for name, given in (("fast", fast), ("slow", slow)):
+        check_axis(me, name, given)
+        numbers = [number_of(component) for component in given]
+        if None in numbers:
+            return
+        vector = torch.tensor(numbers, dtype=torch.float64)
+        if abs(float(vector.norm()) - 1) > MOST_SKEWED:
+            remedy = "The length of a pixel goes into pixel_size_mm."
+            raise fail(me, name, given, f"of unit length, not {float(vector.norm()):.6g}", remedy)
+        values.append(vector / vector.norm())
+    cosine = float((values[0] * values[1]).sum())
+    if abs(cosine) > MOST_SKEWED:
+        pair = [list(map(number_of, fast)), list(map(number_of, slow))]
+        allowed = f"perpendicular to each other, not with a cosine of {cosine:.4g}"
+        raise fail(me, "fast, slow", pair, allowed, "Check the vectors.")
 
 
 def check_name(owner: str, name: Any) -> None:

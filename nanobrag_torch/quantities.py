@@ -4,8 +4,10 @@
 thousandth of a fringe.
 """
 
+import copy
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -19,7 +21,8 @@ class Quantity:
     """A continuous quantity of the model.
 
     Attributes:
-        name: "config.field" or "config.field[index]", such as "crystal.cell_a" or "crystal.misset_deg[0]".
+        name: "config.field" or "config.field[index]", such as "crystal.cell_a" or "crystal.misset_deg[0]"; of a panel
+            or a group "detector.panels.NAME.field[index]", such as "detector.groups.quadrant.shift_mm[0]".
         label: short name for tables and figures, such as "a".
         unit: unit of the config's field; empty for a number.
         step: first step of a finite difference: in ``unit``, or a part of the value where ``relative`` is given.
@@ -141,16 +144,44 @@ _ROWS = (
 #: Continuous quantities of the model, by name.
 QUANTITIES: dict[str, Quantity] = {row.name: row for row in _ROWS}
 
+_PANEL_ROWS = (
+    *(_position(f"panels.origin_mm[{i}]", f"origin {axis}") for i, axis in enumerate("xyz")),
+    *(Quantity(f"panels.fast[{i}]", f"fast {axis}", "", 2e-5, 0.05) for i, axis in enumerate("xyz")),
+    *(Quantity(f"panels.slow[{i}]", f"slow {axis}", "", 2e-5, 0.05) for i, axis in enumerate("xyz")),
+    *(
+        Quantity(f"panels.pixel_size_mm{index}", f"pixel size{edge}", "mm", 1e-4, 0.1, relative=0.1, low=1e-6)
+        for index, edge in (("", ""), ("[0]", " fast"), ("[1]", " slow"))
+    ),
+    _amplitude("panels.abs_um", "attenuation depth", "μm", 100.0, low=1e-6),
+    _amplitude("panels.thick_um", "sensor thickness", "μm", 100.0),
+    *(_position(f"groups.shift_mm[{i}]", f"shift {i + 1}") for i in range(3)),
+    *(_angle(f"groups.rotation_deg[{i}]", f"rotation {i + 1}") for i in range(3)),
+)
+
+#: Continuous quantities of each panel and group, by "panels.field[index]" and "groups.field[index]".
+PANEL_QUANTITIES: dict[str, Quantity] = {row.name: row for row in _PANEL_ROWS}
+
+#: The name of a quantity of a panel or a group, whose own name stands in the middle.
+_OF_ONE = re.compile(r"detector\.(?P<kind>panels|groups)\.(?P<of>.+)\.(?P<field>\w+(?:\[\d\])?)")
+
 #: Names of the six cell parameters.
 CELL = tuple(name for name in QUANTITIES if name.startswith("crystal.cell_"))
 
 
 def quantity(name: str) -> Quantity:
-    """Row of :data:`QUANTITIES` of that name.
+    """Row of :data:`QUANTITIES` of that name, or that of a panel or a group.
 
     Raises:
         ValueError: there is no such quantity; the message names those that exist.
     """
+    one = _OF_ONE.fullmatch(name)
+    if one is not None:
+        general = f"{one['kind']}.{one['field']}"
+        if general not in PANEL_QUANTITIES:
+            fields = [each.partition(".")[2] for each in PANEL_QUANTITIES if each.startswith(one["kind"])]
+            raise fail("parameters", "name", name, f"detector.{one['kind']}.NAME.{{{', '.join(fields)}}}", "")
+        row = PANEL_QUANTITIES[general]
+        return replace(row, name=name, label=f"{one['of']} {row.label}")
     if name not in QUANTITIES:
         raise fail("parameters", "name", name, f"one of {', '.join(QUANTITIES)}", "Use the field's name in its config.")
     return QUANTITIES[name]
@@ -172,3 +203,54 @@ def put(held: Any, row: Quantity, value: Tensor) -> Any:
     elements = list(held.unbind() if isinstance(held, Tensor) else held)
     elements[row.index] = value
     return tuple(elements)
+
+
+def value_in(config: Any, row: Quantity) -> Any:
+    """The content of a quantity's field in a config, and the element of it where the field has several.
+
+    Raises:
+        ValueError: the detector has no panel or group of that name.
+    """
+    owner, field = _owner(config, row)
+    held = getattr(owner, field)
+    return held if row.index is None or held is None else held[row.index]
+
+
+def changed(config: Any, row: Quantity, value: Tensor) -> Any:
+    """A copy of a config with another value of a quantity, whose graph is kept.
+
+    Args:
+        config: the crystal's, detector's or beam's; it stays as it is, and so do its panels and groups.
+        row: the quantity.
+        value: its new value, 0-d, in its unit.
+
+    Raises:
+        ValueError: the detector has no panel or group of that name.
+    """
+    made = copy.copy(config)
+    owner, field = _owner(made, row)
+    if owner is made:
+        setattr(made, field, put(getattr(made, field), row, value))
+        return made
+    moved = copy.copy(owner)
+    setattr(moved, field, put(getattr(owner, field), row, value))
+    kind = row.name.split(".")[1]
+    setattr(made, kind, tuple(moved if each is owner else each for each in getattr(made, kind)))
+    return made
+
+
+def _owner(config: Any, row: Quantity) -> tuple[Any, str]:
+    """The config, or the panel or group of it, that a quantity's field is one of, and the field's name."""
+    one = _OF_ONE.fullmatch(row.name)
+    if one is None:
+        owner, field = config, row.field
+    else:
+        find = getattr(config, one["kind"].removesuffix("s"), None)
+        if find is None:
+            remedy = "Give a PanelledDetectorConfig."
+            raise fail("parameters", "name", row.name, "of a detector of panels", remedy)
+        owner, field = find(one["of"]), one["field"].partition("[")[0]
+    if not hasattr(owner, field):
+        allowed = f"a quantity that a {type(owner).__name__} has"
+        raise fail("parameters", "name", row.name, allowed, "Panels and groups have quantities of their own.")
+    return owner, field

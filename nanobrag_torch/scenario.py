@@ -11,8 +11,10 @@ from torch import Tensor
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
 from nanobrag_torch.eager import eager
-from nanobrag_torch.models import Crystal, Detector
-from nanobrag_torch.quantities import CELL, Quantity, put, quantity
+from nanobrag_torch.models import Crystal
+from nanobrag_torch.models.panels import detector_of
+from nanobrag_torch.panels import PanelledDetectorConfig
+from nanobrag_torch.quantities import CELL, Quantity, changed, quantity, value_in
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.validation import fail
 
@@ -28,9 +30,10 @@ class Scenario:
 
     Attributes:
         crystal: config of the crystal.
-        detector: config of the detector.
+        detector: config of the detector, of one panel or many.
         beam: config of the beam.
-        names: quantities of :data:`nanobrag_torch.quantities.QUANTITIES` that the image is a function of.
+        names: quantities of :data:`nanobrag_torch.quantities.QUANTITIES`, panels or groups that the image is a function
+            of.
         loss: reduces the image (spixels, fpixels) to a 0-d tensor.
         compat: mode of the physics: "physical", "c", or any other of :mod:`nanobrag_torch.compat`.
         dtype: precision of the simulator.
@@ -53,7 +56,7 @@ class Scenario:
     """
 
     crystal: CrystalConfig
-    detector: DetectorConfig
+    detector: DetectorConfig | PanelledDetectorConfig
     beam: BeamConfig = field(default_factory=BeamConfig)
     names: tuple[str, ...] = CELL
     loss: Callable[[Tensor], Tensor] = torch.sum
@@ -84,10 +87,10 @@ class Scenario:
             ValueError: the quantity is unknown, or unset in its config.
         """
         row = quantity(name)
-        held = getattr(getattr(self, row.config), row.field)
+        held = value_in(getattr(self, row.config), row)
         if held is None:
             raise fail("Scenario", name, None, "a number in its config", "Give it a value, or leave it out of names.")
-        return float(torch.as_tensor(held if row.index is None else held[row.index]).detach())
+        return float(torch.as_tensor(held).detach())
 
     def leaves(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Make a 0-d float64 leaf for each quantity, with the configs' value, that collects a gradient.
@@ -113,10 +116,10 @@ class Scenario:
         configs = {name: copy.copy(getattr(self, name)) for name in ("crystal", "detector", "beam")}
         for name, value in (values or {}).items():
             row = quantity(name)
-            setattr(configs[row.config], row.field, put(getattr(configs[row.config], row.field), row, value))
+            configs[row.config] = changed(configs[row.config], row, value)
         crystal = Crystal(configs["crystal"], configs["beam"], self.device, self.dtype, self.compat)
         crystal.hkl_data, crystal.hkl_metadata = self.hkl_data, self.hkl_metadata
-        detector = Detector(configs["detector"], self.device, self.dtype, self.compat)
+        detector = detector_of(configs["detector"], self.device, self.dtype, self.compat)
         return Simulator(
             crystal, detector, beam_config=configs["beam"], device=self.device, dtype=self.dtype, compat=self.compat,
             engine=self.engine,

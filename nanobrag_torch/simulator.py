@@ -2,8 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,22 +14,27 @@ from nanobrag_torch.config import BeamConfig, CrystalConfig, clip_to_beam, copy_
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind, whole
 from nanobrag_torch.kernel.channels import JOINED
-from nanobrag_torch.kernel.engine import ENGINES, render
+from nanobrag_torch.kernel.engine import ENGINES
 from nanobrag_torch.kernel.memory import BYTES_PER_SAMPLE, budget_of
+from nanobrag_torch.kernel.panels import drawn, render_panels
 from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar
 from nanobrag_torch.models.beam import Beam
 from nanobrag_torch.models.crystal import Crystal
-from nanobrag_torch.models.detector import Detector, Geometry
-from nanobrag_torch.models.memo import Memo, numbers_besides
+from nanobrag_torch.models.detector import Detector
+from nanobrag_torch.models.memo import Memo
+from nanobrag_torch.models.panels import PanelledDetector
 from nanobrag_torch.models.unit_cell import UnitCell
 from nanobrag_torch.sampling import recommended_oversample
 from nanobrag_torch.scene import Lattice, Scene, Weighing
+from nanobrag_torch.slabs import assembled, shape_of
 from nanobrag_torch.statistics import compute_statistics
 from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m
 from nanobrag_torch.validation import check_choice, check_count, fail, number_of
+
+Item = TypeVar("Item")
 
 ROTATION_FIELDS = (
     "phi_start_deg",
@@ -62,7 +68,7 @@ class Simulator(KnownNames):
 
     Args:
         crystal: The crystal; it is moved to ``device``.
-        detector: The detector; it is moved to ``device``.
+        detector: The detector, of one panel or many; it is moved to ``device``.
         crystal_config: Config that lends its rotation fields (phi, spindle, mosaic) to the crystal.
         beam_config: The beam; None is the crystal's, then the default beam. The two configs may change places.
         device: Device of the evaluation; None is the crystal's.
@@ -93,7 +99,7 @@ class Simulator(KnownNames):
 
     r_e_sqr = R_E_SQUARED
     crystal: Crystal
-    detector: Detector
+    detector: Detector | PanelledDetector
     beam: Beam
     device: torch.device
     dtype: torch.dtype
@@ -105,7 +111,7 @@ class Simulator(KnownNames):
     def __init__(
         self,
         crystal: Crystal,
-        detector: Detector,
+        detector: Detector | PanelledDetector,
         crystal_config: CrystalConfig | BeamConfig | None = None,
         beam_config: BeamConfig | CrystalConfig | None = None,
         device: torch.device | str | None = None,
@@ -119,7 +125,8 @@ class Simulator(KnownNames):
             check_count("Simulator", "memory_budget", memory_budget, remedy="Give a number of bytes.", high=2**62)
         check_choice("Simulator", "engine", engine, ENGINES, "Leave it to 'auto' unless you compare engines.")
         check_kind("Simulator", "crystal", crystal, Crystal)
-        check_kind("Simulator", "detector", detector, Detector)
+        if not isinstance(detector, PanelledDetector):
+            check_kind("Simulator", "detector", detector, Detector)
         self.device = device_of(device if device is not None else crystal.device)
         self.dtype = dtype_of(dtype)
         self.crystal = crystal.to(device=self.device)
@@ -168,7 +175,8 @@ class Simulator(KnownNames):
     @property
     def incident_beam_direction(self) -> Tensor:
         """Unit vector (3,) in which the beam propagates."""
-        return self.geometry().beam.to(self.dtype)
+        beam: Tensor = self.geometry().beam
+        return beam.to(self.dtype)
 
     @eager
     def run(
@@ -195,8 +203,8 @@ class Simulator(KnownNames):
             progress: Called with (pixels done, pixels in all).
 
         Returns:
-            Image (spixels, fpixels) in photons per pixel; or of the drawn pixels the intensities, slow indices and fast
-            indices, each (n,).
+            Image (spixels, fpixels) in photons per pixel, of many panels the raw image, which ``detector.split`` takes
+            apart; or of the drawn pixels the intensities, slow indices and fast indices, each (n,).
 
         Raises:
             ValueError: Configs or arguments from which no image can be computed, before any work is done.
@@ -207,37 +215,44 @@ class Simulator(KnownNames):
                 f"pixel_batch_size = {pixel_batch_size} and stochastic_pixel_count = {stochastic_pixel_count}: "
                 "only one of them may be given. A random subset is never batched by rows."
             )
-        scene = self.scene(override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
+        scenes = self.scenes(override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
         if stochastic_pixel_count is None:
-            return self.render(scene, pixel_batch_size, progress)
+            return self.render(scenes, pixel_batch_size, progress)
         check_count("run", "stochastic_pixel_count", stochastic_pixel_count, remedy="Give a number of pixels.")
-        pixels = self.pixels()
-        if stochastic_pixel_count > len(pixels):
-            allowed = f"at most the {len(pixels)} rendered pixels"
-            remedy = "Draw fewer, or widen ROI and mask."
+        pixels = self.panel_pixels()
+        count = sum(map(len, pixels))
+        if stochastic_pixel_count > count:
+            allowed, remedy = f"at most the {count} rendered pixels", "Draw fewer, or widen ROI and mask."
             raise fail("run", "stochastic_pixel_count", stochastic_pixel_count, allowed, remedy)
-        pixels = pixels.drawn(stochastic_pixel_count)
-        return render(scene, pixels, self.engine, None, progress, self.memory_budget), *pixels.lists(self.device)
+        pixels, order = drawn(pixels, stochastic_pixel_count)
+        order = order.to(self.device)
+        photons = torch.cat(list(render_panels(scenes, pixels, self.engine, None, progress, self.memory_budget)))
+        slow, fast = self._raw_indices(pixels)
+        return photons[order], slow[order], fast[order]
 
     @eager
     def render(
-        self, scene: Scene, pixel_batch_size: int | None = None, progress: Callable[[int, int], None] | None = None
+        self,
+        scene: Scene | Sequence[Scene],
+        pixel_batch_size: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
-        """The image (spixels, fpixels) of a scene that :meth:`scene` made, in photons per pixel.
+        """The image (spixels, fpixels) of what :meth:`scene` or :meth:`scenes` made, in photons per pixel.
 
         ``pixel_batch_size`` and ``progress`` are those of :meth:`run`. Raises ``ValueError`` for an impossible number
         of rows.
         """
-        tile, pixel_batch_size = None, whole(pixel_batch_size)
-        if pixel_batch_size is not None:
-            check_count("run", "pixel_batch_size", pixel_batch_size, remedy="Give a number of rows.")
-            tile = pixel_batch_size * self.detector.fpixels
-        pixels = self.pixels()
+        rows = whole(pixel_batch_size)
+        if rows is not None:
+            check_count("run", "pixel_batch_size", rows, remedy="Give a number of rows.")
+        pixels, slabs = self.panel_pixels(), self.detector.slabs
         check_memory(
-            "pixel outside the region of interest", math.prod(pixels.shape), "DetectorConfig", "spixels, fpixels",
-            pixels.shape, "Simulate a smaller detector.", self.device,
+            "pixel outside the region of interest", math.prod(shape_of(slabs)), "DetectorConfig", "spixels, fpixels",
+            shape_of(slabs), "Simulate a smaller detector.", self.device,
         )  # fmt: skip
-        return pixels.image(render(scene, pixels, self.engine, tile, progress, self.memory_budget))
+        scenes = [scene] if isinstance(scene, Scene) else scene
+        parts = render_panels(scenes, pixels, self.engine, rows, progress, self.memory_budget)
+        return assembled([part.image(photons) for part, photons in zip(pixels, parts, strict=True)], slabs)
 
     @eager
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -258,35 +273,50 @@ class Simulator(KnownNames):
                 allowed = "a tensor of a config that requires a gradient"
                 remedy = "Call requires_grad_() on it before it goes into the config."
                 raise fail("sensitivities", f"parameters[{name!r}]", "a tensor without gradient", allowed, remedy)
-        pixels = self.pixels()
-        elements, count = sum(parameter.numel() for parameter in parameters.values()), len(pixels)
+        pixels, slabs = self.panel_pixels(), self.detector.slabs
+        sizes = [parameter.numel() for parameter in parameters.values()]
         check_memory(
-            "pixel", elements * count, "sensitivities", "parameters", f"{elements} elements in {count} pixels",
+            "pixel", sum(sizes) * sum(map(len, pixels)), "sensitivities", "parameters",
+            f"{sum(sizes)} elements in {sum(map(len, pixels))} pixels",
             "Each element costs an image: take fewer, or a region of interest.", self.device,
         )  # fmt: skip
-        moved = sensitivities(self.scene(), pixels, list(parameters.values()), self.engine)
-        sizes = [parameter.numel() for parameter in parameters.values()]
+        found = [
+            torch.stack([part.image(row) for row in sensitivities(scene, part, list(parameters.values()), self.engine)])
+            for scene, part in zip(self.scenes(), pixels, strict=True)
+        ]
+        rows = torch.split_with_sizes(assembled(found, slabs), sizes)
         return {
-            name: torch.stack([pixels.image(row) for row in rows]).reshape(*parameter.shape, *pixels.shape)
-            for (name, parameter), rows in zip(parameters.items(), torch.split_with_sizes(moved, sizes), strict=True)
+            name: moved.reshape(*parameter.shape, *shape_of(slabs))
+            for (name, parameter), moved in zip(parameters.items(), rows, strict=True)
         }
 
+    def panel_pixels(self) -> list[Pixels]:
+        """The pixels of each panel in the ROI whose mask is not zero, row by row."""
+        return self.detector.panel_pixels()
+
     def pixels(self) -> Pixels:
-        """The pixels in the ROI whose mask is not zero, row by row."""
-        config = self.detector.config
-        (ymin, ymax), (xmin, xmax) = config.roi()
-        window = Pixels((config.spixels, config.fpixels), (ymin, xmin), (ymax - ymin + 1, xmax - xmin + 1))
-        return window if config.mask_array is None else window.kept(config.mask_array)
+        """The pixels of a detector of one panel; ``ValueError`` where there are several."""
+        return _only(self.panel_pixels(), "panel_pixels")
 
     def rendered_pixels(self) -> tuple[Tensor, Tensor]:
-        """Slow and fast indices (n,) of ``pixels``."""
-        return self.pixels().lists(self.device)
+        """Slow and fast indices (n,) of the rendered pixels, in the raw image of many panels."""
+        return self._raw_indices(self.panel_pixels())
 
-    def geometry(self) -> Geometry:
-        """Place of the detector; computed anew only when a number in its config has changed."""
-        config, compat = self.detector.config, self.compat
-        numbers = (numbers_besides(config, "mask_array"), config.beam_centre(), str(self.detector.device), compat)
-        return self._remembered("geometry", lambda: self.detector.geometry(compat), numbers)
+    def _raw_indices(self, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
+        lists = [part.lists(self.device) for part in pixels]
+        found = [
+            (slow + slab.slow, fast + slab.fast) for (slow, fast), slab in zip(lists, self.detector.slabs, strict=True)
+        ]
+        return torch.cat([slow for slow, _ in found]), torch.cat([fast for _, fast in found])
+
+    def geometry(self) -> Any:
+        """Place of the detector; computed anew only when a number in its config has changed.
+
+        It is a ``models.detector.Geometry``, or a ``models.panels.PanelledGeometry`` where there are many panels.
+        """
+        detector, compat = self.detector, self.compat
+        numbers = (detector.numbers(), str(detector.device), compat)
+        return self._remembered("geometry", lambda: detector.geometry(compat), numbers)
 
     def unit_cell(self) -> UnitCell:
         """Unit cell of the crystal with misset; computed anew only when a number in its config has changed."""
@@ -294,24 +324,22 @@ class Simulator(KnownNames):
         given = (crystal.config, compat, str(crystal.device))
         return self._remembered("unit cell", lambda: crystal.unit_cell(compat), given)
 
-    def oversample(self, geometry: Geometry | None = None) -> int:
+    def oversample(self, geometry: Any = None) -> int:
         """Sub-pixels per axis: the detector's, or by C's rule where it is automatic."""
         if self.detector.config.oversample > 0:
             return self.detector.config.oversample
         return self.recommended_oversample(geometry or self.geometry())
 
-    def recommended_oversample(self, geometry: Geometry) -> int:
+    def recommended_oversample(self, geometry: Any) -> int:
         """Sub-pixels per axis that resolve the fringes of this crystal on this detector."""
         direct = angstrom_to_m(self.unit_cell().direct.detach())
         cells = [number_of(n) or 1.0 for n in self.crystal.config.N_cells]
         edges = torch.sqrt((direct * direct).sum(-1)).tolist()
-        return recommended_oversample(
-            max(edge * n for edge, n in zip(edges, cells, strict=True)),
-            float(self.beam.wavelength.detach()),
-            float(geometry.distance.detach()),
-            float(self.detector.config.pixel_size_mm) / 1000.0,
-            self.compat.count_tolerance,
-        )
+        size = max(edge * n for edge, n in zip(edges, cells, strict=True))
+        detector: Any = self.detector
+        distance, pixel = detector.finest(geometry)
+        wavelength = float(self.beam.wavelength.detach())
+        return recommended_oversample(size, wavelength, distance, pixel, self.compat.count_tolerance)
 
     @eager
     def scene(
@@ -322,7 +350,23 @@ class Simulator(KnownNames):
         oversample_polar: bool | None = None,
         oversample_thick: bool | None = None,
     ) -> Scene:
-        """The scene: all that decides the image, as SI tensors connected to the configs.
+        """The scene of a detector of one panel: all that decides the image, as SI tensors connected to the configs.
+
+        The arguments are those of :meth:`run`. Raises ``ValueError`` as :meth:`scenes` does, and for several panels.
+        """
+        given = (override_a_star, oversample, oversample_omega, oversample_polar, oversample_thick)
+        return _only(self.scenes(*given), "scenes")
+
+    @eager
+    def scenes(
+        self,
+        override_a_star: Tensor | None = None,
+        oversample: int | None = None,
+        oversample_omega: bool | None = None,
+        oversample_polar: bool | None = None,
+        oversample_thick: bool | None = None,
+    ) -> list[Scene]:
+        """The scene of each panel; they differ in the panel alone and share all other records.
 
         Args:
             override_a_star: As for :meth:`run`, like the others.
@@ -358,11 +402,13 @@ class Simulator(KnownNames):
             return crystal.lattice(compat, geometry.spindle, stale, override_a_star)
 
         carried = compat.phi_zero_carryover and crystal.config.phi_steps > 1
+        detector: Any = self.detector
+        panels = keep(
+            "panels", lambda: detector.scene_panels(geometry, number, compat),
+            detector.numbers(), str(detector.device), compat, geometry, number,
+        )  # fmt: skip
         made = Scene(
-            panel=keep(
-                "panel", lambda: self.detector.panel(geometry, number, compat),
-                numbers_besides(config, "mask_array"), compat, geometry, number,
-            ),
+            panel=panels[0],
             sources=keep(
                 "sources", lambda: self.beam.sources(geometry.beam, polarization.axis, compat),
                 beam, geometry.beam, polarization.axis, compat,
@@ -379,7 +425,7 @@ class Simulator(KnownNames):
             first_lattice=keep("first lattice", lambda: lattice(False), crystal_in) if carried else None,
         )  # fmt: skip
         self._check_channels(made)
-        return made
+        return [made, *(replace(made, panel=panel) for panel in panels[1:])]
 
     def _check_channels(self, scene: Scene) -> None:
         """Raise ``ValueError`` where tables of channels are not those of the beam, or depend on each other."""
@@ -439,9 +485,8 @@ class Simulator(KnownNames):
             A dict of ``batch_size`` (rows per tile), ``tricubic_peak_gb`` (held at once), ``recommended_chunk_size``
             (pixels whose samples fit ``target_gpu_gb``) and ``full_vectorization_ok`` (True where the image does).
         """
-        scene = self.scene()
-        per_pixel = scene.samples_per_pixel * BYTES_PER_SAMPLE
-        pixels = len(self.pixels())
+        per_pixel = max(scene.samples_per_pixel for scene in self.scenes()) * BYTES_PER_SAMPLE
+        pixels = sum(map(len, self.panel_pixels()))
         chunk = max(1, min(pixels, int(target_gpu_gb * 1e9 / per_pixel)))
         return {
             "batch_size": max(1, chunk // self.detector.fpixels),
@@ -449,6 +494,13 @@ class Simulator(KnownNames):
             "recommended_chunk_size": chunk,
             "full_vectorization_ok": chunk == pixels,
         }
+
+
+def _only(items: list[Item], name: str) -> Item:
+    """The one item of a detector of one panel."""
+    if len(items) != 1:
+        raise ValueError(f"Simulator: the detector has {len(items)} panels. Simulator.{name}() has a list of them.")
+    return items[0]
 
 
 def _sorted_configs(*given: CrystalConfig | BeamConfig | None) -> tuple[CrystalConfig | None, BeamConfig | None]:

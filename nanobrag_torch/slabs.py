@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, cat
 
@@ -42,7 +43,7 @@ def bands(slabs: Sequence[Slab]) -> list[tuple[int, int, list[int]]]:
         starting.setdefault(slab.slow, []).append(number)
     open_now: list[int] = []
     found = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         open_now = [number for number in open_now if slabs[number].slow + slabs[number].height > first]
         open_now = sorted([*open_now, *starting.get(first, [])], key=lambda number: slabs[number].fast)
         found.append((first, last, list(open_now)))
@@ -52,7 +53,7 @@ def bands(slabs: Sequence[Slab]) -> list[tuple[int, int, list[int]]]:
 def first_overlap(slabs: Sequence[Slab]) -> tuple[int, int] | None:
     """Numbers of two slabs that share a pixel, or None."""
     for _, _, numbers in bands(slabs):
-        for one, other in zip(numbers, numbers[1:], strict=False):
+        for one, other in pairwise(numbers):
             if slabs[one].fast + slabs[one].width > slabs[other].fast:
                 return one, other
     return None

@@ -20,8 +20,8 @@ class PixelTrace:
     """Trace of one pixel: factors of the formula, and quantities of its last sample.
 
     Attributes:
-        slow: slow index of the pixel.
-        fast: fast index.
+        slow: slow index of the pixel, in the raw image of many panels.
+        fast: fast index, likewise.
         scene: the scene that was evaluated.
         samples: factors of every sample, in shapes (1, K, S, O): K samples, S sources, O orientations.
         photons: value of the pixel.
@@ -83,8 +83,8 @@ def trace_pixel(simulator: Simulator, slow: int, fast: int) -> PixelTrace:
 
     Args:
         simulator: the simulator, whose mode counts.
-        slow: slow index of the pixel.
-        fast: fast index.
+        slow: slow index of the pixel, in the raw image of many panels.
+        fast: fast index, likewise.
 
     Raises:
         ValueError: the pixel is not on the detector.
@@ -100,8 +100,8 @@ def trace_pixel(simulator: Simulator, slow: int, fast: int) -> PixelTrace:
             "trace", "slow, fast", (slow, fast), f"a pixel with 0 <= slow < {limits[0]} and 0 <= fast < {limits[1]}", ""
         )
     with torch.no_grad():
-        scene = simulator.scene()
-        where = [torch.tensor([index], device=simulator.device) for index in (slow, fast)]
+        scene, place = _of_panel(simulator, slow, fast)
+        where = [torch.tensor([index], device=simulator.device) for index in place]
         found = samples(scene, *where)
         weighing = scene.weighing
         return PixelTrace(
@@ -114,3 +114,11 @@ def trace_pixel(simulator: Simulator, slow: int, fast: int) -> PixelTrace:
             omega=float(select(found.omega[..., None], weighing.omega, None).flatten()[0]),
             capture=float(select_capture(found.capture, weighing.capture, scene.panel).flatten()[0]),
         )
+
+
+def _of_panel(simulator: Simulator, slow: int, fast: int) -> tuple[Scene, tuple[int, int]]:
+    """The scene of the panel that holds a pixel of the raw image, and the indices (slow, fast) of that pixel in it."""
+    for number, slab in enumerate(simulator.detector.slabs):
+        if 0 <= slow - slab.slow < slab.height and 0 <= fast - slab.fast < slab.width:
+            return simulator.scenes()[number], (slow - slab.slow, fast - slab.fast)
+    raise fail("trace", "slow, fast", (slow, fast), "a pixel of a panel", "There is none at that place.")

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from ..config import CrystalShape
+from ..config import CrystalShape, DetectorConfig
+from ..panels import PanelConfig
 from ..scenario import Scenario
 from ..units import DEFAULT_FLUENCE
 from ..validation import number_of
@@ -42,6 +43,30 @@ def _has_roi(s: Scenario) -> bool:
     return d.roi() != ((0, d.spixels - 1), (0, d.fpixels - 1))
 
 
+#: Fields of a detector of one panel that a panel has under another name.
+_OF_PANELS = {"detector_thick_um": "thick_um"}
+
+
+def _fields(s: Scenario, name: str) -> list[Any]:
+    """A field of the detector, or of each of its panels."""
+    if isinstance(s.detector, DetectorConfig):
+        return [getattr(s.detector, name)]
+    return [getattr(panel, _OF_PANELS.get(name, name)) for panel in s.detector.panels]
+
+
+def _has_sensor(s: Scenario) -> bool:
+    return any((number_of(thickness) or 0) > 0 for thickness in _fields(s, "detector_thick_um"))
+
+
+def _for_panels(s: Scenario, changes: Changes) -> Changes:
+    """Changes of a detector as those of each of its panels, where it has several and the field is theirs."""
+    fields = {_OF_PANELS.get(name, name): value for name, value in changes.get("detector", {}).items()}
+    if isinstance(s.detector, DetectorConfig) or not all(hasattr(PanelConfig, name) for name in fields):
+        return changes
+    panels = tuple(replace(panel, **fields) for panel in s.detector.panels)
+    return {**changes, "detector": {"panels": panels}} if fields else changes
+
+
 FACTORS = (
     Factor(
         "structure factor F", "Z1", "structure factor", lambda s: number_of(s.crystal.default_F) == 0,
@@ -52,7 +77,7 @@ FACTORS = (
         "give a fluence", {"beam": {"fluence": DEFAULT_FLUENCE}},
     ),
     Factor(
-        "capture in the sensor", "Z1", "intensity", lambda s: (number_of(s.detector.detector_thick_um) or 0) > 0,
+        "capture in the sensor", "Z1", "intensity", _has_sensor,
         "correct detector_thick_um and detector_abs_um", {"detector": {"detector_thick_um": 0.0}},
     ),
     Factor(
@@ -60,7 +85,7 @@ FACTORS = (
         "lower dmin", {"beam": {"dmin": 0.0}},
     ),
     Factor(
-        "detector mask", "Z7", "image", lambda s: s.detector.mask_array is not None,
+        "detector mask", "Z7", "image", lambda s: any(mask is not None for mask in _fields(s, "mask_array")),
         "open the mask where the spots are", {"detector": {"mask_array": None}},
     ),
     Factor(
@@ -94,6 +119,6 @@ def _is_lit(scenario: Scenario, factors: tuple[Factor, ...]) -> bool:
     d = scenario.detector
     whole = {"roi_xmin": 0, "roi_ymin": 0, "roi_xmax": d.fpixels - 1, "roi_ymax": d.spixels - 1}
     for factor in factors:
-        scenario = scenario.changed(**(factor.changes or {"detector": whole}))
+        scenario = scenario.changed(**(_for_panels(scenario, factor.changes) or {"detector": whole}))
     with torch.no_grad():
         return bool((scenario.image() != 0).any())

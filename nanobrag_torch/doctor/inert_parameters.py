@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..compat import Compat
-from ..config import WITH_DOMAIN_MATRIX, CrystalShape
+from ..config import WITH_DOMAIN_MATRIX, CrystalShape, DetectorConfig
 from ..scenario import Scenario
 from ..validation import number_of
 
@@ -27,6 +27,13 @@ class InertRule:
 CELL = ("crystal.cell_",)
 ORIENTATION = ("crystal.misset_deg", "crystal.phi_start_deg", "crystal.osc_range_deg", "crystal.mosaic_")
 
+
+def _single(s: Scenario) -> DetectorConfig:
+    """The detector of a scenario that has a quantity of a detector of one panel."""
+    assert isinstance(s.detector, DetectorConfig)
+    return s.detector
+
+
 INERT = (
     InertRule(CELL, lambda s: s.crystal.has_matrix, "an orientation matrix replaces the cell"),
     InertRule(
@@ -39,12 +46,12 @@ INERT = (
     ),
     InertRule(
         ("detector.distance_mm",),
-        lambda s: s.detector.close_distance_mm is not None,
+        lambda s: _single(s).close_distance_mm is not None,
         "close_distance_mm replaces the distance",
     ),
     InertRule(
         ("detector.distance_mm", "detector.beam_center"),
-        lambda s: s.detector.pix0_override_m is not None,
+        lambda s: _single(s).pix0_override_m is not None,
         "pix0_override_m places the detector",
     ),
     InertRule(
@@ -92,7 +99,7 @@ INERT = (
     ),
     InertRule(
         ("detector.detector_abs_um",),
-        lambda s: number_of(s.detector.detector_thick_um) == 0,
+        lambda s: number_of(_single(s).detector_thick_um) == 0,
         "without a thickness there is no sensor",
     ),
     InertRule(

@@ -29,6 +29,8 @@ STAGE_OF_FILE = {
     "physics/scattering.py": "scattering",
     "physics/sources.py": "scattering",
     "models/detector.py": "scattering",
+    "models/panels.py": "scattering",
+    "models/sensor.py": "intensity",
     "models/beam.py": "scattering",
     "kernel/geometry.py": "scattering",
     "kernel/torch_engine/rays.py": "scattering",
@@ -75,26 +77,28 @@ def stages(scenario: Scenario, shared: SharedFacts) -> tuple[Stage, ...]:
     image, weights = shared.image, shared.weights
     assert image is not None and weights is not None
     simulator = scenario.simulator()
-    scene = simulator.scene(oversample=scenario.oversample())
-    # Every quantity of the scene is a leaf here, so that each has an adjoint, whatever the parameters are.
-    scene = with_tensors(scene, [tensor.detach().requires_grad_() for tensor in tensors_of(scene)])
-    vectors = [scene.lattice.a, scene.lattice.b, scene.lattice.c]
+    scenes, pixels = simulator.scenes(oversample=scenario.oversample()), simulator.panel_pixels()
+    vectors = [scenes[0].lattice.a, scenes[0].lattice.b, scenes[0].lattice.c]
     totals = [torch.zeros_like(vector) for vector in vectors]
     found: dict[str, list[ValueAndAdjoint]] = {}
-    for slow, fast in _tiles(scene, *simulator.rendered_pixels()):
-        s = samples(scene, slow, fast)
-        intensity = combine(scene, s)
-        parts = [
-            ("scattering", s.q), ("hkl", s.h), ("hkl", s.k), ("hkl", s.l), ("lattice", s.F_latt),
-            ("structure factor", s.F_cell), ("intensity", intensity),
-        ]  # fmt: skip
-        inputs = vectors + [tensor for _, tensor in parts]
-        adjoints = torch.autograd.grad(
-            intensity, inputs, weights[slow, fast].to(intensity), allow_unused=True, materialize_grads=True
-        )
-        totals = [total + adjoint for total, adjoint in zip(totals, adjoints, strict=False)]
-        for (name, tensor), adjoint in zip(parts, adjoints[len(vectors) :], strict=True):
-            found.setdefault(name, []).append((tensor.detach(), adjoint))
+    every = sum(map(len, pixels))
+    for connected, part, slab in zip(scenes, pixels, simulator.detector.slabs, strict=True):
+        # Every quantity of the scene is a leaf here, so that each has an adjoint, whatever the parameters are.
+        scene = with_tensors(connected, [tensor.detach().requires_grad_() for tensor in tensors_of(connected)])
+        leaves = [scene.lattice.a, scene.lattice.b, scene.lattice.c]
+        for slow, fast in _tiles(scene, every, *part.lists(simulator.device)):
+            s = samples(scene, slow, fast)
+            intensity = combine(scene, s)
+            parts = [
+                ("scattering", s.q), ("hkl", s.h), ("hkl", s.k), ("hkl", s.l), ("lattice", s.F_latt),
+                ("structure factor", s.F_cell), ("intensity", intensity),
+            ]  # fmt: skip
+            inputs = leaves + [tensor for _, tensor in parts]
+            weight = slab.of(weights)[slow, fast].to(intensity)
+            adjoints = torch.autograd.grad(intensity, inputs, weight, allow_unused=True, materialize_grads=True)
+            totals = [total + adjoint for total, adjoint in zip(totals, adjoints, strict=False)]
+            for (name, tensor), adjoint in zip(parts, adjoints[len(leaves) :], strict=True):
+                found.setdefault(name, []).append((tensor.detach(), adjoint))
     cell = [(v, _or_zero(shared.graph.gradients[name], v)) for name, v in shared.subject.values.items()]
     rows = {"cell": cell, "vectors": list(zip(vectors, totals, strict=True)), **found, "image": [(image, weights)]}
     loss = abs(shared.loss)
@@ -102,9 +106,9 @@ def stages(scenario: Scenario, shared: SharedFacts) -> tuple[Stage, ...]:
     return (*(_stage(name, pairs) for name, pairs in rows.items()), last)
 
 
-def _tiles(scene: Scene, slow: Tensor, fast: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Indices (pixels,) of slow and fast pixels, in parts that are evaluated at once."""
-    stride = max(1, -(-len(slow) * scene.samples_per_pixel // MOST_SAMPLES))
+def _tiles(scene: Scene, every: int, slow: Tensor, fast: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Indices (pixels,) of slow and fast pixels, in parts that are evaluated at once; ``every`` counts all panels'."""
+    stride = max(1, -(-every * scene.samples_per_pixel // MOST_SAMPLES))
     per_tile = max(1, TILE // scene.samples_per_pixel)
     yield from zip(torch.split(slow[::stride], per_tile), torch.split(fast[::stride], per_tile), strict=True)
 

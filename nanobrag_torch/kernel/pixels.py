@@ -71,11 +71,6 @@ class Pixels:
         inside = mask[slow : slow + rows, fast : fast + columns].cpu().numpy() != 0
         return Pixels(self.shape, self.corner, self.window, np.flatnonzero(inside))
 
-    def drawn(self, count: int) -> "Pixels":
-        """Random subset of ``count`` pixels, without replacement, by torch's generator."""
-        order = torch.randperm(len(self))[:count].numpy()
-        return Pixels(self.shape, self.corner, self.window, order if self.chosen is None else self.chosen[order])
-
     def image(self, values: Tensor) -> Tensor:
         """Image of the whole detector, with ``values`` (n,) at these pixels and zeros elsewhere."""
         (slow, fast), (rows, columns) = self.corner, self.window

@@ -15,13 +15,16 @@ from nanobrag_torch.conventions import CONVENTIONS, Convention, DetectorConventi
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, check_kind
 from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.weights import sample_solid_angles
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
+from nanobrag_torch.models.memo import numbers_besides
+from nanobrag_torch.models.sensor import sensor_of, thickness
 from nanobrag_torch.physics.rotation import about_axis, matrix_x_y_z
 from nanobrag_torch.physics.safe import unit
-from nanobrag_torch.sampling import thickness_layers
-from nanobrag_torch.units import DBL_MIN, degrees_to_radians, m_to_mm, mm_to_m, um_to_m
+from nanobrag_torch.slabs import Slab, stacked
+from nanobrag_torch.units import DBL_MIN, degrees_to_radians, m_to_mm, mm_to_m
 from nanobrag_torch.validation import check_range, divisor, number_of
 
 
@@ -280,12 +283,11 @@ class Detector(KnownNames):
         """The detector as the kernel reads it."""
         compat = compat or self.compat
         config = self.config
-        depth, thickness = config.detector_abs_um, self._metres_of_sensor()
-        layers = thickness_layers(config.detector_thicksteps, thickness, compat.thickness_grid)
-        sensor = bool(thickness.detach() > 0)
-        attenuation = 1 / (thickness if depth is None else um_to_m(scalar(depth, self.device)))
-        if sensor and compat.edge_on == "refused":
-            self._check_sensor(geometry, number_of(layers.count * layers.step * attenuation))
+        sensor = sensor_of(
+            config.detector_thick_um, config.detector_abs_um, config.detector_thicksteps, compat, self.device
+        )
+        if sensor.present and compat.edge_on == "refused":
+            self._check_sensor(geometry, number_of(sensor.layers * sensor.step * sensor.attenuation))
         return scene.Panel(
             origin=geometry.origin,
             fast=geometry.fast,
@@ -296,13 +298,39 @@ class Detector(KnownNames):
             distance=geometry.distance,
             close_distance=geometry.close_distance,
             oversample=oversample,
-            layers=layers.count,
-            layer_step=scalar(layers.step, self.device),
-            attenuation=attenuation if sensor else torch.zeros_like(thickness),
-            has_sensor=sensor,
+            layers=sensor.layers,
+            layer_step=sensor.step,
+            attenuation=sensor.attenuation,
+            has_sensor=sensor.present,
             curved=compat.curved_mapping if config.curved_detector else "flat",
             point_pixel=config.point_pixel,
         )
+
+    def scene_panels(
+        self, geometry: Geometry, oversample: int, compat: Compat | None = None
+    ) -> tuple[scene.Panel, ...]:
+        """The one panel, as a detector of many has one for each."""
+        return (self.panel(geometry, oversample, compat),)
+
+    def panel_pixels(self) -> list[Pixels]:
+        """Pixels in the region of interest whose mask is not zero, row by row, of the one panel."""
+        config = self.config
+        (ymin, ymax), (xmin, xmax) = config.roi()
+        window = Pixels((config.spixels, config.fpixels), (ymin, xmin), (ymax - ymin + 1, xmax - xmin + 1))
+        return [window if config.mask_array is None else window.kept(config.mask_array)]
+
+    @property
+    def slabs(self) -> list[Slab]:
+        """Place of the one panel in the image: all of it."""
+        return stacked([(self.spixels, self.fpixels)])
+
+    def numbers(self) -> tuple[Any, ...]:
+        """Numbers that decide the geometry, to be compared by value."""
+        return numbers_besides(self.config, "mask_array"), self.config.beam_centre()
+
+    def finest(self, geometry: Geometry) -> tuple[float, float]:
+        """Distance and pixel edge in metres, by which sub-pixels are counted."""
+        return float(geometry.distance.detach()), float(self.config.pixel_size_mm) / 1000.0
 
     def get_pixel_coords(self) -> Tensor:
         """Positions (spixels, fpixels, 3) of the pixel centres in metres."""
@@ -435,8 +463,7 @@ class Detector(KnownNames):
         return mm_to_m(scalar(mm, self.device))
 
     def _metres_of_sensor(self) -> Tensor:
-        off = self.config.detector_abs_um is not None and number_of(self.config.detector_abs_um) == 0
-        return um_to_m(scalar(0.0 if off else self.config.detector_thick_um, self.device))
+        return thickness(self.config.detector_thick_um, self.config.detector_abs_um, self.device)
 
     def _pixel_centres(self) -> Tensor:
         shape = (self.spixels, self.fpixels)
@@ -485,8 +512,8 @@ class Detector(KnownNames):
         across = unit(across)
         if compat.edge_on == "refused" and abs(number_of((across * normal).sum()) or 0.0) < 1 - FLAT:
             divisor((origin * across).sum(), SKEW, STRAIGHTEN, rounding)
-        thickness, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
-        if thickness is not None and near is not None and near < 0 < near + thickness:
+        thick, near = (number_of(value.detach()) for value in (self._metres_of_sensor(), close))
+        if thick is not None and near is not None and near < 0 < near + thick:
             divisor(0.0, "the crystal lies within the sensor of the detector", MOVE)
 
     def _check_sensor(self, geometry: Geometry, depth: float | None) -> None:

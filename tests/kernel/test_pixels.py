@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from nanobrag_torch.kernel.panels import drawn
 from nanobrag_torch.kernel.pixels import Pixels
 
 #: A window of 3 rows and 4 columns on a detector of 6 by 7, and the same with four pixels kept by a mask.
@@ -50,7 +51,8 @@ def test_values_come_back_to_their_pixels_with_their_gradients(pixels):
 @pytest.mark.parametrize("pixels", [WINDOW, KEPT])
 def test_drawn_pixels_are_different_ones_of_the_same_set(pixels):
     torch.manual_seed(5)
-    drawn = pixels.drawn(3)
-    assert len(set(pairs(drawn))) == 3
-    assert set(pairs(drawn)) < set(pairs(pixels))
-    assert isinstance(drawn.chosen, np.ndarray)
+    (part,), order = drawn([pixels], 3)
+    assert len(set(pairs(part))) == 3
+    assert set(pairs(part)) < set(pairs(pixels))
+    assert isinstance(part.chosen, np.ndarray)
+    assert sorted(order.tolist()) == [0, 1, 2]

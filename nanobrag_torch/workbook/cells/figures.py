@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 
+from nanobrag_torch.config import DetectorConfig
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.evidence import Derivative, Evidence
 from nanobrag_torch.workbook.records.run import Caption
@@ -130,8 +131,10 @@ def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
 
 
 def rings(case: "Case") -> Iterator[tuple[float, float]]:
-    """(resolution in Angstrom, radius in pixels) of the rings that fit the detector, a fifth of its half apart."""
+    """(resolution in Angstrom, radius in pixels) of the rings that fit one panel, a fifth of its half apart."""
     detector, wavelength = case.scenario.detector, float(case.scenario.beam.wavelength_A)
+    if not isinstance(detector, DetectorConfig):  # many panels have no one distance
+        return
     half, last = detector.spixels / 2, 0.0
     for resolution in RINGS:
         sine = wavelength / (2 * resolution)

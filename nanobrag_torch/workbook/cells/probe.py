@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
 from nanobrag_torch.doctor.finite_difference import agreement, differentiate
+from nanobrag_torch.models.panels import one_panel
 from nanobrag_torch.quantities import quantity
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells.losses import LOSSES
@@ -123,7 +124,7 @@ def examine(case: str, scenario: Scenario) -> Case:
         pixels=still.numel(),
         derivatives=tuple(rows),
     )
-    detector = scenario.simulator().detector
+    detector = one_panel("probe", scenario.simulator().detector, "Probe one panel alone.")
     centre = (float(detector.beam_center_s), float(detector.beam_center_f))
     return Case(scenario, still.cpu(), sensitivities, evidence, centre)
 
