@@ -91,7 +91,7 @@ def read_mask(settings: Settings, camera: Camera, compat: Compat) -> tuple[torch
     ``ValueError`` or ``OSError`` for what is no mask.
     """
     if settings.mask_file is None:
-        return None, None
+        return settings.mask_pixels, None
     mask = read_smv_mask(settings.mask_file, native=compat.strict_c_files)[0]
     (rows, columns), (fast, slow) = mask.shape, camera.pixels(settings.pixel_size_mm)
     if (rows, columns) == (slow, fast) or compat.mask_layout == "exact":

@@ -121,6 +121,36 @@ def _idle(group: str, names: tuple[str, ...], kind: str = "real", count: int = 1
     return Flag(group, names, "accepted and without effect, as in the C program", (), kind, count)
 
 
+def _append_value(settings: Settings, values: Values) -> None:
+    name, text = values
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"-geom_value {name} {text}: must end in a number. Give the location and its value.") from None
+    settings.geometry_values = (*settings.geometry_values, (name, number))
+
+
+def _append_waiver(settings: Settings, values: Values) -> None:
+    settings.experiment_without = (*settings.experiment_without, values[0])
+
+
+#: Options that say what an experiment file says, which may not be given beside it.
+_PLACED_BY_FILE = (
+    "-img", "-distance", "-close_distance", "-detsize", "-detsize_f", "-detsize_s", "-detpixels", "-detpixels_f",
+    "-detpixels_s", "-pixel", "-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX", "-ORGY", "-pivot", "-mosflm", "-adxv",
+    "-denzo", "-xds", "-dials", "-fdet_vector", "-sdet_vector", "-odet_vector", "-beam_vector", "-twotheta_axis",
+    "-pix0_vector", "-pix0_vector_mm", "-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz",
+    "-curved_det", "-mask",
+)  # fmt: skip
+_EXPERIMENTS = ("-expt", "-geom", "-stream", "-nexus")
+
+
+def _experiment(name: str, help: str) -> "Flag":
+    others = tuple(other for other in _EXPERIMENTS if other != name)
+    also = {"experiment_kind": name.removeprefix("-")}
+    return _ours((name,), help, ("experiment_file",), also=also, instead_of=(*others, *_PLACED_BY_FILE))
+
+
 def _ours(names: tuple[str, ...], help: str, sets: tuple[str, ...] = (), kind: str = "text", **more: Any) -> Flag:
     return Flag(EXTENSIONS, names, help, sets, kind, extension=True, **more)
 
@@ -311,6 +341,17 @@ FLAGS: tuple[Flag, ...] = (
           also={"hkl_orientation": True}),
     _ours(("-bulk_solvent",), "fill the space between the atoms of -hkl with flat solvent", count=0,
           also={"bulk_solvent": True}),
+    _experiment("-expt", "experiment of DIALS: beam, detector, goniometer, scan and crystal of an experiment list"),
+    _experiment("-geom", "detector and beam of a geometry file of CrystFEL"),
+    _experiment("-stream", "detector, beam and crystal of a stream of CrystFEL"),
+    _experiment("-nexus", "detector, beam, goniometer and crystal of an NXmx file, of any number of modules"),
+    _ours(("-expt_index",), "experiment of the file, or crystal of the stream, from 0", ("experiment_index",), "whole",
+          least=0, default="0"),
+    _ours(("-expt_image",), "image of its scan, from 0", ("experiment_image",), "whole", least=0, default="0"),
+    _ours(("-expt_without",), "leave out what is refused, under the name that the error gives; may be repeated",
+          ("experiment_without",), action=_append_waiver),
+    _ours(("-geom_value",), "number in place of a location in image files that -geom names; may be repeated",
+          ("geometry_values",), count=2, action=_append_value),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
     _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
     _ours(("-nodump",), "neither read nor write the dump of structure factors", count=0, also={"use_dump": False}),

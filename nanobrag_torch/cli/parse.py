@@ -67,7 +67,7 @@ def parse(words: Sequence[str]) -> Parsed:
 
 
 def settings_of(parsed: Parsed) -> Settings:
-    """Defaults, then the mask's header, then the image's, then all options.
+    """Defaults, then the mask's header, then the image's, then an experiment of another program, then all options.
 
     Raises ``OSError`` or ``ValueError`` for a header that cannot be read.
     """
@@ -82,6 +82,12 @@ def settings_of(parsed: Parsed) -> Settings:
                 apply_smv_header_to_config(header, vars(settings), is_mask=name == "mask_file")
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
+    if parsed.last("experiment_file") is not None:
+        from nanobrag_torch.cli.experiment_file import enter_experiment  # brings torch
+
+        asked = Settings()
+        parsed.apply(asked)
+        enter_experiment(asked, settings)
     parsed.apply(settings)
     return settings
 

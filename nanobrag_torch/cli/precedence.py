@@ -126,6 +126,9 @@ def configure(settings: Settings) -> Configuration:
     camera = camera_of(settings)
     sources = _sources(settings)
     spectrum = None if settings.spectrum_file is None else read_spectrum(settings.spectrum_file)
+    if spectrum is None and settings.spectrum is not None:
+        wavelengths, weights = (channel.numpy() for channel in settings.spectrum)
+        spectrum = Spectrum(wavelengths, weights, "A", "header")
     beam = _beam(settings, sources, spectrum)
     if spectrum is not None:
         settings = replace(settings, wavelength_A=float(beam.central_wavelength()))
@@ -214,7 +217,7 @@ def _crystal(
     s: Settings, structure: Structure | None, samples: tuple[float, float, float], compat: Compat
 ) -> tuple[CrystalConfig, str | None]:
     factors = structure.factors if structure is not None and structure.has_cell else None
-    if s.cell is None and s.matrix_file is None and factors is None:
+    if s.cell is None and s.matrix_file is None and s.stars is None and factors is None:
         file = "" if structure is None else f"{s.hkl_file or s.dump_file} is a {structure.kind}: "
         raise MissingInputError(f"{file}{NO_CELL}")
     sweep = phi_sweep(s.phisteps, s.osc_deg, s.phistep_deg, compat.count_tolerance)
@@ -272,6 +275,9 @@ def _matrix(s: Settings, factors: StructureFactors | None) -> Sequence[Any] | No
     """a*, b*, c* in 1/Angstrom from the matrix file or, when asked, from the structure; None where a cell is all."""
     if s.matrix_file is not None:
         return read_mosflm_matrix(s.matrix_file, s.wavelength_A)
+    if s.stars is not None:
+        stars: Sequence[Any] = s.stars
+        return stars
     return factors.stars if factors and s.hkl_orientation else None
 
 

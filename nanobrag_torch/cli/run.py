@@ -71,7 +71,8 @@ def _check_inputs(s: Settings) -> None:
             "no structure factors. Give -hkl or -default_F, or run where a dump of an earlier run lies.",
             usage_begins="ERROR: no hkl file and no dump file to read.",
         )
-    if s.matrix_file is None and (s.cell is None or s.cell[0] <= 0) and not (s.cell is None and s.hkl_file is not None):
+    placed = s.matrix_file is not None or s.stars is not None
+    if not placed and (s.cell is None or s.cell[0] <= 0) and not (s.cell is None and s.hkl_file is not None):
         raise MissingInputError(NO_CELL)
 
 

@@ -5,6 +5,7 @@ wherever the C program tells a missing value from a default.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from nanobrag_torch.conventions import CrystalShape, DetectorConvention, DetectorPivot, Vector
 from nanobrag_torch.units import DEFAULT_FLUENCE
@@ -29,6 +30,18 @@ class Settings:
     source_file: str | None = None
     spectrum_file: str | None = None
     stol_file: str | None = None
+    experiment_file: str | None = None
+    experiment_kind: str = ""
+    experiment_index: int = 0
+    experiment_image: int = 0
+    experiment_without: tuple[str, ...] = ()
+    geometry_values: tuple[tuple[str, float], ...] = ()
+    #: What an experiment file brings that no option says: itself, panels, matrix, mask and spectrum as they are.
+    experiment: Any = None
+    panels: Any = None
+    stars: Any = None
+    mask_pixels: Any = None
+    spectrum: Any = None
 
     cell: tuple[float, ...] | None = None
     misset_deg: Vector = (0.0, 0.0, 0.0)

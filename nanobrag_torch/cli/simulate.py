@@ -9,6 +9,7 @@ from torch import Tensor
 from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import check_outputs, write_dump, write_images
+from nanobrag_torch.cli.panels import simulate_panels
 from nanobrag_torch.cli.precedence import configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
@@ -27,6 +28,9 @@ def simulate(settings: Settings) -> None:
     Raises as the readers, models and writers do, and ``MemoryError`` where the device runs out of memory.
     """
     conf = configure(settings)
+    if settings.panels is not None:
+        simulate_panels(conf)
+        return
     check_outputs(conf)
     try:
         with torch.no_grad():

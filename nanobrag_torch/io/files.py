@@ -95,8 +95,15 @@ def reading(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[st
     """
     with opening(path, what) as file:
         file.read(1)
-    try:
+    with parsing(path, what, remedy):
         yield str(path)
+
+
+@contextmanager
+def parsing(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[None]:
+    """One kind of error for all that may be wrong with the content of ``what``: ``ValueError`` with file and remedy."""
+    try:
+        yield
     except Exception as error:
         reason = str(error).strip() or type(error).__name__
         raise ValueError(f"{path}: this {what} cannot be read ({reason}). {remedy}") from None

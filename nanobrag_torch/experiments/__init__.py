@@ -1,0 +1,6 @@
+"""Experiments of other programs (DIALS, CrystFEL, NXmx) as configs, and configs as what those programs read."""
+
+from nanobrag_torch.experiments.configs import Experiment, descriptions, load_experiments
+from nanobrag_torch.experiments.describe import describe
+
+__all__ = ["Experiment", "describe", "descriptions", "load_experiments"]
