@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from nanobrag_torch.conventions import Vector
-from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.compressed import read_plain, write_compressed
+from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.files import reading, require
 from nanobrag_torch.io.imgcif import geometry_text, is_plain
 
@@ -127,7 +127,9 @@ def _section(pixels: bytes, shape: tuple[int, ...]) -> bytes:
 
 
 def read_cbf(filepath: str | os.PathLike[str]) -> Exposure:
-    """The image of a mini-CBF file (also in gzip or bzip2) as an exposure of one; pixels below zero are masked, and zero.
+    """The image of a mini-CBF file (also in gzip or bzip2) as an exposure of one.
+
+    Pixels below zero are masked, and zero.
 
     Without the lines that :func:`write_cbf` adds, the detector is taken to stand square to the beam, in the frame of
     XDS: beam z, fast x, slow y, spindle x.

@@ -12,7 +12,7 @@ DATA_TYPES = {
 }
 
 #: Entries that describe what a camera here does not: beside the value that changes nothing.
-_PLAIN = {"SPATIAL_DISTORTION_TYPE": ("Simple_spatial",), "SPATIAL_DISTORTION_VECTORS": ("1", "0", "0", "1")}
+_PLAIN = {"SPATIAL_DISTORTION_TYPE": ["Simple_spatial"], "SPATIAL_DISTORTION_VECTORS": ["1", "0", "0", "1"]}
 #: Entries of which nothing is taken over, as far as a header has them.
 LEFT_OUT = (
     "CRYSTAL_GONIO_VALUES", "CRYSTAL_GONIO_VECTORS", "ROTATION_VECTOR", "SOURCE_VECTORS", "SOURCE_POLARZ",
@@ -74,8 +74,8 @@ def camera_of_header(header: dict[str, str]) -> DtrekCamera:
         raise ValueError(f"DETECTOR_NAMES={header.get('DETECTOR_NAMES')}: must name one detector.")
     entry = _Entries(header, prefix[0])
     for name, plain in _PLAIN.items():
-        found = entry.words(name, plain)
-        if tuple(found) != plain and entry.differ(found, plain):
+        found = entry.words(name) or plain
+        if not _same(found, plain):
             raise ValueError(f"{prefix[0]}{name}={' '.join(found)}: only {' '.join(plain)} can be taken over.")
     count, *wavelengths = entry.numbers("SOURCE_WAVELENGTH")
     if count != 1 or len(wavelengths) != 1:
@@ -83,7 +83,9 @@ def camera_of_header(header: dict[str, str]) -> DtrekCamera:
     start, _, width, *_ = entry.numbers("ROTATION", 3)
     fast, slow, *sides = entry.numbers("SPATIAL_DISTORTION_INFO", 4)
     if sides[0] != sides[1]:
-        raise ValueError(f"{prefix[0]}SPATIAL_DISTORTION_INFO: pixels of {sides[0]:g} x {sides[1]:g} mm are no squares.")
+        raise ValueError(
+            f"{prefix[0]}SPATIAL_DISTORTION_INFO: pixels of {sides[0]:g} x {sides[1]:g} mm are no squares."
+        )
     return DtrekCamera(
         wavelength_A=wavelengths[0],
         distance_mm=_distance(entry),
@@ -112,6 +114,14 @@ def _distance(entry: "_Entries") -> float:
     return distance
 
 
+def _same(found: list[str], plain: list[str]) -> bool:
+    """True where the words are equal, as text or as numbers."""
+    try:
+        return found == plain or list(map(float, found)) == list(map(float, plain))
+    except ValueError:
+        return False
+
+
 class _Entries:
     """Entries of a header by name, those of the detector under its prefix."""
 
@@ -121,9 +131,8 @@ class _Entries:
     def has(self, name: str) -> bool:
         return name in self.header or self.prefix + name in self.header
 
-    def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
-        text = self.header.get(self.prefix + name, self.header.get(name, " ".join(default)))
-        return text.split()
+    def words(self, name: str) -> list[str]:
+        return self.header.get(self.prefix + name, self.header.get(name, "")).split()
 
     def numbers(self, name: str, least: int = 1) -> list[float]:
         words = self.words(name)
@@ -134,11 +143,3 @@ class _Entries:
         if len(values) < least:
             raise ValueError(f"{name}={' '.join(words)}: must be {least} numbers or more. Correct the header.")
         return values
-
-    @staticmethod
-    def differ(found: list[str], plain: tuple[str, ...]) -> bool:
-        """True where the words are not the same numbers in another spelling."""
-        try:
-            return [float(word) for word in found] != [float(word) for word in plain]
-        except ValueError:
-            return True

@@ -164,7 +164,8 @@ def to_pixels(
 def write_smv_pixels(filepath: str | os.PathLike[str], header: bytes, pixels: np.ndarray) -> None:
     """Write a header and the pixels (slow, fast) behind it, in the byte order and type that ``pixels`` has.
 
-    A name that ends in ``.gz`` or ``.bz2`` is compressed. Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
+    A name that ends in ``.gz`` or ``.bz2`` is compressed. Raises ``OSError`` where the file cannot be written; an
+    existing file is replaced only when all is written.
     """
     write_compressed(filepath, header + np.ascontiguousarray(pixels).tobytes())
 
