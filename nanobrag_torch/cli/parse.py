@@ -85,6 +85,7 @@ def settings_of(parsed: Parsed) -> Settings:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
     parsed.apply(settings)
+    settings.given = frozenset(name for flag, _ in parsed.assignments for name in flag.sets)
     return settings
 
 
