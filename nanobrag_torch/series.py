@@ -118,11 +118,11 @@ class Journal:
             return None
         try:
             head = json.loads(first)
-            settings: dict[str, Any] = head["settings"] if head["series"] == _FORM else {}["form"]
+            form, settings = head["series"], dict(head["settings"])
         except (ValueError, KeyError, TypeError):
-            raise ValueError(
-                f"{path}: this is no record of a series. Move it, or give the series another name."
-            ) from None
+            form, settings = None, {}
+        if form != _FORM:
+            raise ValueError(f"{path}: this is no record of a series. Move it, or give the series another name.")
         return settings
 
     def finish(self, index: int, **truth: Any) -> None:

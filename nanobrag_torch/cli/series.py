@@ -138,12 +138,8 @@ def _described(series: Series) -> dict[str, Any]:
     read = {name: _digest(made[name]) for name in inputs if made[name] is not None}
     outputs = {name: str(path) for name, path in series.outputs.items()}
     given = {name: value.value if isinstance(value, Enum) else value for name, value in made.items()}
-    return {
-        **given,
-        **{f"content of {name}": digest for name, digest in read.items()},
-        **outputs,
-        "version": __version__,
-    }
+    contents = {f"content of {name}": digest for name, digest in read.items()}
+    return {**given, **contents, **outputs, "version": __version__}
 
 
 def _digest(path: str) -> str:

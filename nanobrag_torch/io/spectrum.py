@@ -44,9 +44,9 @@ def read_spectrum(filepath: str | os.PathLike[str]) -> Spectrum:
 def read_spectra(filepath: str | os.PathLike[str], columns: int | None = None) -> list[Spectrum]:
     """The spectra of a file: energy or wavelength, then a column of weights for each, as they stand there.
 
-    ``columns`` is their number in all; None is that of the first line. Comments and what stands above the first number are the header. Without a unit in it, numbers above 100 are energies
-    in eV and numbers below wavelengths in Angstrom. Raises ``OSError`` where there is no such file, ``ValueError`` with
-    the line for what is no spectrum.
+    ``columns`` is their number in all; None is that of the first line. Comments and what stands above the first number
+    are the header. Without a unit in it, numbers above 100 are energies in eV and numbers below wavelengths in
+    Angstrom. Raises ``OSError`` where there is no such file, ``ValueError`` with the line for what is no spectrum.
     """
     content = read_bytes(filepath, "spectrum")
     lines = content.count(b"\n") + content.count(b"\r") + 1
