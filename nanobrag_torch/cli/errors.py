@@ -54,13 +54,13 @@ def describe(error: BaseException) -> str:
 
 
 def _option(field: re.Match[str]) -> str:
-    options = [_option_of(name) for name in field.group(1).split(", ")]
+    options = [option_of(name) for name in field.group(1).split(", ")]
     return field.group() if None in options else ", ".join(dict.fromkeys(map(str, options)))
 
 
-def _option_of(name: str) -> str | None:
+def option_of(name: str) -> str | None:
     """The option of a config field, or None where there is none."""
     for flag in FLAGS:
-        if name in flag.sets:
+        if name in flag.sets or (flag.extension and name in flag.also):
             return flag.name
     return next((option for start, option in _BEGINNINGS.items() if name.startswith(start)), None)

@@ -1,6 +1,7 @@
 """Files of a run: dump, float image, integer image, picture, noise image, NXmx and CBF."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from nanobrag_torch.cli import messages
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.prepare import Prepared
+from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.exposure import exposure_of
 from nanobrag_torch.io.cbf import write_cbf
 from nanobrag_torch.io.fdump import write_fdump
@@ -32,17 +34,21 @@ BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
 AT_CRYSTAL = 1e-12
 
 
+def outputs_of(settings: Settings) -> list[str]:
+    """Names of the settings that hold the images of a run, in the order in which they are written."""
+    switches = {"pgm_file": settings.write_pgm, "noise_file": settings.write_noise}
+    names = ("float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file")
+    return [name for name in names if getattr(settings, name) is not None and switches.get(name, True)]
+
+
 def check_outputs(conf: Configuration) -> None:
     """Refuse before the simulation what would otherwise fail after it.
 
     Raises ``CommandError`` or ``ValueError`` for what cannot be written or drawn, ``ImportError`` without its library.
     """
     s = conf.settings
-    written = [s.float_file, s.int_file]
-    written += [s.pgm_file] if s.write_pgm else []
-    written += [s.noise_file] if conf.noise.generate_noise_image else []
+    written = [getattr(s, name) for name in outputs_of(s)]
     written += [s.dump_file] if s.use_dump and s.hkl_file is not None else []
-    written += [name for name in (s.nexus_file, s.cbf_file) if name is not None]
     for name in written:
         folder = Path(name).resolve().parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -80,43 +86,102 @@ def _not_a_number(run: Prepared, slow: int, fast: int) -> str:
     return "Its factors are too large or too small: check distances, normal and sensor of the detector, F and fluence."
 
 
-def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
-    """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
+def check_finite_image(run: Prepared, image: np.ndarray) -> None:
+    """Raise ``CommandError`` for an image that is not finite, with the reason."""
     if not np.isfinite(image).all():
         slow, fast = np.argwhere(~np.isfinite(image))[0]
         why = _not_a_number(run, int(slow), int(fast))
         raise CommandError(f"pixel (fast {fast}, slow {slow}) is {image[slow, fast]}: nothing is written. {why}")
+
+
+def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
+    """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
+    check_finite_image(run, image)
     conf, s = run.conf, run.settings
-    (ymin, ymax), (xmin, xmax) = conf.detector.roi()
-    roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
+    made = Images(run, image, found)
     print(f"writing {s.float_file} as {image.size} 4-byte floats")
-    write_float_image(s.float_file, image)
+    made.write("float_file", s.float_file)
     print("\n".join(messages.statistics(found)))
-
-    scale = _given_or(conf.noise.intfile_scale, BRIGHTEST_INTEGER, found.max_I, 1.0)
-    print(f"intfile_scale = {scale:g}\nwriting {s.int_file} as 2-byte integers")
-    header = smv_header(smv_geometry(conf, run.geometry), strict=conf.compat.strict_c_files)
-    write_smv_pixels(s.int_file, header, _framed(to_pixels(image[roi], scale, conf.noise.adc_offset), image.shape, roi))
-
+    print(f"intfile_scale = {made.scale:g}\nwriting {s.int_file} as 2-byte integers")
+    made.write("int_file", s.int_file)
     if s.write_pgm:
-        grey = _given_or(s.pgm_scale, BRIGHT_GREY, 5.0 * found.RMSD, scale)
-        print(f"pgm_scale = {grey:g}\nwriting {s.pgm_file} as 1-byte integers")
-        write_pgm(s.pgm_file, _framed(image[roi], image.shape, roi), grey)
-
-    counts = np.rint(image[roi]).astype(np.float64)
+        print(f"pgm_scale = {made.grey:g}\nwriting {s.pgm_file} as 1-byte integers")
+        made.write("pgm_file", s.pgm_file)
     if conf.noise.generate_noise_image:
-        counts, pixels, overloads = noise_pixels(conf, image[roi])
-        print(f"{counts.sum():.0f} photons on noise image ({overloads} overloads)")
+        photons, _, overloads = made.noise
+        print(f"{photons.sum():.0f} photons on noise image ({overloads} overloads)")
         print(f"writing {s.noise_file} as 2-byte integers")
-        write_smv_pixels(s.noise_file, header, _framed(pixels, image.shape, roi))
-
+        made.write("noise_file", s.noise_file)
     if s.nexus_file is not None:
         print(f"writing {s.nexus_file} as NXmx")
-        write_nexus(s.nexus_file, exposure_of(run.simulator, image))
+        made.write("nexus_file", s.nexus_file)
     if s.cbf_file is not None:
         print(f"writing {s.cbf_file} as CBF")
-        whole = np.minimum(counts, np.iinfo(np.int32).max).astype(np.int32)
-        write_cbf(s.cbf_file, exposure_of(run.simulator, _framed(whole, image.shape, roi)))
+        made.write("cbf_file", s.cbf_file)
+
+
+class Images:
+    """What is written of one image (slow, fast) in photons: its forms, each made when it is asked for."""
+
+    def __init__(self, run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
+        self.run, self.conf, self.image, self.found = run, run.conf, image, found
+        (ymin, ymax), (xmin, xmax) = run.conf.detector.roi()
+        self.roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
+
+    @cached_property
+    def scale(self) -> float:
+        """Factor of the integer image."""
+        return _given_or(self.conf.noise.intfile_scale, BRIGHTEST_INTEGER, self.found.max_I, 1.0)
+
+    @cached_property
+    def grey(self) -> float:
+        """Factor of the grey picture."""
+        return _given_or(self.run.settings.pgm_scale, BRIGHT_GREY, 5.0 * self.found.RMSD, self.scale)
+
+    @cached_property
+    def noise(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Photons and pixels of the noise image in the ROI, and the number of overloads."""
+        return noise_pixels(self.conf, self.image[self.roi])
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Whole photons, int32: those of the noise image, or rounded where there is none."""
+        noisy = self.conf.noise.generate_noise_image
+        photons = self.noise[0] if noisy else np.rint(self.image[self.roi]).astype(np.float64)
+        return self._framed(np.minimum(photons, np.iinfo(np.int32).max).astype(np.int32))
+
+    def write(self, name: str, path: str) -> None:
+        """Write the form that a setting names to a file. Raises ``OSError`` where it cannot be written."""
+        getattr(self, f"_write_{name}")(path)
+
+    def _write_float_file(self, path: str) -> None:
+        write_float_image(path, self.image)
+
+    def _write_int_file(self, path: str) -> None:
+        pixels = to_pixels(self.image[self.roi], self.scale, self.conf.noise.adc_offset)
+        write_smv_pixels(path, self._header, self._framed(pixels))
+
+    def _write_pgm_file(self, path: str) -> None:
+        write_pgm(path, self._framed(self.image[self.roi]), self.grey)
+
+    def _write_noise_file(self, path: str) -> None:
+        write_smv_pixels(path, self._header, self._framed(self.noise[1]))
+
+    def _write_nexus_file(self, path: str) -> None:
+        write_nexus(path, exposure_of(self.run.simulator, self.image))
+
+    def _write_cbf_file(self, path: str) -> None:
+        write_cbf(path, exposure_of(self.run.simulator, self.counts))
+
+    @property
+    def _header(self) -> bytes:
+        return smv_header(smv_geometry(self.conf, self.run.geometry), strict=self.conf.compat.strict_c_files)
+
+    def _framed(self, pixels: np.ndarray) -> np.ndarray:
+        """The pixels of the ROI in an image that is zero elsewhere."""
+        image = np.zeros(self.image.shape, pixels.dtype)
+        image[self.roi] = pixels
+        return image
 
 
 def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -163,10 +228,3 @@ def _given_or(given: float, wanted: float, value: float, otherwise: float) -> fl
     if given > 0:
         return given
     return wanted / value if value > 0 else otherwise
-
-
-def _framed(pixels: np.ndarray, shape: tuple[int, ...], roi: tuple[slice, slice]) -> np.ndarray:
-    """The pixels of the ROI in an image that is zero elsewhere."""
-    image = np.zeros(shape, pixels.dtype)
-    image[roi] = pixels
-    return image

@@ -71,7 +71,9 @@ def settings_of(parsed: Parsed) -> Settings:
 
     Raises ``OSError`` or ``ValueError`` for a header that cannot be read.
     """
-    settings = Settings()
+    asked = Settings()
+    parsed.apply(asked)
+    settings = Settings(convention=asked.convention)  # in whose coordinates a header's beam centre is entered
     for name in ("mask_file", "image_file"):
         path = parsed.last(name)
         if path is not None:
@@ -89,6 +91,7 @@ def settings_of(parsed: Parsed) -> Settings:
         parsed.apply(asked)
         enter_experiment(asked, settings)
     parsed.apply(settings)
+    settings.given = frozenset(name for flag, _ in parsed.assignments for name in flag.sets)
     return settings
 
 

@@ -149,4 +149,14 @@ class Settings:
     device: str = "cpu"
     pixel_batch_size: int | None = None
     show_config: bool = False
+
+    frames: int | None = None
+    shots: int | None = None
+    random_orientations: bool = False
+    spectra_file: str | None = None
+    jitter_fluence_pct: float = 0.0
+    jitter_wavelength_pct: float = 0.0
+    jitter_cell_pct: float = 0.0
+    #: Names of the settings that options gave.
+    given: frozenset[str] = frozenset()
     trace_pixel: tuple[int, int] | None = None

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.cli import messages, printout
+from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import check_outputs, write_dump, write_images
 from nanobrag_torch.cli.panels import simulate_panels
@@ -14,42 +15,45 @@ from nanobrag_torch.cli.precedence import configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
 from nanobrag_torch.cli.remarks import remarks
+from nanobrag_torch.cli.series import memory_errors, simulate_series
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
 
-#: In the message of what torch raises where the CPU's memory cannot be allocated, a bare RuntimeError.
-_NO_MEMORY = "DefaultCPUAllocator"
-
 
 def simulate(settings: Settings) -> None:
-    """Simulate, report and write; nothing is left half-written.
+    """Simulate, report and write, one image or a series; nothing is left half-written.
 
     Raises as the readers, models and writers do, and ``MemoryError`` where the device runs out of memory.
     """
+    if settings.frames is not None or settings.shots is not None:
+        simulate_series(settings)
+        return
+    _check_single(settings)
     conf = configure(settings)
     if settings.panels is not None:
         simulate_panels(conf)
         return
     check_outputs(conf)
-    try:
-        with torch.no_grad():
-            run = prepare(conf)
-            write_dump(conf)
-            for remark in remarks(run):
-                print(f"WARNING: {remark}", file=sys.stderr)
-            _say(report(run))
-            if settings.show_config:
-                _say(printout.configuration(conf))
-            image = _render(run)
-            found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
-    except torch.OutOfMemoryError as error:
-        raise MemoryError(str(error)) from error
-    except RuntimeError as error:
-        if _NO_MEMORY in str(error):
-            raise MemoryError(f"out of memory: {str(error).splitlines()[0]}. Free some, or simulate less.") from error
-        raise
+    with memory_errors(), torch.no_grad():
+        run = prepare(conf)
+        write_dump(conf)
+        for remark in remarks(run):
+            print(f"WARNING: {remark}", file=sys.stderr)
+        _say(report(run))
+        if settings.show_config:
+            _say(printout.configuration(conf))
+        image = _render(run)
+        found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
     write_images(run, image.numpy(), found)
+
+
+def _check_single(s: Settings) -> None:
+    """Raise ``CommandError`` for an option of stills without ``-shots``."""
+    stills = ("random_orientations", "spectra_file", "jitter_fluence_pct", "jitter_wavelength_pct", "jitter_cell_pct")
+    given = [option_of(name) for name in stills if getattr(s, name)]
+    if given:
+        raise CommandError(f"{', '.join(map(str, given))} without -shots: give the number of stills.")
 
 
 def _render(run: Prepared) -> Tensor:

@@ -96,5 +96,8 @@ class Exposure:
 
     def single(self, index: int) -> "Exposure":
         """Image ``index`` of the sweep, with its own start of phi."""
-        start = self.phi_start_deg + index * self.phi_width_deg
-        return replace(self, images=self.images[index : index + 1], phi_start_deg=start)
+        return replace(self, images=self.images[index : index + 1], phi_start_deg=self.phi_start(index))
+
+    def phi_start(self, index: int) -> float:
+        """Start of phi of image ``index`` in degrees, rounded to 1e-9 so that three times 0.1 is 0.3."""
+        return round(self.phi_start_deg + index * self.phi_width_deg, 9) if index else self.phi_start_deg

@@ -2,11 +2,14 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention
+from nanobrag_torch.io.dtrek import camera_of_header, is_dtrek
 from nanobrag_torch.io.smv import parse_smv_header, read_smv
 from nanobrag_torch.memory import check_memory
 from nanobrag_torch.validation import check_count
@@ -42,9 +45,14 @@ def apply_smv_header_to_config(header: dict[str, str], config: dict[str, Any], i
     """Enter the camera parameters of a header into ``config``, in place: lengths in mm, angles in degrees.
 
     A keyword finds the last entry whose name contains it, as in the C program: DISTANCE takes the later CLOSE_DISTANCE
-    [B29] and ORGX takes XDS_ORGX. A mask's BEAM_CENTER_Y counts from the far edge of the detector.
-    Raises ``ValueError`` where such an entry holds no number.
+    [B29] and ORGX takes XDS_ORGX. A mask's BEAM_CENTER_Y counts from the far edge of the detector. A d*TREK header is
+    read by its own rules, with a warning that names what is not taken over; the beam centre is given in the coordinates
+    of ``config["convention"]``.
+    Raises ``ValueError`` where such an entry holds no number, or says what no camera here can.
     """
+    if is_dtrek(header):
+        _apply_dtrek(header, config)
+        return
     for keyword, name, kind in HEADER_ENTRIES:
         value = _value(header, keyword)
         if value is not None:
@@ -54,6 +62,26 @@ def apply_smv_header_to_config(header: dict[str, str], config: dict[str, Any], i
     if is_mask and _value(header, "BEAM_CENTER_Y") is not None:
         height = config["pixel_size_mm"] * config["spixels"]
         config["beam_center_y_mm"] = height - config["beam_center_y_mm"]
+
+
+def _apply_dtrek(header: dict[str, str], config: dict[str, Any]) -> None:
+    camera = camera_of_header(header)
+    row = CONVENTIONS[config.get("convention", DetectorConvention.MOSFLM)]
+    pixel, (fast, slow) = camera.pixel_size_mm, camera.beam_px
+    sizes = {name: int(_value(header, key) or 0) for key, name in (("SIZE1", "fpixels"), ("SIZE2", "spixels"))}
+    fast_mm, slow_mm = ((place - row.half_pixel) * pixel for place in (fast, slow))
+    x, y = row.published(fast_mm, slow_mm, sizes["spixels"] * pixel)
+    config.update(
+        sizes, pixel_size_mm=pixel, distance_mm=camera.distance_mm, wavelength_A=camera.wavelength_A,
+        phi_deg=camera.phi_deg, osc_deg=camera.osc_deg, beam_center_x_mm=x, beam_center_y_mm=y,
+        orgx=fast + 0.5, orgy=slow + 0.5,
+    )  # fmt: skip
+    if camera.left_out:
+        warnings.warn(
+            f"d*TREK header: taken over are size, pixel, distance, beam centre, wavelength and rotation; "
+            f"not {', '.join(camera.left_out)}. Give options where they matter.",
+            stacklevel=3,
+        )
 
 
 def _value(header: dict[str, str], keyword: str) -> float | None:

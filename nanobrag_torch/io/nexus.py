@@ -5,7 +5,10 @@ vector, y completing them), every position and axis at the end of a chain of tra
 laboratory axes, so that what is read back is in the frame that went in.
 """
 
+import logging
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +21,7 @@ from nanobrag_torch.io.nexus_chain import (
     ANGSTROM,
     DEGREES,
     METRES,
+    SECONDS,
     array,
     chain,
     kind,
@@ -28,35 +32,71 @@ from nanobrag_torch.io.nexus_chain import (
     vector,
 )
 
+_log = logging.getLogger(__name__)
+
 _PURPOSE = "NXmx files"
 _DETECTOR = "/entry/instrument/detector"
 _LABORATORY = "/entry/instrument/laboratory"
 #: Versions of HDF5 structures that carry checksums, so that a damaged file is refused and not misread.
 _CHECKSUMMED = ("v110", "v110")
+#: Filters that are a part of HDF5 itself: programs without plugins would find the images, and no pixels.
+_COMPRESSION: dict[str, Any] = {"compression": "gzip", "shuffle": True}
 #: A pixel of the mask that does not count: bit 0, "no sensor there".
 _NO_PIXEL = 1
+#: Thickness of a detector that is a surface: readers divide by it, and such a one shifts no spot.
+_SURFACE_M = 1e-9
 
 
 def write_nexus(filepath: str | os.PathLike[str], exposure: Exposure, *, sample: str = "simulated crystal") -> None:
-    """Write a sweep as one NXmx file, images compressed (bitshuffle and LZ4; gzip where hdf5plugin is missing).
+    """Write a sweep as one NXmx file, images compressed with shuffle and deflate, which every HDF5 library reads.
 
     Raises ``OSError`` where the file cannot be written, ``ImportError`` without h5py.
     """
+    with creating(filepath) as file:
+        images = write_sweep(file, exposure, len(exposure.images), sample)
+        for index, image in enumerate(exposure.images):
+            images[index] = image
+
+
+@contextmanager
+def creating(filepath: str | os.PathLike[str]) -> Iterator[Any]:
+    """An open HDF5 file that takes the place of ``filepath`` when the block ends without an error.
+
+    Raises as :func:`write_nexus`, and ``ValueError`` where ``filepath`` is no ordinary file.
+    """
     h5py = require("h5py", _PURPOSE)
-    axes = mcstas_axes(exposure)
     check_ordinary(filepath, "NXmx file")
     with replacing(filepath) as part, h5py.File(part, "w", libver=_CHECKSUMMED) as file:
-        _group(file, "/entry", "NXentry", default="data")
-        _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
-            _field(file, f"/entry/{name}", value)
-        _write_images(file, exposure)
-        _write_beam(file, exposure)
-        _write_sample(file, exposure, axes, sample)
-        _write_detector(file, exposure, axes)
-        _group(file, _LABORATORY, "NXcollection")
-        _field(file, f"{_LABORATORY}/mcstas_axes", axes, description="rows: McStas x, y, z in laboratory coordinates")
+        yield file
+
+
+def write_sweep(
+    file: Any, exposure: Exposure, count: int, sample: str, wavelengths_A: Sequence[float] | None = None
+) -> Any:
+    """Write all of an NXmx file but its ``count`` images, of which ``exposure`` is the first; the dataset of them.
+
+    Several images without a width in phi are stills: the file then names no goniometer. ``wavelengths_A`` gives each
+    image a wavelength of its own.
+    """
+    axes = mcstas_axes(exposure)
+    _group(file, "/entry", "NXentry", default="data")
+    _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
+        _field(file, f"/entry/{name}", value)
+    _group(file, "/entry/data", "NXdata", signal="data")
+    images = create_stack(file, "/entry/data/data", count, exposure.images[0])
+    _write_beam(file, exposure, wavelengths_A)
+    _write_sample(file, exposure, count, axes, sample)
+    _write_detector(file, exposure, axes)
+    _group(file, _LABORATORY, "NXcollection")
+    _field(file, f"{_LABORATORY}/mcstas_axes", axes, description="rows: McStas x, y, z in laboratory coordinates")
+    return images
+
+
+def create_stack(file: Any, path: str, count: int, image: np.ndarray) -> Any:
+    """An empty dataset of ``count`` images like ``image``, each a compressed chunk of its own."""
+    return file.create_dataset(path, (count, *image.shape), image.dtype, chunks=(1, *image.shape), **_COMPRESSION)
 
 
 def read_nexus(filepath: str | os.PathLike[str]) -> Exposure:
@@ -117,29 +157,27 @@ def _axis(
     )  # fmt: skip
 
 
-def _write_images(file: Any, exposure: Exposure) -> None:
-    _group(file, "/entry/data", "NXdata", signal="data")
-    chunks = (1, *exposure.images.shape[1:])
-    file.create_dataset("/entry/data/data", data=exposure.images, chunks=chunks, **_compression())
-
-
-def _write_beam(file: Any, exposure: Exposure) -> None:
+def _write_beam(file: Any, exposure: Exposure, wavelengths_A: Sequence[float] | None) -> None:
     _group(file, "/entry/instrument", "NXinstrument")
     _field(file, "/entry/instrument/name", "nanobrag_torch", short_name="nanobrag_torch")
     _group(file, "/entry/source", "NXsource")
     _field(file, "/entry/source/name", "simulation")
     _group(file, "/entry/instrument/beam", "NXbeam")
-    _field(file, "/entry/instrument/beam/incident_wavelength", exposure.wavelength_A, units="angstrom")
+    wavelength = exposure.wavelength_A if wavelengths_A is None else np.array(wavelengths_A)
+    _field(file, "/entry/instrument/beam/incident_wavelength", wavelength, units="angstrom")
     stokes = np.array([1.0, exposure.polarization_factor, 0.0, 0.0])
     _field(file, "/entry/instrument/beam/incident_polarisation_stokes", stokes)
 
 
-def _write_sample(file: Any, exposure: Exposure, axes: np.ndarray, name: str) -> None:
+def _write_sample(file: Any, exposure: Exposure, count: int, axes: np.ndarray, name: str) -> None:
     _group(file, "/entry/sample", "NXsample")
-    _group(file, "/entry/sample/transformations", "NXtransformations")
     _field(file, "/entry/sample/name", name)
+    if count > 1 and exposure.phi_width_deg == 0:
+        _field(file, "/entry/sample/depends_on", ".")
+        return
+    _group(file, "/entry/sample/transformations", "NXtransformations")
     _field(file, "/entry/sample/depends_on", "/entry/sample/transformations/phi")
-    starts = exposure.phi_start_deg + np.arange(len(exposure.images)) * exposure.phi_width_deg
+    starts = np.array([exposure.phi_start(index) for index in range(count)])
     phi = "/entry/sample/transformations/phi"
     _axis(file, phi, starts, "deg", "rotation", axes @ exposure.spindle, ".", equipment="goniometer")
     _field(file, f"{phi}_end", starts + exposure.phi_width_deg, units="deg")
@@ -157,7 +195,7 @@ def _write_detector(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
         ("y_pixel_size", exposure.pixel_size_m, "m"),
         ("count_time", exposure.exposure_s, "s"),
         ("frame_time", exposure.exposure_s, "s"),
-        ("sensor_thickness", exposure.sensor_thickness_m, "m"),
+        ("sensor_thickness", max(exposure.sensor_thickness_m, _SURFACE_M), "m"),
     ):
         _field(file, f"{_DETECTOR}/{name}", value, units=units)
     for name, plain in (
@@ -171,7 +209,7 @@ def _write_detector(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
         if plain is not None:
             _field(file, f"{_DETECTOR}/{name}", plain)
     bad = np.zeros(exposure.images.shape[1:], bool) if exposure.mask is None else ~exposure.mask.astype(bool)
-    file.create_dataset(f"{_DETECTOR}/pixel_mask", data=bad.astype(np.uint32) * _NO_PIXEL, **_compression())
+    file.create_dataset(f"{_DETECTOR}/pixel_mask", data=bad.astype(np.uint32) * _NO_PIXEL, **_COMPRESSION)
     file[f"{_DETECTOR}/data"] = file["/entry/data/data"]
     _write_module(file, exposure, axes)
 
@@ -195,11 +233,6 @@ def _write_module(file: Any, exposure: Exposure, axes: np.ndarray) -> None:
     _field(file, f"{module}/data_size", np.array(exposure.images.shape[1:], np.int64))
 
 
-def _compression() -> dict[str, Any]:
-    filters = _import_filters()
-    return {"compression": "gzip", "shuffle": True} if filters is None else dict(filters.Bitshuffle())
-
-
 def _import_filters() -> Any:
     """hdf5plugin, which registers its filters with h5py, or None where it is not installed."""
     try:
@@ -215,10 +248,11 @@ def _read(file: Any) -> Exposure:
     frame = f"{_LABORATORY}/mcstas_axes"
     to_laboratory = array(file[frame]).T if frame in file else np.eye(3)
     fast, slow = (module[f"{name}_pixel_direction"] for name in ("fast", "slow"))
-    turned, origin = pose(file, fast.attrs["depends_on"], module)
+    turned, origin = pose(file, _start_of_module(detector, module), module)
     factor, polarization = _polarization(beam)
     sweep, width, spindle = _sweep(file)
     images = _images(file)
+    _check_alike(file, module, beam)
     mask = array(detector["pixel_mask"]) == 0 if "pixel_mask" in detector else np.ones(images.shape[1:], bool)
 
     def laboratory(direction: np.ndarray) -> Vector:
@@ -238,12 +272,45 @@ def _read(file: Any) -> Exposure:
         spindle=laboratory(spindle),
         phi_start_deg=sweep,
         phi_width_deg=width,
-        exposure_s=float(detector["count_time"][()]) if "count_time" in detector else 1.0,
+        exposure_s=number(detector["count_time"], SECONDS) if "count_time" in detector else 1.0,
         saturation=float(detector["saturation_value"][()]) if "saturation_value" in detector else None,
-        sensor_thickness_m=number(detector["sensor_thickness"], METRES) if "sensor_thickness" in detector else 0.0,
+        sensor_thickness_m=_thickness(detector),
         sensor_material=text(detector["sensor_material"][()]) if "sensor_material" in detector else "Si",
         mask=None if mask.all() else mask,
     )
+
+
+def _start_of_module(detector: Any, module: Any) -> Any:
+    """The first link from the module's corner outwards: pixel directions that depend on nothing leave it to others."""
+    starts = [module[f"{name}_pixel_direction"].attrs.get("depends_on", ".") for name in ("fast", "slow")]
+    if len({text(start) for start in starts}) > 1:
+        raise ValueError(f"fast and slow pixel direction of {module.name} depend on different transformations")
+    if text(starts[0]) != ".":
+        return starts[0]
+    if "module_offset" in module:
+        return module["module_offset"].name
+    if "depends_on" in detector and text(detector["depends_on"][()]) != ".":
+        start = text(detector["depends_on"][()])
+        return start if start.startswith("/") else f"{detector.name}/{start}"
+    raise ValueError(f"{module.name} depends on no transformation, so that the place of the detector is not known")
+
+
+def _check_alike(file: Any, module: Any, beam: Any) -> None:
+    """Raise ``ValueError`` for pixels that are no squares; warn of images whose wavelengths differ."""
+    sides = [number(module[f"{name}_pixel_direction"], METRES) for name in ("fast", "slow")]
+    if abs(sides[0] - sides[1]) > 1e-6 * abs(sides[0]):
+        raise ValueError(f"pixels of {sides[0]:g} x {sides[1]:g} m are no squares")
+    wavelengths = array(beam["incident_wavelength"]).reshape(-1)
+    if np.ptp(wavelengths) > 0:
+        _log.warning(
+            "%s: its %d images have wavelengths from %g to %g; the first one is taken for all.",
+            file.filename, len(wavelengths), wavelengths.min(), wavelengths.max(),
+        )  # fmt: skip
+
+
+def _thickness(detector: Any) -> float:
+    thickness = number(detector["sensor_thickness"], METRES) if "sensor_thickness" in detector else 0.0
+    return thickness if thickness > _SURFACE_M else 0.0
 
 
 def _only(group: Any, nx_class: str) -> Any:
@@ -274,8 +341,11 @@ def _polarization(beam: Any) -> tuple[float, np.ndarray]:
 
 def _sweep(file: Any) -> tuple[float, float, np.ndarray]:
     """Start and width of phi in degrees, and the spindle: the rotation of the sample with the most settings."""
-    links = list(chain(file, file["/entry/sample/depends_on"][()], file["/entry/sample"]))
+    sample = file["/entry/sample"]
+    links = list(chain(file, sample["depends_on"][()] if "depends_on" in sample else ".", sample))
     rotations = [link for link in links if kind(link) == "rotation"]
+    if not rotations:
+        return 0.0, 0.0, np.eye(3)[0]
     phi = max(rotations, key=lambda link: link.size)
     turned, _ = pose(file, phi.attrs["depends_on"], phi.parent)
     settings = array(phi).astype(float).reshape(-1) * scale(phi, DEGREES)

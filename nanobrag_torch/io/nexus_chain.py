@@ -8,9 +8,10 @@ import torch
 
 from nanobrag_torch.memory import check_memory
 
-#: Factor to metres, Angstrom and degrees; the first name of each is what a dataset without units is taken to be in.
+#: Factor to metres, Angstrom, degrees and seconds; a dataset without units is in the first of each.
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "micron": 1e-6, "nm": 1e-9}
 ANGSTROM = {"angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "nm": 10.0, "m": 1e10}
+SECONDS = {"s": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6}
 DEGREES = {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180.0 / np.pi}
 
 

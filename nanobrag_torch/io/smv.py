@@ -10,7 +10,8 @@ import torch
 
 from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention
 from nanobrag_torch.given import array, number
-from nanobrag_torch.io.files import read_bytes, replacing
+from nanobrag_torch.io.compressed import read_plain, write_compressed
+from nanobrag_torch.io.dtrek import data_type_of, is_dtrek
 from nanobrag_torch.validation import check_choice
 
 #: Pixel types: numpy type without byte order, and the precision in which C rounds to it.
@@ -163,10 +164,10 @@ def to_pixels(
 def write_smv_pixels(filepath: str | os.PathLike[str], header: bytes, pixels: np.ndarray) -> None:
     """Write a header and the pixels (slow, fast) behind it, in the byte order and type that ``pixels`` has.
 
-    Raises ``OSError`` where the file cannot be written; an existing file is replaced only when all is written.
+    A name that ends in ``.gz`` or ``.bz2`` is compressed. Raises ``OSError`` where the file cannot be written; an
+    existing file is replaced only when all is written.
     """
-    with replacing(filepath) as part:
-        part.write_bytes(header + np.ascontiguousarray(pixels).tobytes())
+    write_compressed(filepath, header + np.ascontiguousarray(pixels).tobytes())
 
 
 def write_smv(
@@ -257,22 +258,23 @@ def write_smv(
 
 
 def parse_smv_header(filename: str | os.PathLike[str]) -> dict[str, str]:
-    """The entries of a header as text, in the order of the file; of a repeated name the last entry stands.
+    """The entries of a header as text, in the order of the file (also in gzip or bzip2); of a repeated name the last.
 
     Raises ``OSError`` where there is no such file, ``ValueError`` where it is no SMV image.
     """
-    return _split(read_bytes(filename, "SMV image"), filename)[0]
+    return _split(read_plain(filename, "SMV image"), filename)[0]
 
 
 def read_smv(filepath: str | os.PathLike[str], *, native: bool = False) -> tuple[np.ndarray, dict[str, str]]:
     """The pixels (slow, fast) in the type that the header names, and the header as text.
 
+    Files in gzip or bzip2 are decompressed; the pixel types of d*TREK headers (``Data_type``) are understood too.
     ``native`` takes the pixels in this machine's byte order whatever the header says, as the C program does [B29].
     Raises ``OSError`` where there is no such file, ``ValueError`` where it is no SMV image or is cut short.
     """
-    content = read_bytes(filepath, "SMV image")
+    content = read_plain(filepath, "SMV image")
     header, offset = _split(content, filepath)
-    data_type = header.get("TYPE", "unsigned_short").lower()
+    data_type = _data_type(header, filepath)
     order = f"{sys.byteorder}_endian" if native else header.get("BYTE_ORDER", f"{sys.byteorder}_endian").lower()
     for name, value, allowed in (("TYPE", data_type, PIXEL_TYPES), ("BYTE_ORDER", order, BYTE_ORDERS)):
         if value not in allowed:
@@ -287,6 +289,15 @@ def read_smv(filepath: str | os.PathLike[str], *, native: bool = False) -> tuple
         )
     pixels = np.frombuffer(content, dtype, slow * fast, offset).reshape(slow, fast)
     return pixels.astype(dtype.newbyteorder("=")), header
+
+
+def _data_type(header: dict[str, str], path: str | os.PathLike[str]) -> str:
+    if "TYPE" in header or not is_dtrek(header):
+        return header.get("TYPE", "unsigned_short").lower()
+    try:
+        return data_type_of(header)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _split(content: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, str], int]:

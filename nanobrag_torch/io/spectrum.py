@@ -37,22 +37,27 @@ class Spectrum(NamedTuple):
 
 
 def read_spectrum(filepath: str | os.PathLike[str]) -> Spectrum:
-    """The spectrum of a file of two columns, weights as they stand there.
+    """The spectrum of a file of two columns, weights as they stand there; further rules are :func:`read_spectra`'s."""
+    return read_spectra(filepath, columns=2)[0]
 
-    Comments and what stands above the first number are the header. Without a unit in it, numbers above 100 are energies
-    in eV and numbers below wavelengths in Angstrom. Raises ``OSError`` where there is no such file, ``ValueError`` with
-    the line for what is no spectrum.
+
+def read_spectra(filepath: str | os.PathLike[str], columns: int | None = None) -> list[Spectrum]:
+    """The spectra of a file: energy or wavelength, then a column of weights for each, as they stand there.
+
+    ``columns`` is their number in all; None is that of the first line. Comments and what stands above the first number
+    are the header. Without a unit in it, numbers above 100 are energies in eV and numbers below wavelengths in
+    Angstrom. Raises ``OSError`` where there is no such file, ``ValueError`` with the line for what is no spectrum.
     """
     content = read_bytes(filepath, "spectrum")
     lines = content.count(b"\n") + content.count(b"\r") + 1
     check_memory("source", lines, str(filepath), "lines", lines, "List fewer wavelengths.")
     header: list[str] = []
     text = content.decode("utf-8-sig", errors="replace")
-    table = np.array(list(_rows(text, str(filepath), header)), np.float64).reshape(-1, 2)
-    if len(table) == 0:
+    rows = list(_rows(text, str(filepath), header, columns))
+    if not rows:
         raise ValueError(f"{filepath}: no wavelength. {_REMEDY}")
-    first, weights = table.T
-    if not weights.sum() > 0:
+    first, *weights = np.array(rows, np.float64).T
+    if not all(column.sum() > 0 for column in weights):
         raise ValueError(f"{filepath}: all weights are 0. Give relative intensities.")
     unit = _unit_of(" ".join(header).lower().replace("_", " "), str(filepath))
     evidence: Literal["header", "size"] = "size" if unit is None else "header"
@@ -61,7 +66,7 @@ def read_spectrum(filepath: str | os.PathLike[str]) -> Spectrum:
             raise ValueError(f"{filepath}: from {first.min():g} to {first.max():g}, which is no one unit. {_REMEDY}")
         unit = "A" if first.max() <= BETWEEN else "eV"
     wavelengths = np.array([energy_to_wavelength(energy) for energy in first.tolist()]) if unit == "eV" else first
-    return Spectrum(wavelengths, weights, unit, evidence)
+    return [Spectrum(wavelengths, column, unit, evidence) for column in weights]
 
 
 def _unit_of(header: str, path: str) -> Literal["eV", "A"] | None:
@@ -74,8 +79,8 @@ def _unit_of(header: str, path: str) -> Literal["eV", "A"] | None:
     return "eV" if wavelength is None or (energy is not None and energy.start() < wavelength.start()) else "A"
 
 
-def _rows(text: str, path: str, header: list[str]) -> Iterator[tuple[float, float]]:
-    """The two numbers of every line that has any; comments, and the line above the numbers, go to ``header``."""
+def _rows(text: str, path: str, header: list[str], columns: int | None) -> Iterator[list[float]]:
+    """The numbers of every line that has any; comments, and the line above the numbers, go to ``header``."""
     begun = False
     for number, line in enumerate(text.splitlines(), 1):
         given, _, comment = line.partition("#")
@@ -92,14 +97,17 @@ def _rows(text: str, path: str, header: list[str]) -> Iterator[tuple[float, floa
             header.append(given)
             continue
         begun = True
-        yield _checked(values, f"{path}, line {number}")
+        columns = columns or max(len(values), 2)
+        yield _checked(values, columns, f"{path}, line {number}")
 
 
-def _checked(values: list[float], where: str) -> tuple[float, float]:
-    """The two numbers; ``ValueError`` where they are no wavelength and weight."""
-    if len(values) != 2:
+def _checked(values: list[float], columns: int, where: str) -> list[float]:
+    """The numbers; ``ValueError`` where they are no wavelength and weights."""
+    if len(values) != columns:
         raise ValueError(f"{where}: {len(values)} numbers. {_REMEDY}")
-    first, weight = values
-    if not (all(map(math.isfinite, values)) and LEAST < first < LARGEST and 0 <= weight < LARGEST):
-        raise ValueError(f"{where}: {first:g} {weight:g}: must be positive and at least 0. {_REMEDY}")
-    return first, weight
+    first, *weights = values
+    good = all(map(math.isfinite, values)) and LEAST < first < LARGEST
+    for weight in weights:
+        if not (good and 0 <= weight < LARGEST):
+            raise ValueError(f"{where}: {first:g} {weight:g}: must be positive and at least 0. {_REMEDY}")
+    return values

@@ -1,14 +1,15 @@
 """Mini-CBF: counts and geometry survive, and a header of the detector family is understood."""
 
 import dataclasses
-import logging
+import math
+import re
 
 import fabio
 import numpy as np
 import pytest
 from exposures import exposure_of
 
-from nanobrag_torch.conventions import DetectorConvention
+from nanobrag_torch.conventions import CONVENTIONS, DetectorConvention
 from nanobrag_torch.io.cbf import read_cbf, write_cbf
 from nanobrag_torch.io.exposure import Exposure
 
@@ -82,10 +83,62 @@ def test_a_header_without_axes_means_a_detector_square_to_the_beam(tmp_path):
     assert not after.mask[0, 0]
 
 
-def test_a_tilted_detector_is_announced(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING):
-        write_cbf(tmp_path / "t.cbf", one_image())
-    assert "not square to the beam" in caplog.text
+def test_a_detector_turned_by_two_theta_says_so_and_is_read_back_where_it_was(tmp_path):
+    two_theta = math.radians(20)
+    row = CONVENTIONS[DetectorConvention.XDS]  # beam z, spindle x
+    slow = (0.0, math.cos(two_theta), math.sin(two_theta))
+    before = one_image(DetectorConvention.XDS, fast=row.fast, slow=slow, spindle=row.spindle)
+    write_cbf(tmp_path / "t.cbf", before)
+    header = fabio.open(tmp_path / "t.cbf").header["_array_data.header_contents"]
+    assert "# Detector_2theta 20.0 deg." in header
+    after = read_cbf(tmp_path / "t.cbf")
+    assert (after.origin_m, after.slow) == (before.origin_m, slow)
+
+
+def plain_file(path, *lines):
+    """A file of another program, with a PILATUS header of these lines."""
+    image = fabio.cbfimage.CbfImage(
+        data=np.ones((5, 7), np.int32), header={"_array_data.header_contents": "\n".join(f"# {line}" for line in lines)}
+    )
+    image.write(str(path))
+
+
+LINES = ("Pixel_size 172e-6 m x 172e-6 m", "Wavelength 0.9763 A", "Detector_distance 0.25 m", "Beam_xy (5, 3) pixels")
+
+
+@pytest.mark.parametrize("left_out", LINES)
+def test_a_header_without_what_places_the_detector_is_refused_by_the_name_of_the_entry(tmp_path, left_out):
+    plain_file(tmp_path / "t.cbf", *(line for line in LINES if line is not left_out))
+    with pytest.raises(ValueError, match=rf"t\.cbf: this CBF file cannot be read \(.*no {left_out.split()[0]}"):
+        read_cbf(tmp_path / "t.cbf")
+
+
+def test_a_two_theta_whose_axis_is_not_said_is_refused(tmp_path):
+    plain_file(tmp_path / "t.cbf", *LINES, "Detector_2theta 0.0000 deg.")
+    assert read_cbf(tmp_path / "t.cbf").distance_m == 0.25
+    plain_file(tmp_path / "t.cbf", *LINES, "Detector_2theta 20.0000 deg.")
+    with pytest.raises(ValueError, match=r"Detector_2theta is 20 deg\., and its header does not say about which axis"):
+        read_cbf(tmp_path / "t.cbf")
+
+
+@pytest.mark.parametrize("suffix", [".cbf.gz", ".cbf.bz2"])
+def test_compressed_files_are_told_by_their_content(tmp_path, suffix):
+    before = one_image()
+    path = tmp_path / f"with blanks ü{suffix}"
+    write_cbf(path, before)
+    assert path.read_bytes()[:2] == {".cbf.gz": b"\x1f\x8b", ".cbf.bz2": b"BZ"}[suffix]
+    path.rename(tmp_path / "t.cbf")
+    np.testing.assert_array_equal(read_cbf(tmp_path / "t.cbf").images, counts(before))
+    (tmp_path / "t.cbf").write_bytes((tmp_path / "t.cbf").read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"t\.cbf: .*cannot be decompressed.*cut short or damaged"):
+        read_cbf(tmp_path / "t.cbf")
+
+
+def test_a_name_of_any_letters_gives_a_block_of_ascii_and_the_header_has_a_time_stamp(tmp_path):
+    write_cbf(tmp_path / "größer als 1.cbf", one_image())
+    head = (tmp_path / "größer als 1.cbf").read_bytes().split(b"--CIF-BINARY", 1)[0].decode("ascii")
+    assert "\r\ndata_image\r\n" in head
+    assert re.search(r"# \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000\r\n", head)
 
 
 @pytest.mark.parametrize(

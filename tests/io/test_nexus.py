@@ -10,7 +10,7 @@ from exposures import exposure_of, turned
 
 from nanobrag_torch.conventions import DetectorConvention
 from nanobrag_torch.io.exposure import Exposure
-from nanobrag_torch.io.nexus import mcstas_axes, read_nexus, write_nexus
+from nanobrag_torch.io.nexus import creating, mcstas_axes, read_nexus, write_nexus, write_sweep
 
 GEOMETRY = ("origin_m", "fast", "slow", "beam", "polarization", "spindle", "pixel_size_m", "wavelength_A")
 
@@ -55,13 +55,62 @@ def test_images_are_compressed_one_by_one(tmp_path):
     assert (tmp_path / "t.nxs").stat().st_size < images.nbytes / 10
 
 
-def test_without_the_compression_plugin_gzip_takes_its_place(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "hdf5plugin", None)
-    before = exposure_of(DetectorConvention.MOSFLM)
-    write_nexus(tmp_path / "t.nxs", before)
+def test_images_and_mask_are_compressed_by_filters_that_every_hdf5_library_has(tmp_path):
+    write_nexus(tmp_path / "t.nxs", exposure_of(DetectorConvention.MOSFLM))
     with h5py.File(tmp_path / "t.nxs") as file:
-        assert file["entry/data/data"].compression == "gzip"
-    np.testing.assert_array_equal(read_nexus(tmp_path / "t.nxs").images, before.images)
+        for path in ("entry/data/data", "entry/instrument/detector/pixel_mask"):
+            assert (file[path].compression, file[path].shuffle) == ("gzip", True)
+
+
+def test_a_surface_has_a_thickness_above_zero_in_the_file_and_none_when_read(tmp_path):
+    write_nexus(tmp_path / "t.nxs", exposure_of(DetectorConvention.MOSFLM, sensor_thickness_m=0.0))
+    with h5py.File(tmp_path / "t.nxs") as file:
+        assert 0 < file["entry/instrument/detector/sensor_thickness"][()] < 1e-8
+    assert read_nexus(tmp_path / "t.nxs").sensor_thickness_m == 0
+
+
+DETECTOR = "entry/instrument/detector"
+
+
+@pytest.mark.parametrize("left", ["module_offset", "depends_on"])
+def test_pixel_directions_that_depend_on_nothing_leave_the_place_to_the_module_or_the_detector(tmp_path, left):
+    before = exposure_of(DetectorConvention.XDS)
+    write_nexus(tmp_path / "t.nxs", before)
+    with h5py.File(tmp_path / "t.nxs", "r+") as file:
+        for name in ("fast", "slow"):
+            file[f"{DETECTOR}/module/{name}_pixel_direction"].attrs["depends_on"] = "."
+        if left == "depends_on":
+            del file[f"{DETECTOR}/module/module_offset"]
+    after = read_nexus(tmp_path / "t.nxs")
+    assert (after.origin_m, after.distance_m) == (before.origin_m, before.distance_m)
+    with h5py.File(tmp_path / "t.nxs", "r+") as file:
+        for path in (f"{DETECTOR}/module/module_offset", f"{DETECTOR}/depends_on"):
+            if path in file:
+                del file[path]
+    with pytest.raises(ValueError, match="the place of the detector is not known"):
+        read_nexus(tmp_path / "t.nxs")
+
+
+def test_oblong_pixels_and_directions_at_two_places_are_refused(tmp_path):
+    write_nexus(tmp_path / "t.nxs", exposure_of(DetectorConvention.XDS))
+    with h5py.File(tmp_path / "t.nxs", "r+") as file:
+        file[f"{DETECTOR}/module/slow_pixel_direction"][()] = 100e-6
+    with pytest.raises(ValueError, match=r"0\.000172 x 0\.0001 m are no squares"):
+        read_nexus(tmp_path / "t.nxs")
+    with h5py.File(tmp_path / "t.nxs", "r+") as file:
+        file[f"{DETECTOR}/module/slow_pixel_direction"].attrs["depends_on"] = "."
+    with pytest.raises(ValueError, match="depend on different transformations"):
+        read_nexus(tmp_path / "t.nxs")
+
+
+def test_stills_are_read_without_a_goniometer_and_with_the_first_wavelength_and_a_warning(tmp_path, caplog):
+    before = exposure_of(DetectorConvention.XDS, phi_width_deg=0.0)
+    with creating(tmp_path / "t.nxs") as file:
+        write_sweep(file, before, 3, "shots", [1.0, 1.1, 1.2])[:] = before.images
+    after = read_nexus(tmp_path / "t.nxs")
+    assert (after.phi_start_deg, after.phi_width_deg, after.wavelength_A) == (0, 0, 1.0)
+    np.testing.assert_array_equal(after.images, before.images)
+    assert "3 images have wavelengths from 1 to 1.2" in caplog.text
 
 
 def test_mcstas_axes_are_right_handed_with_z_along_the_beam_and_x_along_the_e_vector():

@@ -157,3 +157,12 @@ def test_numbers_and_convention_of_a_config_go_into_the_header(tmp_path):
     tensors = [torch.tensor(n, dtype=torch.float64, requires_grad=True) for n in (*numbers, 90.0, 1.0, 2.0, 3.0, 4.0)]
     write_smv(tmp_path / "config.img", image.detach().numpy(), *tensors, convention=DetectorConvention.XDS)
     assert (tmp_path / "plain.img").read_bytes() == (tmp_path / "config.img").read_bytes()
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".gz", b"\x1f\x8b"), (".bz2", b"BZh"), ("", b"{\n")])
+def test_the_end_of_the_name_compresses_and_the_content_tells_what_was(tmp_path, suffix, start):
+    plain, _ = written(tmp_path / "plain.img")
+    packed, header = written(tmp_path / f"i.img{suffix}")
+    assert (tmp_path / f"i.img{suffix}").read_bytes().startswith(start)
+    np.testing.assert_array_equal(packed, plain)
+    assert header == parse_smv_header(tmp_path / "plain.img")

@@ -1,0 +1,225 @@
+"""Series of the command: rotation series and stills, rendered one after another and resumed where they stopped."""
+
+import csv
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nanobrag_torch import __version__
+from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.frames import Frames, frames_of
+from nanobrag_torch.cli.messages import report
+from nanobrag_torch.cli.outputs import Images, check_finite_image, check_outputs, outputs_of, write_dump
+from nanobrag_torch.cli.precedence import Configuration, configure
+from nanobrag_torch.cli.prepare import Prepared, prepare
+from nanobrag_torch.cli.remarks import remarks
+from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.exposure import exposure_of
+from nanobrag_torch.io.dials_import import write_import_parameters
+from nanobrag_torch.io.files import replacing
+from nanobrag_torch.io.nexus_stack import NexusStack
+from nanobrag_torch.series import Journal
+from nanobrag_torch.statistics import compute_statistics
+
+#: Settings that say how a run is watched, and not what it makes.
+_WATCHING = ("progress", "show_config", "given", "printout", "printout_pixel", "trace_pixel")
+#: Settings that name a file which decides about the images.
+_INPUTS = ("hkl_file", "matrix_file", "image_file", "mask_file", "source_file", "spectrum_file", "spectra_file")
+#: Outputs whose pixels begin at the offset of the SMV images.
+_WITH_OFFSET = ("noise_file", "int_file")
+#: Outputs that DIALS reads.
+_FOR_DIALS = (*_WITH_OFFSET, "cbf_file", "nexus_file")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: the configuration of its first frame, its frames, and where they go."""
+
+    conf: Configuration
+    frames: Frames
+    outputs: dict[str, Path]
+    stack: NexusStack | None
+
+    @property
+    def name(self) -> str:
+        """Name of the series: that of its first output."""
+        return str(next(iter(self.outputs.values())))
+
+    def files(self, index: int) -> dict[str, str]:
+        """The files of frame ``index`` (from 0) by the names of their settings."""
+        return {
+            name: str(numbered(path, index + 1)) for name, path in self.outputs.items() if name != "nexus_file"
+        }  # fmt: skip
+
+    def is_there(self, index: int) -> bool:
+        """True where all that frame ``index`` leaves is there."""
+        kept = self.stack is None or self.stack.has(index)
+        return kept and all(Path(path).is_file() for path in self.files(index).values())
+
+
+def numbered(path: Path, number: int) -> Path:
+    """``name.cbf.gz`` with a number: ``name_0001.cbf.gz``."""
+    stem, dot, suffixes = path.name.partition(".")
+    return path.with_name(f"{stem}_{number:04d}{dot}{suffixes}")
+
+
+def simulate_series(settings: Settings) -> None:
+    """Render the series that ``-frames`` or ``-shots`` asks for; frames that are finished already are kept.
+
+    Raises as ``simulate`` does, and ``ValueError`` where files of another series are in the way.
+    """
+    _check_series(settings)
+    series = _series_of(settings)
+    journal = Journal(f"{series.name}.series", _described(series))
+    pending = [k for k in range(series.frames.count) if k not in journal.finished or not series.is_there(k)]
+    first = prepare(series.frames.configuration(0))
+    write_dump(series.conf)
+    for remark in remarks(first):
+        print(f"WARNING: {remark}", file=sys.stderr)
+    _say(*report(first))
+    if len(pending) < series.frames.count:
+        _say(f"{series.frames.count - len(pending)} of {series.frames.count} frames are finished already")
+    try:
+        with torch.no_grad():
+            _render(series, journal, pending)
+            _finish(series, journal, first)
+    except KeyboardInterrupt:
+        done = sum(k in journal.finished for k in range(series.frames.count))
+        print(f"{done} of {series.frames.count} frames are finished; the same command goes on", file=sys.stderr)
+        raise
+
+
+def _check_series(s: Settings) -> None:
+    """Raise ``CommandError`` for options that do not go together with a series."""
+    kind = "-frames" if s.frames is not None else "-shots"
+    count = s.frames if s.frames is not None else s.shots
+    if count is None or count < 1:
+        raise CommandError(f"{kind} {count}: must be at least 1.")
+    if s.printout or s.trace_pixel is not None:
+        raise CommandError(f"-printout and -trace_pixel are for one image. Leave {kind} out, or them.")
+    if s.seed is not None and s.seed < 0:
+        raise CommandError(f"-seed {s.seed}: must be at least 0 in a series, whose frames take it and those after it.")
+
+
+def _series_of(settings: Settings) -> Series:
+    named = [name for name in outputs_of(settings) if name in settings.given]
+    names = named or (["noise_file"] if settings.write_noise else ["int_file"])
+    outputs = {name: Path(getattr(settings, name)) for name in names}
+    settings = _with_seeds(settings, Journal.settings_of(f"{next(iter(outputs.values()))}.series"))
+    conf = configure(settings)
+    check_outputs(conf)
+    stack = NexusStack(outputs["nexus_file"]) if "nexus_file" in outputs else None
+    return Series(conf, frames_of(conf), outputs, stack)
+
+
+def _with_seeds(s: Settings, before: dict[str, Any] | None) -> Settings:
+    """The settings with the seeds that were not given: those of the series before, or the clock's."""
+    clock = int(time.time())
+    kept = before or {}
+    seed = s.seed if s.seed is not None else kept.get("seed", clock)
+    misset = s.misset_seed if s.misset_seed is not None else kept.get("misset_seed", clock)
+    return replace(s, seed=seed, misset_seed=misset)
+
+
+def _described(series: Series) -> dict[str, Any]:
+    """What decides about the frames, as a journal keeps it: settings, digests of the files that are read, version."""
+    s = series.conf.settings
+    made = {name: value for name, value in asdict(s).items() if name not in (*_WATCHING, *outputs_of(s))}
+    inputs = (*_INPUTS, "dump_file") if series.conf.reads_dump else _INPUTS
+    read = {name: _digest(made[name]) for name in inputs if made[name] is not None}
+    outputs = {name: str(path) for name, path in series.outputs.items()}
+    given = {name: value.value if isinstance(value, Enum) else value for name, value in made.items()}
+    contents = {f"content of {name}": digest for name, digest in read.items()}
+    return {**given, **contents, **outputs, "version": __version__}
+
+
+def _digest(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _render(series: Series, journal: Journal, pending: list[int]) -> None:
+    """Render the frames that are missing and enter each once all its files are in place."""
+    begun = time.monotonic()
+    for done, index in enumerate(pending, 1):
+        run = prepare(series.frames.configuration(index))
+        with memory_errors():
+            image = run.simulator.render(run.scene, run.settings.pixel_batch_size).to("cpu", torch.float32)
+        check_finite_image(run, image.numpy())
+        found = compute_statistics(image, run.conf.detector, run.scene.panel.oversample)
+        made = Images(run, image.numpy(), found)
+        for name, path in series.files(index).items():
+            made.write(name, path)
+        if series.stack is not None:
+            series.stack.keep(index, made.counts if run.conf.noise.generate_noise_image else made.image)
+        journal.finish(index, **series.frames.truth(run))
+        if run.settings.progress:
+            left = (time.monotonic() - begun) / done * (len(pending) - done)
+            what = series.frames.label(run)
+            _say(f"frame {index + 1} of {series.frames.count}: {what}; {_duration(left)} left")
+
+
+def _finish(series: Series, journal: Journal, first: Prepared) -> None:
+    """Join the images of an NXmx file, and write what stands beside the images."""
+    frames, stack = series.frames, series.stack
+    records = [journal.finished[index] for index in range(frames.count)]
+    shape = (series.conf.detector.spixels, series.conf.detector.fpixels)
+    exposure = exposure_of(first.simulator, np.zeros(shape, np.int32))
+    if stack is not None and stack.folder.is_dir():
+        _say(f"writing {stack.path} as NXmx")
+        kept = exposure_of(first.simulator, stack.first())
+        stack.join(kept, frames.count, wavelengths_A=frames.wavelengths(records))
+    if not frames.is_rotation:
+        _write_truth(Path(f"{series.name}.truth.csv"), records)
+        return
+    for name, path in series.outputs.items():
+        if name in _FOR_DIALS:
+            pedestal = series.conf.noise.adc_offset if name in _WITH_OFFSET else 0.0
+            write_import_parameters(f"{path}.phil", exposure, pedestal)
+
+
+def _write_truth(path: Path, records: list[dict[str, Any]]) -> None:
+    """The truth of every still as a table, one a row."""
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(records[0]))
+        table.writeheader()
+        table.writerows({**record, "frame": record["frame"] + 1} for record in records)
+    _say(f"writing {path}: orientation, wavelength and cell of every still")
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Make one kind of error of what torch raises where a device runs out of memory."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
+    except RuntimeError as error:
+        if NO_MEMORY in str(error):
+            raise MemoryError(f"out of memory: {str(error).splitlines()[0]}. Free some, or simulate less.") from error
+        raise
+
+
+#: In the message of what torch raises where the CPU's memory cannot be allocated, a bare RuntimeError.
+NO_MEMORY = "DefaultCPUAllocator"
+
+
+def _duration(seconds: float) -> str:
+    """A time in words: seconds below two minutes, minutes below two hours, else hours."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _say(*lines: str) -> None:
+    print("\n".join(lines), flush=True)
