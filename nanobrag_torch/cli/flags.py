@@ -126,7 +126,8 @@ def _ours(names: tuple[str, ...], help: str, sets: tuple[str, ...] = (), kind: s
 
 
 FLAGS: tuple[Flag, ...] = (
-    _file(("-hkl*",), "hkl_file", "text file of h k l F, or MTZ, mmCIF or PDB; also (re)writes the dump"),
+    _file(("-hkl*",), "hkl_file",
+          "text of h k l F, MTZ, CIF, PDB, SHELX, XDS, CrystFEL or Scalepack file; also (re)writes the dump"),
     _file(("-dump*",), "dump_file", "binary dump of structure factors: read without -hkl, else written", "Fdump.bin"),
     _file(("-mat*",), "matrix_file", "orientation matrix in MOSFLM's manner: nine numbers, wavelength times A"),
     _file(("-img*",), "image_file", "take the camera from the header of this SMV image"),
@@ -309,6 +310,14 @@ FLAGS: tuple[Flag, ...] = (
           ("hkl_columns",), default="the first that serve"),
     _ours(("-hkl_orientation",), "orient the crystal as the axes of the -hkl file do, before -misset", count=0,
           also={"hkl_orientation": True}),
+    _ours(("-hkl_values",), "what a text file or SHELX list of -hkl holds: amplitudes (F) or intensities (F squared)",
+          ("hkl_values",), default="amplitudes; intensities in a SHELX list, with a warning"),
+    _ours(("-hkl_space_group",), "space group by which a text file or SHELX list of -hkl is expanded",
+          ("hkl_space_group",), default="none: taken as it is"),
+    _ours(("-anomalous",), "let the atoms of -hkl scatter anomalously, f' and f'' as calculated for the wavelength",
+          count=0, also={"anomalous": True}),
+    _ours(("-anomalous_table",), "f' and f'' from this file: element, f', f'' on each line", ("anomalous_table",),
+          instead_of=("-anomalous",)),
     _ours(("-bulk_solvent",), "fill the space between the atoms of -hkl with flat solvent", count=0,
           also={"bulk_solvent": True}),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),

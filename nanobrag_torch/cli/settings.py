@@ -20,7 +20,11 @@ class Settings:
     hkl_file: str | None = None
     hkl_columns: str | None = None
     hkl_orientation: bool = False
+    hkl_values: str | None = None
+    hkl_space_group: str | None = None
     bulk_solvent: bool = False
+    anomalous: bool = False
+    anomalous_table: str | None = None
     dump_file: str = "Fdump.bin"
     use_dump: bool = True
     matrix_file: str | None = None

@@ -84,10 +84,14 @@ def corrections_of(elements: Iterable[str], anomalous: Anomalous | None, source:
     if not isinstance(anomalous, Mapping):
         return anomalous_factors(present, anomalous)
     table: dict[str, Any] = {symbol.capitalize(): factors for symbol, factors in anomalous.items()}
-    found = {symbol: tuple(map(float, table[symbol.capitalize()])) for symbol in present if symbol.capitalize() in table}
+    found = {
+        symbol: tuple(map(float, table[symbol.capitalize()])) for symbol in present if symbol.capitalize() in table
+    }
     for symbol, factors in found.items():
         if len(factors) != 2 or not np.isfinite(factors).all():
-            raise ValueError(f"{source}: anomalous[{symbol!r}] = {factors}: are not finite. Give f' and f'' in electrons.")
+            raise ValueError(
+                f"{source}: anomalous[{symbol!r}] = {factors}: are not finite. Give f' and f'' in electrons."
+            )
     if not found:
         raise ValueError(
             f"{source}: anomalous names {', '.join(anomalous) or 'no element'}; the model has {', '.join(present)}. "

@@ -68,7 +68,7 @@ def mean_by_index(indices: np.ndarray, values: np.ndarray, sigmas: np.ndarray) -
 
     A value whose sigma is not positive counts only where no other has the index.
     """
-    weights = np.full(len(values), np.finfo(np.float64).tiny**0.5)
+    weights = np.full(len(values), np.finfo(np.float64).tiny ** 0.5)
     weights[sigmas > 0] = 1 / np.maximum(sigmas[sigmas > 0], 1e-60) ** 2
     distinct, place = np.unique(indices, axis=0, return_inverse=True)
     total, weight = (np.bincount(place.reshape(-1), weights=each) for each in (weights * values, weights))

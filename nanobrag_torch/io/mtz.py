@@ -81,8 +81,8 @@ def _merged(
                 f"{source}: holds observations in parts, spread over several images. Scale and merge them first."
             )
     warnings.warn(
-        f"{source}: holds unmerged observations; they were merged to weighted means as they are, Friedel mates together. "
-        "Scale and merge them first where that matters.",
+        f"{source}: holds unmerged observations; they were merged to weighted means as they are, Friedel mates "
+        "together. Scale and merge them first where that matters.",
         stacklevel=3,
     )
     label = values[0].label

@@ -134,8 +134,8 @@ def _observations(gemmi: Any, block: Any, source: str, labels: Sequence[str] | N
         has = " ".join(block.column_labels())
         raise ValueError(f"{source}: its unmerged reflections have no {item}, but {has}. Merge them first.")
     warnings.warn(
-        f"{source}: no block is merged; the observations of {block.block.name} were merged to weighted means as they are, "
-        "Friedel mates together. Scale and merge them first where that matters.",
+        f"{source}: no block is merged; the observations of {block.block.name} were merged to weighted means as they "
+        "are, Friedel mates together. Scale and merge them first where that matters.",
         stacklevel=3,
     )
     values = block.make_float_array(item, np.nan)

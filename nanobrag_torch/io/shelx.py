@@ -16,7 +16,9 @@ from nanobrag_torch.io.symmetry import structure_factors_of_list
 _VALUE = rb"(?:" + b"|".join(rb"[ \d-]{%d}\.\d{%d}" % (7 - digits, digits) for digits in range(6)) + rb")"
 #: The first line of such a list, to the column: three indices, two numbers, and perhaps a batch number.
 SIGN = re.compile(rb"\A(?:[ \d-]{3}\d){3}" + _VALUE + _VALUE + rb"(?:[ \d-]{3}\d)? *\r?\n")
-_REMEDY = "Each line needs h k l in four columns each, then F squared (HKLF 4) or F (HKLF 3) and its sigma in eight each."
+_REMEDY = (
+    "Each line needs h k l in four columns each, then F squared (HKLF 4) or F (HKLF 3) and its sigma in eight each."
+)
 
 
 def parse_shelx(

@@ -11,7 +11,11 @@ from nanobrag_torch.io.structure_factors import load_structure_factors
 
 CELL = (11.0, 13.0, 17.0, 90.0, 90.0, 90.0)
 #: Element, place (fractional), B and occupancy of the atoms of a P 1 and of a P 21 21 21 structure.
-ATOMS = (("SE", (0.11, 0.23, 0.31), 12.0, 1.0), ("S", (0.42, 0.05, 0.67), 18.0, 0.8), ("C", (0.7, 0.55, 0.2), 15.0, 1.0))
+ATOMS = (
+    ("SE", (0.11, 0.23, 0.31), 12.0, 1.0),
+    ("S", (0.42, 0.05, 0.67), 18.0, 0.8),
+    ("C", (0.7, 0.55, 0.2), 15.0, 1.0),
+)
 INDICES = ((1, 2, 3), (2, 1, 1), (3, 0, 1), (1, 1, 0), (4, 3, 2))
 
 
@@ -20,9 +24,8 @@ def write_model(path, group="P 1", atoms=ATOMS):
     lines = ["CRYST1{:9.3f}{:9.3f}{:9.3f}{:7.2f}{:7.2f}{:7.2f} ".format(*CELL) + group]
     for number, (element, place, b, occupancy) in enumerate(atoms, 1):
         x, y, z = cell.orthogonalize(gemmi.Fractional(*place)).tolist()
-        lines.append(
-            f"HETATM{number:5d} {element:>2}   LIG A   1    {x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{b:6.2f}          {element:>2}"
-        )
+        atom = f"HETATM{number:5d} {element:>2}   LIG A   1    {x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{b:6.2f}"
+        lines.append(f"{atom:<76}{element:>2}")
     path.write_text("\n".join([*lines, "END", ""]))
     return path
 

@@ -30,7 +30,6 @@ from nanobrag_torch.io.structure_factors import load_structure_factors
 from nanobrag_torch.io.xds import read_xds
 
 
-
 def of_content(parse):
     """A parser of bytes as a reader of files."""
     return lambda path: parse(path.read_bytes(), path)

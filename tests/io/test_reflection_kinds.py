@@ -62,7 +62,7 @@ def test_a_shelx_list_holds_squares_unless_somebody_says_otherwise_and_ends_at_z
     assert_amplitudes(factors, LISTED | {(0, 4, 3): 0.0})
     assert_amplitudes(read(FILES / "shelx.hkl", values="intensities"), LISTED)
     assert_amplitudes(read(FILES / "shelx.hkl", values="amplitudes"), {(1, 2, 3): 400.0})
-    with pytest.raises(ValueError, match="values = 'F2'.*amplitudes, intensities"):
+    with pytest.raises(ValueError, match=r"values = 'F2'.*amplitudes, intensities"):
         read(FILES / "shelx.hkl", values="F2")
 
 
@@ -247,7 +247,7 @@ def test_a_crystfel_list_is_expanded_by_its_point_group(tmp_path, symmetry, mate
     (tmp_path / "t.hkl").write_text(CRYSTFEL.format(symmetry=symmetry))
     factors = read(tmp_path / "t.hkl")
     assert kind_of(tmp_path / "t.hkl").name == "CrystFEL reflection list"
-    assert_amplitudes(factors, {mate: 20.0 for mate in mates} | {(2, 1, 1): 0.0})
+    assert_amplitudes(factors, dict.fromkeys(mates, 20.0) | {(2, 1, 1): 0.0})
     assert factors.cell is None and factors.space_group is None
 
 

@@ -80,7 +80,9 @@ def test_atoms_of_unknown_elements_are_left_out_with_a_warning(tmp_path):
         changed = lines[first][:12] + " UNK" + lines[first][16:76].ljust(60) + element
         (tmp_path / "t.pdb").write_text("\n".join([*lines[:first], changed, *without[first:]]))
         (tmp_path / "less.pdb").write_text("\n".join(without))
-        with pytest.warns(UserWarning, match=r"t\.pdb: atoms of elements without scattering factors .*: 1 x \w+ \(atom"):
+        with pytest.warns(
+            UserWarning, match=r"t\.pdb: atoms of elements without scattering factors .*: 1 x \w+ \(atom"
+        ):
             factors = load_structure_factors(tmp_path / "t.pdb", dmin=6.0, dtype=torch.float64)
         less = load_structure_factors(tmp_path / "less.pdb", dmin=6.0, dtype=torch.float64)
         np.testing.assert_allclose(factors.grid, less.grid, rtol=1e-6, atol=1e-3)
@@ -93,5 +95,5 @@ def test_a_small_molecule_without_symmetry_or_resolution_is_refused(tmp_path):
     (tmp_path / "t.cif").write_text(bare)
     with pytest.raises(ValueError, match=r"t\.cif: has no unit cell or no space group"):
         load_structure_factors(tmp_path / "t.cif", dmin=1.0)
-    with pytest.raises(ValueError, match="dmin = None.*Amplitudes of a model need a resolution"):
+    with pytest.raises(ValueError, match=r"dmin = None.*Amplitudes of a model need a resolution"):
         load_structure_factors(FILES / "smol.cif")
