@@ -4,6 +4,7 @@ A name that ends in ``*`` is one of the C program's substring patterns: it match
 (``-hkl*`` matches ``-hklfile``). A name without it matches that token alone.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,9 +134,10 @@ FLAGS: tuple[Flag, ...] = (
     _file(("-img*",), "image_file", "take the camera from the header of this SMV image"),
     _file(("-mask*",), "mask_file", "SMV image whose zero pixels are not rendered; its header is read too"),
     _file(("-sourcefile*",), "source_file", "sources, one a line: X Y Z weight wavelength, in metres"),
-    _file(("-stol",), "stol_file", "table over sin(theta)/lambda: read, but not used"),
-    _file(("-4stol",), "stol_file", "the same over 4 sin(theta)/lambda"),
-    _file(("-Q",), "stol_file", "the same over 4 pi sin(theta)/lambda"),
+    _file(("-stol",), "stol_file", "amplitudes of a molecule over sin(theta)/lambda, used with -stol_thick alone",
+          also={"stol_scale": 1.0}),
+    _file(("-4stol",), "stol_file", "the same over 4 sin(theta)/lambda", also={"stol_scale": 1 / 4}),
+    _file(("-Q",), "stol_file", "the same over 4 pi sin(theta)/lambda", also={"stol_scale": 1 / (4 * math.pi)}),
     _idle(FILES, ("-stolout*",), "text"),
     Flag(CRYSTAL, ("-cell*",), "unit cell a b c alpha beta gamma; b and c default to a, angles to 90", ("cell",),
          "cell", 6, "A, deg"),
@@ -320,6 +322,24 @@ FLAGS: tuple[Flag, ...] = (
           instead_of=("-anomalous",)),
     _ours(("-bulk_solvent",), "fill the space between the atoms of -hkl with flat solvent", count=0,
           also={"bulk_solvent": True}),
+    _ours(("-solvent_thick",), "water in the beam, by its scattering over resolution", ("solvent_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-air_thick",), "air in the beam between collimator and beam stop, likewise", ("air_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-stol_thick",), "material of the table of -stol, -4stol or -Q in the beam", ("stol_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-stol_density",), "its density", ("stol_density",), "real", unit="g/cm^3", default="1"),
+    _ours(("-stol_MW",), "its molar mass", ("stol_mass",), "real", unit="g/mol", default="18"),
+    _ours(("-gain",), "pixel value of a photon in the image with noise", ("gain",), "real", default="1"),
+    _ours(("-readout_noise",), "standard deviation of the readout noise of that image", ("readout_noise",), "real",
+          default="0"),
+    _ours(("-overload",), "largest pixel value of that image, at most 65535", ("overload",), "real", default="65535"),
+    _ours(("-psf",), "point spread of that image: gaussian, fibre or none", ("psf",), default="none",
+          convert=lambda law: "fibre" if law == "fiber" else law),
+    _ours(("-psf_fwhm",), "full width at half maximum of the point spread", ("psf_fwhm_um",), "real", unit="um",
+          default="46"),
+    _ours(("-dead_value",), "pixel value, in that image, where -mask is zero", ("dead_value",), "whole",
+          default="as a dark pixel"),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
     _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
     _ours(("-nodump",), "neither read nor write the dump of structure factors", count=0, also={"use_dump": False}),

@@ -33,6 +33,12 @@ class Settings:
     source_file: str | None = None
     spectrum_file: str | None = None
     stol_file: str | None = None
+    stol_scale: float = 1.0
+    stol_thick_mm: float = 0.0
+    stol_density: float = 1.0
+    stol_mass: float = 18.0
+    solvent_thick_mm: float = 0.0
+    air_thick_mm: float = 0.0
 
     cell: tuple[float, ...] | None = None
     misset_deg: Vector = (0.0, 0.0, 0.0)
@@ -128,6 +134,12 @@ class Settings:
     intfile_scale: float = 0.0
     pgm_scale: float = 0.0
     adc_offset: float = 40.0
+    gain: float = 1.0
+    readout_noise: float = 0.0
+    overload: float = 65535.0
+    psf: str = "none"
+    psf_fwhm_um: float = 46.0
+    dead_value: int | None = None
     seed: int | None = None
     printout: bool = False
     printout_pixel: tuple[int, int] | None = None
