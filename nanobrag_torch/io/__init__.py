@@ -14,6 +14,7 @@ from nanobrag_torch.io.reflections import StructureFactors
 from nanobrag_torch.io.small_molecule import read_small_molecule
 from nanobrag_torch.io.smv import read_smv, smv_header, write_smv
 from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
+from nanobrag_torch.io.stol import read_stol
 from nanobrag_torch.io.structure import read_structure
 from nanobrag_torch.io.structure_factors import load_structure_factors
 from nanobrag_torch.io.xds import read_xds
@@ -38,6 +39,7 @@ __all__ = [
     "read_smv",
     "read_smv_mask",
     "read_spectrum",
+    "read_stol",
     "read_structure",
     "read_xds",
     "smv_header",
