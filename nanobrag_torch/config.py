@@ -20,6 +20,7 @@ from nanobrag_torch.conventions import CONVENTIONS, Choice, CrystalShape, Detect
 from nanobrag_torch.eager import eager
 from nanobrag_torch.given import KnownNames, same, tensor, warn_user, whole
 from nanobrag_torch.physics.lattice_factor import domain_matrix
+from nanobrag_torch.physics.point_spread import POINT_SPREADS
 from nanobrag_torch.units import DEFAULT_FLUENCE
 from nanobrag_torch.validation import (
     LARGEST,
@@ -53,6 +54,9 @@ Vector3 = tuple[Scalar, Scalar, Scalar] | torch.Tensor
 MOST_TURNED = 1e6
 #: Largest scale of a spot's size: the phase of its fringes is still a number that a sine can be taken of.
 LARGEST_FUDGE = 1e6
+
+#: Widest point spread in pixels.
+WIDEST_SPREAD = 1000.0
 
 #: Shapes whose spots the domain matrix describes; the others know the numbers of cells along the axes alone.
 WITH_DOMAIN_MATRIX = (CrystalShape.GAUSS, CrystalShape.TOPHAT)
@@ -774,16 +778,23 @@ class BeamConfig(_Config):
 
 @dataclass(eq=False)
 class NoiseConfig(_Config):
-    """Photon noise and digitisation, for :func:`nanobrag_torch.utils.noise.noise_image` and the command.
+    """What a detector makes of photons: noise, point spread, gain, saturation and dead pixels.
+
+    It is for :func:`nanobrag_torch.readout.read_out` (expected pixels, with gradients),
+    :func:`nanobrag_torch.readout.noise_image` (drawn pixels) and the command.
 
     Attributes:
         seed: Seed of the noise; None takes the clock.
         adc_offset: Added to every pixel.
-        readout_noise: Standard deviation of a normal deviate in every pixel. The C program has none, nor has the
-            command, which follows it.
+        readout_noise: Standard deviation of a normal deviate in every pixel. The C program has none, and the command
+            unless it is asked.
         overload_value: Largest pixel value. The command's images have 16 bits and end at 65535.
         generate_noise_image: Tells the command to write a noise image; ``noise_image`` does not ask.
         intfile_scale: Scale of the command's integer image; 0 or less is automatic. ``noise_image`` does not ask.
+        gain: Pixel value of one photon.
+        psf: Point spread: "none", "gaussian", or "fibre" for that of fibre-optic tapers.
+        psf_fwhm_pixels: Its full width at half maximum, in pixels.
+        dead_value: Value of masked pixels; None leaves them as dark ones.
     """
 
     seed: int | None = None
@@ -792,6 +803,10 @@ class NoiseConfig(_Config):
     overload_value: float = 65535.0
     generate_noise_image: bool = False
     intfile_scale: float = 1.0
+    gain: Scalar = 1.0
+    psf: str = "none"
+    psf_fwhm_pixels: Scalar = 0.0
+    dead_value: float | None = None
 
     def __post_init__(self, _filled: Mapping[str, Any] | None = None) -> None:  # noqa: RUF033
         super().__post_init__(_filled)
@@ -805,6 +820,10 @@ class NoiseConfig(_Config):
         check_range(me, "readout_noise", self.readout_noise, 0)
         check_range(me, "overload_value", self.overload_value, 0, low_open=True)
         check_range(me, "intfile_scale", self.intfile_scale)
+        check_range(me, "gain", self.gain, 0, low_open=True, remedy="Give the pixel value of one photon.")
+        check_choice(me, "psf", self.psf, tuple(POINT_SPREADS))
+        check_range(me, "psf_fwhm_pixels", self.psf_fwhm_pixels, 0, WIDEST_SPREAD, unit="pixels")
+        check_range(me, "dead_value", self.dead_value, optional=True)
 
 
 def check_amount(owner: str, field: str, value: Any, unit: str = "", optional: bool = False) -> None:

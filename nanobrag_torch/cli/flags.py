@@ -4,6 +4,7 @@ A name that ends in ``*`` is one of the C program's substring patterns: it match
 (``-hkl*`` matches ``-hklfile``). A name without it matches that token alone.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,15 +157,17 @@ def _ours(names: tuple[str, ...], help: str, sets: tuple[str, ...] = (), kind: s
 
 
 FLAGS: tuple[Flag, ...] = (
-    _file(("-hkl*",), "hkl_file", "text file of h k l F, or MTZ, mmCIF or PDB; also (re)writes the dump"),
+    _file(("-hkl*",), "hkl_file",
+          "text of h k l F, MTZ, CIF, PDB, SHELX, XDS, CrystFEL or Scalepack file; also (re)writes the dump"),
     _file(("-dump*",), "dump_file", "binary dump of structure factors: read without -hkl, else written", "Fdump.bin"),
     _file(("-mat*",), "matrix_file", "orientation matrix in MOSFLM's manner: nine numbers, wavelength times A"),
     _file(("-img*",), "image_file", "take the camera from the header of this SMV image"),
     _file(("-mask*",), "mask_file", "SMV image whose zero pixels are not rendered; its header is read too"),
     _file(("-sourcefile*",), "source_file", "sources, one a line: X Y Z weight wavelength, in metres"),
-    _file(("-stol",), "stol_file", "table over sin(theta)/lambda: read, but not used"),
-    _file(("-4stol",), "stol_file", "the same over 4 sin(theta)/lambda"),
-    _file(("-Q",), "stol_file", "the same over 4 pi sin(theta)/lambda"),
+    _file(("-stol",), "stol_file", "amplitudes of a molecule over sin(theta)/lambda, used with -stol_thick alone",
+          also={"stol_scale": 1.0}),
+    _file(("-4stol",), "stol_file", "the same over 4 sin(theta)/lambda", also={"stol_scale": 1 / 4}),
+    _file(("-Q",), "stol_file", "the same over 4 pi sin(theta)/lambda", also={"stol_scale": 1 / (4 * math.pi)}),
     _idle(FILES, ("-stolout*",), "text"),
     Flag(CRYSTAL, ("-cell*",), "unit cell a b c alpha beta gamma; b and c default to a, angles to 90", ("cell",),
          "cell", 6, "A, deg"),
@@ -339,6 +342,14 @@ FLAGS: tuple[Flag, ...] = (
           ("hkl_columns",), default="the first that serve"),
     _ours(("-hkl_orientation",), "orient the crystal as the axes of the -hkl file do, before -misset", count=0,
           also={"hkl_orientation": True}),
+    _ours(("-hkl_values",), "what a text file or SHELX list of -hkl holds: amplitudes (F) or intensities (F squared)",
+          ("hkl_values",), default="amplitudes; intensities in a SHELX list, with a warning"),
+    _ours(("-hkl_space_group",), "space group by which a text file or SHELX list of -hkl is expanded",
+          ("hkl_space_group",), default="none: taken as it is"),
+    _ours(("-anomalous",), "let the atoms of -hkl scatter anomalously, f' and f'' as calculated for the wavelength",
+          count=0, also={"anomalous": True}),
+    _ours(("-anomalous_table",), "f' and f'' from this file: element, f', f'' on each line", ("anomalous_table",),
+          instead_of=("-anomalous",)),
     _ours(("-bulk_solvent",), "fill the space between the atoms of -hkl with flat solvent", count=0,
           also={"bulk_solvent": True}),
     _experiment("-expt", "experiment of DIALS: beam, detector, goniometer, scan and crystal of an experiment list"),
@@ -352,6 +363,24 @@ FLAGS: tuple[Flag, ...] = (
           ("experiment_without",), action=_append_waiver),
     _ours(("-geom_value",), "number in place of a location in image files that -geom names; may be repeated",
           ("geometry_values",), count=2, action=_append_value),
+    _ours(("-solvent_thick",), "water in the beam, by its scattering over resolution", ("solvent_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-air_thick",), "air in the beam between collimator and beam stop, likewise", ("air_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-stol_thick",), "material of the table of -stol, -4stol or -Q in the beam", ("stol_thick_mm",), "real",
+          unit="mm", default="0", least=0),
+    _ours(("-stol_density",), "its density", ("stol_density",), "real", unit="g/cm^3", default="1"),
+    _ours(("-stol_MW",), "its molar mass", ("stol_mass",), "real", unit="g/mol", default="18"),
+    _ours(("-gain",), "pixel value of a photon in the image with noise", ("gain",), "real", default="1"),
+    _ours(("-readout_noise",), "standard deviation of the readout noise of that image", ("readout_noise",), "real",
+          default="0"),
+    _ours(("-overload",), "largest pixel value of that image, at most 65535", ("overload",), "real", default="65535"),
+    _ours(("-psf",), "point spread of that image: gaussian, fibre or none", ("psf",), default="none",
+          convert=lambda law: "fibre" if law == "fiber" else law),
+    _ours(("-psf_fwhm",), "full width at half maximum of the point spread", ("psf_fwhm_um",), "real", unit="um",
+          default="46"),
+    _ours(("-dead_value",), "pixel value, in that image, where -mask is zero", ("dead_value",), "whole",
+          default="as a dark pixel"),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
     _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
     _ours(("-frames",), "rotation series of so many images, each -osc wide, the first at -phi", ("frames",), "whole",

@@ -115,6 +115,9 @@ def _structure_factors(run: Prepared) -> Iterator[str]:
     if structure is not None and structure.has_cell:
         columns = f", columns {' '.join(structure.factors.columns)}" if structure.factors.columns else ""
         yield f"reading {s.hkl_file}: {structure.kind}{columns}, {structure.factors.space_group}"
+        if s.anomalous or s.anomalous_table is not None:
+            source = s.anomalous_table or f"Cromer and Liberman at {s.wavelength_A:g} A"
+            yield f"anomalous scattering, f' and f'' of {source}"
         yield f"amplitudes to {structure.dmin:g} A, all others ={s.default_F:g}"
     elif s.hkl_file is not None:
         yield f"counting entries in {s.hkl_file}"

@@ -23,8 +23,9 @@ from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.models.detector import MOVE, Geometry
 from nanobrag_torch.models.orientation import random_draws
-from nanobrag_torch.physics.noise import digitise
+from nanobrag_torch.physics.noise import OVERLOAD
 from nanobrag_torch.physics.random import CRandom
+from nanobrag_torch.readout import drawn_pixels
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import m_to_mm
 
@@ -66,6 +67,8 @@ def check_outputs(conf: Configuration) -> None:
                 f"{option}: pixel (fast {pixel[0]}, slow {pixel[1]}) is not on the detector of "
                 f"{limits[0]} x {limits[1]} pixels. Count from 0."
             )
+    if conf.noise.overload_value > OVERLOAD:
+        raise CommandError(f"-overload {conf.noise.overload_value:g}: must be at most {OVERLOAD}: pixels have 16 bits.")
     if conf.noise.generate_noise_image:
         _noise_stream(conf)
 
@@ -186,8 +189,12 @@ class Images:
 
 def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Photons in double precision, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
-    photons = _noise_stream(conf).poissons(means)
-    pixels, overloads = digitise(photons, conf.noise.adc_offset)
+    stream = _noise_stream(conf)
+    photons = stream.poissons(means)
+    (ymin, ymax), (xmin, xmax) = conf.detector.roi()
+    mask = conf.detector.mask_array
+    dead = None if mask is None else mask[ymin : ymax + 1, xmin : xmax + 1].numpy() == 0
+    pixels, overloads = drawn_pixels(stream, photons, conf.noise, dead, conf.noise.overload_value)
     return photons.astype(np.float64), pixels, overloads
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nanobrag_torch.amorphous import Material
+from nanobrag_torch.cli.background import materials_of
 from nanobrag_torch.cli.camera import Camera, camera_of, detector_config, read_mask
 from nanobrag_torch.cli.errors import NO_CELL, CommandError, MissingInputError
 from nanobrag_torch.cli.parse import settings_of
@@ -31,7 +33,7 @@ from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
-from nanobrag_torch.units import angstrom_to_m, mm_to_m
+from nanobrag_torch.units import angstrom_to_m, mm_to_m, um_to_m
 
 __all__ = ["SOURCE_DISTANCE", "Configuration", "configure", "settings_of"]
 
@@ -65,6 +67,7 @@ class Configuration(Mapping[str, Any]):
     sources: SourceTable | None
     spectrum: Spectrum | None
     structure: Structure | None
+    materials: list[Material]
     notices: tuple[str, ...]
     mosaic_notice: str | None
     mask_notice: str | None = None
@@ -134,6 +137,7 @@ def configure(settings: Settings) -> Configuration:
         settings = replace(settings, wavelength_A=float(beam.central_wavelength()))
     mask, mask_notice = read_mask(settings, camera, compat)
     detector = detector_config(settings, camera, mask)
+    materials = materials_of(settings)
     structure = load_structure(settings, detector, beam, compat)
     samples, notices = _clipped_sample(settings)
     crystal, mosaic_notice = _crystal(settings, structure, samples, compat)
@@ -148,6 +152,7 @@ def configure(settings: Settings) -> Configuration:
         sources=sources,
         spectrum=spectrum,
         structure=structure,
+        materials=materials,
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
         mask_notice=mask_notice,
@@ -315,7 +320,12 @@ def _noise(s: Settings) -> NoiseConfig:
     return NoiseConfig(
         seed=int(time.time()) if s.seed is None else s.seed,
         adc_offset=s.adc_offset,
-        readout_noise=0.0,
+        readout_noise=s.readout_noise,
+        overload_value=s.overload,
+        gain=s.gain,
+        psf=s.psf,
+        psf_fwhm_pixels=0.0 if s.psf == "none" else um_to_m(s.psf_fwhm_um) / mm_to_m(s.pixel_size_mm),
+        dead_value=s.dead_value,
         generate_noise_image=s.write_noise,
         intfile_scale=s.intfile_scale,
     )

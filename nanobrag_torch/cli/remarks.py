@@ -29,6 +29,8 @@ def remarks(run: Prepared) -> Iterator[str]:
     if s.misset_random and s.misset_seed is None:
         seed = run.conf.crystal.misset_seed
         yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
+    if s.stol_file is not None and not s.stol_thick_mm > 0:
+        yield f"the table {s.stol_file} does not count, as in C: -stol_thick puts its material into the beam"
     if run.conf.mask_notice is not None:
         yield run.conf.mask_notice
     yield from _foreign_cell(run)

@@ -21,7 +21,11 @@ class Settings:
     hkl_file: str | None = None
     hkl_columns: str | None = None
     hkl_orientation: bool = False
+    hkl_values: str | None = None
+    hkl_space_group: str | None = None
     bulk_solvent: bool = False
+    anomalous: bool = False
+    anomalous_table: str | None = None
     dump_file: str = "Fdump.bin"
     use_dump: bool = True
     matrix_file: str | None = None
@@ -42,6 +46,12 @@ class Settings:
     stars: Any = None
     mask_pixels: Any = None
     spectrum: Any = None
+    stol_scale: float = 1.0
+    stol_thick_mm: float = 0.0
+    stol_density: float = 1.0
+    stol_mass: float = 18.0
+    solvent_thick_mm: float = 0.0
+    air_thick_mm: float = 0.0
 
     cell: tuple[float, ...] | None = None
     misset_deg: Vector = (0.0, 0.0, 0.0)
@@ -137,6 +147,12 @@ class Settings:
     intfile_scale: float = 0.0
     pgm_scale: float = 0.0
     adc_offset: float = 40.0
+    gain: float = 1.0
+    readout_noise: float = 0.0
+    overload: float = 65535.0
+    psf: str = "none"
+    psf_fwhm_um: float = 46.0
+    dead_value: int | None = None
     seed: int | None = None
     printout: bool = False
     printout_pixel: tuple[int, int] | None = None

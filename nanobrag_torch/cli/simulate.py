@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from nanobrag_torch.amorphous import background_image
 from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.messages import report
@@ -61,6 +62,8 @@ def _render(run: Prepared) -> Tensor:
     s = run.settings
     progress = progress_reporter(run.conf.roi) if s.progress and not s.printout else None
     image = run.simulator.render(run.scene, s.pixel_batch_size, progress)
+    if run.conf.materials:
+        image = image + background_image(run.simulator, run.conf.materials)
     slow, fast = run.simulator.rendered_pixels()
     if s.printout:
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):

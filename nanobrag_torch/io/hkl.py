@@ -21,6 +21,8 @@ _REMEDY = "Each line needs h k l F; start a comment with '#'."
 
 _NUMBER = r"[-+]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?+"
 _C_RECORD = re.compile(rf"\s*+({_NUMBER})\s*+({_NUMBER})\s*+({_NUMBER})\s*+({_NUMBER})", re.ASCII)
+#: The letter of an exponent of Fortran's double precision.
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d)")
 _C_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
 
 
@@ -35,7 +37,8 @@ def read_hkl_file(
     """Read the amplitudes of a text file.
 
     Lines are ``h k l F``; further columns, empty lines and what follows ``#`` do not count. Of several lines for one
-    reflection the last counts. An index that is no integer is rounded, with a warning.
+    reflection the last counts. An index that is no integer is rounded, with a warning. Exponents may be Fortran's
+    (``1.2D+01``).
 
     Args:
         filepath: File to read.
@@ -81,16 +84,24 @@ def parse_hkl(
     Raises:
         ValueError: As :func:`read_hkl_file` does.
     """
-    text = content.decode("utf-8-sig", errors="replace")
     if strict:
-        records, leading = _c_stream(text, source)
-        indices = np.trunc(records[:, :3])
+        records, leading = _c_stream(content.decode("utf-8-sig", errors="replace"), source)
+        indices, amplitudes = np.trunc(records[:, :3]), records[:, 3]
     else:
-        records, leading = _lines(text, source), None
-        indices = _integers(records[:, :3], text, source)
+        (indices, amplitudes), leading = parse_records(content, source), None
     metadata = box_around(indices, str(source))
-    grid = fill_grid(metadata, indices[:leading], records[:leading, 3], default_F, device, dtype)
+    grid = fill_grid(metadata, indices[:leading], amplitudes[:leading], default_F, device, dtype)
     return grid, metadata
+
+
+def parse_records(content: bytes, source: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (n, 3) and values (n,) of the lines of a text file that has been read already.
+
+    Raises ``ValueError`` where a line cannot be read.
+    """
+    text = content.decode("utf-8-sig", errors="replace")
+    records = _lines(text, source)
+    return _integers(records[:, :3], text, source), records[:, 3]
 
 
 def write_hkl_file(F_grid: torch.Tensor, metadata: Mapping[str, Any], filepath: str | os.PathLike[str]) -> None:
@@ -150,7 +161,7 @@ def _lines(text: str, path: str | os.PathLike[str]) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*input contained no data")
-            records = np.loadtxt(StringIO(text), usecols=range(4), ndmin=2)
+            records = np.loadtxt(StringIO(_FORTRAN.sub("e", text)), usecols=range(4), ndmin=2)
     except ValueError as error:
         raise _bad_line(text, path, error) from None
     unusable = ~np.isfinite(records).all(axis=1)
@@ -191,7 +202,7 @@ def _bad_line(text: str, path: str | os.PathLike[str], error: ValueError) -> Val
     """The error for the first line that is not four numbers."""
     for number, fields in _records(text):
         try:
-            complete = len([float(field) for field in fields[:4]]) == 4
+            complete = len([float(_FORTRAN.sub("e", field)) for field in fields[:4]]) == 4
         except ValueError:
             complete = False
         if not complete:

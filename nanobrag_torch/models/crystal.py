@@ -1,6 +1,6 @@
 """Crystal: a config made into vectors and amplitudes, once per evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,18 +209,25 @@ class Crystal(KnownNames):
         *,
         dmin: float | None = None,
         columns: Sequence[str] | str | None = None,
+        values: str | None = None,
+        space_group: str | None = None,
         bulk_solvent: bool = False,
+        anomalous: float | Mapping[str, tuple[float, float]] | None = None,
         use_cell: bool = False,
         use_orientation: bool = False,
     ) -> None:
         """Read structure factors into ``hkl_data`` and ``hkl_metadata``.
 
         Args:
-            hkl_path: Text file, dump, MTZ, mmCIF or PDB.
+            hkl_path: Reflections or coordinates in any known kind of file.
             write_cache: Also write the binary dump ``Fdump.bin`` into the working folder, as the C program does.
             dmin: Resolution in Angstrom beyond which reflections are left out; required for coordinates.
             columns: Columns of a reflection file (see :func:`~nanobrag_torch.io.mtz.read_mtz`).
+            values: "amplitudes" or "intensities" in a text file or SHELX list.
+            space_group: Symbol of the group by which a text file or SHELX list is expanded.
             bulk_solvent: Fill the space between the atoms of coordinates with flat solvent.
+            anomalous: Wavelength in Angstrom at which the atoms of coordinates scatter anomalously, or (f', f'') in
+                electrons by element; None makes Friedel mates equal.
             use_cell: Put the file's unit cell into the config.
             use_orientation: Put its reciprocal vectors into the config as well, so that the crystal stands in the
                 Cartesian axes of the file before misset.
@@ -235,8 +242,8 @@ class Crystal(KnownNames):
         from nanobrag_torch.io.structure_factors import load_structure_factors
 
         found = load_structure_factors(
-            hkl_path, dmin=dmin, columns=columns, bulk_solvent=bulk_solvent, default_F=_UNLISTED, device=self.device,
-            dtype=self.dtype,
+            hkl_path, dmin=dmin, columns=columns, values=values, space_group=space_group, bulk_solvent=bulk_solvent,
+            anomalous=anomalous, default_F=_UNLISTED, device=self.device, dtype=self.dtype,
         )  # fmt: skip
         changes: dict[str, Any] = found.cell_fields() if use_cell or use_orientation else {}
         if use_orientation:

@@ -5,14 +5,18 @@ number of photons, drawn pixel by pixel in row-major order from one stream, so t
 count.
 """
 
+from typing import Any
+
 import numpy as np
 
 #: Largest value of a 16-bit pixel; anything above it is an overload.
 OVERLOAD = 65535
 
 
-def digitise(photons: np.ndarray, adc_offset: float) -> tuple[np.ndarray, int]:
-    """16-bit pixels (truncated) of photons plus an offset, and how many of them were overloads."""
-    values = photons.astype(np.float64) + adc_offset
-    overloads = int((values > OVERLOAD).sum())
-    return np.clip(values, 0, OVERLOAD).astype(np.uint16), overloads
+def digitise(
+    signal: np.ndarray, adc_offset: float, overload: float = OVERLOAD, dtype: type[np.integer[Any]] = np.uint16
+) -> tuple[np.ndarray, int]:
+    """Whole pixels (truncated) of a signal plus an offset, at most ``overload``, and how many of them were more."""
+    values = signal.astype(np.float64) + adc_offset
+    overloads = int((values > overload).sum())
+    return np.clip(values, 0, overload).astype(dtype), overloads

@@ -1,19 +1,15 @@
 """Photon noise and random numbers as tensors, from the C program's generator."""
 
-import logging
-import time
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from nanobrag_torch.config import NoiseConfig
-from nanobrag_torch.given import array, number
 from nanobrag_torch.physics.noise import OVERLOAD
 from nanobrag_torch.physics.random import CRandom
-from nanobrag_torch.validation import LARGEST_COUNT, check_range
+from nanobrag_torch.readout import noise_image
 
-_log = logging.getLogger(__name__)
+__all__ = ["generate_poisson_noise", "lcg_random", "noise_image"]
 
 
 def generate_poisson_noise(
@@ -39,33 +35,8 @@ def generate_poisson_noise(
     Raises:
         ValueError: A mean is not finite, or another number is impossible.
     """
-    me = "generate_poisson_noise"
-    adc_offset, readout_noise, overload_value = map(number, (adc_offset, readout_noise, overload_value))
-    check_range(me, "readout_noise", readout_noise, 0)
-    check_range(me, "adc_offset", adc_offset)
-    check_range(me, "overload_value", overload_value, 0, LARGEST_COUNT, remedy="Pixels have 32 bits.")
-    means = array(mean)
-    if not np.isfinite(means).all():
-        raise ValueError("generate_poisson_noise: mean holds values that are not finite. Check the image.")
-    if seed is None:
-        seed = int(time.time())
-        _log.info("noise seed %d, from the clock", seed)
-    stream = CRandom.of_option(seed)
-    values = stream.poissons(means).astype(np.float64) + adc_offset
-    if readout_noise > 0:
-        values += readout_noise * stream.gausses(values.size).reshape(values.shape)
-    overloads = int((values > overload_value).sum())
-    pixels = torch.from_numpy(np.clip(values, 0, overload_value)).to(torch.int32)
-    return (pixels.to(mean.device) if isinstance(mean, Tensor) else pixels), overloads
-
-
-def noise_image(image: Tensor, config: NoiseConfig | None = None) -> tuple[Tensor, int]:
-    """Pixels of an ``image`` in photons as a detector of ``config`` reads it, and the number of overloads.
-
-    The result is that of :func:`generate_poisson_noise` with the config's seed, offset, readout noise and overload.
-    """
-    c = config or NoiseConfig()
-    return generate_poisson_noise(image, c.seed, c.adc_offset, c.readout_noise, c.overload_value)
+    config = NoiseConfig(seed, adc_offset, readout_noise, overload_value)
+    return noise_image(mean, config)
 
 
 def lcg_random(

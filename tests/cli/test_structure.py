@@ -1,5 +1,7 @@
 """Real structures into the command: cell, orientation and amplitudes follow from the file, to the far corner."""
 
+from pathlib import Path
+
 import gemmi
 import numpy as np
 import pytest
@@ -148,6 +150,11 @@ def test_the_orientation_of_reflections_is_their_matrix(command, tmp_path):
         (f"-hkl {EXAMPLE_STRUCTURE} -hkl_columns FP", "columns means nothing for a coordinate file"),
         ("-hkl P1.hkl -cell 50 -bulk_solvent", "-bulk_solvent means something"),
         ("-cell 50 -default_F 1 -hkl_orientation", "-hkl_orientation means something"),
+        ("-cell 50 -default_F 1 -hkl_values intensities", "-hkl_values means something"),
+        ("-hkl P1.hkl -cell 50 -anomalous", "-anomalous means something for -hkl with models alone"),
+        ("-hkl P1.hkl -cell 50 -hkl_values F2", "values = 'F2'"),
+        ("-hkl t.mtz -hkl_values intensities", "values means nothing for a MTZ file"),
+        ("-hkl t.mtz -anomalous", "anomalous means nothing for a MTZ file"),
         ("-hkl nowhere.pdb", "nowhere.pdb"),
         (f"-hkl {EXAMPLE_STRUCTURE} -lambda 0.1 -distance 10", "Give -dmin 0.32 or more"),
         (f"-hkl {EXAMPLE_STRUCTURE} -device nonsense", "nonsense"),
@@ -177,3 +184,34 @@ def test_the_dump_of_a_structure_repeats_its_image(command):
     again = command(f"-cell 34.77 39.17 48.31 -N 3 {CAMERA}").float_image((32, 32))
     np.testing.assert_array_equal(first, again)
     assert torch.as_tensor(first).sum() > 0
+
+
+FILES = Path(__file__).parent.parent / "io" / "files"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_list_is_what_the_options_say_it_is(command, tmp_path):
+    words = f"-hkl {FILES / 'shelx.hkl'} -cell 12 15 19 90 90 90 -N 3 {CAMERA}"
+    told = command(words)
+    assert told.exit_code == 0 and "F squared (HKLF 4) was assumed" in told.stderr
+    said = command(f"{words} -hkl_values intensities")
+    assert said.exit_code == 0 and said.stderr == ""
+    np.testing.assert_array_equal(told.float_image((32, 32)), said.float_image((32, 32)))
+    assert configured(f"{words} -hkl_values amplitudes").structure.factors.grid.max() > 400
+    whole = configure(settings_of(parse([*f"{words} -hkl_values intensities -hkl_space_group".split(), "P 21 21 21"])))
+    assert whole.structure.factors.metadata["hkls"] == 498
+
+
+def test_anomalous_atoms_make_friedel_mates_differ(command, tmp_path):
+    words = f"-hkl {FILES / 'smol.cif'} -lambda 1.3 -dmin 1.5"
+    (tmp_path / "f.txt").write_text("CU -3.1 3.6\n")
+    for option in ("-anomalous", f"-anomalous_table {tmp_path / 'f.txt'}"):
+        grid = configured(f"{words} {option}").structure.factors.grid
+        assert grid.max() > 100
+        # P 21/c has a centre of symmetry, which keeps mates equal even so; the amplitudes themselves change.
+        torch.testing.assert_close(grid, grid.flip(0, 1, 2))
+        assert (grid - configured(words).structure.factors.grid).abs().max() > 1
+    run = command(f"-hkl {EXAMPLE_STRUCTURE} -lambda 1.74 -dmin 6 -anomalous -N 3 {CAMERA}")
+    assert "anomalous scattering, f' and f'' of Cromer and Liberman at 1.74 A" in run.stdout
+    grid = configured(f"-hkl {EXAMPLE_STRUCTURE} -lambda 1.74 -dmin 6 -anomalous").structure.factors.grid
+    assert (grid - grid.flip(0, 1, 2)).abs().max() > 1

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -16,13 +17,34 @@ from nanobrag_torch.conventions import DetectorConvention
 from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io import reflections, structure
 from nanobrag_torch.io.cbf import read_cbf, write_cbf
+from nanobrag_torch.io.crystfel_reflections import parse_crystfel
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.hkl import read_hkl_file
 from nanobrag_torch.io.mtz import read_mtz, read_reflection_cif
 from nanobrag_torch.io.nexus import read_nexus, write_nexus
+from nanobrag_torch.io.scalepack import parse_scalepack
+from nanobrag_torch.io.shelx import parse_shelx
+from nanobrag_torch.io.small_molecule import read_small_molecule
 from nanobrag_torch.io.structure import read_structure
 from nanobrag_torch.io.structure_factors import load_structure_factors
+from nanobrag_torch.io.xds import read_xds
 
+
+def of_content(parse):
+    """A parser of bytes as a reader of files."""
+    return lambda path: parse(path.read_bytes(), path)
+
+
+FILES = Path(__file__).parent / "files"
+SHELX = b"   1   2   3  100.00    1.00\n  -1   0   3  140.00    2.00\n   0   0   0    0.00    0.00\n"
+SCALEPACK = (
+    b"    1\n -987\n    12.000    15.000    19.000    90.000    90.000    90.000 p212121\n"
+    b"   1   2   3   400.0     5.0   361.0     5.0\n   0   0   2   144.0     5.0\n"
+)
+CRYSTFEL = (
+    b"CrystFEL reflection list version 2.0\nSymmetry: mmm\n   h    k    l          I    phase   sigma(I)   nmeas\n"
+    b"   1    2    3     400.00        -       5.00      12\nEnd of reflections\n"
+)
 TEXT = b"-1 0 2 10.5 0.3\n0 0 0 7\n# more\n1 2 -1 3.25e1\n"
 READERS: dict[str, Callable] = {
     "text": read_hkl_file,
@@ -34,6 +56,12 @@ READERS: dict[str, Callable] = {
     "mmcif model": partial(read_structure, dmin=6.0),
     "nexus": read_nexus,
     "cbf": read_cbf,
+    "xds": read_xds,
+    "scalepack": of_content(parse_scalepack),
+    "crystfel": of_content(parse_crystfel),
+    "shelx": of_content(parse_shelx),
+    "small molecule": partial(read_small_molecule, dmin=3.0),
+    "fcf": read_reflection_cif,
 }
 #: Every message has one of these words, which begin what it tells the user to do.
 REMEDIES = ("check", "each line needs", "delete", "give", "merge", "name others", "add", "mend", "resolution: dmin=")
@@ -87,6 +115,12 @@ def originals(tmp_path_factory):
         "mmcif model": gemmi.read_pdb_string(model.decode()).make_mmcif_document().as_string().encode(),
         "nexus": (folder / "nexus").read_bytes(),
         "cbf": (folder / "cbf").read_bytes(),
+        "xds": (FILES / "bang.hkl").read_bytes(),
+        "scalepack": SCALEPACK,
+        "crystfel": CRYSTFEL,
+        "shelx": SHELX,
+        "small molecule": (FILES / "smol.cif").read_bytes(),
+        "fcf": (FILES / "fcf.fcf").read_bytes(),
     }
 
 
