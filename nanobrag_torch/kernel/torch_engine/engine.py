@@ -70,7 +70,7 @@ class TorchTiles:
 
     def _inputs(self, scene: Scene, tables: Tables[Tensor], chunks: Chunks) -> tuple[Instrument, OrientationSum]:
         if scene.panel.origin.device.type == "cpu":
-            # Never written to: having taken back one array of this size, the C library keeps memory for the next arrays.
+            # Never written to: having taken back one array of this size, the C library keeps memory for the next.
             torch.empty(KEPT_BYTES, dtype=torch.uint8)
         instrument = Instrument(tables.panel.detach(), tables.sources.detach(), PixelPlan.of(scene))
         return instrument, self._orientations(scene, tables, chunks)

@@ -63,7 +63,7 @@ class Orientations:
         return cls(vectors, scene.lattice.shape, parameters, lookup, chunk, least_square(scene.lattice, tables.shape))
 
     def _evaluations(self, q: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-        """Chunks of orientations with their indices (3, O, R), the nearest integers (halves go down), and remainders."""
+        """Chunks of orientations: indices (3, O, R), the nearest integers (halves go down), and remainders."""
         for part in parts(self.vectors.shape[1], self.chunk):
             index = miller_indices(self.vectors[:, part], q)
             whole = torch.ceil(index - 0.5)

@@ -67,7 +67,7 @@ def slopes_of_indices(
     h, k, l, h0, k0, l0, parameters, least, table, default, grid,
     SHAPE: tl.constexpr, LOOKUP: tl.constexpr, CUT: tl.constexpr, DTYPE: tl.constexpr,
 ):  # fmt: skip
-    """S^2 and F^2 of samples, slopes of their product against h, k, l, and that of F^2 against the table; in float64."""
+    """S^2, F^2, slopes of their product against h, k, l, and that of F^2 against the table, in float64."""
     square, gh, gk, gl = interference_slopes(
         SHAPE, parameters, (h - h0).to(DTYPE), (k - k0).to(DTYPE), (l - l0).to(DTYPE)
     )
@@ -128,7 +128,7 @@ def pull_back_crystal(
     q, bar, rays, vectors, orientations, at_once, parameters, least, table, default, grid, sums, bar_table, bar_default,
     SHAPE: tl.constexpr, LOOKUP: tl.constexpr, CUT: tl.constexpr, RETURN: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Write sums (parts, orientations, ``CRYSTAL_SUMS``) over ``at_once`` rays each, of cotangents ``bar`` times slopes.
+    """Write sums (parts, orientations, ``CRYSTAL_SUMS``) over ``at_once`` rays each, of ``bar`` times slopes.
 
     Where ``RETURN`` is true, cotangents of structure factors are added to ``bar_table`` and ``bar_default``.
     """

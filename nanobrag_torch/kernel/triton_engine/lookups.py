@@ -38,7 +38,7 @@ def node(index, low, size, margin):
 
 @triton.jit
 def place(grid, h, k, l, DTYPE: tl.constexpr):
-    """Entry of the first node, positions between nodes 0 and 1 in ``DTYPE``, and True where all nodes are in the table."""
+    """Entry of the first node, positions between nodes 0 and 1 in ``DTYPE``, and True where all nodes are there."""
     margin = tl.load(grid + 6)
     first_h, th, in_h = node(h, tl.load(grid), tl.load(grid + 3), margin)
     first_k, tk, in_k = node(k, tl.load(grid + 1), tl.load(grid + 4), margin)

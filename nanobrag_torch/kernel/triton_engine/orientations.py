@@ -1,5 +1,6 @@
 """Sum of F^2 S^2 over the orientations of a crystal, and its reverse pass, by the kernels of ``kernels.py``."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,48 +68,46 @@ class KernelSum:
 
     def sums(self, q: Tensor) -> Tensor:
         """As ``torch_engine.orientations.OrientationSum`` says."""
-        rays, orientations = q.shape[1], len(self.vectors)
-        parts, at_once = _split(orientations, triton.cdiv(rays, BLOCK))
-        sums = q.new_empty((parts, rays))
-        with torch.cuda.device_of(q):
-            kernels.sum_orientations[triton.cdiv(rays, BLOCK), parts](
-                q.contiguous(), rays, self.vectors, orientations, at_once, *self._crystal(), sums, **self._kind()
-            )
-        return sums[0] if parts == 1 else sums.sum(0)
+        sums = self._by_rays(kernels.sum_orientations, q, 1)
+        return sums[0, 0] if len(sums) == 1 else sums[:, 0].sum(0)
 
     def pull_back(self, q: Tensor, bar: Tensor, wanted: WantedTables, bars: Tables[Tensor]) -> tuple[Tensor, Tensor]:
         """As ``torch_engine.orientations.OrientationSum`` says."""
-        q, bar = q.contiguous(), bar.contiguous()
         if wanted.vectors or wanted.shape or wanted.lookup:
             self._pull_back_crystal(q, bar, wanted, bars)
         if not wanted.rays:
-            return torch.zeros_like(bar), torch.zeros_like(q)
+            return torch.zeros_like(q[0]), torch.zeros_like(q)
+        sums = self._by_rays(kernels.pull_back_rays, q, 4).sum(0)
+        return sums[0], sums[1:] * bar
+
+    def _by_rays(self, kernel: Any, q: Tensor, rows: int) -> Tensor:
+        """Sums (parts, rows, R) that a kernel whose programs have rays of their own writes."""
         rays, orientations = q.shape[1], len(self.vectors)
-        parts, at_once = _split(orientations, triton.cdiv(rays, BLOCK))
-        sums = q.new_empty((parts, 4, rays))
-        with torch.cuda.device_of(q):
-            kernels.pull_back_rays[triton.cdiv(rays, BLOCK), parts](
-                q, rays, self.vectors, orientations, at_once, *self._crystal(), sums, **self._kind()
+        blocks = triton.cdiv(rays, BLOCK)
+        parts, at_once = _split(orientations, blocks)
+        sums = q.new_empty((parts, rows, rays))
+        with _device(q):
+            kernel[blocks, parts](
+                q.contiguous(), rays, self.vectors, orientations, at_once, *self._crystal(), sums, **self._kind()
             )
-        total, *along = sums.sum(0)
-        return total, torch.stack(along) * bar
+        return sums
 
     def _pull_back_crystal(self, q: Tensor, bar: Tensor, wanted: WantedTables, bars: Tables[Tensor]) -> None:
         rays, orientations = q.shape[1], len(self.vectors)
         parts, blocks = _split(triton.cdiv(rays, BLOCK), orientations)
         sums = q.new_empty((parts, orientations, kernels.CRYSTAL_SUMS))
-        with torch.cuda.device_of(q):
+        with _device(q):
             kernels.pull_back_crystal[orientations, parts](
-                q, bar, rays, self.vectors, orientations, blocks * BLOCK, *self._crystal(), sums,
-                bars.lookup, bars.default, RETURN=wanted.lookup, **self._kind(),
+                q.contiguous(), bar.contiguous(), rays, self.vectors, orientations, blocks * BLOCK, *self._crystal(),
+                sums, bars.lookup, bars.default, RETURN=wanted.lookup, **self._kind(),
             )  # fmt: skip
-        of_vectors, of_shape, of_constant = sums.sum(0).split((kernels.VECTOR_SUMS, kernels.SHAPE_SUMS, 1), dim=1)
+        total = sums.sum(0)
         if wanted.vectors:
-            bars.vectors.add_(of_vectors)
+            bars.vectors.add_(total[:, : kernels.VECTOR_SUMS])
         if wanted.shape:
-            bars.shape.add_(of_shape.sum(0)[: len(bars.shape)])
+            bars.shape.add_(total[:, kernels.VECTOR_SUMS :].sum(0)[: len(bars.shape)])
         if wanted.lookup and self.lookup == "constant":
-            bars.lookup.add_(of_constant.sum())
+            bars.lookup.add_(total[:, -1].sum())
 
     def _crystal(self) -> tuple[Tensor, ...]:
         least = self.parameters if self.least is None else self.least
@@ -122,6 +121,11 @@ class KernelSum:
 def _grid(amplitudes: Amplitudes, device: torch.device) -> Tensor:
     size = (0, 0, 0) if amplitudes.table is None else tuple(amplitudes.table.shape)
     return torch.tensor([*amplitudes.minimum, *size, amplitudes.margin], dtype=torch.float64, device=device)
+
+
+def _device(like: Tensor) -> AbstractContextManager[Any]:
+    """Make a tensor's GPU that of the kernels; interpreted ones need none."""
+    return torch.cuda.device(like.device) if like.is_cuda else nullcontext()
 
 
 def _split(turns: int, programs: int) -> tuple[int, int]:
