@@ -59,7 +59,7 @@ lab: $(STAMP)
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) install "$(TORCH)"
-	$(BIN)/python $(PIP) install "$(TORCH)" --editable ".[io,workbook,dev,docs,models]"
+	$(BIN)/python $(PIP) install "$(TORCH)" --editable ".[io,workbook,dev,docs,models,triton]"
 	touch $@
 
 clean:

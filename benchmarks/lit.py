@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -51,28 +50,42 @@ class Lit:
         pixels = self.detector["spixels"] * self.detector["fpixels"]
         return int(pixels * sources * self.crystal["mosaic_domains"] * self.crystal.get("phi_steps", 1))
 
-    def simulator(self, leaves: bool = False, rows: int | None = None) -> tuple[Simulator, list[torch.Tensor]]:
+    def simulator(
+        self,
+        leaves: bool = False,
+        rows: int | None = None,
+        dtype: torch.dtype = F64,
+        engine: str = "auto",
+        device: str = "cpu",
+    ) -> tuple[Simulator, list[torch.Tensor]]:
         """The simulator, and leaves for cell, misset, N and mosaic spread where asked; ``rows`` bounds the image."""
+
+        def leaf(number: float) -> torch.Tensor:
+            return torch.tensor(number, dtype=F64, device=device, requires_grad=True)
+
         entries = dict(self.crystal)
         asked = []
         for name in ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma") if leaves else ():
-            entries[name] = torch.tensor(entries[name], dtype=F64, requires_grad=True)
+            entries[name] = leaf(entries[name])
             asked.append(entries[name])
         for name in ("misset_deg", "N_cells", "mosaic_eta_deg") if leaves else ():
             given = entries.get(name, 0.0)
             numbers = given if isinstance(given, tuple) else (given,) * 3
-            entries[name] = tuple(torch.tensor(float(number), dtype=F64, requires_grad=True) for number in numbers)
+            entries[name] = tuple(leaf(float(number)) for number in numbers)
             asked.extend(entries[name])
         window = {}
         if rows is not None:
             first = (self.detector["spixels"] - rows) // 4
             window = {"roi_xmin": 0, "roi_xmax": self.detector["fpixels"] - 1}
             window |= {"roi_ymin": first, "roi_ymax": first + rows - 1}
-        crystal = Crystal(CrystalConfig(**entries), dtype=F64)
+        crystal = Crystal(CrystalConfig(**entries), device=device, dtype=F64)
         if self.resolution is not None:
-            crystal.hkl_data, crystal.hkl_metadata = self._table()
-        detector = Detector(DetectorConfig(**self.detector, **window))
-        return Simulator(crystal, detector, beam_config=BeamConfig(**self.beam), dtype=F64), asked
+            table, crystal.hkl_metadata = self._table()
+            crystal.hkl_data = table.to(device)
+        beam = {name: tuple(part.to(device) for part in value) if name == "spectrum" else value
+                for name, value in self.beam.items()}  # fmt: skip
+        detector = Detector(DetectorConfig(**self.detector, **window), device)
+        return Simulator(crystal, detector, beam_config=BeamConfig(**beam), dtype=dtype, engine=engine), asked
 
     def _table(self) -> tuple[torch.Tensor, dict[str, int]]:
         """Random amplitudes to the resolution, and zero beyond it."""
@@ -215,6 +228,8 @@ def growth(rounds: int) -> list[tuple[str, float, float]]:
 
 def draw(rows: list[tuple[str, float, float]], path: Path) -> None:
     """Figure of time against lit samples, with a line of proportion."""
+    import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
     for what, marker in (("pixels", "o"), ("domains", "s"), ("wavelengths", "^"), ("all", "D")):
         points = sorted((lit, taken) for name, lit, taken in rows if name == what)

@@ -40,7 +40,7 @@ class Scenario:
         device: device of the simulator.
         hkl_data: structure factors (h, k, l) in electrons, None for ``default_F`` alone.
         hkl_metadata: least indices "h_min", "k_min" and "l_min" of ``hkl_data``.
-        engine: engine of the simulator: "auto", "numba", "torch" or "formula".
+        engine: engine of the simulator: "auto", "numba", "triton", "torch" or "formula".
 
     Raises:
         ValueError: a name is unknown, unset in its config, or given twice; or no name is given.

@@ -76,8 +76,9 @@ class Simulator(KnownNames):
         debug_config: Dict of ``printout``, ``printout_pixel`` and ``trace_pixel``: accepted, without effect, and with a
             warning where it asks for anything; :func:`nanobrag_torch.trace.trace_pixel` gives what it asks for.
         compat: Deviations of C: a preset's name or a :class:`~nanobrag_torch.compat.Compat`; None is "physical".
-        engine: "auto" takes compiled loops wherever they can evaluate the scene; "numba" insists on them, "torch" takes
-            tiles of torch operations and "formula" the readable reference, all at once.
+        engine: "auto" takes compiled loops on a CPU and Triton's kernels on a GPU where they can evaluate the scene;
+            "numba" and "triton" insist on them, "torch" takes tiles of torch operations and "formula" the readable
+            reference, all at once.
         memory_budget: Bytes that an evaluation may take beside image and gradient. None suits the device: 48 MiB on
             a CPU; on a GPU an eighth of the memory that is free, at most 8 GiB.
 

@@ -18,8 +18,9 @@ CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 
 
 def test_the_conda_environment_asks_for_what_the_metadata_asks_for():
-    # Models of other people, on which the doctor is tried, are not among conda's packages.
-    extras = (names for extra, names in PROJECT["optional-dependencies"].items() if extra != "models")
+    # Models of other people, on which the doctor is tried, are not among conda's packages; Triton comes with torch.
+    elsewhere = {"models", "triton"}
+    extras = (names for extra, names in PROJECT["optional-dependencies"].items() if extra not in elsewhere)
     wanted = {*PROJECT["dependencies"], *(requirement for names in extras for requirement in names)}
     wanted = {requirement for requirement in wanted if not requirement.startswith("torch")}
     given = {requirement for requirement in CONDA if isinstance(requirement, str)} - {"pip"}

@@ -1,8 +1,8 @@
-"""Choice of the engine that renders a scene: compiled loops, tiles of torch operations, or the formula.
+"""Choice of the engine that renders a scene: compiled loops, GPU kernels, tiles of torch operations, or the formula.
 
-All three evaluate the same sum. ``auto`` takes the compiled loops unless the table ``OBSTACLES`` has a reason against
-them, and the tiles otherwise. Tiles have a hand-written reverse pass, unless ``TILE_OBSTACLES`` has a reason against
-it; autograd differentiates those scenes.
+All of them evaluate the same sum. ``auto`` takes the compiled loops unless the table ``OBSTACLES`` has a reason against
+them, then the kernels unless ``KERNEL_OBSTACLES`` has one, and the tiles otherwise. Tiles have a hand-written reverse
+pass, unless ``TILE_OBSTACLES`` has a reason against it; autograd differentiates those scenes.
 """
 
 import warnings
@@ -25,9 +25,9 @@ from nanobrag_torch.kernel.weights import polarization_sampling
 from nanobrag_torch.scene import Scene, tensors_of, with_tensors
 from nanobrag_torch.validation import check_choice, fail
 
-ENGINES = ("auto", "numba", "torch", "formula")
+ENGINES = ("auto", "numba", "triton", "torch", "formula")
 
-#: Largest table of structure factors whose entries the compiled loops can address.
+#: Largest table of structure factors whose entries the compiled loops and the kernels can address.
 LARGEST_TABLE = 2**31 - 1
 
 
@@ -40,6 +40,31 @@ def numba_works() -> bool:
         warnings.warn(f"numba cannot be used ({error}): images come from torch operations, slowly.", stacklevel=2)
         return False
     return True
+
+
+@cache
+def triton_works() -> bool:
+    """True if Triton can be imported and can compile for this machine's GPU; otherwise one warning says why not.
+
+    Interpreted Triton, which Triton's own variable TRITON_INTERPRET asks for, needs no GPU.
+    """
+    try:
+        import triton
+
+        if not triton.knobs.runtime.interpret:
+            triton.runtime.driver.active.get_current_target()
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:
+        warnings.warn(f"Triton cannot be used ({error}): GPU images come from torch operations, slowly.", stacklevel=2)
+        return False
+    return True
+
+
+def _is_interpreted() -> bool:
+    try:
+        import triton
+    except ImportError:
+        return False
+    return bool(triton.knobs.runtime.interpret)
 
 
 def _blackens_culled_pixels(scene: Scene) -> bool:
@@ -57,14 +82,28 @@ TILE_OBSTACLES: Obstacles = {
     "culled pixels lose their background [B11]": _blackens_culled_pixels,
 }
 
+_TABLE_OBSTACLES: Obstacles = {
+    "the table of structure factors has more than 2^31 entries": lambda scene: (
+        scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
+    ),
+}
+
 #: Scenes that the compiled loops cannot handle: reason -> test.
 OBSTACLES: Obstacles = {
     "the scene is not on the CPU": lambda scene: scene.panel.origin.device.type != "cpu",
     **TILE_OBSTACLES,
-    "the table of structure factors has more than 2^31 entries": lambda scene: (
-        scene.amplitudes.table is not None and scene.amplitudes.table.numel() > LARGEST_TABLE
-    ),
+    **_TABLE_OBSTACLES,
     "numba is not available": lambda scene: not numba_works(),
+}
+
+#: Scenes that the GPU kernels cannot handle: reason -> test. Where Triton is interpreted, every device will do.
+KERNEL_OBSTACLES: Obstacles = {
+    "the scene is not on a CUDA device": lambda scene: (
+        scene.panel.origin.device.type != "cuda" and not _is_interpreted()
+    ),
+    **TILE_OBSTACLES,
+    **_TABLE_OBSTACLES,
+    "Triton is not available": lambda scene: not triton_works(),
 }
 
 
@@ -113,20 +152,29 @@ def render(
         return photons
     if carry_tangents(tensors_of(scene)):
         return _by_formula(scene, pixels, tile, memory_budget, progress)
-    reason = obstacle(scene) if engine in ("auto", "numba") else "torch operations were asked for"
-    if engine == "numba" and reason is not None:
-        raise fail("Simulator", "engine", engine, f"'auto' or 'torch' here, since {reason}", "")
-    by: differentiable.Engine
-    find: Find
-    if reason is None:
+    chosen = _engine(scene, engine, tile, memory_budget)
+    if chosen is None:
+        return _by_formula(scene, pixels, len(pixels) if engine == "formula" else tile, memory_budget, progress)
+    by, find = chosen
+    return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
+
+
+def _engine(scene: Scene, name: str, tile: int | None, memory_budget: int) -> tuple[differentiable.Engine, Find] | None:
+    """Make the engine of that ``name``, and what finds pixels that leave the table; None for the formula."""
+    if name in ("auto", "numba") and (reason := obstacle(scene)) is None:
         from nanobrag_torch.kernel.numba_engine.engine import CompiledLoops, first_outside
 
-        by, find = CompiledLoops(memory_budget), first_outside
-        return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
-    if engine != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
-        by, find = TorchTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
-        return render_in_order(scene, pixels, partial(differentiable.photons, by), find, progress)
-    return _by_formula(scene, pixels, len(pixels) if engine == "formula" else tile, memory_budget, progress)
+        return CompiledLoops(memory_budget), first_outside
+    on_gpu = name == "triton" or (name == "auto" and scene.panel.origin.device.type == "cuda")
+    if on_gpu and (reason := obstacle(scene, KERNEL_OBSTACLES)) is None:
+        from nanobrag_torch.kernel.triton_engine.engine import TritonTiles
+
+        return TritonTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
+    if name in ("numba", "triton"):
+        raise fail("Simulator", "engine", name, f"'auto' or 'torch' here, since {reason}", "")
+    if name != "formula" and obstacle(scene, TILE_OBSTACLES) is None:
+        return TorchTiles(memory_budget, tile), partial(tiles.first_outside, memory_budget=memory_budget)
+    return None
 
 
 def _by_formula(

@@ -10,36 +10,38 @@ from numba import types
 from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CONTRACTED
-from nanobrag_torch.physics.safe import SINE_BEND
+from nanobrag_torch.physics.safe import SINE_BEND, SINE_QUOTIENT
 
-DOUBLE = SINE_BEND[torch.float64]
-SINGLE = tuple(np.float32(coefficient) for coefficient in SINE_BEND[torch.float32])
+QUOTIENT_DOUBLE, BEND_DOUBLE = SINE_QUOTIENT[torch.float64], SINE_BEND[torch.float64]
+QUOTIENT_SINGLE, BEND_SINGLE = (
+    tuple(np.float32(coefficient) for coefficient in table[torch.float32]) for table in (SINE_QUOTIENT, SINE_BEND)
+)
 
 
 def _quotient_double(y):
-    p = 0.0004659870158043378 - 2.113362735205297e-05 * y
-    p = 0.08214587881631043 + y * (-0.0073703643265304155 + y * p)
-    p = 2.5501640398618677 + y * (-0.599264528825224 + y * p)
-    return 3.1415926535897927 + y * (-5.1677127800497855 + y * p)
+    p = QUOTIENT_DOUBLE[6] + y * QUOTIENT_DOUBLE[7]
+    p = QUOTIENT_DOUBLE[4] + y * (QUOTIENT_DOUBLE[5] + y * p)
+    p = QUOTIENT_DOUBLE[2] + y * (QUOTIENT_DOUBLE[3] + y * p)
+    return QUOTIENT_DOUBLE[0] + y * (QUOTIENT_DOUBLE[1] + y * p)
 
 
 def _quotient_single(y):
-    p = np.float32(-0.5982904112834275) + y * np.float32(0.07765591227601387)
-    p = np.float32(-5.167710076668315) + y * (np.float32(2.550077386528912) + y * p)
-    return np.float32(3.1415926400772034) + y * p
+    p = QUOTIENT_SINGLE[3] + y * QUOTIENT_SINGLE[4]
+    p = QUOTIENT_SINGLE[1] + y * (QUOTIENT_SINGLE[2] + y * p)
+    return QUOTIENT_SINGLE[0] + y * p
 
 
 def _bend_double(y):
-    p = DOUBLE[5] + y * DOUBLE[6]
-    p = DOUBLE[3] + y * (DOUBLE[4] + y * p)
-    p = DOUBLE[1] + y * (DOUBLE[2] + y * p)
-    return DOUBLE[0] + y * p
+    p = BEND_DOUBLE[5] + y * BEND_DOUBLE[6]
+    p = BEND_DOUBLE[3] + y * (BEND_DOUBLE[4] + y * p)
+    p = BEND_DOUBLE[1] + y * (BEND_DOUBLE[2] + y * p)
+    return BEND_DOUBLE[0] + y * p
 
 
 def _bend_single(y):
-    p = SINGLE[3] + y * SINGLE[4]
-    p = SINGLE[1] + y * (SINGLE[2] + y * p)
-    return SINGLE[0] + y * p
+    p = BEND_SINGLE[3] + y * BEND_SINGLE[4]
+    p = BEND_SINGLE[1] + y * (BEND_SINGLE[2] + y * p)
+    return BEND_SINGLE[0] + y * p
 
 
 QUOTIENT = {types.float64: _quotient_double, types.float32: _quotient_single}

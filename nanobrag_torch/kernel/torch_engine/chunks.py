@@ -1,7 +1,7 @@
 """Chunks: the pixels, samples, sources and orientations that are evaluated at once within a memory budget."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nanobrag_torch.scene import Scene
 
@@ -31,14 +31,19 @@ class Chunks:
             tile: Largest number of pixels, or None.
         """
         most = max(1, memory_budget // BYTES_PER_SAMPLE[lookup_kind(scene)])
-        in_pixel = scene.panel.samples * scene.sources.count
         pixels = max(1, min(pixels, tile or pixels))
-        rays = min(most, pixels * in_pixel, max(FEWEST_RAYS, most // scene.lattice.orientations))
+        found = cls.of_rays(scene, pixels, min(most, max(FEWEST_RAYS, most // scene.lattice.orientations)))
+        at_once = max(1, most // (found.sources * found.samples * found.pixels))
+        return replace(found, orientations=min(scene.lattice.orientations, at_once))
+
+    @classmethod
+    def of_rays(cls, scene: Scene, pixels: int, rays: int) -> "Chunks":
+        """Chunks of at most so many ``pixels`` and ``rays``, with all orientations."""
+        pixels = max(1, pixels)
+        rays = min(rays, pixels * scene.panel.samples * scene.sources.count)
         sources = min(scene.sources.count, rays)
         samples = min(scene.panel.samples, rays // sources)
-        pixels = min(pixels, max(1, rays // (sources * samples)))
-        orientations = min(scene.lattice.orientations, max(1, most // (sources * samples * pixels)))
-        return cls(pixels, samples, sources, orientations)
+        return cls(min(pixels, max(1, rays // (sources * samples))), samples, sources, scene.lattice.orientations)
 
 
 def lookup_kind(scene: Scene) -> str:

@@ -14,7 +14,7 @@ from nanobrag_torch.kernel.tables import Tables, WantedTables
 from nanobrag_torch.kernel.torch_engine import image as forward
 from nanobrag_torch.kernel.torch_engine import reverse
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks
-from nanobrag_torch.kernel.torch_engine.orientations import Orientations
+from nanobrag_torch.kernel.torch_engine.orientations import Orientations, OrientationSum
 from nanobrag_torch.kernel.torch_engine.rays import Instrument
 from nanobrag_torch.scene import Scene
 
@@ -36,7 +36,7 @@ class TorchTiles:
         """Photons (n,), outside any graph."""
         device, chunks = scene.panel.origin.device, self._chunks(scene, pixels)
         with torch.no_grad():
-            instrument, orientations = _inputs(scene, at.tables(scene), chunks)
+            instrument, orientations = self._inputs(scene, at.tables(scene), chunks)
             values = torch.empty(len(pixels), dtype=scene.dtype, device=device)
             for start in range(0, len(pixels), chunks.pixels):
                 stop = min(start + chunks.pixels, len(pixels))
@@ -51,7 +51,7 @@ class TorchTiles:
         device, chunks = cotangent.device, self._chunks(scene, pixels)
         with torch.no_grad():
             unit = cotangent_unit(cotangent)
-            instrument, orientations = _inputs(scene, tables, chunks)
+            instrument, orientations = self._inputs(scene, tables, chunks)
             wanted = WantedTables.of(tables)
             sizes = [table.shape if asked else (0,) for asked, table in zip(wanted.by_table(), tables, strict=True)]
             bars = Tables(*(torch.zeros(size, dtype=torch.float64, device=device) for size in sizes))
@@ -65,6 +65,16 @@ class TorchTiles:
     def _chunks(self, scene: Scene, pixels: Pixels) -> Chunks:
         return Chunks.of(scene, len(pixels), self.memory_budget, self.tile)
 
+    def _orientations(self, scene: Scene, tables: Tables[Tensor], chunks: Chunks) -> OrientationSum:
+        return Orientations.of(scene, tables, chunks.orientations)
+
+    def _inputs(self, scene: Scene, tables: Tables[Tensor], chunks: Chunks) -> tuple[Instrument, OrientationSum]:
+        if scene.panel.origin.device.type == "cpu":
+            # Never written to: having taken back one array of this size, the C library keeps memory for the next.
+            torch.empty(KEPT_BYTES, dtype=torch.uint8)
+        instrument = Instrument(tables.panel.detach(), tables.sources.detach(), PixelPlan.of(scene))
+        return instrument, self._orientations(scene, tables, chunks)
+
 
 def _tiles_with_cotangents(cotangent: Tensor, tile: int) -> list[int]:
     """First pixels of the tiles that have a cotangent: the one moment when the host waits for the device."""
@@ -72,11 +82,3 @@ def _tiles_with_cotangents(cotangent: Tensor, tile: int) -> list[int]:
     alive = (padded != 0).reshape(-1, tile).any(1)
     first: list[int] = (torch.nonzero(alive)[:, 0] * tile).tolist()
     return first
-
-
-def _inputs(scene: Scene, tables: Tables[Tensor], chunks: Chunks) -> tuple[Instrument, Orientations]:
-    if scene.panel.origin.device.type == "cpu":
-        # Never written to: having taken back one array of this size, the C library keeps memory for the next arrays.
-        torch.empty(KEPT_BYTES, dtype=torch.uint8)
-    instrument = Instrument(tables.panel.detach(), tables.sources.detach(), PixelPlan.of(scene))
-    return instrument, Orientations.of(scene, tables, chunks.orientations)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nanobrag_torch.kernel import tables as at
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks, parts
-from nanobrag_torch.kernel.torch_engine.orientations import Orientations, sum_orientations
+from nanobrag_torch.kernel.torch_engine.orientations import OrientationSum
 from nanobrag_torch.kernel.torch_engine.rays import (
     Instrument,
     SharedFactors,
@@ -17,7 +17,7 @@ from nanobrag_torch.kernel.torch_engine.rays import (
 )
 
 
-def photons(instrument: Instrument, orientations: Orientations, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
+def photons(instrument: Instrument, orientations: OrientationSum, slow: Tensor, fast: Tensor, chunks: Chunks) -> Tensor:
     """Photons in the pixels of a tile.
 
     Args:
@@ -42,7 +42,7 @@ def photons(instrument: Instrument, orientations: Orientations, slow: Tensor, fa
                 instrument.sources[part, at.FORM :].T[:, None, :, None],
             )
             polar = polarizations(form, rays.direction[:, :, None]) if shared.polar is None else shared.polar[:, None]
-            diffraction = resolved * sum_orientations(orientations, q.reshape(3, -1)).reshape(q.shape[1:])
+            diffraction = resolved * orientations.sums(q.reshape(3, -1)).reshape(q.shape[1:])
             intensity = weight * diffraction + instrument.panel[at.BACKGROUND]
             total += ((omega * capture)[:, None] * polar * intensity).sum((0, 1))
     return total * instrument.panel[at.SCALE]

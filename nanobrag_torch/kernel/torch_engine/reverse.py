@@ -12,7 +12,7 @@ from torch import Tensor
 from nanobrag_torch.kernel import tables as at
 from nanobrag_torch.kernel.tables import Tables, WantedTables
 from nanobrag_torch.kernel.torch_engine.chunks import Chunks, parts
-from nanobrag_torch.kernel.torch_engine.orientations import Orientations, pull_back_orientations
+from nanobrag_torch.kernel.torch_engine.orientations import OrientationSum
 from nanobrag_torch.kernel.torch_engine.rays import (
     Instrument,
     Rays,
@@ -44,7 +44,7 @@ class FactorCotangents:
 
 def pull_back(
     instrument: Instrument,
-    orientations: Orientations,
+    orientations: OrientationSum,
     slow: Tensor,
     fast: Tensor,
     bar: Tensor,
@@ -82,7 +82,7 @@ def pull_back(
             factor = (omega * capture)[:, None] * polar
             # Expanded, since factors that pixels share have one sample and one source.
             bar_sum = (instrument.panel[at.SCALE] * weight * bar * factor * resolved).expand(q.shape[1:])
-            found, bar_q = pull_back_orientations(orientations, q.reshape(3, -1), bar_sum.reshape(-1), wanted, bars)
+            found, bar_q = orientations.pull_back(q.reshape(3, -1), bar_sum.reshape(-1), wanted, bars)
             if not wanted.rays:
                 continue
             diffraction = resolved * found.reshape(q.shape[1:])

@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "compat": ("physical", "c", "legacy_torch"),
     "dtype": ("float64", "float32"),
     "device": ("cpu", "cuda"),
-    "engine": ("auto", "numba", "torch", "formula"),
+    "engine": ("auto", "numba", "triton", "torch", "formula"),
 }
 _COMPUTED = ("dtype", "device", "engine")
 
