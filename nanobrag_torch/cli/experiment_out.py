@@ -1,0 +1,120 @@
+"""Option ``-exptfile``: the experiment list of DIALS that belongs to the images of a run."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.precedence import Configuration
+from nanobrag_torch.experiments import describe
+from nanobrag_torch.io.description import Description
+from nanobrag_torch.io.dials_writer import write_experiments
+from nanobrag_torch.io.files import check_ordinary
+
+#: Settings of the images that DIALS reads, the best first.
+_READ_BY_DIALS = ("cbf_file", "nexus_file", "noise_file", "int_file")
+
+
+def check_experiment_out(conf: Configuration) -> None:
+    """Raise before the simulation as :func:`write_experiment` would after it; nothing where it is not asked for."""
+    path = conf.settings.expt_file
+    if path is None:
+        return
+    folder = Path(path).resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise CommandError(f"{path} cannot be written: {folder} is no folder that you may write to.")
+    check_ordinary(path, "experiment list")
+    description_of(conf)
+
+
+def write_experiment(conf: Configuration, described: Description | None = None) -> None:
+    """Write the experiment of one image where ``-exptfile`` asks for it.
+
+    Args:
+        conf: Configuration of the run.
+        described: The experiment, where it is known already; None is that of the configuration.
+
+    Raises:
+        ValueError: An experiment list has no place for it.
+        OSError: The file cannot be written.
+    """
+    s = conf.settings
+    if s.expt_file is None:
+        return
+    skipped = () if s.write_noise else ("noise_file",)
+    names = _READ_BY_DIALS if described is None else ("nexus_file",)
+    image = next((getattr(s, name) for name in names if name not in skipped and getattr(s, name)), None)
+    found = description_of(conf) if described is None else described
+    found = replace(found, images=() if image is None else (_seen_from(s.expt_file, image),))
+    print(f"writing {s.expt_file} as an experiment list of DIALS")
+    write_experiments(s.expt_file, [found])
+
+
+def write_series_experiments(
+    filepath: str, frames: Iterable[Configuration], outputs: dict[str, Path], is_rotation: bool
+) -> None:
+    """Write the experiments of a series: one scan, or an experiment with its crystal for each still.
+
+    Args:
+        filepath: The ``.expt`` file.
+        frames: Configuration of every frame.
+        outputs: Files of the series by the names of their settings, without numbers.
+        is_rotation: True for a scan.
+
+    Raises:
+        ValueError: An experiment list has no place for an experiment.
+        OSError: The file cannot be written.
+    """
+    confs = list(frames)
+    name = next((name for name in _READ_BY_DIALS if name in outputs), None)
+    path = "" if name is None else _seen_from(filepath, outputs[name])
+    if is_rotation:
+        template = path if name == "nexus_file" else _numbered(path, "####")
+        scan = replace(description_of(confs[0], len(confs)), images=(template,) if path else ())
+        write_experiments(filepath, [_sequence(scan, len(confs), name == "nexus_file")])
+        return
+    first = description_of(confs[0])
+    stills = []
+    for index, conf in enumerate(confs):
+        still = replace(description_of(conf), panels=first.panels, groups=first.groups, identifier=str(index))
+        same = first.beam is not None and still.beam is not None and still.beam.wavelength_A == first.beam.wavelength_A
+        image = path if name == "nexus_file" else _numbered(path, f"{index + 1:04d}")
+        carried = {"imageset": _still(image, index, name == "nexus_file")} if path else {}
+        stills.append(replace(still, beam=first.beam if same else still.beam, carried=carried))
+    write_experiments(filepath, stills)
+
+
+def description_of(conf: Configuration, images: int = 1) -> Description:
+    """The experiment of a configuration as other programs read it.
+
+    Raises ``ValueError`` where it has what no description can hold.
+    """
+    s = conf.settings
+    frame = None if s.experiment is None else s.experiment.description.frame
+    return describe(conf.crystal, conf.detector, conf.beam, images=images, frame=frame, compat=conf.compat)
+
+
+def _seen_from(filepath: str, image: str | Path) -> str:
+    """Path of an image as the experiment list names it: relative to its own folder."""
+    return os.path.relpath(Path(image).resolve(), Path(filepath).resolve().parent)
+
+
+def _numbered(path: str, number: str) -> str:
+    folder, name = os.path.split(path)
+    stem, dot, suffixes = name.partition(".")
+    return os.path.join(folder, f"{stem}_{number}{dot}{suffixes}")
+
+
+def _sequence(scan: Description, count: int, one_file: bool) -> Description:
+    """The scan with its images as DIALS names them: a template, or the images of one file."""
+    if not scan.images:
+        return scan
+    imageset = {"__id__": "ImageSequence", "template": scan.images[0], "params": {}}
+    if one_file:
+        imageset["single_file_indices"] = list(range(count))
+    return replace(scan, carried={"imageset": imageset})
+
+
+def _still(image: str, index: int, one_file: bool) -> dict[str, object]:
+    return {"__id__": "ImageSet", "images": [image], "single_file_indices": [index] if one_file else [], "params": {}}
