@@ -1,9 +1,11 @@
 """Option ``-exptfile``: the experiment list of DIALS that belongs to the images of a run."""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nanobrag_torch.cli.errors import CommandError
 from nanobrag_torch.cli.precedence import Configuration
@@ -52,14 +54,14 @@ def write_experiment(conf: Configuration, described: Description | None = None) 
 
 
 def write_series_experiments(
-    filepath: str, frames: Iterable[Configuration], outputs: dict[str, Path], is_rotation: bool
+    filepath: str, frames: Iterable[Configuration], files: Sequence[Mapping[str, str]], is_rotation: bool
 ) -> None:
     """Write the experiments of a series: one scan, or an experiment with its crystal for each still.
 
     Args:
         filepath: The ``.expt`` file.
         frames: Configuration of every frame.
-        outputs: Files of the series by the names of their settings, without numbers.
+        files: Files of every frame by the names of their settings; an NXmx file is that of all.
         is_rotation: True for a scan.
 
     Raises:
@@ -67,21 +69,20 @@ def write_series_experiments(
         OSError: The file cannot be written.
     """
     confs = list(frames)
-    name = next((name for name in _READ_BY_DIALS if name in outputs), None)
-    path = "" if name is None else _seen_from(filepath, outputs[name])
+    name = next((name for name in _READ_BY_DIALS if name in files[0]), None)
+    images = [] if name is None else [_seen_from(filepath, each[name]) for each in files]
+    one_file = name == "nexus_file"
+    first = description_of(confs[0], len(confs) if is_rotation else 1)
     if is_rotation:
-        template = path if name == "nexus_file" else _numbered(path, "####")
-        scan = replace(description_of(confs[0], len(confs)), images=(template,) if path else ())
-        write_experiments(filepath, [_sequence(scan, len(confs), name == "nexus_file")])
+        imageset = {"imageset": _sequence(images, one_file)} if images else {}
+        write_experiments(filepath, [replace(first, carried=imageset)])
         return
-    first = description_of(confs[0])
     stills = []
     for index, conf in enumerate(confs):
         still = replace(description_of(conf), panels=first.panels, groups=first.groups, identifier=str(index))
         same = first.beam is not None and still.beam is not None and still.beam.wavelength_A == first.beam.wavelength_A
-        image = path if name == "nexus_file" else _numbered(path, f"{index + 1:04d}")
-        carried = {"imageset": _still(image, index, name == "nexus_file")} if path else {}
-        stills.append(replace(still, beam=first.beam if same else still.beam, carried=carried))
+        imageset = {"imageset": _still(images[index], index, one_file)} if images else {}
+        stills.append(replace(still, beam=first.beam if same else still.beam, carried=imageset))
     write_experiments(filepath, stills)
 
 
@@ -100,21 +101,15 @@ def _seen_from(filepath: str, image: str | Path) -> str:
     return os.path.relpath(Path(image).resolve(), Path(filepath).resolve().parent)
 
 
-def _numbered(path: str, number: str) -> str:
-    folder, name = os.path.split(path)
-    stem, dot, suffixes = name.partition(".")
-    return os.path.join(folder, f"{stem}_{number}{dot}{suffixes}")
-
-
-def _sequence(scan: Description, count: int, one_file: bool) -> Description:
-    """The scan with its images as DIALS names them: a template, or the images of one file."""
-    if not scan.images:
-        return scan
-    imageset = {"__id__": "ImageSequence", "template": scan.images[0], "params": {}}
+def _sequence(images: Sequence[str], one_file: bool) -> dict[str, Any]:
+    """Images of a scan as DIALS names them: the template of their names, or those of one file."""
     if one_file:
-        imageset["single_file_indices"] = list(range(count))
-    return replace(scan, carried={"imageset": imageset})
+        indices = list(range(len(images)))
+        return {"__id__": "ImageSequence", "template": images[0], "single_file_indices": indices, "params": {}}
+    template = re.sub(r"_0001(?=[^/]*$)", "_####", images[0])
+    return {"__id__": "ImageSequence", "template": template, "params": {}}
 
 
-def _still(image: str, index: int, one_file: bool) -> dict[str, object]:
-    return {"__id__": "ImageSet", "images": [image], "single_file_indices": [index] if one_file else [], "params": {}}
+def _still(image: str, index: int, one_file: bool) -> dict[str, Any]:
+    place = {"single_file_indices": [index]} if one_file else {}
+    return {"__id__": "ImageSet", "images": [image], **place, "params": {}}

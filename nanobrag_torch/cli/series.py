@@ -184,7 +184,9 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
     if expt_file is not None:
         _say(f"writing {expt_file} as an experiment list of DIALS")
         confs = map(frames.configuration, range(frames.count))
-        write_series_experiments(expt_file, confs, series.outputs, frames.is_rotation)
+        joined = {} if stack is None else {"nexus_file": str(stack.path)}
+        files = [series.files(index) | joined for index in range(frames.count)]
+        write_series_experiments(expt_file, confs, files, frames.is_rotation)
     if not frames.is_rotation:
         _write_truth(Path(f"{series.name}.truth.csv"), records)
         return
