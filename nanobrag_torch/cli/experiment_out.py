@@ -31,7 +31,9 @@ def check_experiment_out(conf: Configuration) -> None:
 
 
 def write_experiment(conf: Configuration, described: Description | None = None) -> None:
-    """Write the experiment of one image where ``-exptfile`` asks for it.
+    """Write the experiment of one image where ``-exptfile`` asks for it, with its NXmx file.
+
+    Of single images DIALS reads no other format without a number in the name, so that the list names none.
 
     Args:
         conf: Configuration of the run.
@@ -44,11 +46,11 @@ def write_experiment(conf: Configuration, described: Description | None = None) 
     s = conf.settings
     if s.expt_file is None:
         return
-    skipped = () if s.write_noise else ("noise_file",)
-    names = _READ_BY_DIALS if described is None else ("nexus_file",)
-    image = next((getattr(s, name) for name in names if name not in skipped and getattr(s, name)), None)
     found = description_of(conf) if described is None else described
-    found = replace(found, images=() if image is None else (_seen_from(s.expt_file, image),))
+    if s.nexus_file is not None:
+        image = _seen_from(s.expt_file, s.nexus_file)
+        imageset = _still(image, 0, one_file=True) if found.scan is None else _sequence([image], one_file=True)
+        found = replace(found, carried={"imageset": imageset})
     print(f"writing {s.expt_file} as an experiment list of DIALS")
     write_experiments(s.expt_file, [found])
 

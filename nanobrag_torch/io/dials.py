@@ -30,6 +30,9 @@ from nanobrag_torch.units import energy_to_wavelength
 WHAT = "experiment list"
 REMEDY = "Check the file, or make it anew with DIALS."
 
+#: Bounds of trusted pixel values where all are trusted.
+UNBOUNDED = 1e30
+
 #: Members that nothing here can represent, and that ``without`` may leave out knowingly.
 WAIVABLE = (
     "beam.s0_at_scan_points", "beam.sigma_divergence", "goniometer.setting_rotation_at_scan_points",
@@ -219,7 +222,9 @@ class _Reader:
             material=_text(node, "material"),
             absorption_per_mm=_number(node, "mu", 0.0),
             parallax=parallax and not surface,
-            trusted=None if low_high[0] >= low_high[1] else (low_high[0], low_high[1]),
+            trusted=None
+            if low_high[0] >= low_high[1] or low_high == (-UNBOUNDED, UNBOUNDED)
+            else (low_high[0], low_high[1]),
             gain=_number(node, "gain", 1.0) or 1.0,
             pedestal=_number(node, "pedestal", 0.0),
             bad=tuple(_rectangle(item) for item in node["mask"].items()) if "mask" in node else (),
