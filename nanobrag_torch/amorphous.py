@@ -4,7 +4,7 @@ It is computed from the scene of a simulator, with the same detector, sources an
 factors in every mode (docs/physics.md, Amorphous materials).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,14 @@ from torch.utils.checkpoint import checkpoint
 
 from nanobrag_torch.config import Scalar
 from nanobrag_torch.kernel.geometry import sample_positions
+from nanobrag_torch.kernel.pixels import Pixels
 from nanobrag_torch.kernel.weights import sample_captures, sample_polarizations, sample_solid_angles
 from nanobrag_torch.models.as_tensor import scalar, vector
 from nanobrag_torch.physics.background import amorphous_amplitude, molecules
 from nanobrag_torch.physics.scattering import scattering_vector
 from nanobrag_torch.scene import Scene
 from nanobrag_torch.simulator import Simulator
+from nanobrag_torch.slabs import assembled
 from nanobrag_torch.units import R_E_SQUARED, angstrom_to_m, mm_to_m
 from nanobrag_torch.validation import check_range, fail, number_of
 
@@ -108,7 +110,8 @@ def background_image(simulator: Simulator, materials: Material | Sequence[Materi
         materials: One material or several.
 
     Returns:
-        Image (spixels, fpixels) in photons, of the simulator's precision; pixels that are not rendered are zero.
+        Image (spixels, fpixels) in photons, of the simulator's precision, of many panels the raw image; pixels that are
+        not rendered are zero.
 
     Raises:
         ValueError: The beam has no size.
@@ -121,20 +124,28 @@ def background_image(simulator: Simulator, materials: Material | Sequence[Materi
         ```
     """
     given = [materials] if isinstance(materials, Material) else list(materials)
-    scene, pixels = simulator.scene(), simulator.pixels()
-    tables = [(*_table(each, scene), _amount(each, simulator, scene)) for each in given]
+    scenes = simulator.scenes()
+    tables = [(*_table(each, scenes[0]), _amount(each, simulator, scenes[0])) for each in given]
+    images = [
+        pixels.image(torch.cat(list(_pieces(simulator, scene, tables, pixels))).to(simulator.dtype))
+        for scene, pixels in zip(scenes, simulator.panel_pixels(), strict=True)
+    ]
+    return assembled(images, simulator.detector.slabs)
+
+
+def _pieces(
+    simulator: Simulator, scene: Scene, tables: Sequence[tuple[Tensor, Tensor, Tensor]], pixels: Pixels
+) -> Iterator[Tensor]:
+    """Photons of the pixels of a panel, as many at a time as the memory budget holds."""
     slow, fast = pixels.lists(scene.panel.origin.device)
     per_pixel = scene.panel.samples * scene.sources.count * _BYTES_PER_SAMPLE
     piece = max(1, simulator.memory_budget // per_pixel)
-    differentiable = torch.is_grad_enabled()
-    parts = []
-    for start in range(0, len(slow), piece):
+    for start in range(0, max(1, len(slow)), piece):  # a panel outside the region of interest has one piece of none
         chosen = slow[start : start + piece], fast[start : start + piece]
-        if differentiable:
-            parts.append(checkpoint(_photons, scene, tables, *chosen, use_reentrant=False))
+        if torch.is_grad_enabled():
+            yield checkpoint(_photons, scene, tables, *chosen, use_reentrant=False)
         else:
-            parts.append(_photons(scene, tables, *chosen))
-    return pixels.image(torch.cat(parts).to(simulator.dtype))
+            yield _photons(scene, tables, *chosen)
 
 
 def _photons(scene: Scene, tables: Sequence[tuple[Tensor, Tensor, Tensor]], slow: Tensor, fast: Tensor) -> Tensor:

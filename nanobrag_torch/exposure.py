@@ -61,6 +61,7 @@ def exposure_of(simulator: Simulator, image: Tensor | np.ndarray, saturation: fl
         saturation=saturation,
         sensor_thickness_m=um_to_m(_number(detector.detector_thick_um)),
         mask=None if rendered.all() else rendered,
+        stars=simulator.unit_cell().stars.detach().cpu().double().numpy(),
     )
 
 

@@ -6,6 +6,14 @@ from nanobrag_torch.cli.flags import FLAGS
 
 _FIELD = re.compile(r"\b(?:Crystal|Detector|Beam|Noise)Config\.(\w+(?:, \w+)*)(?:\[\d\])?")
 
+#: Arguments of readers in their errors, and the options that give them.
+_ARGUMENTS = (
+    (re.compile(r"Give it: values=\{'(.+?)': \.\.\.\}"), r"Give it: -geom_value \1 NUMBER"),
+    (re.compile(r"values\['(.+?)'\]"), r"-geom_value \1"),
+    (re.compile(r"without = "), "-expt_without "),
+    (re.compile(r"[Rr]ead the (?:file|geometry) without '(.+?)' to leave"), r"Give -expt_without \1 to leave"),
+)
+
 #: Config fields whose options are not found by the name of the field: beginnings of names.
 _BEGINNINGS = {
     "cell_": "-cell",
@@ -50,7 +58,10 @@ def describe(error: BaseException) -> str:
     """The text of an error, naming options instead of config fields, and the file where there is one."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return _FIELD.sub(_option, str(error)) or type(error).__name__
+    text = _FIELD.sub(_option, str(error))
+    for pattern, option in _ARGUMENTS:
+        text = pattern.sub(option, text)
+    return text or type(error).__name__
 
 
 def _option(field: re.Match[str]) -> str:

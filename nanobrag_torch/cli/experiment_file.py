@@ -27,12 +27,10 @@ def enter_experiment(asked: Settings, settings: Settings) -> None:
     spectrum = (
         ((1.0,), (1.0,)) if asked.spectrum_file is not None else None
     )  # the file of -spectrumfile takes its place
-    scan = description.scan
-    if scan is not None and asked.experiment_image >= scan.images:
-        count = scan.images
-        raise CommandError(
-            f"-expt_image {asked.experiment_image}: {asked.experiment_file} has {count} images. Count from 0."
-        )
+    count = 1 if description.scan is None else description.scan.images
+    if not 0 <= asked.experiment_image < count:
+        path, image = asked.experiment_file, asked.experiment_image
+        raise CommandError(f"-expt_image {image}: {path} has {count} image{'s' * (count > 1)}. Count from 0.")
     experiment = Experiment.of(description, asked.experiment_image, spectrum)
     settings.experiment = experiment
     _enter_detector(experiment, settings)
@@ -40,10 +38,42 @@ def enter_experiment(asked: Settings, settings: Settings) -> None:
     _enter_crystal(experiment, settings)
 
 
+#: Options that only some kinds of files have a use for, by their settings.
+_OF_KINDS = {
+    "geometry_values": ("-geom_value", ("geom", "stream")), "experiment_without": ("-expt_without", ("expt", "geom")),
+}  # fmt: skip
+
+
+def check_with_experiment(s: Settings) -> None:
+    """Raise ``CommandError`` for an option that does not go together with what an experiment file says.
+
+    A crystal of a file that names no axis turns about none unless ``-spindle_axis`` gives it one. ``-lambda`` moves a
+    bandwidth along; a spectrum of the file stays what it is.
+    """
+    path, description = s.experiment_file, s.experiment.description
+    turns = any(name in s.given and getattr(s, name) for name in ("osc_deg", "phi_deg", "phistep_deg"))
+    if turns and description.is_still and "spindle_axis" not in s.given:
+        x, y, z = description.beam.direction
+        raise CommandError(
+            f"-phi, -osc: {path} has no axis that turns the crystal. Give -spindle_axis X Y Z in the frame of the "
+            f"file, in which the beam is {x:g} {y:g} {z:g}."
+        )
+    if "wavelength_A" not in s.given or s.spectrum is None:
+        return
+    if description.beam.spectrum is not None:
+        raise CommandError(f"-lambda {s.wavelength_A:g}: {path} has a spectrum. Leave it out, or give -spectrumfile.")
+    centre = float(s.experiment.beam.central_wavelength())
+    s.spectrum = (s.spectrum[0] * (s.wavelength_A / centre), s.spectrum[1])
+
+
 def _chosen(asked: Settings) -> Description:
     """The description that the options choose from their file."""
     path, index = str(asked.experiment_file), asked.experiment_index
-    found = list(islice(_descriptions(asked, path), index, index + 1))
+    for name, (option, kinds) in _OF_KINDS.items():
+        if getattr(asked, name) and asked.experiment_kind not in kinds:
+            files = " and ".join(f"-{kind}" for kind in kinds)
+            raise CommandError(f"{option}: has a meaning for {files} alone, not for {path}. Leave it out.")
+    found = [] if index < 0 else list(islice(_descriptions(asked, path), index, index + 1))
     if not found:
         raise CommandError(f"-expt_index {index}: {path} has fewer experiments. Count from 0.")
     return found[0]

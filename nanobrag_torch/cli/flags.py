@@ -143,11 +143,13 @@ _PLACED_BY_FILE = (
     "-pix0_vector", "-pix0_vector_mm", "-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz",
     "-curved_det", "-mask",
 )  # fmt: skip
-_EXPERIMENTS = ("-expt", "-geom", "-stream", "-nexus")
+#: Options of experiment files, and settings that say which part of one counts.
+EXPERIMENTS = ("-expt", "-geom", "-stream", "-nexus")
+OF_EXPERIMENTS = ("experiment_index", "experiment_image", "experiment_without", "geometry_values")
 
 
 def _experiment(name: str, help: str) -> "Flag":
-    others = tuple(other for other in _EXPERIMENTS if other != name)
+    others = tuple(other for other in EXPERIMENTS if other != name)
     also = {"experiment_kind": name.removeprefix("-")}
     return _ours((name,), help, ("experiment_file",), also=also, instead_of=(*others, *_PLACED_BY_FILE))
 
@@ -361,8 +363,8 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-expt_image",), "image of its scan, from 0", ("experiment_image",), "whole", least=0, default="0"),
     _ours(("-expt_without",), "leave out what is refused, under the name that the error gives; may be repeated",
           ("experiment_without",), action=_append_waiver),
-    _ours(("-geom_value",), "number in place of a location in image files that -geom names; may be repeated",
-          ("geometry_values",), count=2, action=_append_value),
+    _ours(("-geom_value",), "LOCATION NUMBER: a number for a location in image files that the geometry names, such as "
+          "/LCLS/EncoderValue -450; may be repeated", ("geometry_values",), count=2, action=_append_value),
     _ours(("-solvent_thick",), "water in the beam, by its scattering over resolution", ("solvent_thick_mm",), "real",
           unit="mm", default="0", least=0),
     _ours(("-air_thick",), "air in the beam between collimator and beam stop, likewise", ("air_thick_mm",), "real",
@@ -382,6 +384,8 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-dead_value",), "pixel value, in that image, where -mask is zero", ("dead_value",), "whole",
           default="as a dark pixel"),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
+    _ours(("-exptfile",), "experiment list of DIALS that belongs to the images: beam, detector, scan, and the "
+          "crystal as it is, of -shots one for each still", ("expt_file",)),
     _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
     _ours(("-frames",), "rotation series of so many images, each -osc wide, the first at -phi", ("frames",), "whole",
           least=1, instead_of=("-shots",)),

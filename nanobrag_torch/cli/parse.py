@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nanobrag_torch.cli.errors import CommandError
-from nanobrag_torch.cli.flags import FLAGS, Flag, Values
+from nanobrag_torch.cli.flags import EXPERIMENTS, FLAGS, OF_EXPERIMENTS, Flag, Values
 from nanobrag_torch.cli.settings import Settings
 
 _REAL = re.compile(r"\s*[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf(?:inity)?|nan)", re.IGNORECASE)
@@ -85,14 +85,27 @@ def settings_of(parsed: Parsed) -> Settings:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
     if parsed.last("experiment_file") is not None:
-        from nanobrag_torch.cli.experiment_file import enter_experiment  # brings torch
+        from nanobrag_torch.cli.experiment_file import check_with_experiment, enter_experiment  # brings torch
 
         asked = Settings()
         parsed.apply(asked)
         enter_experiment(asked, settings)
     parsed.apply(settings)
     settings.given = frozenset(name for flag, _ in parsed.assignments for name in flag.sets)
+    if settings.experiment is None:
+        _check_no_experiment(parsed)
+    else:
+        check_with_experiment(settings)
     return settings
+
+
+def _check_no_experiment(parsed: Parsed) -> None:
+    """Raise ``CommandError`` for an option that says which part of an experiment file counts, where there is none."""
+    for flag, _ in parsed.assignments:
+        if any(name in OF_EXPERIMENTS for name in flag.sets):
+            raise CommandError(
+                f"{flag.name}: there is no experiment file. Give {', '.join(EXPERIMENTS)}, or leave it out."
+            )
 
 
 def _has(words: Sequence[str], setting: str) -> bool:
@@ -166,6 +179,8 @@ def _number(flag: Flag, word: str, text: str, kind: str, remarks: list[str]) -> 
     if not math.isfinite(value):
         raise CommandError(f"{word} {text}: must be finite. {flag.name} takes {_description(flag)}.")
     if flag.least is not None and value < flag.least:
+        if flag.extension:
+            raise CommandError(f"{word} {text}: must be at least {flag.least:g}{f' {flag.unit}' if flag.unit else ''}.")
         remarks.append(f"{word} {text} is below {flag.least:g} and does not count, as in C")
     if match.end() != len(text):
         remarks.append(f"{word} {text} was read as {value:g}, as C reads numbers")

@@ -16,6 +16,7 @@ import torch
 
 from nanobrag_torch import __version__
 from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.experiment_out import check_experiment_out, write_series_experiments
 from nanobrag_torch.cli.frames import Frames, frames_of
 from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import Images, check_finite_image, check_outputs, outputs_of, write_dump
@@ -31,7 +32,7 @@ from nanobrag_torch.series import Journal
 from nanobrag_torch.statistics import compute_statistics
 
 #: Settings that say how a run is watched, and not what it makes.
-_WATCHING = ("progress", "show_config", "given", "printout", "printout_pixel", "trace_pixel")
+_WATCHING = ("progress", "show_config", "given", "printout", "printout_pixel", "trace_pixel", "expt_file")
 #: Settings that name a file which decides about the images.
 _INPUTS = ("hkl_file", "matrix_file", "image_file", "mask_file", "source_file", "spectrum_file", "spectra_file")
 #: Outputs whose pixels begin at the offset of the SMV images.
@@ -117,6 +118,7 @@ def _series_of(settings: Settings) -> Series:
     settings = _with_seeds(settings, Journal.settings_of(f"{next(iter(outputs.values()))}.series"))
     conf = configure(settings)
     check_outputs(conf)
+    check_experiment_out(conf)
     stack = NexusStack(outputs["nexus_file"]) if "nexus_file" in outputs else None
     return Series(conf, frames_of(conf), outputs, stack)
 
@@ -178,6 +180,13 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
         _say(f"writing {stack.path} as NXmx")
         kept = exposure_of(first.simulator, stack.first())
         stack.join(kept, frames.count, wavelengths_A=frames.wavelengths(records))
+    expt_file = series.conf.settings.expt_file
+    if expt_file is not None:
+        _say(f"writing {expt_file} as an experiment list of DIALS")
+        confs = map(frames.configuration, range(frames.count))
+        joined = {} if stack is None else {"nexus_file": str(stack.path)}
+        files = [series.files(index) | joined for index in range(frames.count)]
+        write_series_experiments(expt_file, confs, files, frames.is_rotation)
     if not frames.is_rotation:
         _write_truth(Path(f"{series.name}.truth.csv"), records)
         return

@@ -141,6 +141,7 @@ class Settings:
     pgm_file: str = "image.pgm"
     noise_file: str = "noiseimage.img"
     nexus_file: str | None = None
+    expt_file: str | None = None
     cbf_file: str | None = None
     write_pgm: bool = True
     write_noise: bool = True

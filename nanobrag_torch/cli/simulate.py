@@ -9,6 +9,7 @@ from torch import Tensor
 from nanobrag_torch.amorphous import background_image
 from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.errors import CommandError, option_of
+from nanobrag_torch.cli.experiment_out import check_experiment_out, write_experiment
 from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import check_outputs, write_dump, write_images
 from nanobrag_torch.cli.panels import simulate_panels
@@ -36,6 +37,7 @@ def simulate(settings: Settings) -> None:
         simulate_panels(conf)
         return
     check_outputs(conf)
+    check_experiment_out(conf)
     with memory_errors(), torch.no_grad():
         run = prepare(conf)
         write_dump(conf)
@@ -47,6 +49,7 @@ def simulate(settings: Settings) -> None:
         image = _render(run)
         found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
     write_images(run, image.numpy(), found)
+    write_experiment(conf)
 
 
 def _check_single(s: Settings) -> None:

@@ -19,7 +19,7 @@ from nanobrag_torch.io.description import (
     GroupDescription,
     PanelDescription,
 )
-from nanobrag_torch.io.files import parsing, read_bytes, require
+from nanobrag_torch.io.files import check_ordinary, parsing, read_bytes, require
 from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.io.nexus_chain import array
 from nanobrag_torch.units import energy_to_wavelength
@@ -48,9 +48,11 @@ def read_geometry(
             the line and a remedy.
         ImportError: A mask is in an HDF5 file, and h5py is not installed.
     """
+    check_ordinary(filepath, WHAT)
     content = read_bytes(filepath, WHAT)
     with parsing(filepath, WHAT, REMEDY):
         parsed = parse_geometry(content.decode("utf-8-sig", errors="replace"))
+        check_locations(parsed, values or {})
         return assemble(parsed, values or {}, without=without)
 
 
@@ -62,10 +64,7 @@ class _Values:
 
     def of(self, line: Line, units: Mapping[str, float], bare: str, bare_location: str = "") -> float:
         """The value of a line in the base unit; the last word may be a unit."""
-        text, _, unit = line.value.rpartition(" ")
-        if not text or unit not in units:
-            text, unit = line.value, ""
-        text = text.strip()
+        text, unit = _split(line, units)
         try:
             number = float(text)
         except ValueError:
@@ -79,6 +78,39 @@ class _Values:
 
 
 _LENGTH = {"m": 1e3, "mm": 1.0}
+_ENERGY = {"eV": 1.0, "keV": 1e3, "MeV": 1e6}
+_WAVELENGTH = {"m": 1e10, "A": 1.0, "": 1.0}
+#: Quantities whose values may lie in the image files, and their units.
+_LOCATED: dict[str, Mapping[str, float]] = {
+    "clen": _LENGTH, "photon_energy": _ENERGY, "wavelength": _WAVELENGTH, "detector_shift_x": _LENGTH,
+    "detector_shift_y": _LENGTH,
+}  # fmt: skip
+
+
+def _split(line: Line, units: Mapping[str, float]) -> tuple[str, str]:
+    """The text of a line's value, and its unit where the last word is one."""
+    text, _, unit = line.value.rpartition(" ")
+    return (text.strip(), unit) if text and unit in units else (line.value.strip(), "")
+
+
+def check_locations(parsed: Parsed, values: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` for a value of a location that the geometry does not name."""
+    lines = [(key, parsed.top.get(key)) for key in _LOCATED]
+    lines += [("clen", panel.get("clen")) for panel in parsed.panels.values()]
+    named = {_split(line, _LOCATED[key])[0] for key, line in lines if line is not None}
+    located = sorted(name for name in named if not _is_number(name))
+    for name in values:
+        if name not in located:
+            known = ", ".join(located) or "none, all its values are numbers"
+            raise ValueError(f"values[{name!r}]: must be of a location that the geometry names: {known}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def assemble(
@@ -133,10 +165,10 @@ def _wavelength(parsed: Parsed, known: _Values) -> float:
         raise parsed.top["electron_voltage"].fail("left out: electrons scatter by other laws than X-rays")
     if "wavelength" in parsed.top:
         line = parsed.top["wavelength"]
-        value = known.of(line, {"m": 1e10, "A": 1.0, "": 1.0}, "A")
+        value = known.of(line, _WAVELENGTH, "A")
     elif "photon_energy" in parsed.top:
         line = parsed.top["photon_energy"]
-        energy = known.of(line, {"eV": 1.0, "keV": 1e3, "MeV": 1e6}, "eV")
+        energy = known.of(line, _ENERGY, "eV")
         value = energy_to_wavelength(energy) if energy > 0 else 0.0
     else:
         raise ValueError("it has no wavelength: wavelength or photon_energy must be given")

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from nanobrag_torch.conventions import Vector
-from nanobrag_torch.io.crystfel_geometry import assemble
+from nanobrag_torch.io.crystfel_geometry import assemble, check_locations
 from nanobrag_torch.io.crystfel_lines import Parsed, parse_geometry
 from nanobrag_torch.io.description import CrystalDescription, Description, PanelDescription
-from nanobrag_torch.io.files import parsing, unreadable
+from nanobrag_torch.io.files import check_ordinary, parsing, unreadable
 from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.units import energy_to_wavelength
 
@@ -104,11 +104,14 @@ class Stream:
         self.filepath = Path(filepath)
         self.values = dict(values or {})
         self._made = lru_cache(maxsize=16)(self._panels_of)
+        check_ordinary(filepath, WHAT)
         with self._lines() as lines, parsing(filepath, WHAT, REMEDY):
             if not lines.next().startswith("CrystFEL stream format 2."):
                 raise lines.fail("'CrystFEL stream format 2.x'", "It is no stream of CrystFEL.")
             self.geometry = _geometry_text(lines)
             self._parsed: Parsed | None = parse_geometry(self.geometry) if self.geometry else None
+            if self._parsed is not None:
+                check_locations(self._parsed, self.values)
 
     def _lines(self) -> "_Lines":
         return _Lines(self.filepath)

@@ -18,6 +18,9 @@ from nanobrag_torch.validation import check_choice, check_count, check_finite, c
 
 Matrix = tuple[float, ...]
 
+#: Thickness in mm up to which a sensor is a surface: formats that must have a thickness get a smaller one for it.
+SURFACE_MM = 1e-5
+
 
 @dataclass(frozen=True, eq=False)
 class GroupDescription:
@@ -239,6 +242,12 @@ class GoniometerDescription:
         )
         return fixed, setting
 
+    def turn(self, angle_deg: float) -> np.ndarray:
+        """Rotation (3, 3) of the crystal from where all angles are zero to where the scan axis is at an angle."""
+        fixed, setting = self.rotations()
+        turned: np.ndarray = setting @ about(self.axes[self.scan_axis], angle_deg) @ fixed
+        return turned
+
     def spindle(self) -> Vector:
         """Unit vector about which the crystal turns, the outer axes at their settings."""
         return as_vector(self.rotations()[1] @ np.array(self.axes[self.scan_axis]))
@@ -383,9 +392,7 @@ class Description:
         rows = np.array(self.crystal.direct_A)
         if self.is_still or self.goniometer is None or self.scan is None:
             return rows
-        fixed, setting = self.goniometer.rotations()
-        turn = about(self.goniometer.axes[self.goniometer.scan_axis], self.scan.start_deg)
-        turned: np.ndarray = rows @ (setting @ turn @ fixed).T
+        turned: np.ndarray = rows @ self.goniometer.turn(self.scan.start_deg).T
         return turned
 
     def in_frame(self, frame: str) -> "Description":

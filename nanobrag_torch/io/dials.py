@@ -13,6 +13,7 @@ import numpy as np
 
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.description import (
+    SURFACE_MM,
     BeamDescription,
     CrystalDescription,
     Description,
@@ -21,13 +22,16 @@ from nanobrag_torch.io.description import (
     PanelDescription,
     ScanDescription,
 )
-from nanobrag_torch.io.files import parsing, read_bytes
+from nanobrag_torch.io.files import check_ordinary, parsing, read_bytes
 from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.io.json_file import Node, parse_json
 from nanobrag_torch.units import energy_to_wavelength
 
 WHAT = "experiment list"
 REMEDY = "Check the file, or make it anew with DIALS."
+
+#: Bounds of trusted pixel values where all are trusted.
+UNBOUNDED = 1e30
 
 #: Members that nothing here can represent, and that ``without`` may leave out knowingly.
 WAIVABLE = (
@@ -63,6 +67,7 @@ def read_experiments(filepath: str | os.PathLike[str], without: Collection[str] 
         ValueError: The file is damaged or no experiment list, or has a member that cannot be represented; the error
             names the file, the member's path and a remedy.
     """
+    check_ordinary(filepath, WHAT)
     content = read_bytes(filepath, WHAT)
     with parsing(filepath, WHAT, REMEDY):
         unknown = sorted(set(without) - set(WAIVABLE))
@@ -203,6 +208,8 @@ class _Reader:
         low_high = (0.0, 0.0) if trusted is None else trusted.numbers(2)
         offset = node.get("raw_image_offset")
         slab = (0, 0) if offset is None else tuple(item.whole(0) for item in offset.items())
+        thickness, parallax = _number(node, "thickness", 0.0), self.parallax(node)
+        surface = 0 <= thickness <= SURFACE_MM
         return PanelDescription(
             name=name,
             size=_pair(node["image_size"], counts),
@@ -211,11 +218,13 @@ class _Reader:
             fast=fast,
             slow=slow,
             group=group,
-            thickness_mm=_number(node, "thickness", 0.0),
+            thickness_mm=0.0 if surface else thickness,
             material=_text(node, "material"),
             absorption_per_mm=_number(node, "mu", 0.0),
-            parallax=self.parallax(node),
-            trusted=None if low_high[0] >= low_high[1] else (low_high[0], low_high[1]),
+            parallax=parallax and not surface,
+            trusted=None
+            if low_high[0] >= low_high[1] or low_high == (-UNBOUNDED, UNBOUNDED)
+            else (low_high[0], low_high[1]),
             gain=_number(node, "gain", 1.0) or 1.0,
             pedestal=_number(node, "pedestal", 0.0),
             bad=tuple(_rectangle(item) for item in node["mask"].items()) if "mask" in node else (),

@@ -16,7 +16,7 @@ from nanobrag_torch.io.description import (
     PanelDescription,
     ScanDescription,
 )
-from nanobrag_torch.io.dials import LABORATORY, PanelFrame
+from nanobrag_torch.io.dials import LABORATORY, UNBOUNDED, PanelFrame
 from nanobrag_torch.io.files import check_ordinary, replacing
 from nanobrag_torch.io.frames import as_vector
 
@@ -153,7 +153,7 @@ def _panel(panel: PanelDescription, frame: tuple[Any, Any, Any]) -> dict[str, An
         "raw_image_offset": panel.slab or (0, 0),
         "image_size": panel.size,
         "pixel_size": panel.pixel_mm,
-        "trusted_range": panel.trusted or (0.0, 0.0),
+        "trusted_range": panel.trusted or (-UNBOUNDED, UNBOUNDED),
         "thickness": panel.thickness_mm,
         "material": panel.material,
         "mu": panel.absorption_per_mm,

@@ -33,6 +33,7 @@ class Exposure:
         sensor_thickness_m: Thickness of the sensor, metres.
         sensor_material: Chemical symbol of the sensor.
         mask: Pixels (slow, fast) that count; None where all do.
+        stars: Reciprocal vectors (3, 3) of the crystal at phi = 0, one a row, 1/Angstrom; None where it is not known.
 
     Raises:
         ValueError: A shape or vector that describes no detector.
@@ -55,6 +56,7 @@ class Exposure:
     sensor_thickness_m: float = 0.0
     sensor_material: str = "Si"
     mask: np.ndarray | None = None
+    stars: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         me = "Exposure"

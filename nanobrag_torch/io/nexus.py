@@ -29,6 +29,7 @@ from nanobrag_torch.io.nexus_chain import (
     pose,
     scale,
     text,
+    ub_matrix,
     vector,
 )
 
@@ -175,6 +176,8 @@ def _write_sample(file: Any, exposure: Exposure, count: int, axes: np.ndarray, n
     if count > 1 and exposure.phi_width_deg == 0:
         _field(file, "/entry/sample/depends_on", ".")
         return
+    if exposure.stars is not None:
+        _field(file, "/entry/sample/ub_matrix", (axes @ exposure.stars.T)[None], units="1/angstrom")
     _group(file, "/entry/sample/transformations", "NXtransformations")
     _field(file, "/entry/sample/depends_on", "/entry/sample/transformations/phi")
     starts = np.array([exposure.phi_start(index) for index in range(count)])
@@ -277,7 +280,13 @@ def _read(file: Any) -> Exposure:
         sensor_thickness_m=_thickness(detector),
         sensor_material=text(detector["sensor_material"][()]) if "sensor_material" in detector else "Si",
         mask=None if mask.all() else mask,
+        stars=_stars(file, to_laboratory),
     )
+
+
+def _stars(file: Any, to_laboratory: np.ndarray) -> np.ndarray | None:
+    stars = ub_matrix(file["/entry/sample"]) if "/entry/sample" in file else None
+    return None if stars is None else stars @ to_laboratory.T
 
 
 def _start_of_module(detector: Any, module: Any) -> Any:

@@ -84,6 +84,20 @@ def scale(dataset: Any, units: dict[str, float]) -> float:
     return units[name.lower()]
 
 
+def ub_matrix(sample: Any) -> np.ndarray | None:
+    """Reciprocal vectors (3, 3) in 1/Angstrom, one a row, with the goniometer at zero; None where a sample has none.
+
+    Raises ``ValueError`` for a matrix that spans no cell.
+    """
+    if "ub_matrix" not in sample:
+        return None
+    nine = array(sample["ub_matrix"]).astype(float).reshape(-1)
+    if len(nine) != 9 or not np.isfinite(nine).all() or np.linalg.det(nine.reshape(3, 3)) == 0:
+        raise ValueError(f"{sample.name}/ub_matrix must be nine numbers that span a cell")
+    stars: np.ndarray = nine.reshape(3, 3).T
+    return stars
+
+
 def text(value: Any) -> str:
     """A string that HDF5 gave as bytes or as text."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -12,6 +12,7 @@ import numpy as np
 
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.description import (
+    SURFACE_MM,
     BeamDescription,
     CrystalDescription,
     Description,
@@ -20,7 +21,7 @@ from nanobrag_torch.io.description import (
     PanelDescription,
     ScanDescription,
 )
-from nanobrag_torch.io.files import reading, require
+from nanobrag_torch.io.files import check_ordinary, reading, require
 from nanobrag_torch.io.frames import as_vector
 from nanobrag_torch.io.nexus_chain import (
     ANGSTROM,
@@ -33,6 +34,7 @@ from nanobrag_torch.io.nexus_chain import (
     pose,
     scale,
     text,
+    ub_matrix,
     vector,
 )
 
@@ -53,6 +55,7 @@ def read_nexus_geometry(filepath: str | os.PathLike[str]) -> Description:
     file, ``ImportError`` without h5py.
     """
     h5py = require("h5py", "NXmx files")
+    check_ordinary(filepath, WHAT)
     with reading(filepath, WHAT, REMEDY) as path, h5py.File(path, "r") as file:
         entry = _one(file, "NXentry")
         definition = text(entry["definition"][()]) if "definition" in entry else ""
@@ -86,7 +89,7 @@ def _description(file: Any, entry: Any, path: str) -> Description:
         groups=groups,
         goniometer=goniometer,
         scan=scan,
-        crystal=_crystal(samples[0]) if samples else None,
+        crystal=_crystal(samples[0], goniometer, scan) if samples else None,
         images=(path,),
         carried=carried,
     )
@@ -131,7 +134,7 @@ def _panel(file: Any, detector: Any, module: Any, name: str, group: str, single:
         fast=as_vector(axes[0]),
         slow=as_vector(axes[2]),
         group=group,
-        thickness_mm=thickness if thickness > 1e-5 else 0.0,
+        thickness_mm=thickness if thickness > SURFACE_MM else 0.0,
         material=_MATERIALS.get(material.lower(), material),
         trusted=_trusted(detector),
         mask=_mask(detector, first, size),
@@ -280,13 +283,16 @@ def _width(file: Any, link: Any, settings: np.ndarray) -> float:
     return 0.0
 
 
-def _crystal(sample: Any) -> CrystalDescription | None:
-    """The crystal of a UB matrix in 1/Angstrom; None where the sample has none."""
-    if "ub_matrix" not in sample:
+def _crystal(
+    sample: Any, goniometer: GoniometerDescription | None, scan: ScanDescription | None
+) -> CrystalDescription | None:
+    """The crystal of a UB matrix, turned to where a still shows it; None where the sample has none."""
+    stars = ub_matrix(sample)
+    if stars is None:
         return None
-    nine = array(sample["ub_matrix"]).astype(float).reshape(-1)
-    if len(nine) != 9 or not np.isfinite(nine).all() or np.linalg.det(nine.reshape(3, 3)) == 0:
-        raise ValueError(f"{sample.name}/ub_matrix must be nine numbers that span a cell")
-    a, b, c = (as_vector(row) for row in np.linalg.inv(nine.reshape(3, 3)))
+    direct = np.linalg.inv(stars).T
+    if goniometer is not None and scan is not None and scan.width_deg == 0:
+        direct = direct @ goniometer.turn(scan.start_deg).T
+    a, b, c = (as_vector(row) for row in direct)
     group = text(sample["space_group"][()]) if "space_group" in sample else ""
     return CrystalDescription((a, b, c), carried={"space_group_name": group} if group else {})

@@ -38,13 +38,9 @@ def write_nexus_geometry(
         ImportError: h5py is not installed.
     """
     h5py = require("h5py", "NXmx files")
-    each = experiment.along_beam()
-    if each.beam is None or each.beam.wavelength_A is None or not each.panels:
-        raise ValueError(f"{filepath}: an NXmx file needs a wavelength and a panel. Give the experiment both.")
-    shape = _raw_shape(each.panels)
+    each, shape = _checked(filepath, experiment)
     if images is not None and (images.ndim != 3 or images.shape[1] < shape[0] or images.shape[2] < shape[1]):
         raise ValueError(f"{filepath}: images of shape {images.shape} must be (n, slow, fast) and hold {shape} pixels.")
-    check_ordinary(filepath, "NXmx file")
     with replacing(filepath) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
         _group(file, "/entry", "NXentry", default="data")
         _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
@@ -58,6 +54,30 @@ def write_nexus_geometry(
         _write_beam(file, each)
         _write_sample(file, each, 1 if images is None else len(images))
         _write_detector(file, each, shape if images is None else images.shape[1:])
+
+
+def check_nexus_geometry(filepath: str | os.PathLike[str], experiment: Description) -> None:
+    """Raise ``ValueError`` where :func:`write_nexus_geometry` would refuse the experiment, or the name of the file."""
+    _checked(filepath, experiment)
+
+
+def _checked(filepath: str | os.PathLike[str], experiment: Description) -> tuple[Description, tuple[int, int]]:
+    """The experiment along the beam and the shape of its raw image, once it is known that a file can hold it."""
+    check_ordinary(filepath, "NXmx file")
+    each = experiment.along_beam()
+    if each.beam is None or each.beam.wavelength_A is None or not each.panels:
+        raise ValueError(f"{filepath}: an NXmx file needs a wavelength and a panel. Give the experiment both.")
+    _check_common(each.panels)
+    goniometer = each.goniometer
+    sides = () if goniometer is None else (goniometer.fixed, goniometer.setting)
+    if any(
+        not np.allclose(np.reshape(side, (3, 3)), np.eye(3), rtol=0, atol=1e-15) for side in sides if side is not None
+    ):
+        raise ValueError(
+            "goniometer.fixed, goniometer.setting: must be rotations about axes with names and angles in an NXmx file. "
+            "Give all axes of the goniometer."
+        )
+    return each, _raw_shape(each.panels)
 
 
 def slabs(panels: tuple[PanelDescription, ...]) -> list[tuple[int, int]]:
@@ -99,18 +119,14 @@ def _write_sample(file: Any, each: Description, images: int) -> None:
     _group(file, _SAMPLE, "NXsample")
     _field(file, f"{_SAMPLE}/name", each.identifier or "crystal")
     if each.crystal is not None:
-        _field(file, f"{_SAMPLE}/ub_matrix", each.crystal.stars().T[None], units="1/angstrom")
+        stars = each.crystal.stars()
+        if each.is_still and each.goniometer is not None:  # the matrix of the format is that at the angles' zero
+            stars = stars @ each.goniometer.turn(0.0 if each.scan is None else each.scan.start_deg)
+        _field(file, f"{_SAMPLE}/ub_matrix", stars.T[None], units="1/angstrom")
     goniometer, scan = each.goniometer, each.scan
     if goniometer is None:
         _field(file, f"{_SAMPLE}/depends_on", ".")
         return
-    fixed, setting = (side is not None and not np.allclose(np.reshape(side, (3, 3)), np.eye(3), rtol=0, atol=1e-15)
-                      for side in (goniometer.fixed, goniometer.setting))  # fmt: skip
-    if fixed or setting:
-        raise ValueError(
-            "goniometer.fixed, goniometer.setting: must be rotations about axes with names and angles in an NXmx file. "
-            "Give all axes of the goniometer."
-        )
     _group(file, f"{_SAMPLE}/transformations", "NXtransformations")
     paths = [f"{_SAMPLE}/transformations/{name}" for name in goniometer.names]
     _field(file, f"{_SAMPLE}/depends_on", paths[0])
@@ -130,7 +146,6 @@ def _write_sample(file: Any, each: Description, images: int) -> None:
 def _write_detector(file: Any, each: Description, shape: tuple[int, ...]) -> None:
     first = each.panels[0]
     _group(file, _DETECTOR, "NXdetector")
-    _check_common(each.panels)
     time = each.scan.exposures_s[0] if each.scan is not None and each.scan.exposures_s else 1.0
     for name, value, units in (
         ("count_time", time, "s"),
