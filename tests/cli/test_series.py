@@ -30,6 +30,11 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".img", ".bin", ".phil")}
 
 
+def records(journal):
+    """The records of a journal's frames."""
+    return [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+
+
 def test_every_frame_is_the_single_run_of_that_frame_to_the_last_bit(command):
     run = command(f"{SWEEP} {OUT} -frames 4 -phi 0 -seed 7")
     assert run.exit_code == 0, run.stderr
@@ -38,8 +43,9 @@ def test_every_frame_is_the_single_run_of_that_frame_to_the_last_bit(command):
     with h5py.File(run.folder / "s.nxs") as file:
         assert file["entry/sample/transformations/phi"][()].tolist() == [0, 0.1, 0.2, 0.3]
         assert file["entry/data/data"].chunks == (1, *SHAPE)
+    scale = records(run.folder / "f.bin.series")[0]["intfile_scale"]
     for number, phi in ((1, "0"), (4, "0.3")):
-        single = command(f"{SWEEP} {SINGLE} -phi {phi} -seed {6 + number}")
+        single = command(f"{SWEEP} {SINGLE} -phi {phi} -seed {6 + number} -scale {scale!r}")
         for ours, theirs in (("s_{}.img", "1.img"), ("i_{}.img", "1i.img"), ("f_{}.bin", "1.bin")):
             ours = (run.folder / ours.format(f"{number:04d}")).read_bytes()
             assert ours == (single.folder / theirs).read_bytes()
