@@ -382,7 +382,7 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-dead_value",), "pixel value, in that image, where -mask is zero", ("dead_value",), "whole",
           default="as a dark pixel"),
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
-    _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
+    _ours(("-cbffile",), "whole counts as CBF: with noise, or rounded photons after -nonoise", ("cbf_file",)),
     _ours(("-frames",), "rotation series of so many images, each -osc wide, the first at -phi", ("frames",), "whole",
           least=1, instead_of=("-shots",)),
     _ours(("-shots",), "series of so many stills", ("shots",), "whole", least=1),
