@@ -24,7 +24,7 @@ import numpy as np
 PACKAGE = Path(__file__).parent
 #: Folder for compiled code, as numba itself reads it; the other variables of this prefix change what numba compiles.
 FOLDER, PREFIX = "NUMBA_CACHE_DIR", "NUMBA_"
-#: Settings that change nothing in what is compiled: where it is kept, and the threads of loops that numba spreads itself.
+#: Settings that change nothing in what is compiled: its folder, and the threads of loops that numba spreads itself.
 SAME_CODE = (FOLDER, "NUMBA_NUM_THREADS")
 SUFFIX = ".code"
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
