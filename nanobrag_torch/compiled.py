@@ -249,7 +249,7 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loade
 def _no_collection() -> Iterator[None]:
     """Pause the collection of garbage, which else walks over all that is loaded again and again while numba compiles.
 
-    It takes a sixth of a compilation's time. What a compilation leaves is collected after it.
+    What a compilation leaves is collected after it.
     """
     paused = gc.isenabled()
     gc.disable()
