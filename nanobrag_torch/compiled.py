@@ -6,13 +6,14 @@ code that calls nothing but the C library: numbers, arrays that the caller has m
 """
 
 import ctypes
+import gc
 import hashlib
 import os
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -23,6 +24,8 @@ import numpy as np
 PACKAGE = Path(__file__).parent
 #: Folder for compiled code, as numba itself reads it; the other variables of this prefix change what numba compiles.
 FOLDER, PREFIX = "NUMBA_CACHE_DIR", "NUMBA_"
+#: Settings that change nothing in what is compiled: its folder, and the threads of loops that numba spreads itself.
+SAME_CODE = (FOLDER, "NUMBA_NUM_THREADS")
 SUFFIX = ".code"
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
 NUMBA_FILES = "*.nb[ic]"
@@ -209,7 +212,7 @@ def _processor() -> str:
 
 def _settings() -> str:
     return " ".join(
-        f"{key}={os.environ[key]}" for key in sorted(os.environ) if key.startswith(PREFIX) and key != FOLDER
+        f"{key}={os.environ[key]}" for key in sorted(os.environ) if key.startswith(PREFIX) and key not in SAME_CODE
     )
 
 
@@ -232,13 +235,29 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loade
 
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
-    made = function._compiler.compile(tuple(map(numba.typeof, arguments)), None)
+    with _no_collection():
+        made = function._compiler.compile(tuple(map(numba.typeof, arguments)), None)
     symbol, library = made.fndesc.llvm_func_name, made.library
     called = [f.name for f in library._final_module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     c_library = ctypes.CDLL(None)
     keeps = all(hasattr(c_library, each) for each in called)
     code = symbol.encode() + b"\0" + library._get_compiled_object() if keeps else None
     return code, (library.get_pointer_to_function(symbol), library)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the collection of garbage, which else walks over all that is loaded again and again while numba compiles.
+
+    What a compilation leaves is collected after it.
+    """
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def _linked(code: bytes) -> Loaded:

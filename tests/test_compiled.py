@@ -1,5 +1,6 @@
 """Compiled functions whose machine code is kept: found again without numba, made anew where it does not fit."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -47,6 +48,18 @@ def test_code_is_not_used_where_it_was_compiled_by_other_settings(kept, tmp_path
     shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     drawn(tmp_path, NUMBA_OPT="1")
     assert len(files(tmp_path)) == 2
+
+
+def test_code_is_used_whatever_the_number_of_threads_that_a_scheduler_sets(kept):
+    assert drawn(kept, WITHOUT_NUMBA + DRAWS, NUMBA_NUM_THREADS="1") == np.float32(FIRST).tolist()
+
+
+def test_garbage_is_collected_again_after_a_compilation_that_failed():
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), compiled._no_collection():
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert gc.isenabled()
 
 
 def test_a_file_that_is_cut_short_is_made_anew(kept, tmp_path):
