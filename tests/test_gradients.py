@@ -562,9 +562,9 @@ def test_wavelengths_and_weights_of_a_spectrum_pass_gradcheck_in_every_engine_an
 
 
 def with_a_table_for_each_channel(engine, tables, weights=(1.0, 3.0, 2.0), lookup="nearest", **given):
-    """The spot in a beam of three channels and two directions, of amplitudes (3, 7, 7, 7)."""
+    """The spot of a grating in a beam of three channels and two directions, of amplitudes (3, 7, 7, 7)."""
     beam = {"spectrum": ([0.98, 1.0, 1.02], weights), "vdiv_steps": 2, "vdiv_range_mrad": 2.0}
-    made = spot_of_a_gaussian(engine, beam=beam | given.pop("beam", {}), **given)
+    made = spot_of_a_gaussian(engine, beam=beam | given.pop("beam", {}), shape=CrystalShape.SQUARE, **given)
     made.crystal.hkl_data, made.crystal.hkl_metadata = tables, {"h_min": -3, "k_min": -3, "l_min": -3}
     made.crystal.interpolate = lookup == "tricubic"
     return made

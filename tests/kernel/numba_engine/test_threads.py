@@ -132,7 +132,7 @@ import sys; sys.path.insert(0, "tests")
 from random_scenes import simulator, table
 for lookup in ("nearest", "tricubic"):
     for half, distance in ((4, 60.0), (2, 2.0)):
-        made = simulator("gauss", lookup, crystal={"fudge": 0.01}, detector={"distance_mm": distance})
+        made = simulator("square", lookup, detector={"distance_mm": distance})
         made.crystal.hkl_data, made.crystal.hkl_metadata = table(half)
         made.crystal.hkl_data.requires_grad_()
         image = made.run()
