@@ -778,7 +778,7 @@ class BeamConfig(_Config):
 
 @dataclass(eq=False)
 class NoiseConfig(_Config):
-    """What a detector makes of photons: noise, point spread, gain, saturation and dead pixels.
+    """Response of a detector to photons: noise, point spread, gain, saturation and dead pixels.
 
     It is for :func:`nanobrag_torch.readout.read_out` (expected pixels, with gradients),
     :func:`nanobrag_torch.readout.noise_image` (drawn pixels) and the command.

@@ -34,11 +34,11 @@ class Frames:
         return replace(self.conf, noise=noise, settings=replace(s, seed=seed))
 
     def truth(self, run: Prepared) -> dict[str, Any]:
-        """What a journal keeps of a frame."""
+        """Entry of a frame in a journal."""
         return {"seed": run.settings.seed}
 
     def label(self, run: Prepared) -> str:
-        """What tells a frame from the others."""
+        """Words that tell a frame from the others."""
         raise NotImplementedError
 
     def wavelengths(self, records: list[dict[str, Any]]) -> list[float] | None:

@@ -136,7 +136,7 @@ def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> No
 
 
 class Images:
-    """What is written of one image (slow, fast) in photons: its forms, each made when it is asked for."""
+    """Forms in which one image (slow, fast) in photons is written, each made when it is asked for."""
 
     def __init__(self, run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
         self.run, self.conf, self.image, self.found = run, run.conf, image, found
