@@ -161,7 +161,8 @@ def chunk(serial, crystals=1):
     """An image of a stream with crystals whose a* counts them."""
     blocks = [
         f"--- Begin crystal\nCell parameters 4.0 5.0 6.0 nm, 90.0 90.0 90.0 deg\n"
-        f"astar = +0.25 +0.0 {serial / 1e6:+.7f} nm^-1\nbstar = +0.0 +0.2 +0.0 nm^-1\ncstar = -0.01 +0.0 +0.1666 nm^-1\ncentering = P\n"
+        f"astar = +0.25 +0.0 {serial / 1e6:+.7f} nm^-1\nbstar = +0.0 +0.2 +0.0 nm^-1\n"
+        "cstar = -0.01 +0.0 +0.1666 nm^-1\ncentering = P\n"
         f"predict_refine/det_shift x = {0.1 * number:.3f} y = -0.200 mm\n"
         "Reflections measured after indexing\n   h    k    l          I   sigma(I)\n"
         "   1    2    3     100.0        3.0\n"
