@@ -99,8 +99,8 @@ class Journal:
             return
         self._file.seek(0)
         whole = self._file.read().rpartition(b"\n")[0] + b"\n"
-        for line in whole.splitlines()[1:]:
-            record = json.loads(line)
+        for number, line in enumerate(whole.splitlines()[1:], 2):
+            record = self._record(line, number)
             self.finished[record["frame"]] = record
         self._file.truncate(len(whole))  # what was cut off is removed: the next line would go on with it
 
@@ -134,6 +134,19 @@ class Journal:
     def close(self) -> None:
         """Let go of the file, so that another process may go on with it."""
         self._file.close()
+
+    def _record(self, line: bytes, number: int) -> dict[str, Any]:
+        """The record that a line holds. Raises ``ValueError`` for a damaged one."""
+        try:
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record["frame"], int):
+                return record
+        except (ValueError, KeyError):
+            pass
+        self._file.close()
+        raise ValueError(
+            f"{self.path}, line {number}: this is no record of a frame. Remove the line: its frame is rendered again."
+        )
 
     def _append(self, record: dict[str, Any]) -> None:
         self._file.write(json.dumps(record).encode() + b"\n")

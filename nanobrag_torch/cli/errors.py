@@ -35,6 +35,8 @@ _BEGINNINGS = {
     "source_": "-sourcefile",
     "spectrum": "-spectrumfile",
     "mosflm_": "-mat",
+    "psf_fwhm": "-psf_fwhm",
+    "overload": "-overload",
 }
 
 

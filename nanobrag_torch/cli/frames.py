@@ -13,6 +13,7 @@ from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.io.spectrum import Spectrum, read_spectra
+from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.series import frame_start
 
 
@@ -51,9 +52,19 @@ class Rotation(Frames):
     is_rotation = True
 
     def configuration(self, index: int) -> Configuration:
-        """The configuration of the single run with ``-phi`` at the frame's start."""
+        """The configuration of the single run with ``-phi`` at the frame's start.
+
+        A crystal that an experiment file refined image by image is the one of the frame's own image, as with
+        ``-expt_image``.
+        """
         made, crystal = super().configuration(index), copy.copy(self.conf.crystal)
-        phi = frame_start(self.conf.settings.phi_deg, float(crystal.osc_range_deg), index)
+        s = self.conf.settings
+        phi = frame_start(s.phi_deg, float(crystal.osc_range_deg), index)
+        if _varies(s):
+            at = s.experiment.at(s.experiment_image + index).crystal
+            phi = at.phi_start_deg
+            for name in ("mosflm_a_star", "mosflm_b_star", "mosflm_c_star"):
+                setattr(crystal, name, getattr(at, name))
         crystal.phi_start_deg = phi
         return replace(made, crystal=crystal, settings=replace(made.settings, phi_deg=phi))
 
@@ -95,9 +106,9 @@ class Shots(Frames):
         return replace(made, crystal=crystal, beam=beam, settings=settings)
 
     def truth(self, run: Prepared) -> dict[str, Any]:
-        """Seeds, wavelength, fluence, cell edges and the reciprocal vectors in the laboratory, 1/Angstrom."""
+        """Seeds, wavelength, fluence, cell edges and the reciprocal vectors in the laboratory at phi, 1/Angstrom."""
         edges = torch.linalg.vector_norm(run.cell.direct, dim=-1).tolist()
-        stars = run.cell.stars.tolist()
+        stars = _turned(run).tolist()
         return {
             **super().truth(run),
             "misset_seed": run.conf.crystal.misset_seed if run.conf.crystal.misset_random else None,
@@ -123,14 +134,46 @@ def frames_of(conf: Configuration) -> Frames:
     if s.frames is not None:
         if not float(conf.crystal.osc_range_deg) > 0:
             raise CommandError("-frames without a width: give -osc, the range of each frame in degrees.")
+        _check_images(s)
         return Rotation(conf, s.frames)
     assert s.shots is not None
+    if conf.crystal.osc_range_deg != 0:
+        raise CommandError(
+            f"-osc {float(conf.crystal.osc_range_deg):g} with -shots: stills do not rotate. Give -osc 0."
+        )
     if s.jitter_cell_pct and conf.crystal.has_matrix:
         raise CommandError("-jitter_cell changes a unit cell, and -mat or -hkl_orientation gives a matrix. Use -cell.")
     if s.jitter_wavelength_pct and conf.sources is not None:
         raise CommandError("-jitter_lambda changes -lambda or -spectra, and -sourcefile has wavelengths of its own.")
     spectra = () if s.spectra_file is None else tuple(read_spectra(s.spectra_file))
     return Shots(conf, s.shots, spectra)
+
+
+def _varies(s: Settings) -> bool:
+    """True where the crystal is that of an experiment file, refined image by image."""
+    found = None if s.experiment is None or s.matrix_file is not None else s.experiment.description.crystal
+    return found is not None and found.stars_at_images is not None
+
+
+def _check_images(s: Settings) -> None:
+    """Raise ``CommandError`` for frames that are not images of a crystal refined image by image."""
+    if not _varies(s):
+        return
+    whose = f"{s.experiment_file}: its crystal was refined image by image"
+    if s.given & {"phi_deg", "osc_deg", "phistep_deg"}:
+        raise CommandError(f"{whose}, so that -phi, -osc and -phistep are those of its scan. Leave them out.")
+    scan = s.experiment.description.scan
+    left = (1 if scan is None else scan.images) - s.experiment_image
+    assert s.frames is not None
+    if s.frames > left:
+        raise CommandError(f"-frames {s.frames}: {whose}, and {left} are left from -expt_image on. Ask for so many.")
+
+
+def _turned(run: Prepared) -> torch.Tensor:
+    """Reciprocal vectors (3, 3) of a still, turned by phi about the spindle, 1/Angstrom."""
+    whole = copy.copy(run.conf.crystal)
+    whole.mosaic_domains = 1
+    return orientations(run.cell.stars, run.cell.stars, whole, run.conf.compat, run.geometry.spindle)[:, 0, 0]
 
 
 def _factors(s: Settings, index: int) -> tuple[float, float, float]:

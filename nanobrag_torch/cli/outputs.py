@@ -1,6 +1,7 @@
 """Files of a run: dump, float image, integer image, picture, noise image, NXmx and CBF."""
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from nanobrag_torch.units import m_to_mm
 
 #: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
 BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
+#: Outputs whose pixels begin at the offset of the SMV images.
+_WITH_OFFSET = ("noise_file", "int_file")
 #: Metres from the crystal at which a pixel lies in it.
 AT_CRYSTAL = 1e-12
 
@@ -54,6 +57,7 @@ def check_outputs(conf: Configuration) -> None:
         folder = Path(name).resolve().parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise CommandError(f"{name} cannot be written: {folder} is no folder that you may write to.")
+    _check_apart(written)
     if s.nexus_file is not None:
         require("h5py", "-nexusfile")
         check_ordinary(s.nexus_file, "NXmx file")
@@ -71,6 +75,14 @@ def check_outputs(conf: Configuration) -> None:
         raise CommandError(f"-overload {conf.noise.overload_value:g}: must be at most {OVERLOAD}: pixels have 16 bits.")
     if conf.noise.generate_noise_image:
         _noise_stream(conf)
+
+
+def _check_apart(names: list[str]) -> None:
+    """Raise ``CommandError`` for two outputs of one name; a device such as /dev/null takes any number."""
+    places = [Path(name).resolve() for name in names]
+    for name, place in zip(names, places, strict=True):
+        if places.count(place) > 1 and (place.is_file() or not place.exists()):
+            raise CommandError(f"{name}: two outputs have this name. Give each a name of its own.")
 
 
 def write_dump(conf: Configuration) -> None:
@@ -148,10 +160,20 @@ class Images:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Whole photons, int32: those of the noise image, or rounded where there is none."""
-        noisy = self.conf.noise.generate_noise_image
-        photons = self.noise[0] if noisy else np.rint(self.image[self.roi]).astype(np.float64)
-        return self._framed(np.minimum(photons, np.iinfo(np.int32).max).astype(np.int32))
+        """Whole counts, int32: photons of the noise image as the detector reads them, or rounded without noise.
+
+        They stand above no offset, unless readout noise goes below zero: then they are the pixels of the noise image.
+        """
+        c = self.conf.noise
+        if not c.generate_noise_image:
+            pixels = np.minimum(np.rint(self.image[self.roi]), np.iinfo(np.int32).max)
+        elif c.readout_noise > 0:
+            pixels = self.noise[1]
+        else:
+            largest = c.overload_value if _limited(self.conf) else np.iinfo(np.int32).max
+            stream, dead = _noise_stream(self.conf), _dead_pixels(self.conf)
+            pixels, _ = drawn_pixels(stream, self.noise[0], replace(c, adc_offset=0.0), dead, largest, np.int32)
+        return self._framed(pixels.astype(np.int32))
 
     def write(self, name: str, path: str) -> None:
         """Write the form that a setting names to a file. Raises ``OSError`` where it cannot be written."""
@@ -174,7 +196,7 @@ class Images:
         write_nexus(path, exposure_of(self.run.simulator, self.image))
 
     def _write_cbf_file(self, path: str) -> None:
-        write_cbf(path, exposure_of(self.run.simulator, self.counts))
+        write_cbf(path, exposure_of(self.run.simulator, self.counts, saturation(self.conf)))
 
     @property
     def _header(self) -> bytes:
@@ -191,11 +213,34 @@ def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np
     """Photons in double precision, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
     stream = _noise_stream(conf)
     photons = stream.poissons(means)
+    pixels, overloads = drawn_pixels(stream, photons, conf.noise, _dead_pixels(conf), conf.noise.overload_value)
+    return photons.astype(np.float64), pixels, overloads
+
+
+def pedestal(conf: Configuration, name: str) -> float:
+    """Pixel value of no photon in the output that a setting names."""
+    noisy = conf.noise.generate_noise_image and conf.noise.readout_noise > 0
+    return conf.noise.adc_offset if name in _WITH_OFFSET or noisy else 0.0
+
+
+def saturation(conf: Configuration) -> float | None:
+    """Largest count that is not saturated, where counts end below what their format holds.
+
+    A pixel at the overload value may have been anything above it.
+    """
+    return conf.noise.overload_value - 1 if conf.noise.generate_noise_image and _limited(conf) else None
+
+
+def _limited(conf: Configuration) -> bool:
+    """True where counts are those of a detector that overloads: one is asked for, or they are the noise image's."""
+    return "overload" in conf.settings.given or conf.noise.readout_noise > 0
+
+
+def _dead_pixels(conf: Configuration) -> np.ndarray | None:
+    """True where a pixel of the ROI is masked; None without a mask."""
     (ymin, ymax), (xmin, xmax) = conf.detector.roi()
     mask = conf.detector.mask_array
-    dead = None if mask is None else mask[ymin : ymax + 1, xmin : xmax + 1].numpy() == 0
-    pixels, overloads = drawn_pixels(stream, photons, conf.noise, dead, conf.noise.overload_value)
-    return photons.astype(np.float64), pixels, overloads
+    return None if mask is None else mask[ymin : ymax + 1, xmin : xmax + 1].numpy() == 0
 
 
 def _noise_stream(conf: Configuration) -> CRandom:

@@ -18,6 +18,7 @@ from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.structure import Structure, load_structure
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import (
+    WIDEST_SPREAD,
     BeamConfig,
     CrystalConfig,
     DetectorConfig,
@@ -317,6 +318,9 @@ def _mosaic_notice(s: Settings, domains: int) -> str | None:
 
 
 def _noise(s: Settings) -> NoiseConfig:
+    widest = WIDEST_SPREAD * 1000 * s.pixel_size_mm
+    if s.psf_fwhm_um < 0 or (s.psf != "none" and s.psf_fwhm_um > widest):
+        raise CommandError(f"-psf_fwhm {s.psf_fwhm_um:g}: must be in 0 ... {widest:g} um, {WIDEST_SPREAD:g} pixels.")
     return NoiseConfig(
         seed=int(time.time()) if s.seed is None else s.seed,
         adc_offset=s.adc_offset,

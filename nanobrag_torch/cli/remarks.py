@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from nanobrag_torch.cli.errors import option_of
 from nanobrag_torch.cli.messages import cell_parameters
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.kernel.formula import samples
@@ -17,6 +18,8 @@ from nanobrag_torch.scene import Scene
 
 #: Degrees by which an angle may be off before it is worth a warning.
 ANGLE_TOLERANCE = 1e-3
+#: Settings of the response of a detector, which makes the image with noise.
+RESPONSE = ("gain", "readout_noise", "overload", "psf", "psf_fwhm_um", "dead_value")
 #: Part of a cell parameter by which two cells of the same crystal may differ.
 CELL_TOLERANCE = 0.01
 
@@ -31,6 +34,10 @@ def remarks(run: Prepared) -> Iterator[str]:
         yield f"the seed of the random misset is from the clock: -misset_seed {seed} repeats this orientation"
     if s.stol_file is not None and not s.stol_thick_mm > 0:
         yield f"the table {s.stol_file} does not count, as in C: -stol_thick puts its material into the beam"
+    response = [name for name in RESPONSE if name in s.given]
+    if response and not s.write_noise:
+        options = ", ".join(str(option_of(name)) for name in response)
+        yield f"{options} without effect: after -nonoise no image with noise is drawn"
     if run.conf.mask_notice is not None:
         yield run.conf.mask_notice
     yield from _foreign_cell(run)

@@ -4,9 +4,8 @@ import csv
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,26 @@ import numpy as np
 import torch
 
 from nanobrag_torch import __version__
-from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.experiment_out import check_experiment_out, write_series_experiments
 from nanobrag_torch.cli.frames import Frames, frames_of
 from nanobrag_torch.cli.messages import report
-from nanobrag_torch.cli.outputs import Images, check_finite_image, check_outputs, outputs_of, write_dump
+from nanobrag_torch.cli.outputs import (
+    Images,
+    check_finite_image,
+    check_outputs,
+    outputs_of,
+    pedestal,
+    saturation,
+    write_dump,
+)
 from nanobrag_torch.cli.precedence import Configuration, configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.remarks import remarks
+from nanobrag_torch.cli.render import photons
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.exposure import exposure_of
+from nanobrag_torch.io.compressed import COMPRESSED
 from nanobrag_torch.io.dials_import import write_import_parameters
 from nanobrag_torch.io.files import replacing
 from nanobrag_torch.io.nexus_stack import NexusStack
@@ -33,12 +42,23 @@ from nanobrag_torch.statistics import compute_statistics
 
 #: Settings that say how a run is watched, and not what it makes.
 _WATCHING = ("progress", "show_config", "given", "printout", "printout_pixel", "trace_pixel", "expt_file")
+#: Settings that hold what was read from a file of ``_INPUTS``.
+_CONTENTS = ("experiment", "panels", "stars", "mask_pixels", "spectrum")
+#: Settings that say how many frames there are: more may be asked for later.
+_COUNTS = ("frames", "shots")
 #: Settings that name a file which decides about the images.
-_INPUTS = ("hkl_file", "matrix_file", "image_file", "mask_file", "source_file", "spectrum_file", "spectra_file")
-#: Outputs whose pixels begin at the offset of the SMV images.
-_WITH_OFFSET = ("noise_file", "int_file")
+_INPUTS = (
+    "hkl_file", "matrix_file", "image_file", "mask_file", "source_file", "spectrum_file", "spectra_file", "stol_file",
+    "anomalous_table", "experiment_file",
+)  # fmt: skip
+#: Settings of stills alone.
+STILLS = ("random_orientations", "spectra_file", "jitter_fluence_pct", "jitter_wavelength_pct", "jitter_cell_pct")
+#: Largest standard deviation of a jitter, in per cent: its exponential is still a number.
+_MOST_JITTER = 100.0
+#: In the record of frame 0: the scales of integer image and picture, which all frames have.
+_SCALES = ("intfile_scale", "pgm_scale")
 #: Outputs that DIALS reads.
-_FOR_DIALS = (*_WITH_OFFSET, "cbf_file", "nexus_file")
+_FOR_DIALS = ("noise_file", "int_file", "cbf_file", "nexus_file")
 
 
 @dataclass(frozen=True)
@@ -68,9 +88,10 @@ class Series:
 
 
 def numbered(path: Path, number: int) -> Path:
-    """``name.cbf.gz`` with a number: ``name_0001.cbf.gz``."""
-    stem, dot, suffixes = path.name.partition(".")
-    return path.with_name(f"{stem}_{number:04d}{dot}{suffixes}")
+    """``name.v2.cbf.gz`` with a number: ``name.v2_0001.cbf.gz``."""
+    packed = path.suffix if path.suffix.lower() in COMPRESSED else ""
+    inner = Path(path.name.removesuffix(packed))
+    return path.with_name(f"{inner.stem}_{number:04d}{inner.suffix}{packed}")
 
 
 def simulate_series(settings: Settings) -> None:
@@ -80,7 +101,13 @@ def simulate_series(settings: Settings) -> None:
     """
     _check_series(settings)
     series = _series_of(settings)
-    journal = Journal(f"{series.name}.series", _described(series))
+    with closing(Journal(f"{series.name}.series", _described(series))) as journal:
+        _check_count(series, journal)
+        _go_on(series, journal)
+
+
+def _go_on(series: Series, journal: Journal) -> None:
+    """Render what a journal lacks, and finish the series."""
     pending = [k for k in range(series.frames.count) if k not in journal.finished or not series.is_there(k)]
     first = prepare(series.frames.configuration(0))
     write_dump(series.conf)
@@ -107,8 +134,27 @@ def _check_series(s: Settings) -> None:
         raise CommandError(f"{kind} {count}: must be at least 1.")
     if s.printout or s.trace_pixel is not None:
         raise CommandError(f"-printout and -trace_pixel are for one image. Leave {kind} out, or them.")
+    if s.panels is not None:
+        raise CommandError(
+            f"{kind}: {s.experiment_file} has several panels, and a series is of one. Render image by image."
+        )
+    stills = [str(option_of(name)) for name in STILLS if getattr(s, name)]
+    if s.frames is not None and stills:
+        raise CommandError(f"{', '.join(stills)} with -frames: is for stills. Leave it out, or give -shots.")
+    for name in (name for name in STILLS if name.startswith("jitter")):
+        if not 0 <= getattr(s, name) <= _MOST_JITTER:
+            raise CommandError(f"{option_of(name)} {getattr(s, name):g}: must be in 0 ... {_MOST_JITTER:g} %.")
     if s.seed is not None and s.seed < 0:
         raise CommandError(f"-seed {s.seed}: must be at least 0 in a series, whose frames take it and those after it.")
+
+
+def _check_count(series: Series, journal: Journal) -> None:
+    """Raise ``CommandError`` where fewer frames are asked for than are finished."""
+    finished, count = len(journal.finished), series.frames.count
+    if any(index >= count for index in journal.finished):
+        raise CommandError(
+            f"{journal.path} has {finished} finished frames, more than {count}. Ask for so many, or give another name."
+        )
 
 
 def _series_of(settings: Settings) -> Series:
@@ -135,13 +181,15 @@ def _with_seeds(s: Settings, before: dict[str, Any] | None) -> Settings:
 def _described(series: Series) -> dict[str, Any]:
     """What decides about the frames, as a journal keeps it: settings, digests of the files that are read, version."""
     s = series.conf.settings
-    made = {name: value for name, value in asdict(s).items() if name not in (*_WATCHING, *outputs_of(s))}
+    left_out = (*_WATCHING, *_CONTENTS, *_COUNTS, *outputs_of(s))
+    made = {name: value for name, value in vars(s).items() if name not in left_out}
     inputs = (*_INPUTS, "dump_file") if series.conf.reads_dump else _INPUTS
     read = {name: _digest(made[name]) for name in inputs if made[name] is not None}
     outputs = {name: str(path) for name, path in series.outputs.items()}
     given = {name: value.value if isinstance(value, Enum) else value for name, value in made.items()}
     contents = {f"content of {name}": digest for name, digest in read.items()}
-    return {**given, **contents, **outputs, "version": __version__}
+    kind = "rotation" if series.frames.is_rotation else "stills"
+    return {"series of": kind, **given, **contents, **outputs, "version": __version__}
 
 
 def _digest(path: str) -> str:
@@ -153,9 +201,8 @@ def _render(series: Series, journal: Journal, pending: list[int]) -> None:
     """Render the frames that are missing and enter each once all its files are in place."""
     begun = time.monotonic()
     for done, index in enumerate(pending, 1):
-        run = prepare(series.frames.configuration(index))
-        with memory_errors():
-            image = run.simulator.render(run.scene, run.settings.pixel_batch_size).to("cpu", torch.float32)
+        run = prepare(_scaled_alike(series.frames.configuration(index), journal.finished.get(0) if index else None))
+        image = photons(run).to("cpu", torch.float32)
         check_finite_image(run, image.numpy())
         found = compute_statistics(image, run.conf.detector, run.scene.panel.oversample)
         made = Images(run, image.numpy(), found)
@@ -163,11 +210,21 @@ def _render(series: Series, journal: Journal, pending: list[int]) -> None:
             made.write(name, path)
         if series.stack is not None:
             series.stack.keep(index, made.counts if run.conf.noise.generate_noise_image else made.image)
-        journal.finish(index, **series.frames.truth(run))
+        scales = dict(zip(_SCALES, (float(made.scale), float(made.grey)), strict=True)) if index == 0 else {}
+        journal.finish(index, **series.frames.truth(run), **scales)
         if run.settings.progress:
             left = (time.monotonic() - begun) / done * (len(pending) - done)
             what = series.frames.label(run)
             _say(f"frame {index + 1} of {series.frames.count}: {what}; {_duration(left)} left")
+
+
+def _scaled_alike(conf: Configuration, first: dict[str, Any] | None) -> Configuration:
+    """The configuration with the scales of frame 0, so that pixel values of all frames compare."""
+    if first is None:
+        return conf
+    scale, grey = (first[name] for name in _SCALES)
+    noise = replace(conf.noise, intfile_scale=scale)
+    return replace(conf, noise=noise, settings=replace(conf.settings, pgm_scale=grey))
 
 
 def _finish(series: Series, journal: Journal, first: Prepared) -> None:
@@ -175,10 +232,10 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
     frames, stack = series.frames, series.stack
     records = [journal.finished[index] for index in range(frames.count)]
     shape = (series.conf.detector.spixels, series.conf.detector.fpixels)
-    exposure = exposure_of(first.simulator, np.zeros(shape, np.int32))
+    exposure, limit = exposure_of(first.simulator, np.zeros(shape, np.int32)), saturation(series.conf)
     if stack is not None and stack.folder.is_dir():
         _say(f"writing {stack.path} as NXmx")
-        kept = exposure_of(first.simulator, stack.first())
+        kept = exposure_of(first.simulator, stack.first(), limit)
         stack.join(kept, frames.count, wavelengths_A=frames.wavelengths(records))
     expt_file = series.conf.settings.expt_file
     if expt_file is not None:
@@ -192,34 +249,20 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
         return
     for name, path in series.outputs.items():
         if name in _FOR_DIALS:
-            pedestal = series.conf.noise.adc_offset if name in _WITH_OFFSET else 0.0
-            write_import_parameters(f"{path}.phil", exposure, pedestal)
+            noisy = name != "int_file" and series.conf.noise.generate_noise_image
+            gain = float(series.conf.noise.gain) if noisy else 1.0
+            write_import_parameters(f"{path}.phil", exposure, pedestal(series.conf, name), gain)
+            _say(f"writing {path}.phil: geometry, for dials.import beside the images")
 
 
 def _write_truth(path: Path, records: list[dict[str, Any]]) -> None:
     """The truth of every still as a table, one a row."""
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(records[0]))
+        names = [name for name in records[0] if name not in _SCALES]
+        table = csv.DictWriter(file, names, extrasaction="ignore")
         table.writeheader()
         table.writerows({**record, "frame": record["frame"] + 1} for record in records)
     _say(f"writing {path}: orientation, wavelength and cell of every still")
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Make one kind of error of what torch raises where a device runs out of memory."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise MemoryError(str(error)) from error
-    except RuntimeError as error:
-        if NO_MEMORY in str(error):
-            raise MemoryError(f"out of memory: {str(error).splitlines()[0]}. Free some, or simulate less.") from error
-        raise
-
-
-#: In the message of what torch raises where the CPU's memory cannot be allocated, a bare RuntimeError.
-NO_MEMORY = "DefaultCPUAllocator"
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from nanobrag_torch.amorphous import background_image
 from nanobrag_torch.cli import messages, printout
 from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.experiment_out import check_experiment_out, write_experiment
@@ -17,7 +16,8 @@ from nanobrag_torch.cli.precedence import configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
 from nanobrag_torch.cli.remarks import remarks
-from nanobrag_torch.cli.series import memory_errors, simulate_series
+from nanobrag_torch.cli.render import memory_errors, photons
+from nanobrag_torch.cli.series import STILLS, simulate_series
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.statistics import compute_statistics, subtended_solid_angle
 from nanobrag_torch.trace import trace_pixel
@@ -54,8 +54,7 @@ def simulate(settings: Settings) -> None:
 
 def _check_single(s: Settings) -> None:
     """Raise ``CommandError`` for an option of stills without ``-shots``."""
-    stills = ("random_orientations", "spectra_file", "jitter_fluence_pct", "jitter_wavelength_pct", "jitter_cell_pct")
-    given = [option_of(name) for name in stills if getattr(s, name)]
+    given = [option_of(name) for name in STILLS if getattr(s, name)]
     if given:
         raise CommandError(f"{', '.join(map(str, given))} without -shots: give the number of stills.")
 
@@ -64,9 +63,7 @@ def _render(run: Prepared) -> Tensor:
     """The image in single precision, on the CPU, with progress or pixels printed on the way."""
     s = run.settings
     progress = progress_reporter(run.conf.roi) if s.progress and not s.printout else None
-    image = run.simulator.render(run.scene, s.pixel_batch_size, progress)
-    if run.conf.materials:
-        image = image + background_image(run.simulator, run.conf.materials)
+    image = photons(run, progress)
     slow, fast = run.simulator.rendered_pixels()
     if s.printout:
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):

@@ -23,6 +23,9 @@ def _gzip(content: bytes) -> bytes:
 #: Ends of names, and what is done with the content of such a file.
 _WRITERS: dict[str, Callable[[bytes], bytes]] = {".gz": _gzip, ".bz2": bz2.compress}
 
+#: Endings of the names of compressed files.
+COMPRESSED = tuple(_WRITERS)
+
 
 def read_plain(path: str | os.PathLike[str], what: str) -> bytes:
     """The content of a file, decompressed where it is in gzip or bzip2; ``what`` says what was wanted from it.

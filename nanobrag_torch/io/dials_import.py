@@ -26,17 +26,18 @@ geometry {{
     fast_axis = {fast}
     slow_axis = {slow}
     origin = {origin}
+    gain = {gain!r}
     pedestal = {pedestal!r}
   }}
 }}
 """
 
 
-def import_parameters(exposure: Exposure, pedestal: float = 0.0) -> str:
+def import_parameters(exposure: Exposure, pedestal: float = 0.0, gain: float = 1.0) -> str:
     """Geometry of an exposure as text for ``dials.import``, in the coordinates of the imgCIF dictionary, mm.
 
-    ``pedestal`` is the pixel value of no photon, the offset of an SMV image. DIALS's fraction of polarization is
-    (1 + K) / 2 of Kahn's K.
+    ``pedestal`` is the pixel value of no photon, the offset of an SMV image; ``gain`` is what each photon adds to it.
+    DIALS's fraction of polarization is (1 + K) / 2 of Kahn's K.
     """
     axes = imgcif_axes(exposure)
     e_vector = axes @ exposure.polarization
@@ -49,17 +50,20 @@ def import_parameters(exposure: Exposure, pedestal: float = 0.0) -> str:
         fast=_written(axes @ exposure.fast),
         slow=_written(axes @ exposure.slow),
         origin=_written(axes @ [m_to_mm(component) for component in exposure.origin_m]),
-        pedestal=pedestal,
+        gain=float(gain),
+        pedestal=float(pedestal),
     )
 
 
-def write_import_parameters(filepath: str | os.PathLike[str], exposure: Exposure, pedestal: float = 0.0) -> None:
+def write_import_parameters(
+    filepath: str | os.PathLike[str], exposure: Exposure, pedestal: float = 0.0, gain: float = 1.0
+) -> None:
     """Write :func:`import_parameters` to a file, which ``dials.import`` takes beside the images.
 
     Raises ``OSError`` where it cannot be written.
     """
     with replacing(filepath) as part:
-        part.write_text(import_parameters(exposure, pedestal), encoding="ascii")
+        part.write_text(import_parameters(exposure, pedestal, gain), encoding="ascii")
 
 
 def _written(vector: Iterable[float]) -> str:

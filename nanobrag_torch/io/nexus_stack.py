@@ -7,6 +7,7 @@ program leaves whole images. When all are there, their compressed bytes are join
 import os
 import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from nanobrag_torch.io.nexus import create_stack, creating, write_sweep
 
 _PURPOSE = "NXmx files"
 _IMAGE = "data"
+_JOINED = "entry/data/data"
 
 
 class NexusStack:
@@ -38,7 +40,7 @@ class NexusStack:
 
     def has(self, index: int) -> bool:
         """True where image ``index`` is finished, in the folder or in the joined file."""
-        return self._part(index).is_file() or (self.path.is_file() and not self.folder.is_dir())
+        return self._part(index).is_file() or index < self._joined
 
     def keep(self, index: int, image: np.ndarray) -> None:
         """Keep image ``index`` (slow, fast). Raises ``OSError`` where it cannot be written."""
@@ -55,26 +57,46 @@ class NexusStack:
     ) -> None:
         """Make the file of ``count`` kept images, of which ``exposure`` is the first, and remove their folder.
 
+        Images that were joined before, and are not in the folder, are taken from the file that is replaced.
         ``wavelengths_A`` gives each image a wavelength of its own. Raises ``OSError`` where an image is missing.
         """
         h5py = require("h5py", _PURPOSE)
         with creating(self.path) as file:
             images = write_sweep(file, exposure, count, sample, wavelengths_A)
             for index in range(count):
-                with h5py.File(self._part(index), "r") as part:
-                    mask, content = part[_IMAGE].id.read_direct_chunk((0, 0, 0))
+                path, name, place = self._place(index)
+                with h5py.File(path, "r") as kept:
+                    mask, content = kept[name].id.read_direct_chunk((place, 0, 0))
                 images.id.write_direct_chunk((index, 0, 0), content, mask)
+        vars(self).pop("_joined", None)
         self.remove()
 
     def first(self) -> np.ndarray:
         """Image 0 (slow, fast). Raises ``OSError`` where it is missing."""
-        with require("h5py", _PURPOSE).File(self._part(0), "r") as part:
-            image: np.ndarray = part[_IMAGE][0]
+        path, name, place = self._place(0)
+        with require("h5py", _PURPOSE).File(path, "r") as kept:
+            image: np.ndarray = kept[name][place]
         return image
 
     def remove(self) -> None:
         """Remove the folder of kept images."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @cached_property
+    def _joined(self) -> int:
+        """Number of images in the joined file; 0 where there is none, or it is of another program."""
+        if not self.path.is_file():
+            return 0
+        try:
+            with require("h5py", _PURPOSE).File(self.path, "r") as file:
+                return len(file[_JOINED])
+        except (OSError, KeyError, TypeError):
+            return 0
+
+    def _place(self, index: int) -> tuple[Path, str, int]:
+        """File, dataset and number there of image ``index``."""
+        part = self._part(index)
+        return (self.path, _JOINED, index) if not part.is_file() and index < self._joined else (part, _IMAGE, 0)
 
     def _part(self, index: int) -> Path:
         return self.folder / f"{index + 1:06d}.h5"

@@ -30,6 +30,11 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".img", ".bin", ".phil")}
 
 
+def records(journal):
+    """The records of a journal's frames."""
+    return [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+
+
 def test_every_frame_is_the_single_run_of_that_frame_to_the_last_bit(command):
     run = command(f"{SWEEP} {OUT} -frames 4 -phi 0 -seed 7")
     assert run.exit_code == 0, run.stderr
@@ -38,8 +43,9 @@ def test_every_frame_is_the_single_run_of_that_frame_to_the_last_bit(command):
     with h5py.File(run.folder / "s.nxs") as file:
         assert file["entry/sample/transformations/phi"][()].tolist() == [0, 0.1, 0.2, 0.3]
         assert file["entry/data/data"].chunks == (1, *SHAPE)
+    scale = records(run.folder / "f.bin.series")[0]["intfile_scale"]
     for number, phi in ((1, "0"), (4, "0.3")):
-        single = command(f"{SWEEP} {SINGLE} -phi {phi} -seed {6 + number}")
+        single = command(f"{SWEEP} {SINGLE} -phi {phi} -seed {6 + number} -scale {scale!r}")
         for ours, theirs in (("s_{}.img", "1.img"), ("i_{}.img", "1i.img"), ("f_{}.bin", "1.bin")):
             ours = (run.folder / ours.format(f"{number:04d}")).read_bytes()
             assert ours == (single.folder / theirs).read_bytes()
@@ -133,9 +139,9 @@ def test_other_settings_and_other_inputs_are_refused_by_name(command):
     words = f"{SWEEP} -frames 2 -seed 3 -noisefile s.img -hkl F.hkl"
     files = {"F.hkl": b"1 2 3 10\n2 1 0 20\n"}
     assert command(words, files).exit_code == 0
-    changed = command(f"{words} -distance 91 -frames 3", files)
+    changed = command(f"{words} -distance 91 -N 5", files)
     assert changed.exit_code == 9 and "distance_mm was 90.0, now 91.0" in changed.stderr
-    assert "frames was 2, now 3" in changed.stderr and "another name" in changed.stderr
+    assert "Na was 4, now 5" in changed.stderr and "another name" in changed.stderr
     other = command(words, {"F.hkl": b"1 2 3 11\n2 1 0 20\n"})
     assert other.exit_code == 9 and "content of hkl_file was" in other.stderr
 
@@ -161,6 +167,10 @@ def test_a_seed_from_the_clock_is_kept_when_a_series_goes_on(command, monkeypatc
         ("-frames 3 -osc 1 -seed -1", "-seed -1: must be at least 0"),
         ("-frames 3 -osc 1 -cbffile nowhere/s.cbf", "nowhere/s.cbf cannot be written"),
         ("-spectra s.txt", "-spectra without -shots"),
+        ("-frames 3 -osc 1 -spectra s.txt -jitter_cell 5", "-spectra, -jitter_cell with -frames: is for stills"),
+        ("-frames 3 -osc 1 -random_orientations", "-random_orientations with -frames: is for stills"),
+        ("-shots 2 -jitter_lambda 1e5", "-jitter_lambda 100000: must be in 0 ... 100 %"),
+        ("-shots 2 -phi 30 -osc 5", "-osc 5 with -shots: stills do not rotate"),
         ("-random_orientations -jitter_cell 1", "-random_orientations, -jitter_cell without -shots"),
         ("-shots 2 -spectra nowhere.txt", "nowhere.txt"),
     ],
@@ -239,6 +249,10 @@ def test_a_line_that_was_cut_off_does_not_count(command, tmp_path):
     os.truncate(journal, journal.stat().st_size - 5)
     assert "1 of 2 frames are finished already" in command(words).stdout
     assert [json.loads(line)["frame"] for line in journal.read_text().splitlines()[1:]] == [0, 1]
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], "damaged", lines[2], ""]))
+    damaged = command(words)
+    assert damaged.exit_code == 9 and "s.img.series, line 2: this is no record of a frame. Remove" in damaged.stderr
     journal.write_text("no journal")
     foreign = command(words)
     assert foreign.exit_code == 9 and "this is no record of a series" in foreign.stderr
