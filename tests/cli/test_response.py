@@ -105,7 +105,8 @@ def test_without_options_the_response_is_that_of_the_c_program():
 
 
 def test_counts_are_what_the_detector_makes_of_the_photons_without_the_offset(command, tmp_path):
-    words = f"{CAMERA} -air_thick 2000 -fluence 3e14 -frames 1 -osc 1 -cbffile c.cbf -nexusfile c.nxs -noisefile c.img -floatfile c.bin"
+    files = "-cbffile c.cbf -nexusfile c.nxs -noisefile c.img -floatfile c.bin"
+    words = f"{CAMERA} -air_thick 2000 -fluence 3e14 -frames 1 -osc 1 {files}"
     run = command(f"{words} -gain 1.7 -psf fibre -psf_fwhm 2600 -overload 150")
     assert run.exit_code == 0, run.stderr
     photons = CRandom.of_option(1).poissons(run.float_image(SHAPE, "c_0001.bin")).astype(np.float64)
