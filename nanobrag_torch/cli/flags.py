@@ -386,7 +386,7 @@ FLAGS: tuple[Flag, ...] = (
     _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
     _ours(("-exptfile",), "experiment list of DIALS that belongs to the images: beam, detector, scan, and the "
           "crystal as it is, of -shots one for each still", ("expt_file",)),
-    _ours(("-cbffile",), "whole photons as CBF: with noise, or rounded after -nonoise", ("cbf_file",)),
+    _ours(("-cbffile",), "whole counts as CBF: with noise, or rounded photons after -nonoise", ("cbf_file",)),
     _ours(("-frames",), "rotation series of so many images, each -osc wide, the first at -phi", ("frames",), "whole",
           least=1, instead_of=("-shots",)),
     _ours(("-shots",), "series of so many stills", ("shots",), "whole", least=1),

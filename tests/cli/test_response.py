@@ -105,18 +105,17 @@ def test_without_options_the_response_is_that_of_the_c_program():
 
 
 def test_counts_are_what_the_detector_makes_of_the_photons_without_the_offset(command, tmp_path):
-    files = "-cbffile c.cbf -nexusfile c.nxs -noisefile c.img -floatfile c.bin"
-    words = f"{CAMERA} -air_thick 2000 -fluence 3e14 -frames 1 -osc 1 {files}"
-    run = command(f"{words} -gain 1.7 -psf fibre -psf_fwhm 2600 -overload 150")
+    words = f"{CAMERA} -air_thick 2000 -fluence 3e14 -frames 1 -osc 1 -cbffile c.cbf -nexusfile c.nxs"
+    run = command(f"{words} -floatfile c.bin -gain 1.7 -psf fibre -psf_fwhm 2600 -overload 100")
     assert run.exit_code == 0, run.stderr
     photons = CRandom.of_option(1).poissons(run.float_image(SHAPE, "c_0001.bin")).astype(np.float64)
     lit = 1.7 * spread(torch.from_numpy(photons), "fibre", torch.tensor(1.3, dtype=torch.float64)).numpy()
-    expected = np.floor(np.clip(lit, 0, 150))
+    expected = np.floor(np.clip(lit, 0, 100))
     frame, stack = read_cbf(tmp_path / "c_0001.cbf"), read_nexus(tmp_path / "c.nxs")
     np.testing.assert_array_equal(frame.images[0], expected)
     np.testing.assert_array_equal(stack.images[0], expected)
-    # A pixel at 150 may have been anything above: the largest value that counts is one below.
-    assert frame.saturation == stack.saturation == 149 and 0 < (expected == 150).sum() < expected.size
+    # A pixel at 100 may have been anything above: the largest value that counts is one below.
+    assert frame.saturation == stack.saturation == 99 and 3 < (expected == 100).sum() < expected.size
 
 
 def test_with_readout_noise_counts_are_the_pixels_of_the_noise_image(command, tmp_path):
