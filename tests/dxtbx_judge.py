@@ -12,11 +12,13 @@ from scitbx.array_family import flex
 
 def panel_of(panel):
     fast, slow = panel.get_image_size()
+    width, height = panel.get_image_size_mm()
     return {
-        "grid": [panel.get_pixel_lab_coord((f * fast / 2, s * slow / 2)) for s in range(3) for f in range(3)],
+        "grid": [panel.get_lab_coord((f * width / 2, s * height / 2)) for s in range(3) for f in range(3)],
         "size": [fast, slow],
         "pixel": panel.get_pixel_size(),
         "trusted": panel.get_trusted_range(),
+        "parallax": "Parallax" in type(panel.get_px_mm_strategy()).__name__,
         "gain": panel.get_gain(),
         "pedestal": panel.get_pedestal(),
         "sensor": [panel.get_thickness(), panel.get_material(), panel.get_mu()],

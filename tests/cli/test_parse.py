@@ -156,7 +156,9 @@ REAL_OPTIONS = [
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(REAL_OPTIONS), st.floats(-1e6, 1e6, allow_nan=False)),
+        st.sampled_from(REAL_OPTIONS).flatmap(
+            lambda flag: st.tuples(st.just(flag), st.floats(0 if flag.extension else -1e6, 1e6))
+        ),
         unique_by=lambda pair: pair[0].sets,
         max_size=8,
     ),
