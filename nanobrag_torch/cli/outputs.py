@@ -166,7 +166,7 @@ class Images:
         """
         c = self.conf.noise
         if not c.generate_noise_image:
-            pixels = np.minimum(np.rint(self.image[self.roi]), np.iinfo(np.int32).max)
+            pixels = np.minimum(np.rint(self.image[self.roi].astype(np.float64)), np.iinfo(np.int32).max)
         elif c.readout_noise > 0:
             pixels = self.noise[1]
         else:
