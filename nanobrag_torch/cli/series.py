@@ -179,7 +179,7 @@ def _with_seeds(s: Settings, before: dict[str, Any] | None) -> Settings:
 
 
 def _described(series: Series) -> dict[str, Any]:
-    """Inputs that decide about the frames, as a journal keeps them: settings, digests of files that are read, version."""
+    """Inputs that decide about the frames, as a journal keeps them: settings, digests of files, version."""
     s = series.conf.settings
     left_out = (*_WATCHING, *_CONTENTS, *_COUNTS, *outputs_of(s))
     made = {name: value for name, value in vars(s).items() if name not in left_out}
