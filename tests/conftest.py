@@ -11,6 +11,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Two pools of threads on two cores spend their time waiting.
     torch.set_num_threads(1)
 
+if not torch.cuda.is_available():
+    # Triton reads it as it is imported, by whichever test of a worker comes first.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 #: By this a process that a test starts measures its coverage.
 _MEASURED = "COVERAGE_PROCESS_CONFIG"
 #: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.

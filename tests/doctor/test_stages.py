@@ -22,7 +22,7 @@ _NO_STEP = {
     "kernel/operation.py", "kernel/panels.py", "kernel/pixel_plan.py", "kernel/pixels.py", "kernel/sensitivities.py",
     "kernel/tables.py", "kernel/torch_engine/chunks.py", "kernel/torch_engine/engine.py",
     "kernel/triton_engine/engine.py", "models/as_tensor.py", "models/experiment.py", "models/memo.py",
-    "models/sight.py", "physics/deviates.py", "physics/random.py",
+    "models/sight.py", "physics/deviates.py", "physics/point_spread.py", "physics/random.py",
 }  # fmt: skip
 
 

@@ -1,15 +1,11 @@
 """Triton's kernels against the readable formula: interpreted on tiny images, and compiled where there is a GPU."""
 
-import os
 from dataclasses import replace
 
 import pytest
 import torch
 from random_scenes import F64, Case, assert_agreement, simulator
 
-# Triton reads it when it is imported, here before any test runs.
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton", reason="needs Triton")
 
 from nanobrag_torch.kernel.engine import KERNEL_OBSTACLES, obstacle, render
