@@ -175,6 +175,7 @@ def test_a_program_that_fails_is_named_and_its_log_stays(tmp_path):
 
 @pytest.mark.dials
 @needs_dials()
+@pytest.mark.timeout(900)
 def test_dials_finds_what_was_rendered_when_the_shipped_notebook_is_run(tmp_path):
     """A small series on a detector at two-theta; goals as narrow as those of the notebook need a large one."""
     project = shipped.checkout(tmp_path / "checkout")
