@@ -114,7 +114,7 @@ def render(
 
 
 def compared(kind: str, found: Processed, truth: Description, phi_step_deg: float) -> Judgement:
-    """What DIALS found in one format, beside the crystal that was rendered.
+    """Judgement of one format: outcome of the chain beside the crystal that was rendered.
 
     Raises:
         Blocked: the lattice is another one, so that nothing can be compared.

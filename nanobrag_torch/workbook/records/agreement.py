@@ -57,7 +57,7 @@ class Judgement(Part):
 
 
 class Agreement(Record):
-    """What a program found in each format of one series, beside what was rendered.
+    """Judgements of a program on the formats of one series, beside what was rendered.
 
     Attributes:
         program: name and version of the program.
