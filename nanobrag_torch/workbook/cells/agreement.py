@@ -63,7 +63,7 @@ def judge(
         raise InputError.of(_OWNER, "formats", formats, " ".join(FORMATS), "Name one or more of them.")
     program = dials.version()
     # In the folder of the report, so that nothing is left elsewhere where the run is killed.
-    with TemporaryDirectory(prefix=".series-", dir=report.folder) as name:
+    with TemporaryDirectory(prefix=".series-", dir=report.folder.resolve()) as name:
         folder = Path(name)
         command = render(folder, shlex.split(options), kinds, frames, phi_steps, two_theta_deg)
         truth = read_experiments(folder / _TRUTH)[0]
