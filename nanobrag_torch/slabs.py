@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 from torch import Tensor, cat
 
 
@@ -19,6 +20,20 @@ class Slab:
     def of(self, image: Tensor) -> Tensor:
         """Part of an image (..., slow, fast) that the slab holds: a view."""
         return image[..., self.slow : self.slow + self.height, self.fast : self.fast + self.width]
+
+
+def within(slabs: Sequence[Slab], rows: tuple[int, int], columns: tuple[int, int]) -> list[Slab]:
+    """Parts of slabs in a window of the raw image, (first, last) included, counted from its first pixel.
+
+    Slabs that lie outside it are left out.
+    """
+    found = []
+    for slab in slabs:
+        slow, end_slow = max(slab.slow, rows[0]), min(slab.slow + slab.height, rows[1] + 1)
+        fast, end_fast = max(slab.fast, columns[0]), min(slab.fast + slab.width, columns[1] + 1)
+        if slow < end_slow and fast < end_fast:
+            found.append(Slab(fast - columns[0], slow - rows[0], end_fast - fast, end_slow - slow))
+    return found
 
 
 def stacked(shapes: Sequence[tuple[int, int]]) -> list[Slab]:
@@ -47,6 +62,14 @@ def bands(slabs: Sequence[Slab]) -> list[tuple[int, int, list[int]]]:
         open_now = [number for number in open_now if slabs[number].slow + slabs[number].height > first]
         open_now = sorted([*open_now, *starting.get(first, [])], key=lambda number: slabs[number].fast)
         found.append((first, last, list(open_now)))
+    return found
+
+
+def held(slabs: Sequence[Slab], shape: tuple[int, ...]) -> np.ndarray:
+    """True in the pixels (slow, fast) of an image of that shape that a slab holds."""
+    found = np.zeros(shape, bool)
+    for slab in slabs:
+        found[slab.slow : slab.slow + slab.height, slab.fast : slab.fast + slab.width] = True
     return found
 
 

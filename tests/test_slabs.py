@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nanobrag_torch.slabs import Slab, assembled, first_overlap, shape_of, stacked
+from nanobrag_torch.slabs import Slab, assembled, first_overlap, held, shape_of, stacked, within
 
 SLABS = st.lists(
     st.builds(Slab, st.integers(0, 9), st.integers(0, 9), st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=6
@@ -54,3 +54,18 @@ def test_the_gradient_of_an_assembled_image_is_that_of_its_panels():
     weights = torch.arange(35.0).reshape(5, 7)
     (assembled(panels, slabs) * weights).sum().backward()
     assert panels[1].grad.tolist() == weights[1:5, 4:7].tolist()
+
+
+@given(SLABS, st.integers(0, 6), st.integers(0, 6), st.integers(1, 8), st.integers(1, 8))
+@settings(max_examples=200, deadline=None)
+def test_a_window_holds_the_pixels_of_the_slabs_in_it(slabs, slow, fast, rows, columns):
+    count, _ = pasted(slabs)
+    height, width = (
+        min(size, end - start) for size, end, start in zip((rows, columns), count.shape, (slow, fast), strict=True)
+    )
+    if height < 1 or width < 1:
+        return
+    parts = within(slabs, (slow, slow + height - 1), (fast, fast + width - 1))
+    window = count[slow : slow + height, fast : fast + width]
+    np.testing.assert_array_equal(held(parts, (height, width)), window > 0)
+    assert sum(part.width * part.height for part in parts) == window.sum()
