@@ -47,8 +47,8 @@ def _read(
     conf: Configuration, stream: CRandom, photons: np.ndarray, noise: NoiseConfig, largest: float, dtype: type[Any]
 ) -> tuple[np.ndarray, int]:
     """Pixels of photons in the ROI, and the number of overloads; 0 where no panel is, which has no readout noise."""
-    slabs = panel_slabs(conf)
-    pixels, overloads = drawn_pixels(stream, photons, noise, dead_pixels(conf), largest, dtype, slabs)
+    slabs, dead = panel_slabs(conf), None if noise.dead_value is None else dead_pixels(conf)
+    pixels, overloads = drawn_pixels(stream, photons, noise, dead, largest, dtype, slabs)
     if slabs is not None and noise.dead_value is None:
         pixels[~held(slabs, photons.shape)] = 0
     return pixels, overloads

@@ -70,12 +70,17 @@ def test_dials_imports_series_of_panels_with_every_pixel_in_its_place(run):
     words = f"-geom p.geom {CRYSTAL.replace('-nonoise', '')} -air_thick 300 -fluence 3e16 -beamsize 0.1"
     stills, turn = "-shots 2 -random_orientations -misset_seed 2", "-spindle_axis 1 0 0 -osc 1 -phisteps 1 -frames 2"
     for series in (stills, turn):
-        made = run(f"{words} {series} -nexusfile s.nxs", {"p.geom": "\n".join(lines).encode()})
+        made = run(f"{words} {series} -nexusfile s.nxs -exptfile o.expt -gain 2", {"p.geom": "\n".join(lines).encode()})
         assert made.exit_code == 0, made.stderr
         dials("import", "s.nxs", "output.experiments=s.expt", folder=".")
-        said = subprocess.run([PYTHON, JUDGE, "made.expt", "s.expt"], capture_output=True, text=True)
+        said = subprocess.run([PYTHON, JUDGE, "made.expt", "s.expt", "o.expt"], capture_output=True, text=True)
         assert said.returncode == 0, said.stderr
-        found = json.loads(said.stdout)["s.expt"]
+        found, ours = (json.loads(said.stdout)[name] for name in ("s.expt", "o.expt"))
+        assert len(found) == len(ours) == (2 if series is stills else 1)
+        for panel, same in zip(found[0]["panels"], ours[0]["panels"], strict=True):
+            np.testing.assert_allclose(panel["grid"], same["grid"], rtol=0, atol=1e-6)
+            assert (panel["gain"], same["gain"]) == (1.0, 2.0)  # NXmx has no place for it
+        assert found[0]["first image"] == ours[0]["first image"]
         for panel, (corner, fast, slow) in zip(found[0]["panels"], TILTED.values(), strict=True):
             pixels = [
                 np.array((*corner, 200)) + f * np.array(fast) + s * np.array(slow)
@@ -85,7 +90,6 @@ def test_dials_imports_series_of_panels_with_every_pixel_in_its_place(run):
             np.testing.assert_allclose(panel["grid"], np.array(pixels) * (-0.5, 0.5, -0.5), rtol=0, atol=1e-6)
         with h5py.File("s.nxs") as file:
             assert found[0]["first image"] == file["entry/data/data"][0].reshape(2, -1).sum(1).tolist()
-        assert len(found) == (2 if series is stills else 1)
         for name in ("s.nxs", "s.nxs.series"):
             (made.folder / name).unlink()
     assert found[0]["scan"][:2] == [[1, 2], [0.0, 1.0]]
