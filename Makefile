@@ -19,6 +19,9 @@ PIP := -m pip --disable-pip-version-check --quiet
 COVERED := nanobrag_torch/physics/*,nanobrag_torch/doctor/*,nanobrag_torch/workbook/*
 FLOOR := 90
 
+# Without bytecode every process, of which the tests start hundreds, compiles all of the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: report test docs tour pythons faults lint lab clean
 
 report: $(STAMP)

@@ -55,7 +55,7 @@ def test_code_is_used_whatever_the_number_of_threads_that_a_scheduler_sets(kept)
 
 
 def test_garbage_is_collected_again_after_a_compilation_that_failed():
-    assert gc.isenabled()
+    gc.enable()  # the command, which tests run in this process, leaves it off
     with pytest.raises(ZeroDivisionError), compiled._no_collection():
         assert not gc.isenabled()
         raise ZeroDivisionError

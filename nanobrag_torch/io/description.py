@@ -20,6 +20,8 @@ Matrix = tuple[float, ...]
 
 #: Thickness in mm up to which a sensor is a surface: formats that must have a thickness get a smaller one for it.
 SURFACE_MM = 1e-5
+#: Thickness in mm from which a sensor without parallax is a surface that absorbs all.
+ABSORBS_ALL_MM = 1000.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from nanobrag_torch.conventions import Vector
 from nanobrag_torch.io.description import (
+    ABSORBS_ALL_MM,
     SURFACE_MM,
     BeamDescription,
     CrystalDescription,
@@ -209,7 +210,7 @@ class _Reader:
         offset = node.get("raw_image_offset")
         slab = (0, 0) if offset is None else tuple(item.whole(0) for item in offset.items())
         thickness, parallax = _number(node, "thickness", 0.0), self.parallax(node)
-        surface = 0 <= thickness <= SURFACE_MM
+        surface = 0 <= thickness <= SURFACE_MM or (thickness >= ABSORBS_ALL_MM and not parallax)
         return PanelDescription(
             name=name,
             size=_pair(node["image_size"], counts),

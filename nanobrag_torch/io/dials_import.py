@@ -1,12 +1,15 @@
 """Parameters for ``dials.import``: what an image's own header does not tell DIALS, or tells it wrongly.
 
 An SMV header has no tilted detector, and DIALS takes its beam centre for ADXV's and moves it by a pixel; neither NXmx
-nor a mini-CBF header hands it the polarization.
+nor a mini-CBF header hands it the polarization. Where a header names no sensor, DIALS estimates background as for a
+CCD, which leaves tails of strong spots in it. And NXmx must have a sensor of some thickness, by whose absorption DIALS
+divides: to it, a surface that absorbs all is a sensor without end and without parallax.
 """
 
 import os
 from collections.abc import Iterable
 
+from nanobrag_torch.io.description import ABSORBS_ALL_MM
 from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.files import replacing
 from nanobrag_torch.io.imgcif import imgcif_axes
@@ -26,11 +29,17 @@ geometry {{
     fast_axis = {fast}
     slow_axis = {slow}
     origin = {origin}
+    type = SENSOR_PAD
+    {sensor}
     gain = {gain!r}
     pedestal = {pedestal!r}
   }}
 }}
 """
+
+
+_SURFACE = f"thickness = {ABSORBS_ALL_MM!r}\n    parallax_correction = False"
+_SENSOR = "thickness = {thickness!r}\n    material = {material}\n    parallax_correction = True"
 
 
 def import_parameters(exposure: Exposure, pedestal: float = 0.0, gain: float = 1.0) -> str:
@@ -41,6 +50,8 @@ def import_parameters(exposure: Exposure, pedestal: float = 0.0, gain: float = 1
     """
     axes = imgcif_axes(exposure)
     e_vector = axes @ exposure.polarization
+    thickness = m_to_mm(exposure.sensor_thickness_m)
+    sensor = _SENSOR.format(thickness=thickness, material=exposure.sensor_material) if thickness > 0 else _SURFACE
     return _TEMPLATE.format(
         wavelength=exposure.wavelength_A,
         normal=_written((-e_vector[1], e_vector[0], 0.0)),
@@ -50,6 +61,7 @@ def import_parameters(exposure: Exposure, pedestal: float = 0.0, gain: float = 1
         fast=_written(axes @ exposure.fast),
         slow=_written(axes @ exposure.slow),
         origin=_written(axes @ [m_to_mm(component) for component in exposure.origin_m]),
+        sensor=sensor,
         gain=float(gain),
         pedestal=float(pedestal),
     )

@@ -10,6 +10,7 @@ names                                                  what they are for
 ``probe``, ``scenarios``, ``functions``, ``losses``    cases to look at: described, read from a file, named in text
 ``mapped_test``                                        a pytest run whose log, XML and exit code stay in the report
 ``diagnosis``, ``scan``, ``performance``               the doctor's report in tables, a loss over a range, timings
+``agreement``                                          a rotation series that DIALS processes, beside what was rendered
 ``tables``, ``figures``, ``doctor_figures``, ...       what cells show; ``Table``, ``Drawing`` and ``Caption`` make more
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 from nanobrag_torch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nanobrag_torch.workbook.cells import agreement as agreement
     from nanobrag_torch.workbook.cells import diagnosis as diagnosis
     from nanobrag_torch.workbook.cells import doctor_figures as doctor_figures
     from nanobrag_torch.workbook.cells import figures as figures
@@ -77,6 +79,7 @@ _HOMES = {
     "Table": "show.tables:Table",
     "TestRecord": "records.evidence:TestRecord",
     "Verdict": "records.run:Verdict",
+    "agreement": "cells.agreement",
     "diagnosis": "cells.diagnosis",
     "doctor_figures": "cells.doctor_figures",
     "drawing": "show.drawing",

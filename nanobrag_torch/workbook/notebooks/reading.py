@@ -43,11 +43,10 @@ def read(path: Path) -> Any:
     if not OLDEST <= found["nbformat"] <= FORMAT:
         remedy = "Convert it: jupyter nbconvert --to notebook"
         raise InputError.of(owner, "nbformat", found["nbformat"], f"{OLDEST} or {FORMAT}", remedy)
-    import nbformat
-    from nbformat.validator import normalize
+    from nanobrag_torch.workbook.notebooks.format import nbformat
 
     try:
-        _, notebook = normalize(_cleared(_converted(found)), strip_invalid_metadata=True)
+        _, notebook = nbformat.validator.normalize(_cleared(_converted(found)), strip_invalid_metadata=True)
         nbformat.validate(notebook)
     except (ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError) as error:
         raise _no_notebook(owner, error) from None
@@ -64,7 +63,7 @@ def _converted(found: dict[str, Any]) -> Any:
     """Data of a notebook of any format that can be read, in format 4."""
     if found["nbformat"] == FORMAT:
         return found
-    import nbformat
+    from nanobrag_torch.workbook.notebooks.format import nbformat
 
     with _quiet():
         converted = nbformat.convert(nbformat.from_dict(found), FORMAT)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import mistune
-import nbformat
 from markupsafe import Markup
 from pydantic import ValidationError
 from pygments import highlight
@@ -25,6 +24,7 @@ from pygments.lexers import PythonLexer
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.brief.document import Brief
 from nanobrag_torch.workbook.formatting import visible
+from nanobrag_torch.workbook.notebooks.format import nbformat
 from nanobrag_torch.workbook.records.base import KeyNumber, Record
 from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdict

@@ -1,7 +1,8 @@
 """Notebooks that come with the package, run by the command.
 
 Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py``, ``parity/parity`` in
-``parity/test_cases.py``, and ``sweep/sweep`` in ``test_shipped_in_lab.py``.
+``parity/test_cases.py``, ``dials/agreement`` in ``cells/test_agreement.py``, and ``sweep/sweep`` in
+``test_shipped_in_lab.py``.
 """
 
 from pathlib import Path
@@ -15,8 +16,8 @@ from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.verify import verify
 
 ELSEWHERE = (
-    *(name for name in shipped.NAMES if name.startswith("gradient_flow/")), "doctor/scenario", "parity/parity",
-    "sweep/sweep",
+    *(name for name in shipped.NAMES if name.startswith("gradient_flow/")), "dials/agreement", "doctor/scenario",
+    "parity/parity", "sweep/sweep",
 )  # fmt: skip
 
 

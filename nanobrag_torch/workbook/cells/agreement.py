@@ -1,0 +1,290 @@
+"""Agreement of another program with what was rendered: a rotation series of a known crystal, judged by DIALS."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from nanobrag_torch.data import EXAMPLE_STRUCTURE
+from nanobrag_torch.io import load_structure_factors
+from nanobrag_torch.io.description import Description
+from nanobrag_torch.io.dials import read_experiments
+from nanobrag_torch.io.frames import about
+from nanobrag_torch.workbook.cells import dials
+from nanobrag_torch.workbook.cells.dials import Processed
+from nanobrag_torch.workbook.errors import Blocked, InputError
+from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.records.agreement import STANDARD_ERRORS, Agreement, Judgement
+from nanobrag_torch.workbook.records.run import Caption, Verdict
+from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Drawing
+from nanobrag_torch.workbook.show.tables import Table
+
+#: Formats of a series: the option that writes it and the endings of its files.
+FORMATS = {"nxs": "-nexusfile", "cbf": "-cbffile", "img": "-noisefile"}
+_OWNER = "agreement"
+_NAME = "series"
+_TRUTH = "truth.expt"
+#: Space group of the example structure, and that without what only absences along its axes tell.
+_GROUPS = ("P 21 21 21", "P 2 2 2")
+_CELL_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
+
+
+def judge(
+    report: Report, options: str, formats: str, frames: int, phi_steps: int, two_theta_deg: float = 0.0
+) -> Agreement:
+    """Render a rotation series of the example structure, a degree a frame, and let DIALS process it with no hint.
+
+    What DIALS said, and the crystal that it refined, stay in the folder ``dials`` of the report; images do not.
+
+    Args:
+        report: where logs go.
+        options: further options of ``nanoBragg``: crystal size, camera, dose.
+        formats: words of :data:`FORMATS`, separated by blanks.
+        frames: number of frames.
+        phi_steps: steps of phi in each.
+        two_theta_deg: how far the detector is swung out.
+
+    Raises:
+        InputError: a format is unknown.
+        Blocked: DIALS is missing, a program failed or found another lattice; the error says which.
+    """
+    kinds = formats.split()
+    if not kinds or not set(kinds) <= set(FORMATS):
+        raise InputError.of(_OWNER, "formats", formats, " ".join(FORMATS), "Name one or more of them.")
+    program = dials.version()
+    with TemporaryDirectory(prefix="nanobrag-dials-") as name:
+        folder = Path(name)
+        command = render(folder, shlex.split(options), kinds, frames, phi_steps, two_theta_deg)
+        truth = read_experiments(folder / _TRUTH)[0]
+        judgements = []
+        for kind in kinds:
+            sys.stdout.write(f"{kind}:\n")
+            images = [*sorted(folder.glob(f"{_NAME}*.{kind}")), folder / f"{_NAME}.{kind}.phil"]
+            try:
+                found = dials.process(images, folder / kind)
+            finally:
+                _keep(folder / kind, report.folder / "dials" / kind)
+            judgements.append(compared(kind, found, truth, 1 / phi_steps))
+    return Agreement(
+        program=program,
+        command=command,
+        cell=_cell(_direct(truth)),
+        space_groups=_GROUPS,
+        judgements=tuple(judgements),
+    )
+
+
+def render(
+    folder: Path, options: list[str], formats: list[str], frames: int, phi_steps: int, two_theta_deg: float
+) -> str:
+    """Render the series into a folder, and return its command line. Raises ``Blocked`` where the command failed."""
+    out = [word for kind in formats for word in (FORMATS[kind], f"{_NAME}.{kind}")]
+    scan = [
+        "-phi",
+        "0",
+        "-osc",
+        "1",
+        "-phisteps",
+        str(phi_steps),
+        "-frames",
+        str(frames),
+        "-twotheta",
+        str(two_theta_deg),
+    ]
+    words = ["-compat", "physical", *options, *scan, *out, "-exptfile", _TRUTH, "-nodump", "-hkl"]
+    command = f"nanoBragg {shlex.join(words)} {EXAMPLE_STRUCTURE.name}"
+    sys.stdout.write(f"{command}\n")
+    sys.stdout.flush()
+    run = subprocess.run(
+        [sys.executable, "-m", "nanobrag_torch", *words, str(EXAMPLE_STRUCTURE)],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise Blocked(f"nanoBragg ended with {run.returncode}: {last}")
+    return command
+
+
+def compared(kind: str, found: Processed, truth: Description, phi_step_deg: float) -> Judgement:
+    """Judgement of one format: outcome of the chain beside the crystal that was rendered.
+
+    Raises:
+        Blocked: the lattice is another one, so that nothing can be compared.
+    """
+    true = _direct(truth)
+    # The same lattice on other axes is right: rows of ``found`` are whole combinations of the true ones.
+    exact = found.direct_A @ np.linalg.inv(true)
+    change = exact.round()
+    if abs(exact - change).max() > 0.05 or not (abs(change).sum(0) == 1).all() or not (abs(change).sum(1) == 1).all():
+        raise Blocked(f"{kind}: DIALS found another lattice, with rows {exact.round(3).tolist()} of the true one.")
+    direct = np.linalg.inv(change) @ found.direct_A
+    order = abs(change).argmax(0)
+    sd = np.array(found.cell_sd)
+    hkl = (found.hkl @ np.linalg.inv(change).T).round().astype(int)
+    observed, expected = _intensities(found, hkl, np.linalg.inv(true).T)
+    scale = (observed @ expected) / (expected @ expected)
+    half_step = true @ about(_spindle(truth), -phi_step_deg / 2).T
+    return Judgement(
+        format=kind,
+        spots=found.spots,
+        indexed=found.indexed,
+        cell=_cell(direct),
+        cell_sd=(*sd[:3][order].tolist(), *sd[3:][order].tolist()),
+        misorientation_deg=_angle(half_step, direct),
+        misorientation_as_said_deg=_angle(true, direct),
+        space_group=found.space_group,
+        reflections=len(observed),
+        correlation=float(np.corrcoef(observed, expected)[0, 1]),
+        r_factor=float(abs(observed - scale * expected).sum() / observed.sum()),
+    )
+
+
+def table(agreement: Agreement) -> Table:
+    """The judgement of every format in a column, beside the truth."""
+    kinds = agreement.judgements
+
+    def row(name: str, truth: str, entries: Iterable[str]) -> tuple[str, ...]:
+        return (name, truth, *entries)
+
+    rows = [row("spots found", "", (str(each.spots) for each in kinds))]
+    rows.append(row("indexed", "", (f"{100 * each.indexed / each.spots:.1f} %" for each in kinds)))
+    for index, name in enumerate(_CELL_NAMES):
+        unit = "A" if index < 3 else "deg"
+        entries = (_notation(each.cell[index], each.cell_sd[index]) for each in kinds)
+        rows.append(row(f"{name} ({unit})", number(agreement.cell[index], 6), entries))
+    rows.append(row("misorientation (deg)", "0", (f"{each.misorientation_deg:.4f}" for each in kinds)))
+    rows.append(row("as the headers say", "0", (f"{each.misorientation_as_said_deg:.4f}" for each in kinds)))
+    rows.append(row("space group", " or ".join(agreement.space_groups), (each.space_group for each in kinds)))
+    rows.append(row("reflections", "", (str(each.reflections) for each in kinds)))
+    rows.append(row("correlation with F squared", "1", (f"{each.correlation:.5f}" for each in kinds)))
+    rows.append(row("R", "0", (f"{100 * each.r_factor:.2f} %" for each in kinds)))
+    columns = ("", "rendered", *(each.format for each in kinds))
+    return Table(caption=f"What {agreement.program} found", columns=columns, rows=tuple(rows))
+
+
+def figure(agreement: Agreement) -> Drawing:
+    """Errors of the cell in units of their standard errors, one panel a format."""
+    kinds = agreement.judgements
+    with rc_context(STYLE):
+        drawing = Figure(figsize=(3 + 2.2 * len(kinds), 3.6), layout="constrained")
+        axes = drawing.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
+        for axis, each in zip(axes, kinds, strict=True):
+            pulls = _pulls(each, agreement.cell)
+            axis.axhspan(-STANDARD_ERRORS, STANDARD_ERRORS, color="0.93")
+            axis.axhline(0, color="0.5", linewidth=0.8)
+            colours = [AUTOGRAD if abs(pull) <= STANDARD_ERRORS else DIFFERENCE for pull in pulls]
+            axis.bar(range(len(pulls)), pulls, color=colours, width=0.6)
+            axis.set_xticks(range(len(pulls)), _CELL_NAMES, rotation=45)
+            axis.set_title(each.format)
+        axes[0].set_ylabel("(found - rendered) / standard error")
+    spoken = "; ".join(
+        f"{each.format}: "
+        + ", ".join(f"{name} {pull:.1f}" for name, pull in zip(_CELL_NAMES, _pulls(each, agreement.cell), strict=True))
+        for each in kinds
+    )
+    return Drawing(
+        drawing,
+        Caption(
+            name="cell",
+            title="Errors of the cell in units of their standard errors",
+            caption=f"The band is {STANDARD_ERRORS:g} standard errors, as DIALS states them after refinement.",
+            alt=f"Bars. {spoken}.",
+        ),
+    )
+
+
+def conclude(agreement: Agreement) -> Verdict:
+    """Verdict: the program agrees in all formats, or where it does not."""
+    faults, kinds = agreement.faults(), agreement.judgements
+    if faults:
+        words = "; ".join(f"{name}: {', '.join(found)}" for name, found in faults.items())
+        return Verdict(
+            code="J2",
+            status="failed",
+            title=f"{agreement.program} does not agree",
+            sentence=f"{words}.",
+            remedy="Spots need several pixels and many photons: a smaller -pixel, more -oversample, a higher -fluence.",
+        )
+    names = ", ".join(each.format for each in kinds)
+    least, most = min(each.correlation for each in kinds), 100 * max(each.r_factor for each in kinds)
+    return Verdict(
+        code="J1",
+        status="passed",
+        title=f"{agreement.program} agrees",
+        sentence=(
+            f"Indexed with no hint, refined and integrated as {names}: cell, orientation and space group as rendered. "
+            f"Intensities correlate with F squared to {least:.4f} at least; R is {most:.1f} % at most."
+        ),
+    )
+
+
+def _keep(made: Path, kept: Path) -> None:
+    """Copy logs and the refined crystal of a chain, as far as it came."""
+    kept.mkdir(parents=True, exist_ok=True)
+    for pattern in ("*.log", "refined.expt"):
+        for file in made.glob(pattern):
+            if not file.name.startswith("dials."):
+                shutil.copyfile(file, kept / file.name)
+
+
+def _direct(truth: Description) -> np.ndarray:
+    if truth.crystal is None:
+        raise Blocked("The experiment list of the series has no crystal.")
+    return np.array(truth.crystal.direct_A)
+
+
+def _spindle(truth: Description) -> np.ndarray:
+    if truth.goniometer is None:
+        raise Blocked("The experiment list of the series has no goniometer.")
+    return np.array(truth.goniometer.axes[truth.goniometer.scan_axis])
+
+
+def _cell(direct: np.ndarray) -> tuple[float, ...]:
+    lengths = np.linalg.norm(direct, axis=1)
+    cosines = [direct[i] @ direct[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    return (*lengths.tolist(), *np.degrees(np.arccos(cosines)).tolist())
+
+
+def _angle(one: np.ndarray, other: np.ndarray) -> float:
+    """Angle in degrees of the rotation that best takes one set of rows to another (Kabsch)."""
+    u, _, v = np.linalg.svd(
+        (one / np.linalg.norm(one, axis=1, keepdims=True)).T @ (other / np.linalg.norm(other, axis=1, keepdims=True))
+    )
+    rotation = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v
+    # The chord resolves small angles, which the trace does not.
+    return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(rotation - np.eye(3)) / np.sqrt(8)))))
+
+
+def _intensities(found: Processed, hkl: np.ndarray, stars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fully recorded intensities, and the squared structure factors that belong to them."""
+    resolution = 1 / np.linalg.norm(hkl @ stars, axis=1).max()
+    factors = load_structure_factors(EXAMPLE_STRUCTURE, dmin=0.99 * resolution)
+    at = hkl - np.array([factors.metadata[f"{name}_min"] for name in "hkl"])
+    inside = ((at >= 0) & (at < factors.grid.shape)).all(1)
+    squared = np.zeros(len(hkl))
+    squared[inside] = factors.grid.numpy()[tuple(at[inside].T)] ** 2
+    kept = (found.recorded > 0.99) & (found.errors > 0) & (squared > 0)
+    if kept.sum() < 10:
+        raise Blocked(f"Only {kept.sum()} fully recorded reflections were integrated: nothing can be said of them.")
+    return found.intensities[kept], squared[kept]
+
+
+def _pulls(judgement: Judgement, truth: tuple[float, ...]) -> list[float]:
+    rows = zip(judgement.cell, truth, judgement.cell_sd, strict=True)
+    return [(found - true) / sd if sd > 0 else 0.0 for found, true, sd in rows]
+
+
+def _notation(value: float, sd: float) -> str:
+    """Value and standard error as crystallographers write them, 34.770(12)."""
+    if sd <= 0:
+        return number(value, 6)
+    digits = max(0, int(np.ceil(-np.log10(sd))) + (1 if round(sd * 10 ** np.ceil(-np.log10(sd))) < 2 else 0))
+    return f"{value:.{digits}f}({round(sd * 10**digits)})"
