@@ -48,7 +48,11 @@ class Background:
         if not self.free:
             return rest[:, None].expand(-1, q).clone()
         sums = [rest.clone().index_add(0, self.block, each) for each in (photons, signal, torch.ones_like(photons))]
-        level = ((sums[0] - sums[1]) / sums[2].clamp_min(1)).clamp_min(0.05 * sums[0] / sums[2].clamp_min(1)).clamp_min(1e-4)
+        level = (
+            ((sums[0] - sums[1]) / sums[2].clamp_min(1))
+            .clamp_min(0.05 * sums[0] / sums[2].clamp_min(1))
+            .clamp_min(1e-4)
+        )
         if self.functions.shape[0] == 3:
             return torch.stack([level, torch.zeros_like(level), torch.zeros_like(level)], 1)
         return level[:, None].expand(-1, q).clone()
@@ -61,7 +65,9 @@ def given(value: Any, wanted: tuple[int, int], slow: Tensor, fast: Tensor) -> Ba
     """
     image = torch.as_tensor(tensor(value)).detach().cpu().to(torch.float64)
     if image.ndim == 0:
-        check_range("refine", "background", float(image), 0, unit="photons", remedy="Give what the crystal did not scatter.")
+        check_range(
+            "refine", "background", float(image), 0, unit="photons", remedy="Give what the crystal did not scatter."
+        )
         image = image.expand(wanted)
     if tuple(image.shape) != wanted:
         raise fail("refine", "background.shape", tuple(image.shape), f"a number or {wanted}", "Slow axis first.")
@@ -111,4 +117,6 @@ def radial(radius: Tensor, rings: int = RINGS) -> Background:
     pixels = torch.arange(len(radius))
     functions[upper - 1, pixels] = 1 - part
     functions[upper, pixels] += part
-    return Background(torch.zeros(len(radius), dtype=torch.float64), functions, torch.zeros(len(radius), dtype=torch.long), 1)
+    return Background(
+        torch.zeros(len(radius), dtype=torch.float64), functions, torch.zeros(len(radius), dtype=torch.long), 1
+    )

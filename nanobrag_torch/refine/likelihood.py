@@ -42,7 +42,8 @@ def pearson(counts: Tensor, expected: Tensor, noise: Noise = 0.0) -> Tensor:
 def deviance(counts: Tensor, expected: Tensor, noise: Noise = 0.0) -> Tensor:
     """Twice the loss above the least that any model could reach (n,), with the sign left out."""
     mean, seen = expected + noise, (counts + noise).clamp_min(0.0)
-    return 2 * (mean - seen + torch.special.xlogy(seen, seen / mean))
+    found: Tensor = 2 * (mean - seen + torch.special.xlogy(seen, seen / mean))
+    return found
 
 
 def expected_deviance(expected: Tensor, noise: Noise = 0.0) -> tuple[Tensor, Tensor]:

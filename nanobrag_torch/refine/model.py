@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.panels import render_panels
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.quantities import changed, quantity
 from nanobrag_torch.refine.observed import with_mask
-from nanobrag_torch.refine.parameters import MISSET, Parameters, State
+from nanobrag_torch.refine.parameters import Parameters, State
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.simulator import Simulator
 
@@ -46,7 +48,9 @@ class Model:
             values, _ = self.parameters.leaves(state)
             simulator = self.scenario.simulator({name: value.detach() for name, value in values.items()})
             scenes = simulator.scenes(oversample=self.oversample)
-            parts = render_panels(scenes, simulator.panel_pixels(), simulator.engine, None, None, simulator.memory_budget)
+            parts = render_panels(
+                scenes, simulator.panel_pixels(), simulator.engine, None, None, simulator.memory_budget
+            )
             return torch.cat(list(parts)).cpu()
 
     def with_derivatives(self, state: State) -> tuple[Tensor, Tensor]:
@@ -73,6 +77,20 @@ class Model:
         photons = moved[place] * float(values[FLUENCE].detach())
         return photons, moved[: len(names)] * self.parameters.slopes(state)[:, None]
 
+    def angles(self) -> Tensor:
+        """Scattering angle (n,) in radians of the middle of each pixel at the start."""
+        simulator = self.scenario.simulator()
+        found = []
+        with torch.no_grad():
+            for scene, pixels in zip(simulator.scenes(oversample=1), simulator.panel_pixels(), strict=True):
+                panel = replace(scene.panel, layers=1)
+                position = sample_positions(panel, *pixels.lists(panel.origin.device))[:, 0]
+                along = (position * panel.beam).sum(-1)
+                found.append(
+                    torch.atan2(torch.linalg.vector_norm(position - along[:, None] * panel.beam, dim=-1), along)
+                )
+        return torch.cat(found).cpu()
+
     def _turning(self, values: dict[str, Tensor], tracked: list[Tensor]) -> Simulator:
         """A fresh simulator whose crystal turns with the leaf of the turns, if there is one."""
         simulator = self.scenario.simulator(values)
@@ -83,14 +101,9 @@ class Model:
 
 def scenario_at(scenario: Scenario, parameters: Parameters, state: State) -> Scenario:
     """The scenario with the values of a state in its configs, as plain numbers."""
-    from nanobrag_torch.quantities import changed, quantity
-
     everything = {**state, **parameters.fixed, **{tied: state[root] for tied, root in parameters.ties.items()}}
     configs = {name: getattr(scenario, name) for name in ("crystal", "detector", "beam")}
     for name, value in everything.items():
         row = quantity(name)
         configs[row.config] = changed(configs[row.config], row, value)  # type: ignore[arg-type]
     return replace(scenario, **configs)
-
-
-__all__ = ["FLUENCE", "MISSET", "Model", "scenario_at"]

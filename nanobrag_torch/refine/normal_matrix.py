@@ -21,7 +21,10 @@ NOTABLE = 0.1
 OPEN = (
     *((set(group), because) for group, because in KNOWN),
     *(
-        ({"beam.fluence", f"crystal.N_cells[{i}]"}, "brightness and number of cells: a spot's photons go as their product")
+        (
+            {"beam.fluence", f"crystal.N_cells[{i}]"},
+            "brightness and number of cells: a spot's photons go as their product",
+        )
         for i in range(3)
     ),
     (
@@ -42,7 +45,13 @@ OPEN = (
         "distance, cell and wavelength: only their ratios are determined",
     ),
     (
-        {"detector.beam_center_s", "detector.beam_center_f", "crystal.turn_deg[0]", "crystal.turn_deg[1]", "crystal.turn_deg[2]"},
+        {
+            "detector.beam_center_s",
+            "detector.beam_center_f",
+            "crystal.turn_deg[0]",
+            "crystal.turn_deg[1]",
+            "crystal.turn_deg[2]",
+        },
         "beam centre and misset: a turn of the crystal shifts all spots as the beam centre does",
     ),
 )
@@ -88,7 +97,7 @@ def determined(names: Sequence[str], matrix: Tensor) -> list[bool]:
         matrix: normal matrix (p, p).
     """
     unit, length = scaled(matrix)
-    order = sorted(range(len(names)), key=lambda i: -_rank(names[i]))
+    order = sorted(range(len(names)), key=lambda i: -rank(names[i]))
     rows: list[Tensor] = []
     kept = [False] * len(names)
     for i in order:
@@ -103,7 +112,7 @@ def determined(names: Sequence[str], matrix: Tensor) -> list[bool]:
     return kept
 
 
-def _rank(name: str) -> int:
+def rank(name: str) -> int:
     """Place in the order in which quantities are held; larger for one that is held later."""
     return next((place for place, start in enumerate(HELD_FIRST) if name.startswith(start)), len(HELD_FIRST))
 
@@ -136,7 +145,11 @@ def open_directions(names: Sequence[str], matrix: Tensor, below: float = NULL) -
         below: part of the largest eigenvalue.
     """
     unit, length = scaled(matrix)
-    silent = [OpenDirection({name: 1.0}, 0.0, f"{name}: no pixel depends on it") for name, size in zip(names, length, strict=True) if not size > 0]
+    silent = [
+        OpenDirection({name: 1.0}, 0.0, f"{name}: no pixel depends on it")
+        for name, size in zip(names, length, strict=True)
+        if not size > 0
+    ]
     chosen = [i for i in range(len(names)) if bool(length[i] > 0)]
     if not chosen:
         return silent
@@ -144,7 +157,9 @@ def open_directions(names: Sequence[str], matrix: Tensor, below: float = NULL) -
     count = int((values < below * values[-1]).sum())
     largest = float(values[-1])
     told = [names[i] for i in chosen]
-    found = list(itertools.islice(_directions(told, unit[chosen][:, chosen], vectors[:, :count], below * largest), count))
+    found = list(
+        itertools.islice(_directions(told, unit[chosen][:, chosen], vectors[:, :count], below * largest), count)
+    )
     return silent + found
 
 

@@ -41,7 +41,8 @@ def angles_by_turns(angles: Tensor) -> Tensor | None:
     about_x = [math.cos(z) * math.cos(y), math.sin(z) * math.cos(y), -math.sin(y)]
     about_y = [-math.sin(z), math.cos(z), 0.0]
     turns_by_angles = torch.tensor([about_x, about_y, [0.0, 0.0, 1.0]], dtype=torch.float64).T
-    return torch.linalg.inv(turns_by_angles)
+    inverse: Tensor = torch.linalg.inv(turns_by_angles)
+    return inverse
 
 
 def rotation_vector(rotation: Tensor) -> Tensor:

@@ -182,8 +182,7 @@ def parameters_of(
     if turning:
         coordinates += [Coordinate(name, "turn") for name in TURNS]
     state = {name: scenario.value(name) for name in free}
-    fixed = {name: value for name, value in symmetry.fixed.items()}
-    return Parameters(tuple(coordinates), roots, fixed), state
+    return Parameters(tuple(coordinates), roots, dict(symmetry.fixed)), state
 
 
 def _coordinate(name: str, bounds: Mapping[str, tuple[float, float]], value: float) -> Coordinate:
@@ -232,7 +231,9 @@ def _check_start(scenario: Scenario, roots: Mapping[str, str], fixed: Mapping[st
 def _check_bounds(scenario: Scenario, bounds: Mapping[str, tuple[float, float]], free: Iterable[str]) -> None:
     for name, pair in bounds.items():
         if name not in free:
-            raise fail("refine", "bounds", name, f"one of the free names {', '.join(free)}", "Free it, or drop the bound.")
+            raise fail(
+                "refine", "bounds", name, f"one of the free names {', '.join(free)}", "Free it, or drop the bound."
+            )
         low, high = pair
         if not low < high:
             raise fail("refine", f"bounds[{name!r}]", pair, "two numbers, the lower one first", "")

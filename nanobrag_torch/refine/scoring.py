@@ -92,13 +92,15 @@ def scored(
         while True:
             point = found.point
             found.kept = _kept(problem, point, held)
-            step, decrease, farthest = newton_step(problem, point, found.kept, 0.0)
+            _, decrease, farthest = newton_step(problem, point, found.kept, 0.0)
             _tell(found, progress, before, max_steps, began, decrease, farthest)
             if decrease < DECREASE and farthest < STEP:
                 found.converged, found.reason = True, "converged"
                 return found
             if before + found.steps >= max_steps:
-                found.reason = f"not converged in {max_steps} steps: the next would still lower -log L by {decrease:.2g}"
+                found.reason = (
+                    f"not converged in {max_steps} steps: the next would still lower -log L by {decrease:.2g}"
+                )
                 return found
             damping = _improved(problem, found, damping, max_steps - before)
             if damping > LARGEST:
