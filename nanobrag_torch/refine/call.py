@@ -101,10 +101,10 @@ def refine(
     seen = observed(scenario, counts, mask, gain, readout_noise, saturation)
     _check_restraints(restraints or {}, parameters)
     boxes = _boxes(scenario, parameters, state, seen.usable, shoeboxes, background)
-    fit = Fit(scenario, parameters, seen, background, boxes, restraints or {}, max_steps, progress)
+    fit = Fit(scenario, parameters, seen, background, boxes, restraints or {}, max_steps, progress, robust)
     if not bool(fit.usable.any()):
         raise fail("refine", "shoeboxes", shoeboxes, "boxes with pixels that are not masked", "Check mask and boxes.")
-    problem, found = fitted(fit, state, robust)
+    problem, found = fitted(fit, state)
     return result_of(fit, state, problem, found, unexplained, residuals)
 
 

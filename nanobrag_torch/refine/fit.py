@@ -1,7 +1,7 @@
 """A fit from coarse to fine: few pixels first, then all that matter; pixels weighed anew; what is open is held."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nanobrag_torch.quantities import quantity
 from nanobrag_torch.refine import background as backgrounds
-from nanobrag_torch.refine import normal_matrix
+from nanobrag_torch.refine import likelihood, normal_matrix
 from nanobrag_torch.refine.background import Background
 from nanobrag_torch.refine.door import check_start
 from nanobrag_torch.refine.goodness import Goodness, goodness
@@ -47,6 +47,7 @@ class Fit:
         restraints: centre and standard deviation by name.
         max_steps: largest number of steps in all.
         progress: called after each step.
+        robust: take weight from pixels that no model explains.
         steps: number of steps so far.
         history: one entry a step.
         held: coordinates that stay at the start, and why.
@@ -60,6 +61,7 @@ class Fit:
     restraints: Mapping[str, tuple[float, float]]
     max_steps: int
     progress: Callable[[Progress], None] | None
+    robust: bool = False
     steps: int = 0
     history: list[Progress] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
@@ -121,27 +123,26 @@ class Fit:
         return problem, found
 
 
-def fitted(fit: Fit, state: dict[str, float], robust: bool) -> tuple[Problem, Scoring]:
+def fitted(fit: Fit, state: dict[str, float]) -> tuple[Problem, Scoring]:
     """Refine from coarse to fine; hold what the data leave open; weigh pixels anew where asked.
 
     Args:
         fit: the refinement.
         state: values of the free quantities at the start.
-        robust: take weight from pixels that no model explains.
     """
     begin = dict(state)
     if not isinstance(fit.background, str):
-        _, on_the_way = fit.run(fit.coarse_pixels(state), state)
-        if on_the_way.reason.startswith("interrupted"):
-            return _, on_the_way
+        problem, on_the_way = fit.run(fit.coarse_pixels(state), state)
+        if on_the_way.interrupted:
+            return problem, on_the_way
         state = on_the_way.point.state
     problem, found = fit.run(fit.lit_pixels(state, FINE), state)
-    while found.converged and (wide := too_wide(problem, found)) is not None:
+    while not found.interrupted and (wide := too_wide(problem, found)) is not None:
         name, because = wide
         fit.held[name] = because
         state = {**found.point.state, **({name: begin[name]} if name in begin else {})}
         problem, found = fit.run(fit.lit_pixels(state, FINE), state)
-    return _weighed(fit, problem, found) if robust and found.converged else (problem, found)
+    return _weighed(fit, problem, found) if fit.robust and found.converged else (problem, found)
 
 
 def too_wide(problem: Problem, found: Scoring) -> tuple[str, str] | None:
@@ -194,12 +195,12 @@ def _of(model: Model, like: Tensor) -> Tensor:
     return chosen
 
 
-def of_all_pixels(fit: Fit, found: Scoring, weights: Tensor | None) -> tuple[Problem, Tensor, Goodness]:
+def of_all_pixels(fit: Fit, found: Scoring) -> tuple[Problem, Tensor, Goodness]:
     """Problem of all pixels that count, their expected photons, and the goodness of a fit in all of them."""
-    problem = fit.problem(fit.usable, weights)
+    problem = fit.problem(fit.usable)
     background = problem.background.at(found.point.coefficients)
-    expected = (problem.model.image(found.point.state) + background).clamp_min(1e-6)
-    good = goodness(
-        problem.photons, expected, background.clamp_min(0), problem.noise, problem.weights, sum(found.kept)
-    )  # fmt: skip
+    expected = (problem.model.image(found.point.state) + background).clamp_min(likelihood.LEAST_EXPECTED)
+    if fit.robust:
+        problem = replace(problem, weights=robust_weights(problem.photons, expected, problem.noise))
+    good = goodness(problem.photons, expected, background.clamp_min(0), problem.noise, problem.weights, sum(found.kept))
     return problem, expected, good

@@ -13,46 +13,47 @@ from nanobrag_torch.doctor.fisher import KNOWN
 #: Eigenvalues of the normal matrix in units of its diagonal below this part of the largest are zero.
 NULL = 1e-8
 #: The same below which a direction is told, though the data determine it.
-WEAK = 1e-3
+WEAK = 0.05
 #: Components of a direction that are told, as a part of the largest.
 NOTABLE = 0.1
 
-#: Combinations that data may leave open beside those that the doctor knows, with what is determined in the end.
-OPEN = (
-    *((set(group), because) for group, because in KNOWN),
-    *(
-        (
-            {"beam.fluence", f"crystal.N_cells[{i}]"},
-            "brightness and number of cells: a spot's photons go as their product",
-        )
-        for i in range(3)
+#: Families of parameters by the beginnings of their names.
+FAMILIES = {
+    "scale": ("beam.fluence", "crystal.default_F"),
+    "N": ("crystal.N_cells", "crystal.fudge"),
+    "mosaic spread": ("crystal.mosaic_",),
+    "cell": ("crystal.cell_",),
+    "misset": ("crystal.turn_deg", "crystal.misset_deg", "crystal.phi_start_deg"),
+    "distance": ("detector.distance_mm", "detector.close_distance_mm"),
+    "beam centre": ("detector.beam_center_",),
+    "wavelength": ("beam.wavelength_A",),
+}
+
+#: Families that data may not tell apart, and what is determined. Of those that have all families of a direction the
+#: first has its words.
+CONFUSED = (
+    ({"N"}, "N_a, N_b and N_c: only their product is determined"),
+    ({"scale", "N"}, "scale and N_a N_b N_c: only their combination is determined"),
+    ({"N", "mosaic spread"}, "N and mosaic spread: only the width of the spots is determined"),
+    (
+        {"scale", "N", "mosaic spread"},
+        "scale, N and mosaic spread: only brightness and width of the spots are determined",
+    ),
+    ({"cell", "wavelength"}, "cell and wavelength: only their ratio is determined"),
+    ({"cell", "distance"}, "cell and distance: a longer distance and a larger cell leave the spots where they were"),
+    ({"distance", "wavelength"}, "distance and wavelength: only their product is determined"),
+    ({"cell", "distance", "wavelength"}, "distance, cell and wavelength: only their ratios are determined"),
+    (
+        {"misset", "beam centre"},
+        "beam centre and misset: a turn of the crystal shifts the spots as the beam centre does",
     ),
     (
-        {"beam.fluence", "crystal.N_cells[0]", "crystal.N_cells[1]", "crystal.N_cells[2]"},
-        "scale and N_a N_b N_c: only their combination is determined",
-    ),
-    ({"beam.fluence", "crystal.fudge"}, "scale and width of the spots"),
-    (
-        {"detector.distance_mm", "crystal.cell_a", "crystal.cell_b", "crystal.cell_c"},
-        "a longer distance and a larger cell leave the spots where they were",
+        {"cell", "misset", "beam centre"},
+        "beam centre, misset and cell: together they leave the spots where they were",
     ),
     (
-        {"detector.distance_mm", "beam.wavelength_A"},
-        "a longer distance and a shorter wavelength leave the spots where they were",
-    ),
-    (
-        {"detector.distance_mm", "beam.wavelength_A", "crystal.cell_a", "crystal.cell_b", "crystal.cell_c"},
-        "distance, cell and wavelength: only their ratios are determined",
-    ),
-    (
-        {
-            "detector.beam_center_s",
-            "detector.beam_center_f",
-            "crystal.turn_deg[0]",
-            "crystal.turn_deg[1]",
-            "crystal.turn_deg[2]",
-        },
-        "beam centre and misset: a turn of the crystal shifts all spots as the beam centre does",
+        {"cell", "misset", "beam centre", "distance", "wavelength"},
+        "beam centre, misset, cell and distance: together they leave the spots where they were",
     ),
 )
 
@@ -166,8 +167,8 @@ def open_directions(names: Sequence[str], matrix: Tensor, below: float = NULL) -
 def _directions(names: list[str], unit: Tensor, null: Tensor, least: float) -> Iterator[OpenDirection]:
     """Directions of the space that the columns of ``null`` (p, m) span, the simplest first."""
     found: list[Tensor] = []
-    pairs = [({one, other}, "") for one, other in itertools.combinations(names, 2)]
-    for group, words in [*OPEN, *pairs]:
+    pairs = [(frozenset(pair), "") for pair in itertools.combinations(names, 2)]
+    for group, words in [*KNOWN, *pairs]:
         if not group <= set(names):
             continue
         places = [i for i, name in enumerate(names) if name in group]
@@ -201,5 +202,17 @@ def _open(names: list[str], direction: Tensor, eigenvalue: float, words: str) ->
         for name, part in zip(names, direction, strict=True)
         if abs(float(part)) > NOTABLE * largest
     }
-    named = " and ".join(parts)
-    return OpenDirection(parts, max(eigenvalue, 0.0), words or f"{named}: only their combination is determined")
+    return OpenDirection(parts, max(eigenvalue, 0.0), words or _in_words(list(parts)))
+
+
+def _in_words(names: list[str]) -> str:
+    """Words for parameters that the data do not tell apart, by their families, or by their names."""
+    families = {_family(name) for name in names}
+    for group, words in CONFUSED:
+        if len(names) > 1 and None not in families and families <= group:
+            return words
+    return f"{' and '.join(names)}: only their combination is determined"
+
+
+def _family(name: str) -> str | None:
+    return next((family for family, starts in FAMILIES.items() if name.startswith(starts)), None)

@@ -36,11 +36,9 @@ def result_of(
         residuals: number of worst pixels to tell of.
     """
     parameters, point = fit.parameters, found.point
-    weights = torch.ones_like(fit.observed.photons)
-    weights[problem.model.slow, problem.model.fast] = problem.weights
-    everything, expected, good = of_all_pixels(fit, found, weights)
+    everything, expected, good = of_all_pixels(fit, found)
     fits, reason = _verdict(found, good, unexplained)
-    remarks = [*fit.observed.remarks, *_remarks(problem, good, fits)]
+    remarks = [*fit.observed.remarks, *_remarks(everything, good, fits)]
     null = _open(parameters, point.matrix, found.kept, frozenset(fit.held))
     held = {**fit.held, **_held(parameters, found.kept, null, fit.held)}
     kept = [

@@ -54,6 +54,7 @@ class Scoring:
         kept: True for each coordinate that the data determine.
         converged: the criteria of the end hold.
         reason: why it ended, in words.
+        interrupted: the keyboard ended it.
         steps: number of steps, refused ones included.
         history: one entry a step.
     """
@@ -62,6 +63,7 @@ class Scoring:
     kept: list[bool]
     converged: bool
     reason: str
+    interrupted: bool = False
     steps: int = 0
     history: list[Progress] = field(default_factory=list)
 
@@ -107,6 +109,7 @@ def scored(
                 found.reason, found.converged = _stuck(decrease, farthest), farthest < UNSETTLED
                 return found
     except KeyboardInterrupt:
+        found.interrupted = True
         found.reason = f"interrupted after {before + found.steps} steps: the best so far"
         return found
 
