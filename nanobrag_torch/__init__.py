@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.models import Crystal, Detector
     from nanobrag_torch.models.panels import PanelledDetector
     from nanobrag_torch.panels import PanelConfig, PanelGroup, PanelledDetectorConfig
-    from nanobrag_torch.refine import RefinementResult, refine
+    from nanobrag_torch.refine import RefinementResult, expected_errors, refine
     from nanobrag_torch.scenario import Scenario
     from nanobrag_torch.simulator import Simulator
 
@@ -59,6 +59,7 @@ __all__ = [
     "Simulator",
     "__version__",
     "diagnose",
+    "expected_errors",
     "refine",
 ]
 
@@ -84,6 +85,7 @@ if not TYPE_CHECKING:
             "PanelledDetector": "nanobrag_torch.models.panels:PanelledDetector",
             "PanelledDetectorConfig": "nanobrag_torch.panels:PanelledDetectorConfig",
             "RefinementResult": "nanobrag_torch.refine:RefinementResult",
+            "expected_errors": "nanobrag_torch.refine:expected_errors",
             "refine": "nanobrag_torch.refine",
             "Scenario": "nanobrag_torch.scenario:Scenario",
             "Simulator": "nanobrag_torch.simulator:Simulator",

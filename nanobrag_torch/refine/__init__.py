@@ -12,19 +12,29 @@ from nanobrag_torch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nanobrag_torch.refine.call import refine
+    from nanobrag_torch.refine.design import ExpectedErrors, expected_errors
     from nanobrag_torch.refine.result import RefinedParameter, RefinementResult
     from nanobrag_torch.refine.scoring import Progress
 
-__all__ = ["Progress", "RefinedParameter", "RefinementResult", "refine"]
+__all__ = [
+    "ExpectedErrors",
+    "Progress",
+    "RefinedParameter",
+    "RefinementResult",
+    "expected_errors",
+    "refine",
+]
 
 # A type checker sees the imports above, and tells of a name that is not among them.
 if not TYPE_CHECKING:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "ExpectedErrors": ".design:ExpectedErrors",
             "Progress": ".scoring:Progress",
             "RefinedParameter": ".result:RefinedParameter",
             "RefinementResult": ".result:RefinementResult",
+            "expected_errors": ".design:expected_errors",
             "refine": ".call:refine",
         },
     )

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.engine import ENGINES
-from nanobrag_torch.refine.fit import Fit, fitted
+from nanobrag_torch.refine.capture import sought
+from nanobrag_torch.refine.fit import Fit
 from nanobrag_torch.refine.model import Model
 from nanobrag_torch.refine.observed import observed, shape
 from nanobrag_torch.refine.outcome import result_of
@@ -43,6 +44,7 @@ def refine(
     space_group: str | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     robust: bool = False,
+    capture: bool = True,
     unexplained: float = UNEXPLAINED,
     max_steps: int = 60,
     residuals: int = 20,
@@ -72,6 +74,7 @@ def refine(
         space_group: space group in its place, such as "P 43 21 2".
         bounds: least and largest value by name.
         robust: take weight from pixels that no model explains, such as zingers.
+        capture: where the model does not describe the counts in the end, start again with spots that are wide first.
         unexplained: part of the pattern that may stay unexplained in a fit; beyond it the result is not converged.
         max_steps: largest number of steps.
         residuals: number of worst pixels that the result tells of.
@@ -104,7 +107,7 @@ def refine(
     fit = Fit(scenario, parameters, seen, background, boxes, restraints or {}, max_steps, progress, robust)
     if not bool(fit.usable.any()):
         raise fail("refine", "shoeboxes", shoeboxes, "boxes with pixels that are not masked", "Check mask and boxes.")
-    problem, found = fitted(fit, state)
+    problem, found = sought(fit, state, unexplained, capture)
     return result_of(fit, state, problem, found, unexplained, residuals)
 
 

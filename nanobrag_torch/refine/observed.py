@@ -63,8 +63,8 @@ def observed(
         raise fail("refine", "counts.shape", tuple(image.shape), allowed, "Slow axis first; transpose or crop it.")
     if image.is_complex():
         raise fail("refine", "counts.dtype", str(image.dtype), "a real type", "")
-    rendered = _rendered(scenario, wanted)
-    usable = rendered & (_given_mask(mask, wanted) if mask is not None else torch.ones_like(rendered))
+    inside = rendered(scenario, wanted)
+    usable = inside & (_given_mask(mask, wanted) if mask is not None else torch.ones_like(inside))
     if not bool(usable.any()):
         allowed = "such that a pixel is left"
         raise fail("refine", "mask", "all pixels masked", allowed, "Masks are 0 where a pixel is left out, else 1.")
@@ -118,11 +118,12 @@ def shape(scenario: Scenario) -> tuple[int, int]:
     return detector.spixels, detector.fpixels
 
 
-def _rendered(scenario: Scenario, wanted: tuple[int, int]) -> Tensor:
+def rendered(scenario: Scenario, wanted: tuple[int, int]) -> Tensor:
+    """True for the pixels (slow, fast) that the scenario's own masks and region of interest let through."""
     slow, fast = scenario.simulator().rendered_pixels()
-    rendered = torch.zeros(wanted, dtype=torch.bool)
-    rendered[slow.cpu(), fast.cpu()] = True
-    return rendered
+    inside = torch.zeros(wanted, dtype=torch.bool)
+    inside[slow.cpu(), fast.cpu()] = True
+    return inside
 
 
 def with_mask(scenario: Scenario, chosen: Tensor) -> Scenario:

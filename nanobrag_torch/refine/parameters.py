@@ -82,6 +82,11 @@ class Parameters:
         """Names of the free quantities, one for each coordinate: misset angles where the coordinates are turns."""
         return tuple(dict(zip(TURNS, MISSET, strict=True)).get(name, name) for name in self.names)
 
+    def without(self, names: Sequence[str]) -> "Parameters":
+        """The parameters without some quantities and what is tied to them: these stay as the scenario has them."""
+        kept = tuple(each for each in self.coordinates if each.name not in names)
+        return Parameters(kept, {tied: root for tied, root in self.ties.items() if root not in names}, self.fixed)
+
     def leaves(self, state: State) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Tensors for :meth:`nanobrag_torch.Scenario.simulator`, and those by which to differentiate.
 

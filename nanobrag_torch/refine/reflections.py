@@ -67,7 +67,7 @@ def predicted_boxes(model: Model, state: State, margin: int, least: float = 1.0)
     _, number = grouped(indices_of_pixels(model, state))
     count = int(number.max()) + 1
     totals = torch.zeros(count, dtype=torch.float64).index_add(0, number, photons)
-    peaks = torch.zeros(count, dtype=torch.float64).index_reduce(0, number, photons, "amax")
+    peaks = torch.zeros(count, dtype=torch.float64).scatter_reduce(0, number, photons, "amax")
     inside = (photons > EDGE * peaks[number]) & (totals[number] > least)
     boxes = []
     for spot in torch.argsort(totals, descending=True).tolist():

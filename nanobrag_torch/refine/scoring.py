@@ -14,6 +14,8 @@ from nanobrag_torch.refine.problem import Point, Problem
 DECREASE, STEP = 1e-6, 1e-3
 #: Decrease of the loss that jumps of an image may hide, and step in standard errors that they may leave.
 JUMP, UNSETTLED = 1.0, 0.1
+#: Steps without half the promised decrease of those before, after which jumps are taken to be the reason.
+PATIENCE = 3
 #: Damping of the first step, as a part of the diagonal; its factors after a good and a bad step; the largest.
 FIRST, EASED, RAISED, LARGEST = 1e-3, 0.1, 8.0, 1e9
 #: Largest component of a step: of a logarithm, and of a turn in degrees.
@@ -89,7 +91,7 @@ def scored(
         before: steps that were made earlier.
     """
     found = Scoring(start, _kept(problem, start, held), False, "")
-    began, damping = time.monotonic(), FIRST
+    began, damping, least, idle = time.monotonic(), FIRST, float("inf"), 0
     try:
         while True:
             point = found.point
@@ -98,6 +100,10 @@ def scored(
             _tell(found, progress, before, max_steps, began, decrease, farthest)
             if decrease < DECREASE and farthest < STEP:
                 found.converged, found.reason = True, "converged"
+                return found
+            idle, least = (0, decrease) if decrease < 0.5 * least else (idle + 1, least)
+            if farthest < UNSETTLED and idle > PATIENCE:
+                found.converged, found.reason = True, _settled(farthest)
                 return found
             if before + found.steps >= max_steps:
                 found.reason = (
@@ -116,8 +122,12 @@ def scored(
 
 def _stuck(decrease: float, farthest: float) -> str:
     if farthest < UNSETTLED:
-        return f"converged to {farthest:.1g} standard errors, as near as the jumps of the image let it"
+        return _settled(farthest)
     return f"no step lowers -log L, though the model promises {decrease:.2g} ({farthest:.2g} standard errors)"
+
+
+def _settled(farthest: float) -> str:
+    return f"converged to {farthest:.1g} standard errors, as near as the jumps of the image let it"
 
 
 def _improved(problem: Problem, found: Scoring, damping: float, most: int) -> float:
@@ -138,6 +148,8 @@ def _improved(problem: Problem, found: Scoring, damping: float, most: int) -> fl
             found.point = trial
             return max(damping * EASED, 1e-12) if gained > 0.25 * decrease else damping
         damping *= RAISED
+        if decrease < 1e-3 * JUMP and damping > 1:  # a shorter step would only find the next jump
+            return damping * EASED
     return damping if found.steps >= most else 2 * LARGEST
 
 
