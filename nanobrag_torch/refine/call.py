@@ -99,7 +99,7 @@ def refine(
     check_choice("refine", "engine", engine, ENGINES)
     check_count("refine", "max_steps", max_steps, remedy="Give a number of steps.")
     check_range("refine", "unexplained", unexplained, 0, 1, low_open=True, remedy="Give a part of the pattern.")
-    scenario = replace(scenario, engine=engine, dtype=torch.float64)
+    scenario = _without_switches(replace(scenario, engine=engine, dtype=torch.float64))
     parameters, state = parameters_of(scenario, ties, system, space_group, bounds)
     seen = observed(scenario, counts, mask, gain, readout_noise, saturation)
     _check_restraints(restraints or {}, parameters)
@@ -109,6 +109,11 @@ def refine(
         raise fail("refine", "shoeboxes", shoeboxes, "boxes with pixels that are not masked", "Check mask and boxes.")
     problem, found = sought(fit, state, unexplained, capture)
     return result_of(fit, state, problem, found, unexplained, residuals)
+
+
+def _without_switches(scenario: Scenario) -> Scenario:
+    """The scenario whose structure factors are interpolated or not as at its start, however few cells a step leaves."""
+    return scenario.changed(crystal={"interpolate": scenario.simulator().crystal.interpolate})
 
 
 def _check_restraints(restraints: Mapping[str, tuple[float, float]], parameters: Parameters) -> None:

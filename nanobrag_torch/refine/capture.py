@@ -17,7 +17,7 @@ from nanobrag_torch.validation import number_of
 
 #: Numbers of cells on the way, as parts of those of the start.
 SCHEDULE = (0.25, 0.4, 0.65)
-#: Fewest cells along an edge on the way: below it structure factors would be interpolated.
+#: Fewest cells along an edge on the way: with fewer, spots are as wide as they lie apart.
 FEWEST = 3.0
 #: Steps of each stage.
 STEPS = 8

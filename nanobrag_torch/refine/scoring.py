@@ -16,6 +16,8 @@ DECREASE, STEP = 1e-6, 1e-3
 JUMP, UNSETTLED = 1.0, 0.1
 #: Steps without half the promised decrease of those before, after which jumps are taken to be the reason.
 PATIENCE = 3
+#: Part of the promised decrease that a step must reach; of four steps that do not none will.
+CRAWL = 1e-3
 #: Damping of the first step, as a part of the diagonal; its factors after a good and a bad step; the largest.
 FIRST, EASED, RAISED, LARGEST = 1e-3, 0.1, 8.0, 1e9
 #: Largest component of a step: of a logarithm, and of a turn in degrees.
@@ -91,7 +93,7 @@ def scored(
         before: steps that were made earlier.
     """
     found = Scoring(start, _kept(problem, start, held), False, "")
-    began, damping, least, idle = time.monotonic(), FIRST, float("inf"), 0
+    began, damping, least, idle, slow = time.monotonic(), FIRST, float("inf"), 0, 0
     try:
         while True:
             point = found.point
@@ -111,7 +113,8 @@ def scored(
                 )
                 return found
             damping = _improved(problem, found, damping, max_steps - before)
-            if damping > LARGEST:
+            slow = slow + 1 if point.loss - found.point.loss < CRAWL * decrease else 0
+            if damping > LARGEST or (slow > PATIENCE and farthest > UNSETTLED):
                 found.reason, found.converged = _stuck(decrease, farthest), farthest < UNSETTLED
                 return found
     except KeyboardInterrupt:
