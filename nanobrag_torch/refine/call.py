@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.kernel.engine import ENGINES
+from nanobrag_torch.refine.amplitudes import checked_table
 from nanobrag_torch.refine.capture import sought
 from nanobrag_torch.refine.fit import Fit
 from nanobrag_torch.refine.model import Model
@@ -44,6 +45,7 @@ def refine(
     space_group: str | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     robust: bool = False,
+    structure_factors: float | None = None,
     capture: bool = True,
     unexplained: float = UNEXPLAINED,
     max_steps: int = 60,
@@ -74,6 +76,8 @@ def refine(
         space_group: space group in its place, such as "P 43 21 2".
         bounds: least and largest value by name.
         robust: take weight from pixels that no model explains, such as zingers.
+        structure_factors: make the structure factors of the reflections in view free, each within this standard
+            deviation of its logarithm around its start; None leaves them as they are. The background is then given.
         capture: where the model does not describe the counts in the end, start again with spots that are wide first.
         unexplained: part of the pattern that may stay unexplained in a fit; beyond it the result is not converged.
         max_steps: largest number of steps.
@@ -103,8 +107,11 @@ def refine(
     parameters, state = parameters_of(scenario, ties, system, space_group, bounds)
     seen = observed(scenario, counts, mask, gain, readout_noise, saturation)
     _check_restraints(restraints or {}, parameters)
+    _check_structure_factors(scenario, structure_factors, background)
     boxes = _boxes(scenario, parameters, state, seen.usable, shoeboxes, background)
-    fit = Fit(scenario, parameters, seen, background, boxes, restraints or {}, max_steps, progress, robust)
+    fit = Fit(
+        scenario, parameters, seen, background, boxes, restraints or {}, max_steps, progress, robust, structure_factors
+    )
     if not bool(fit.usable.any()):
         raise fail("refine", "shoeboxes", shoeboxes, "boxes with pixels that are not masked", "Check mask and boxes.")
     problem, found = sought(fit, state, unexplained, capture)
@@ -123,6 +130,16 @@ def _check_restraints(restraints: Mapping[str, tuple[float, float]], parameters:
             raise fail("refine", "restraints", name, allowed, "Free it, or drop the restraint.")
         check_range("refine", f"restraints[{name!r}][1]", pair[1], 0, low_open=True, remedy="Give value and sigma.")
         check_range("refine", f"restraints[{name!r}][0]", pair[0], remedy="Give value and sigma.")
+
+
+def _check_structure_factors(scenario: Scenario, sigma: float | None, background: Any) -> None:
+    remedy = "Give a standard deviation of logarithms, such as 0.3."
+    check_range("refine", "structure_factors", sigma, 0, low_open=True, optional=True, remedy=remedy)
+    if sigma is not None:
+        checked_table(scenario)
+        if isinstance(background, str):
+            allowed = "a number or an image beside free structure factors"
+            raise fail("refine", "background", background, allowed, "Refine the background first, or the amplitudes.")
 
 
 def _boxes(

@@ -130,15 +130,16 @@ def sought(fit: Fit, state: dict[str, float], unexplained: float, capture: bool)
         capture: try again at all.
     """
     most = fit.max_steps
-    best = fitted(fit, state)
     if not capture:
-        return best
-    good, held = of_all_pixels(fit, best[1])[2], fit.held
+        return fitted(fit, state)
+    start = fit.scenario
+    best = fitted(fit, state)
+    good, kept = of_all_pixels(fit, best[1])[2], (fit.held, fit.scenario, fit.amplitudes)
     for attempt, enough in ((captured, 0.0), (_from_grid, unexplained)):
         found = best[1]
         if found.interrupted or (found.converged and (good.excess <= BY_CHANCE or good.unexplained <= enough)):
             break
-        fit.held, fit.max_steps = {}, fit.steps + most
+        fit.held, fit.scenario, fit.max_steps = {}, start, fit.steps + most
         try:
             begin = attempt(fit, state)
             fit.max_steps = fit.steps + most
@@ -149,8 +150,8 @@ def sought(fit: Fit, state: dict[str, float], unexplained: float, capture: bool)
             break
         better = of_all_pixels(fit, again[1])[2]
         if better.deviance < good.deviance:
-            best, good, held = again, better, fit.held
-    fit.held = held
+            best, good, kept = again, better, (fit.held, fit.scenario, fit.amplitudes)
+    fit.held, fit.scenario, fit.amplitudes = kept
     return best
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from nanobrag_torch.quantities import quantity
 from nanobrag_torch.refine import background as backgrounds
 from nanobrag_torch.refine import likelihood, normal_matrix
+from nanobrag_torch.refine.amplitudes import RefinedAmplitudes, free_amplitudes
 from nanobrag_torch.refine.background import Background
 from nanobrag_torch.refine.door import check_start
 from nanobrag_torch.refine.goodness import Goodness, goodness
@@ -48,6 +49,8 @@ class Fit:
         max_steps: largest number of steps in all.
         progress: called after each step.
         robust: take weight from pixels that no model explains.
+        structure_factors: standard deviation of the logarithms of structure factors that are free; None for none.
+        amplitudes: those at the end.
         steps: number of steps so far.
         history: one entry a step.
         held: coordinates that stay at the start, and why.
@@ -62,6 +65,8 @@ class Fit:
     max_steps: int
     progress: Callable[[Progress], None] | None
     robust: bool = False
+    structure_factors: float | None = None
+    amplitudes: RefinedAmplitudes | None = None
     steps: int = 0
     history: list[Progress] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
@@ -113,14 +118,16 @@ class Fit:
     def run(self, chosen: Tensor, state: Mapping[str, float], weights: Tensor | None = None) -> tuple[Problem, Scoring]:
         """Refine in some pixels from a state; before the very first step the doctor is at the door."""
         problem = self.problem(chosen, weights)
-        coefficients = problem.background.start(problem.photons, problem.model.image(state))
-        start = problem.at(state, coefficients)
+        return problem, self.run_from(problem, problem.at(state, problem.start(state)))
+
+    def run_from(self, problem: Problem, start: Point) -> Scoring:
+        """Refine a likelihood from a point of it."""
         if not self.history:
             check_start(self.scenario, self.parameters, start)
         found = scored(problem, start, frozenset(self.held), self.max_steps, self.progress, self.steps)
         self.steps += found.steps
         self.history += found.history
-        return problem, found
+        return found
 
 
 def fitted(fit: Fit, state: dict[str, float]) -> tuple[Problem, Scoring]:
@@ -142,7 +149,31 @@ def fitted(fit: Fit, state: dict[str, float]) -> tuple[Problem, Scoring]:
         fit.held[name] = because
         state = {**found.point.state, **({name: begin[name]} if name in begin else {})}
         problem, found = fit.run(fit.lit_pixels(state, FINE), state)
-    return _weighed(fit, problem, found) if fit.robust and found.converged else (problem, found)
+    if fit.robust and found.converged:
+        problem, found = _weighed(fit, problem, found)
+    return _with_amplitudes(fit, problem, found) if fit.structure_factors else (problem, found)
+
+
+def _with_amplitudes(fit: Fit, problem: Problem, found: Scoring) -> tuple[Problem, Scoring]:
+    """Go on with free structure factors; those at the end become the scenario's."""
+    assert fit.structure_factors is not None
+    free = free_amplitudes(problem.model, found.point.state, fit.structure_factors)
+    problem = replace(problem, amplitudes=free)
+    found = fit.run_from(problem, problem.at(found.point.state, free.start()))
+    point = found.point
+    covariance = normal_matrix.covariance(point.matrix, found.kept)
+    information = torch.zeros(free.blocks, dtype=torch.float64).index_add(
+        0, free.number, problem.weights * free.functions(point.signal)[0] ** 2 / (point.expected + problem.noise)
+    )
+    follows = point.background_follows[:, 0]
+    spread = 1 / (information + free.sigma**-2) + torch.einsum("bp,pr,br->b", follows, covariance, follows)
+    h, k, l = free.places.T
+    table = free.table_at(point.coefficients)
+    fit.amplitudes = RefinedAmplitudes(
+        free.indices, free.table[h, k, l], table[h, k, l], table[h, k, l] * torch.sqrt(spread[:-1])
+    )
+    fit.scenario = replace(fit.scenario, hkl_data=table)
+    return problem, found
 
 
 def too_wide(problem: Problem, found: Scoring) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nanobrag_torch.doctor import codec
 from nanobrag_torch.io.files import replacing
+from nanobrag_torch.refine.amplitudes import RefinedAmplitudes
 from nanobrag_torch.refine.goodness import Goodness
 from nanobrag_torch.refine.normal_matrix import OpenDirection
 from nanobrag_torch.refine.notation import value_with_error
@@ -74,6 +75,7 @@ class RefinementResult:
         fast: fast indices (n,).
         observed: measured photons (n,).
         expected: expected photons (n,).
+        amplitudes: structure factors that were free; None where there were none, or no fit.
 
     Example:
         ```python
@@ -101,6 +103,7 @@ class RefinementResult:
     fast: Tensor = field(repr=False)
     observed: Tensor = field(repr=False)
     expected: Tensor = field(repr=False)
+    amplitudes: RefinedAmplitudes | None = field(repr=False)
     _influence: Callable[[], tuple[Tensor, Tensor, tuple[str, ...]]] = field(repr=False)
 
     def __getitem__(self, name: str) -> RefinedParameter:
@@ -139,6 +142,23 @@ class RefinementResult:
         names = [self.covariance_names[i] for i in chosen]
         matrix = self.covariance[chosen][:, chosen] / errors[chosen][:, None] / errors[chosen]
         return pandas.DataFrame(matrix.numpy(), index=names, columns=names)
+
+    @property
+    def structure_factors(self) -> "DataFrame":
+        """Structure factors that were free, by (h, k, l): at the start and the end, and standard errors, in electrons.
+
+        Raises:
+            ValueError: none were free, or there is no fit.
+            ImportError: pandas is missing.
+        """
+        import pandas
+
+        if self.amplitudes is None:
+            raise ValueError("RefinementResult: no structure factors. Refine with structure_factors=0.3, to a fit.")
+        held = self.amplitudes
+        index = pandas.MultiIndex.from_tuples([tuple(row) for row in held.indices.tolist()], names=["h", "k", "l"])
+        columns = {"start": held.start.numpy(), "F": held.value.numpy(), "sigma": held.sigma.numpy()}
+        return pandas.DataFrame(columns, index=index)
 
     def influence(self) -> "DataFrame":
         """Shift of each parameter, in its standard errors, that the pixels of each reflection (h, k, l) ask for.

@@ -140,9 +140,8 @@ def _improved(problem: Problem, found: Scoring, damping: float, most: int) -> fl
         step, decrease, _ = newton_step(problem, point, found.kept, damping)
         found.steps += 1
         state = problem.model.parameters.moved(point.state, step)
-        moved = point.background_step + torch.einsum("bqp,p->bq", point.background_follows, step)
         try:
-            trial = problem.at(state, point.coefficients + moved)
+            trial = problem.at(state, problem.moved(point, step))
         except ValueError:  # a step to where there is no crystal, or no detector
             damping *= RAISED
             continue
