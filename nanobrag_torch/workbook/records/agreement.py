@@ -83,7 +83,7 @@ class Agreement(Record):
 
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Number of differences that are too large: the rest varies with the processors that the program uses."""
-        return {"agreement.faults": exact(sum(map(len, self.faults().values())))}
+        return {"faults": exact(sum(map(len, self.faults().values())))}
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """Correlation and R factor of every format."""
