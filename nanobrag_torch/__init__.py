@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.models import Crystal, Detector
     from nanobrag_torch.models.panels import PanelledDetector
     from nanobrag_torch.panels import PanelConfig, PanelGroup, PanelledDetectorConfig
+    from nanobrag_torch.refine import RefinementResult, expected_errors, refine
     from nanobrag_torch.scenario import Scenario
     from nanobrag_torch.simulator import Simulator
 
@@ -53,10 +54,13 @@ __all__ = [
     "PanelGroup",
     "PanelledDetector",
     "PanelledDetectorConfig",
+    "RefinementResult",
     "Scenario",
     "Simulator",
     "__version__",
     "diagnose",
+    "expected_errors",
+    "refine",
 ]
 
 # A type checker sees the imports above, and tells of a name that is not among them.
@@ -80,6 +84,9 @@ if not TYPE_CHECKING:
             "PanelGroup": "nanobrag_torch.panels:PanelGroup",
             "PanelledDetector": "nanobrag_torch.models.panels:PanelledDetector",
             "PanelledDetectorConfig": "nanobrag_torch.panels:PanelledDetectorConfig",
+            "RefinementResult": "nanobrag_torch.refine:RefinementResult",
+            "expected_errors": "nanobrag_torch.refine:expected_errors",
+            "refine": "nanobrag_torch.refine",
             "Scenario": "nanobrag_torch.scenario:Scenario",
             "Simulator": "nanobrag_torch.simulator:Simulator",
         },

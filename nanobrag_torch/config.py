@@ -851,6 +851,8 @@ def check_axis(owner: str, field: str, axis: Any) -> None:
 def check_tensor(owner: str, field: str, values: torch.Tensor) -> None:
     """Raise ``ValueError`` unless every element is finite."""
     values = values.detach()
+    if not values.is_floating_point() and not values.is_complex():
+        return
     if bool(torch.isfinite(values.sum())):  # one pass, without a copy; a sum may overflow where no element does
         return
     bad = ~torch.isfinite(values)

@@ -90,7 +90,7 @@ class Scenario:
         held = value_in(getattr(self, row.config), row)
         if held is None:
             raise fail("Scenario", name, None, "a number in its config", "Give it a value, or leave it out of names.")
-        return float(torch.as_tensor(held).detach())
+        return float(torch.as_tensor(held, dtype=torch.float64).detach())  # a Python float is no float32
 
     def leaves(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Make a 0-d float64 leaf for each quantity, with the configs' value, that collects a gradient.

@@ -322,7 +322,7 @@ class Simulator(KnownNames):
     def unit_cell(self) -> UnitCell:
         """Unit cell of the crystal with misset; computed anew only when a number in its config has changed."""
         crystal, compat = self.crystal, self.compat
-        given = (crystal.config, compat, str(crystal.device))
+        given = (crystal.config, crystal.turn, compat, str(crystal.device))
         return self._remembered("unit cell", lambda: crystal.unit_cell(compat), given)
 
     def oversample(self, geometry: Any = None) -> int:
@@ -397,7 +397,7 @@ class Simulator(KnownNames):
             "polarization", lambda: self.beam.polarization(geometry.polarization, overridden),
             beam, geometry.polarization, overridden,
         )  # fmt: skip
-        crystal_in = (crystal.config, compat, geometry.spindle, override_a_star, str(crystal.device))
+        crystal_in = (crystal.config, crystal.turn, compat, geometry.spindle, override_a_star, str(crystal.device))
 
         def lattice(stale: bool) -> Lattice:
             return crystal.lattice(compat, geometry.spindle, stale, override_a_star)

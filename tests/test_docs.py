@@ -251,6 +251,7 @@ def test_every_relative_link_of_the_readme_leads_somewhere():
         "nanobrag_torch.io.crystfel",
         "nanobrag_torch.experiments",
         "nanobrag_torch.doctor",
+        "nanobrag_torch.refine",
         "nanobrag_torch.workbook",
     ],
 )

@@ -1,6 +1,7 @@
 """Crystal: a config made into vectors and amplitudes, once per evaluation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from nanobrag_torch.memory import check_memory
 from nanobrag_torch.models.as_tensor import device_of, dtype_of, scalar, vector
 from nanobrag_torch.models.orientation import orientations
 from nanobrag_torch.models.unit_cell import UnitCell, unit_cell_of
+from nanobrag_torch.physics.rotation import about_x_y_z
 from nanobrag_torch.physics.safe import fraction
 from nanobrag_torch.units import angstrom_to_m
 from nanobrag_torch.validation import fail, number_of
@@ -101,6 +103,8 @@ class Crystal(KnownNames):
             channel of the beam's spectrum are (channels, h_range, k_range, l_range).
         hkl_metadata: Dict of integers with ``h_min``, ``k_min`` and ``l_min`` of the first entry, or None.
         interpolate: Tricubic interpolation of structure factors; assign None to return to the rule.
+        turn: Angles (3,) in radians by which the crystal is turned about the laboratory x, y and z axes after its
+            misset, or None. Unlike the misset's they move it in three directions wherever it stands.
 
     Raises:
         ValueError: The config describes no crystal.
@@ -119,6 +123,7 @@ class Crystal(KnownNames):
     dtype: torch.dtype
     compat: Compat
     hkl_metadata: dict[str, Any] | None
+    turn: Tensor | None
 
     cell_a, cell_b, cell_c = (_config_scalar(name) for name in CELL_LENGTHS)
     cell_alpha, cell_beta, cell_gamma = (_config_scalar(name) for name in CELL_ANGLES)
@@ -152,6 +157,7 @@ class Crystal(KnownNames):
         self._unlisted: Tensor | None = None
         self._finite: tuple[Tensor, int] | None = None
         self.hkl_metadata = None
+        self.turn = None
         self._interpolate: bool | None = self.config.interpolate
 
     @property
@@ -269,7 +275,9 @@ class Crystal(KnownNames):
         if self.config.misset_random:
             x, y, z = torch.rad2deg(cell.misset).tolist()
             self.config.misset_deg = (x, y, z)
-        return cell
+        if self.turn is None:
+            return cell
+        return replace(cell, direct=about_x_y_z(cell.direct, self.turn), stars=about_x_y_z(cell.stars, self.turn))
 
     def lattice(
         self,

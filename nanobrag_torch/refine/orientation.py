@@ -1,0 +1,55 @@
+"""Orientations as misset angles, as small turns about the laboratory axes, and as a rotation vector; degrees."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from nanobrag_torch.physics.rotation import matrix_x_y_z
+
+#: Cosine of misset y below which x and z turn the crystal about one axis, so that no turn has three angles.
+GIMBAL = 1e-6
+
+
+def matrix_of(angles: Tensor) -> Tensor:
+    """Rotation (3, 3) by misset angles (3,) in degrees about the laboratory x, then y, then z axis."""
+    return matrix_x_y_z(torch.deg2rad(angles))
+
+
+def angles_of(rotation: Tensor) -> Tensor:
+    """Misset angles (3,) in degrees of a rotation (3, 3); x is 0 where y is 90 degrees and only one of x and z counts.
+
+    The inverse of :func:`matrix_of`.
+    """
+    cosine = torch.hypot(rotation[2, 1], rotation[2, 2])
+    y = torch.atan2(-rotation[2, 0], cosine)
+    if float(cosine) < GIMBAL:
+        return torch.rad2deg(torch.stack([torch.zeros_like(y), y, torch.atan2(-rotation[0, 1], rotation[1, 1])]))
+    x, z = torch.atan2(rotation[2, 1], rotation[2, 2]), torch.atan2(rotation[1, 0], rotation[0, 0])
+    return torch.rad2deg(torch.stack([x, y, z]))
+
+
+def angles_by_turns(angles: Tensor) -> Tensor | None:
+    """Derivative (3, 3) of misset angles by turns about the laboratory axes; None where y is 90 degrees.
+
+    Args:
+        angles: misset angles (3,) in degrees.
+    """
+    _, y, z = torch.deg2rad(angles).tolist()
+    if abs(math.cos(y)) < GIMBAL:
+        return None
+    about_x = [math.cos(z) * math.cos(y), math.sin(z) * math.cos(y), -math.sin(y)]
+    about_y = [-math.sin(z), math.cos(z), 0.0]
+    turns_by_angles = torch.tensor([about_x, about_y, [0.0, 0.0, 1.0]], dtype=torch.float64).T
+    inverse: Tensor = torch.linalg.inv(turns_by_angles)
+    return inverse
+
+
+def rotation_vector(rotation: Tensor) -> Tensor:
+    """Axis times angle (3,) in degrees of a rotation (3, 3) by less than 180 degrees."""
+    skew = torch.stack(
+        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
+    )
+    sine = torch.linalg.vector_norm(skew) / 2
+    angle = torch.atan2(sine, (torch.trace(rotation) - 1) / 2)
+    return torch.rad2deg(skew / 2 * (angle / sine if float(sine) > 0 else 1.0))

@@ -1,0 +1,71 @@
+"""Pixels that no model explains: found by place and reflection, left out on request; influence of reflections."""
+
+import numpy as np
+import pytest
+import torch
+from small_stills import CELL_AND_MISSET, drawn, small_still
+
+from nanobrag_torch.refine import refine
+from nanobrag_torch.refine.outliers import robust_weights
+
+FREE = (*CELL_AND_MISSET, "beam.fluence")
+TRUE = {"crystal.cell_a": 40.0, "crystal.cell_b": 50.0, "crystal.cell_c": 60.0, "beam.fluence": 3e27}
+
+
+def pulls(result):
+    return np.array([(result[name].value - value) / result[name].sigma for name, value in TRUE.items()])
+
+
+@pytest.fixture(scope="module")
+def spoilt():
+    """Counts with six zingers on bright spots, a dead pixel, and three spots of another crystal."""
+    truth = small_still(FREE)
+    image = truth.image()
+    counts = drawn(image, 7)
+    bright = torch.argsort(image.flatten(), descending=True)[10:60:8]
+    counts.view(-1)[bright[:6]] += 400
+    counts.view(-1)[image.argmax()] = 0
+    other = small_still(FREE, crystal={"misset_deg": (60.0, 5.0, 20.0)})
+    return truth, counts + 0.3 * drawn(other.image(), 8), [divmod(int(i), 64) for i in bright[:6]]
+
+
+def test_robust_weights_find_the_truth_where_plain_ones_miss_it_by_many_errors(spoilt):
+    truth, counts, zingers = spoilt
+    plain = refine(truth, counts, unexplained=1.0)
+    assert np.abs(pulls(plain)).max() > 5
+    assert "by more than counting explains" in plain.remarks[0]
+    robust = refine(truth, counts, robust=True, residuals=200)
+    assert robust.converged, robust.reason
+    assert np.abs(pulls(robust)).max() < 4
+    left_out = int(robust.remarks[0].split()[0])
+    assert 7 <= left_out < 250
+    told = {(each.slow, each.fast) for each in robust.worst}
+    assert set(zingers) & told
+    assert all(each.weight < 0.5 for each in robust.worst[:7])
+
+
+def test_weights_are_one_within_the_knee_and_fall_with_the_square_beyond():
+    expected = torch.full((3,), 1e6, dtype=torch.float64)
+    counts = expected + torch.tensor([3000.0, 8000.0, -16000.0])
+    np.testing.assert_allclose(robust_weights(counts, expected, 0.0), [1.0, 0.25, 0.0625], rtol=0.02)
+
+
+def test_the_influence_of_a_reflection_is_the_shift_without_it():
+    pytest.importorskip("pandas")
+    truth = small_still(("crystal.cell_a", "beam.fluence"))
+    counts = drawn(truth.image(), 9)
+    result = refine(truth, counts)
+    table = result.influence()
+    assert abs(table.sum()).max() < 0.05  # the shifts of all reflections cancel at the maximum
+    strongest = table.index[0]
+    from nanobrag_torch.refine.model import Model
+    from nanobrag_torch.refine.parameters import parameters_of
+    from nanobrag_torch.refine.reflections import indices_of_pixels
+
+    parameters, state = parameters_of(truth)
+    model = Model.of(truth, parameters, torch.ones((64, 64), dtype=torch.bool))
+    own = (indices_of_pixels(model, state) == torch.tensor(strongest)).all(1).reshape(64, 64)
+    without = refine(truth, counts, mask=~own)
+    for name in table.columns:
+        shift = (result[name].value - without[name].value) / result[name].sigma
+        assert shift == pytest.approx(table.loc[strongest, name], abs=0.25 * table.loc[strongest].abs().max())
