@@ -1,10 +1,13 @@
-"""Time of a detector of 256 panels of 256 x 254 pixels beside that of one panel of as many pixels.
+"""Time and memory of a detector of 256 panels of 256 x 254 pixels beside those of one panel of as many pixels.
 
-Run with ``python -m benchmarks.panels``; it prints a table.
+Run with ``python -m benchmarks.panels``; it prints a table, each number from a process of its own.
 """
 
+import gc
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -46,30 +49,61 @@ def single() -> DetectorConfig:
     return DetectorConfig(DISTANCE, PIXEL, spixels=slow, fpixels=fast, oversample=1)
 
 
-def timed(simulator: Simulator, repeats: int = 3) -> float:
-    """Shortest of some repetitions, seconds, after one that compiles."""
-    times = []
-    for _ in range(1 + repeats):
+#: Detectors by their name on the command line of a process that measures one.
+DETECTORS = {"one": lambda: Detector(single()), "many": lambda: PanelledDetector(panelled())}
+
+
+def resident(kind: str) -> float:
+    """Resident memory of this process, MiB: "VmRSS" now, "VmHWM" the most since its peak was reset."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(kind)).split()[1]) / 1024
+
+
+def measured(detector: str, shape: str, domains: int, repeats: int = 2) -> tuple[float, float]:
+    """Shortest of some repetitions after one that compiles, seconds, and the memory that images take, MiB.
+
+    The process is bare: what it holds before its first image does not count.
+    """
+    crystal = CrystalConfig(
+        70.0, 80.0, 90.0, 75.0, 85.0, 95.0, default_F=100.0, mosaic_domains=domains, mosaic_spread_deg=0.3,
+        **SHAPES[shape],
+    )  # fmt: skip
+    simulator = Simulator(Crystal(crystal), DETECTORS[detector](), beam_config=BeamConfig(), dtype=torch.float64)
+    simulator.detector.config.roi_xmax = simulator.detector.config.roi_ymax = 9
+    simulator.run()  # a corner alone: compiled, and loaded
+    simulator.detector.config.roi_xmax = simulator.detector.config.roi_ymax = None
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
+    before, times = resident("VmRSS"), []
+    for _ in range(repeats):
         start = time.perf_counter()
         simulator.run()
         times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return min(times), resident("VmHWM") - before
+
+
+def in_process(*words: str) -> tuple[float, float]:
+    """What :func:`measured` finds in a process of its own."""
+    words = (sys.executable, "-m", "benchmarks.panels", *words)
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    return float(said[0]), float(said[1])
 
 
 def main() -> None:
-    """Print a row for each shape and number of domains."""
-    sys.stdout.write("shape   domains  one panel/s  256 panels/s  ratio\n")
-    for shape, fields in SHAPES.items():
+    """Print a row for each shape and number of domains; with a detector, shape and number, what they take."""
+    if len(sys.argv) > 1:
+        seconds, memory = measured(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+        sys.stdout.write(f"{seconds} {memory}\n")
+        return
+    sys.stdout.write("shape   domains   one panel/s  256 panels/s  ratio   one panel/MiB  256 panels/MiB  ratio\n")
+    for shape in SHAPES:
         for domains in (10, 100):
-            crystal = CrystalConfig(
-                70.0, 80.0, 90.0, 75.0, 85.0, 95.0, default_F=100.0, mosaic_domains=domains, mosaic_spread_deg=0.3,
-                **fields,
-            )  # fmt: skip
-            one, many = (
-                timed(Simulator(Crystal(crystal), each, beam_config=BeamConfig(), dtype=torch.float64))
-                for each in (Detector(single()), PanelledDetector(panelled()))
+            (one, its), (many, theirs) = (in_process(name, shape, str(domains)) for name in DETECTORS)
+            sys.stdout.write(
+                f"{shape:7} {domains:7} {one:13.2f} {many:13.2f} {many / one:6.2f} {its:15.0f} {theirs:15.0f} "
+                f"{theirs / its:6.2f}\n"
             )
-            sys.stdout.write(f"{shape:7} {domains:7} {one:12.2f} {many:13.2f} {many / one:6.2f}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

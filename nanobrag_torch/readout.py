@@ -6,10 +6,12 @@ offset and readout noise are added, values saturate, and masked pixels are dead.
 
 import logging
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.given import array, number
@@ -17,12 +19,18 @@ from nanobrag_torch.models.as_tensor import scalar
 from nanobrag_torch.physics.noise import OVERLOAD, digitise
 from nanobrag_torch.physics.point_spread import spread
 from nanobrag_torch.physics.random import CRandom
+from nanobrag_torch.slabs import Slab, assembled
 from nanobrag_torch.validation import LARGEST_COUNT, check_range
 
 _log = logging.getLogger(__name__)
 
 
-def read_out(image: Tensor, config: NoiseConfig | None = None, mask: Tensor | None = None) -> Tensor:
+def read_out(
+    image: Tensor,
+    config: NoiseConfig | None = None,
+    mask: Tensor | None = None,
+    slabs: Sequence[Slab] | None = None,
+) -> Tensor:
     """Expected pixel values of an image, without noise and rounding: what a refinement compares with a measured image.
 
     Gain, offset, width of the point spread and image carry gradients. A saturated pixel has none; at the overload value
@@ -32,6 +40,7 @@ def read_out(image: Tensor, config: NoiseConfig | None = None, mask: Tensor | No
         image: Photons (slow, fast).
         config: The detector's response; None is the default one.
         mask: 0 where a pixel is dead, of the image's shape; None has no dead pixels.
+        slabs: Panels of a raw image (``detector.slabs``), which no light leaves; None is one panel.
 
     Returns:
         Pixel values (slow, fast), of the image's precision.
@@ -42,7 +51,7 @@ def read_out(image: Tensor, config: NoiseConfig | None = None, mask: Tensor | No
     c = config or NoiseConfig()
     c.validate()
     _check_shapes(image.shape, None if mask is None else mask.shape, c.psf != "none")
-    values = signal(image.double(), c) + scalar(c.adc_offset, image.device)
+    values = signal(image.double(), c, slabs) + scalar(c.adc_offset, image.device)
     values = values.clamp(max=float(number(c.overload_value)))
     if mask is not None and c.dead_value is not None:
         dead = torch.full_like(values, float(number(c.dead_value)))
@@ -50,15 +59,24 @@ def read_out(image: Tensor, config: NoiseConfig | None = None, mask: Tensor | No
     return values.to(image.dtype)
 
 
-def signal(photons: Tensor, config: NoiseConfig) -> Tensor:
-    """Pixel values above the offset (slow, fast), float64: photons spread, times the gain."""
+def signal(photons: Tensor, config: NoiseConfig, slabs: Sequence[Slab] | None = None) -> Tensor:
+    """Pixel values above the offset (slow, fast), float64: photons spread, in each slab alone, times the gain."""
     if config.psf != "none":
-        photons = spread(photons, config.psf, scalar(config.psf_fwhm_pixels, photons.device))
+        width = scalar(config.psf_fwhm_pixels, photons.device)
+        if slabs is None:
+            photons = spread(photons, config.psf, width)
+        elif slabs:
+            lit = assembled([spread(slab.of(photons), config.psf, width) for slab in slabs], slabs)
+            rows, columns = (wanted - given for wanted, given in zip(photons.shape, lit.shape, strict=True))
+            photons = pad(lit, (0, columns, 0, rows))
     return photons * scalar(config.gain, photons.device)
 
 
 def noise_image(
-    image: Tensor | np.ndarray, config: NoiseConfig | None = None, mask: Tensor | np.ndarray | None = None
+    image: Tensor | np.ndarray,
+    config: NoiseConfig | None = None,
+    mask: Tensor | np.ndarray | None = None,
+    slabs: Sequence[Slab] | None = None,
 ) -> tuple[Tensor, int]:
     """Pixels of an image as a detector reads it, drawn from the config's seed, and the number of overloads.
 
@@ -69,6 +87,7 @@ def noise_image(
         config: The detector's response; None is the default one. Without a seed the clock is taken, and named in the
             log.
         mask: 0 where a pixel is dead, of the image's shape; ``dead_value`` says what it reads.
+        slabs: Panels of a raw image (``detector.slabs``), which no light leaves; None is one panel.
 
     Returns:
         Pixels of the shape of ``image``, int32, truncated, in 0 ... ``overload_value``; and the number above it.
@@ -90,7 +109,7 @@ def noise_image(
         seed = int(time.time())
         _log.info("noise seed %d, from the clock", seed)
     stream = CRandom.of_option(seed)
-    pixels, overloads = drawn_pixels(stream, stream.poissons(means), c, dead, overload, np.int32)
+    pixels, overloads = drawn_pixels(stream, stream.poissons(means), c, dead, overload, np.int32, slabs)
     drawn = torch.from_numpy(pixels)
     return (drawn.to(image.device) if isinstance(image, Tensor) else drawn), overloads
 
@@ -102,6 +121,7 @@ def drawn_pixels(
     dead: np.ndarray | None = None,
     overload: float = OVERLOAD,
     dtype: type[np.integer] = np.uint16,
+    slabs: Sequence[Slab] | None = None,
 ) -> tuple[np.ndarray, int]:
     """Whole pixels of photons that have been counted, and how many of them are overloads.
 
@@ -112,12 +132,13 @@ def drawn_pixels(
         dead: True where a pixel is dead; None has no dead pixels.
         overload: Largest pixel value.
         dtype: Kind of the pixels.
+        slabs: Panels that no light leaves; None is one panel.
 
     Returns:
         Pixels of the shape of ``counts``, and the number of overloads among those that are not dead.
     """
     with torch.no_grad():
-        values = signal(torch.from_numpy(counts.astype(np.float64)), config).numpy()
+        values = signal(torch.from_numpy(counts.astype(np.float64)), config, slabs).numpy()
     if config.psf != "none":
         values = np.maximum(
             values, 0

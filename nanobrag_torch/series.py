@@ -13,18 +13,22 @@ Example:
 """
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nanobrag_torch.exposure import exposure_of
 from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.simulator import Simulator
 from nanobrag_torch.validation import check_count, fail, number_of
 
-__all__ = ["Journal", "frame_start", "rotation"]
+__all__ = ["Journal", "digest_of", "frame_start", "rotation"]
 
 #: Number of the form of a journal.
 _FORM = 1
@@ -33,6 +37,33 @@ _FORM = 1
 def frame_start(phi_start_deg: float, width_deg: float, index: int) -> float:
     """Start of frame ``index`` (from 0) in degrees, rounded to 1e-9 so that three times 0.1 is 0.3."""
     return round(phi_start_deg + index * width_deg, 9) if index else phi_start_deg
+
+
+def digest_of(record: Any) -> str:
+    """Digest of a record with all that it holds: dataclasses, mappings, sequences, arrays, and plain values."""
+    found = hashlib.sha256()
+    for part in _parts(record):
+        found.update(part)
+    return found.hexdigest()[:16]
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """Bytes that tell a value from others."""
+    items: Any = ()
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape};".encode()
+        yield value.tobytes()
+    elif is_dataclass(value):
+        items = [(item.name, getattr(value, item.name)) for item in fields(value)]
+    elif isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, (tuple, list)):
+        items = enumerate(value)
+    else:
+        yield f"{value!r};".encode()
+    for name, item in items:
+        yield f"{name}:".encode()
+        yield from _parts(item)
 
 
 def rotation(simulator: Simulator, frames: int, first: int = 0) -> Iterator[Exposure]:

@@ -253,7 +253,7 @@ class Simulator(KnownNames):
         )  # fmt: skip
         scenes = [scene] if isinstance(scene, Scene) else scene
         parts = render_panels(scenes, pixels, self.engine, rows, progress, self.memory_budget)
-        return assembled([part.image(photons) for part, photons in zip(pixels, parts, strict=True)], slabs)
+        return assembled((part.image(photons) for part, photons in zip(pixels, parts, strict=True)), slabs)
 
     @eager
     def sensitivities(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from nanobrag_torch.config import NoiseConfig
 from nanobrag_torch.physics.point_spread import spread
 from nanobrag_torch.physics.random import CRandom
 from nanobrag_torch.readout import noise_image, read_out
+from nanobrag_torch.slabs import Slab
 
 RAMP = torch.arange(12, dtype=torch.float64).reshape(3, 4) * 10
 
@@ -94,3 +95,21 @@ def test_impossible_responses_are_refused():
         read_out(RAMP, NoiseConfig(), torch.ones(2, 2))
     with pytest.raises(ValueError, match=r"must be \(slow, fast\) for a point spread"):
         noise_image(torch.ones(5), NoiseConfig(seed=1, psf="fibre", psf_fwhm_pixels=1.0))
+
+
+@pytest.mark.parametrize("law", ["gaussian", "fibre"])
+def test_no_light_crosses_the_gap_between_panels(law):
+    """Light at the edge of a panel is lost beyond it: each panel is as if it were alone."""
+    slabs = [Slab(0, 0, 6, 4), Slab(0, 4, 6, 5)]
+    image = torch.zeros(9, 6, dtype=torch.float64)
+    image[3, 2], image[8, 5] = 1000.0, 500.0
+    config = NoiseConfig(seed=2, readout_noise=0.0, adc_offset=0.0, psf=law, psf_fwhm_pixels=1.5, overload_value=1e9)
+    alone = torch.cat([read_out(image[:4], config), read_out(image[4:], config)])
+    torch.testing.assert_close(read_out(image, config, slabs=slabs), alone)
+    assert read_out(image, config)[4, 2] > 10 and read_out(image, config, slabs=slabs)[4, 2] < 1
+    given = image.clone().requires_grad_()
+    read_out(given, config, slabs=slabs)[:4].sum().backward()
+    assert given.grad[:4].min() > 0.1 and not given.grad[4:].any()
+    drawn, parts = (noise_image(image, config, slabs=each)[0] for each in (slabs, None))
+    assert not torch.equal(drawn, parts)
+    assert torch.equal(drawn[:4], noise_image(image[:4], config)[0])

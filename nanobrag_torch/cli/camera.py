@@ -1,7 +1,8 @@
 """Detector of a command line: sizes, beam centre and near point reconciled into a config."""
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -12,10 +13,14 @@ from nanobrag_torch.config import DetectorConfig, DetectorConvention
 from nanobrag_torch.conventions import CONVENTIONS
 from nanobrag_torch.io.mask import read_smv_mask
 from nanobrag_torch.memory import check_memory
+from nanobrag_torch.panels import PanelledDetectorConfig
 from nanobrag_torch.sampling import rounded_up
 
 #: Conventions whose default beam centre is the near point rather than the middle of the detector.
 CENTRED_ON_NEAR_POINT = (DetectorConvention.XDS, DetectorConvention.DIALS, DetectorConvention.CUSTOM)
+
+#: Fields of the sampling of pixels, alike in all panels.
+_SHARED = ("oversample", "oversample_omega", "oversample_polar", "oversample_thick", "point_pixel")
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ def detector_config(settings: Settings, camera: Camera, mask: torch.Tensor | Non
     """The detector's config, with a ``mask`` (slow, fast). Raises ``ValueError`` for an impossible detector."""
     s, custom = settings, settings.convention is DetectorConvention.CUSTOM
     fpixels, spixels = camera.pixels(s.pixel_size_mm)
-    xmin, xmax, ymin, ymax = _roi(s, fpixels, spixels)
+    whole = s if s.panels is None else replace(s, roi=(-1, -1, -1, -1))  # of many panels it counts in the raw image
+    xmin, xmax, ymin, ymax = _roi(whole, fpixels, spixels)
     inside = max(0, xmax - xmin + 1) * max(0, ymax - ymin + 1)
     for thing, count in (("pixel with its files", inside), ("pixel outside the region of interest", fpixels * spixels)):
         check_memory(thing, count, "DetectorConfig", "fpixels, spixels", (fpixels, spixels), "Take fewer pixels.")
@@ -157,3 +163,21 @@ def detector_config(settings: Settings, camera: Camera, mask: torch.Tensor | Non
         roi_ymax=ymax,
         mask_array=mask,
     )
+
+
+def panels_config(settings: Settings, detector: DetectorConfig) -> PanelledDetectorConfig | None:
+    """The panels of an experiment file that has several, sampled as ``detector`` is; None where it has one.
+
+    Raises ``ValueError`` for a region of interest that is none, and where memory does not hold their pixels.
+    """
+    if settings.panels is None:
+        return None
+    found: PanelledDetectorConfig = copy.copy(settings.panels)
+    count = found.spixels * found.fpixels
+    check_memory("pixel with its files", count, "-expt", "panels", (found.spixels, found.fpixels), "Take fewer pixels.")
+    for name in _SHARED:
+        setattr(found, name, getattr(detector, name))
+    for name, bound in zip(("roi_xmin", "roi_xmax", "roi_ymin", "roi_ymax"), settings.roi, strict=True):
+        setattr(found, name, bound if bound >= 0 else None)
+    found.validate()
+    return found

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.panels import description_of
 from nanobrag_torch.cli.precedence import Configuration
-from nanobrag_torch.experiments import describe
-from nanobrag_torch.io.description import Description
 from nanobrag_torch.io.dials_writer import write_experiments
 from nanobrag_torch.io.files import check_ordinary
 
@@ -30,14 +29,13 @@ def check_experiment_out(conf: Configuration) -> None:
     description_of(conf)
 
 
-def write_experiment(conf: Configuration, described: Description | None = None) -> None:
+def write_experiment(conf: Configuration) -> None:
     """Write the experiment of one image where ``-exptfile`` asks for it, with its NXmx file.
 
     Of single images DIALS reads no other format without a number in the name, so that the list names none.
 
     Args:
         conf: Configuration of the run.
-        described: The experiment, where it is known already; None is that of the configuration.
 
     Raises:
         ValueError: An experiment list has no place for it.
@@ -46,7 +44,7 @@ def write_experiment(conf: Configuration, described: Description | None = None) 
     s = conf.settings
     if s.expt_file is None:
         return
-    found = description_of(conf) if described is None else described
+    found = description_of(conf)
     if s.nexus_file is not None:
         image = _seen_from(s.expt_file, s.nexus_file)
         imageset = _still(image, 0, one_file=True) if found.scan is None else _sequence([image], one_file=True)
@@ -81,21 +79,13 @@ def write_series_experiments(
         return
     stills = []
     for index, conf in enumerate(confs):
-        still = replace(description_of(conf), panels=first.panels, groups=first.groups, identifier=str(index))
+        still = replace(
+            description_of(conf, with_panels=False), panels=first.panels, groups=first.groups, identifier=str(index)
+        )
         same = first.beam is not None and still.beam is not None and still.beam.wavelength_A == first.beam.wavelength_A
         imageset = {"imageset": _still(images[index], index, one_file)} if images else {}
         stills.append(replace(still, beam=first.beam if same else still.beam, carried=imageset))
     write_experiments(filepath, stills)
-
-
-def description_of(conf: Configuration, images: int = 1) -> Description:
-    """The experiment of a configuration as other programs read it.
-
-    Raises ``ValueError`` where it has what no description can hold.
-    """
-    s = conf.settings
-    frame = None if s.experiment is None else s.experiment.description.frame
-    return describe(conf.crystal, conf.detector, conf.beam, images=images, frame=frame, compat=conf.compat)
 
 
 def _seen_from(filepath: str, image: str | Path) -> str:

@@ -383,7 +383,8 @@ FLAGS: tuple[Flag, ...] = (
           default="46"),
     _ours(("-dead_value",), "pixel value, in that image, where -mask is zero", ("dead_value",), "whole",
           default="as a dark pixel"),
-    _ours(("-nexusfile",), "image in photons as NXmx, float32", ("nexus_file",)),
+    _ours(("-nexusfile",), "image as NXmx: photons, float32; of a series counts, and of several panels whose "
+          "readout is asked for", ("nexus_file",)),
     _ours(("-exptfile",), "experiment list of DIALS that belongs to the images: beam, detector, scan, and the "
           "crystal as it is, of -shots one for each still", ("expt_file",)),
     _ours(("-cbffile",), "whole counts as CBF: with noise, or rounded photons after -nonoise", ("cbf_file",)),

@@ -33,9 +33,24 @@ PIVOTS = {DetectorPivot.BEAM: "direct beam spot", DetectorPivot.SAMPLE: "sample"
 
 
 def report(run: Prepared) -> Iterator[str]:
-    """All lines up to the first pixel."""
-    for section in (_opening, _crystal, _structure_factors, _sampling, _crystal_and_beam, _detector, _counts):
+    """All lines up to the first pixel; C has none for several panels, of which there are fewer."""
+    flat = (_opening, _crystal, _structure_factors, _sampling, _crystal_and_beam, _detector, _counts)
+    for section in flat if run.conf.panels is None else (_experiment,):
         yield from section(run)
+
+
+def _experiment(run: Prepared) -> Iterator[str]:
+    """Panels of an experiment file, cell and sweep."""
+    s, crystal, panels = run.settings, run.conf.crystal, run.conf.panels
+    assert panels is not None
+    shape = f"{panels.fpixels} x {panels.spixels} pixels"
+    yield f"experiment of {s.experiment_file}: {len(tuple(panels.panels))} panels, raw image {shape}"
+    edges = " x ".join(f"{edge:g}" for edge in torch.linalg.vector_norm(run.cell.direct, dim=-1).tolist())
+    cells = "x".join(f"{float(count):g}" for count in crystal.N_cells)
+    yield f"wavelength {s.wavelength_A:g} A, crystal {edges} A, {cells} cells"
+    yield f"phi {s.phi_deg:g} deg, range {float(crystal.osc_range_deg):g} deg in {crystal.phi_steps} steps"
+    oversample = run.scene.panel.oversample
+    yield f"{run.scene.sources.count} sources, {oversample}x{oversample} sub-pixels, {run.hkls} structure factors"
 
 
 def _opening(run: Prepared) -> Iterator[str]:
@@ -270,9 +285,11 @@ def _attenuation(conf: Configuration) -> float:
     return 1 / um_to_m(s.detector_thick_um) if s.detector_thick_um > 0 else -1.0
 
 
-def statistics(found: ImageStatistics) -> Iterator[str]:
-    """The two lines on the image itself."""
-    yield f"max_I = {found.max_I:g}  at {found.max_I_subpixel_fast:g} {found.max_I_subpixel_slow:g}"
+def statistics(found: ImageStatistics, of_panels: bool = False) -> Iterator[str]:
+    """The two lines on the image itself; of several panels the brightest pixel is counted in the raw image."""
+    place = f"{found.max_I_subpixel_fast:g} {found.max_I_subpixel_slow:g}"
+    pixel = f"pixel (fast {found.max_I_fast}, slow {found.max_I_slow}) of the raw image"
+    yield f"max_I = {found.max_I:g}  at {pixel if of_panels else place}"
     yield f"mean= {found.mean:g} rms= {found.RMS:g} rmsd= {found.RMSD:g}"
 
 

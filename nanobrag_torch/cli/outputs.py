@@ -1,7 +1,7 @@
 """Files of a run: dump, float image, integer image, picture, noise image, NXmx and CBF."""
 
 import os
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from nanobrag_torch.cli import messages
+from nanobrag_torch.cli.counts import counts_of, nexus_holds_counts, noise_pixels, noise_stream, saturation
 from nanobrag_torch.cli.errors import CommandError
+from nanobrag_torch.cli.panels import check_panels, description_of, for_nexus
 from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.prepare import Prepared
 from nanobrag_torch.cli.settings import Settings
@@ -19,21 +21,19 @@ from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.files import check_ordinary, require
 from nanobrag_torch.io.floatfile import write_float_image
 from nanobrag_torch.io.nexus import write_nexus
+from nanobrag_torch.io.nexus_geometry_writer import check_nexus_geometry, write_nexus_geometry
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvGeometry, smv_header, to_pixels, write_smv_pixels
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.models.detector import MOVE, Geometry
-from nanobrag_torch.models.orientation import random_draws
 from nanobrag_torch.physics.noise import OVERLOAD
-from nanobrag_torch.physics.random import CRandom
-from nanobrag_torch.readout import drawn_pixels
 from nanobrag_torch.statistics import ImageStatistics
 from nanobrag_torch.units import m_to_mm
 
 #: Integer images are scaled to this maximum, pictures to this grey at five times the RMSD.
 BRIGHTEST_INTEGER, BRIGHT_GREY = 55000.0, 250.0
-#: Outputs whose pixels begin at the offset of the SMV images.
-_WITH_OFFSET = ("noise_file", "int_file")
+#: Outputs that hold several panels.
+_OF_PANELS = ("float_file", "pgm_file", "nexus_file")
 #: Metres from the crystal at which a pixel lies in it.
 AT_CRYSTAL = 1e-12
 
@@ -42,16 +42,26 @@ def outputs_of(settings: Settings) -> list[str]:
     """Names of the settings that hold the images of a run, in the order in which they are written."""
     switches = {"pgm_file": settings.write_pgm, "noise_file": settings.write_noise}
     names = ("float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file")
-    return [name for name in names if getattr(settings, name) is not None and switches.get(name, True)]
+    held = names if settings.panels is None else _OF_PANELS
+    return [name for name in held if getattr(settings, name) is not None and switches.get(name, True)]
 
 
-def check_outputs(conf: Configuration) -> None:
+def check_outputs(conf: Configuration, names: Sequence[str] | None = None) -> None:
     """Refuse before the simulation what would otherwise fail after it.
 
-    Raises ``CommandError`` or ``ValueError`` for what cannot be written or drawn, ``ImportError`` without its library.
+    Args:
+        conf: Configuration of the run.
+        names: Settings of the images that are written; None is all that one image has.
+
+    Raises:
+        CommandError: An image cannot be written, or is not of such a detector.
+        ValueError: A number or experiment that cannot be drawn or described.
+        ImportError: The library of a format is not installed.
     """
     s = conf.settings
-    written = [getattr(s, name) for name in outputs_of(s)]
+    if conf.panels is not None:
+        check_panels(conf)
+    written = [getattr(s, name) for name in (outputs_of(s) if names is None else names)]
     written += [s.dump_file] if s.use_dump and s.hkl_file is not None else []
     for name in written:
         folder = Path(name).resolve().parent
@@ -61,6 +71,8 @@ def check_outputs(conf: Configuration) -> None:
     if s.nexus_file is not None:
         require("h5py", "-nexusfile")
         check_ordinary(s.nexus_file, "NXmx file")
+        if conf.panels is not None:
+            check_nexus_geometry(s.nexus_file, for_nexus(description_of(conf)))
     if s.cbf_file is not None:
         require("fabio", "-cbffile")
     traced = None if s.trace_pixel is None else (s.trace_pixel[1], s.trace_pixel[0])
@@ -74,7 +86,7 @@ def check_outputs(conf: Configuration) -> None:
     if conf.noise.overload_value > OVERLOAD:
         raise CommandError(f"-overload {conf.noise.overload_value:g}: must be at most {OVERLOAD}: pixels have 16 bits.")
     if conf.noise.generate_noise_image:
-        _noise_stream(conf)
+        noise_stream(conf)
 
 
 def _check_apart(names: list[str]) -> None:
@@ -94,9 +106,13 @@ def write_dump(conf: Configuration) -> None:
 
 def _not_a_number(run: Prepared, slow: int, fast: int) -> str:
     """Cause of a pixel that is not finite, and what to do."""
-    place = (torch.tensor([index], device=run.scene.panel.origin.device) for index in (slow, fast))
-    nearest = torch.linalg.vector_norm(sample_positions(run.scene.panel, *place), dim=-1).min()
-    if float(nearest) < AT_CRYSTAL:
+    nearest = [
+        torch.linalg.vector_norm(sample_positions(scene.panel, *place), dim=-1).min()
+        for scene, slab in zip(run.scenes, run.simulator.detector.slabs, strict=True)
+        if 0 <= slow - slab.slow < slab.height and 0 <= fast - slab.fast < slab.width
+        for place in [torch.tensor([[slow - slab.slow], [fast - slab.fast]], device=scene.panel.origin.device)]
+    ]
+    if min(map(float, nearest)) < AT_CRYSTAL:
         return f"It lies at the crystal, whose distance it is divided by. {MOVE}"
     return "Its factors are too large or too small: check distances, normal and sensor of the detector, F and fluence."
 
@@ -112,27 +128,14 @@ def check_finite_image(run: Prepared, image: np.ndarray) -> None:
 def write_images(run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
     """Write all images of a run, each announced on standard output; an image that is not finite is refused."""
     check_finite_image(run, image)
-    conf, s = run.conf, run.settings
     made = Images(run, image, found)
-    print(f"writing {s.float_file} as {image.size} 4-byte floats")
-    made.write("float_file", s.float_file)
-    print("\n".join(messages.statistics(found)))
-    print(f"intfile_scale = {made.scale:g}\nwriting {s.int_file} as 2-byte integers")
-    made.write("int_file", s.int_file)
-    if s.write_pgm:
-        print(f"pgm_scale = {made.grey:g}\nwriting {s.pgm_file} as 1-byte integers")
-        made.write("pgm_file", s.pgm_file)
-    if conf.noise.generate_noise_image:
-        photons, _, overloads = made.noise
-        print(f"{photons.sum():.0f} photons on noise image ({overloads} overloads)")
-        print(f"writing {s.noise_file} as 2-byte integers")
-        made.write("noise_file", s.noise_file)
-    if s.nexus_file is not None:
-        print(f"writing {s.nexus_file} as NXmx")
-        made.write("nexus_file", s.nexus_file)
-    if s.cbf_file is not None:
-        print(f"writing {s.cbf_file} as CBF")
-        made.write("cbf_file", s.cbf_file)
+    names = outputs_of(run.settings)
+    for name in names:
+        path = getattr(run.settings, name)
+        print("\n".join(_ANNOUNCED[name](made, path)))
+        made.write(name, path)
+        if name == names[0]:
+            print("\n".join(messages.statistics(found, run.conf.panels is not None)))
 
 
 class Images:
@@ -140,7 +143,7 @@ class Images:
 
     def __init__(self, run: Prepared, image: np.ndarray, found: ImageStatistics) -> None:
         self.run, self.conf, self.image, self.found = run, run.conf, image, found
-        (ymin, ymax), (xmin, xmax) = run.conf.detector.roi()
+        (ymin, ymax), (xmin, xmax) = run.conf.rendered.roi()
         self.roi = (slice(ymin, ymax + 1), slice(xmin, xmax + 1))
 
     @cached_property
@@ -170,10 +173,13 @@ class Images:
         elif c.readout_noise > 0:
             pixels = self.noise[1]
         else:
-            largest = c.overload_value if _limited(self.conf) else np.iinfo(np.int32).max
-            stream, dead = _noise_stream(self.conf), _dead_pixels(self.conf)
-            pixels, _ = drawn_pixels(stream, self.noise[0], replace(c, adc_offset=0.0), dead, largest, np.int32)
+            pixels = counts_of(self.conf, self.noise[0])
         return self._framed(pixels.astype(np.int32))
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Pixels of an NXmx file: counts where it holds them, else photons."""
+        return self.counts if nexus_holds_counts(self.conf) else self.image
 
     def write(self, name: str, path: str) -> None:
         """Write the form that a setting names to a file. Raises ``OSError`` where it cannot be written."""
@@ -193,7 +199,10 @@ class Images:
         write_smv_pixels(path, self._header, self._framed(self.noise[1]))
 
     def _write_nexus_file(self, path: str) -> None:
-        write_nexus(path, exposure_of(self.run.simulator, self.image))
+        if self.conf.panels is not None:
+            write_nexus_geometry(path, for_nexus(description_of(self.conf)), self.pixels[None])
+            return
+        write_nexus(path, exposure_of(self.run.simulator, self.pixels))
 
     def _write_cbf_file(self, path: str) -> None:
         write_cbf(path, exposure_of(self.run.simulator, self.counts, saturation(self.conf)))
@@ -209,46 +218,18 @@ class Images:
         return image
 
 
-def noise_pixels(conf: Configuration, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Photons in double precision, 16-bit pixels and number of overloads of the pixels in the ROI, drawn row by row."""
-    stream = _noise_stream(conf)
-    photons = stream.poissons(means)
-    pixels, overloads = drawn_pixels(stream, photons, conf.noise, _dead_pixels(conf), conf.noise.overload_value)
-    return photons.astype(np.float64), pixels, overloads
-
-
-def pedestal(conf: Configuration, name: str) -> float:
-    """Pixel value of no photon in the output that a setting names."""
-    noisy = conf.noise.generate_noise_image and conf.noise.readout_noise > 0
-    return conf.noise.adc_offset if name in _WITH_OFFSET or noisy else 0.0
-
-
-def saturation(conf: Configuration) -> float | None:
-    """Largest count that is not saturated, where counts end below what their format holds.
-
-    A pixel at the overload value may have been anything above it.
-    """
-    return conf.noise.overload_value - 1 if conf.noise.generate_noise_image and _limited(conf) else None
-
-
-def _limited(conf: Configuration) -> bool:
-    """True where counts are those of a detector that overloads: one is asked for, or they are the noise image's."""
-    return "overload" in conf.settings.given or conf.noise.readout_noise > 0
-
-
-def _dead_pixels(conf: Configuration) -> np.ndarray | None:
-    """True where a pixel of the ROI is masked; None without a mask."""
-    (ymin, ymax), (xmin, xmax) = conf.detector.roi()
-    mask = conf.detector.mask_array
-    return None if mask is None else mask[ymin : ymax + 1, xmin : xmax + 1].numpy() == 0
-
-
-def _noise_stream(conf: Configuration) -> CRandom:
-    """The stream of the noise; one that goes on does so where misset and mosaic domains left the generator."""
-    assert conf.noise.seed is not None
-    goes_on = conf.compat.negative_seeds == "continue" and conf.noise.seed < 0
-    state = random_draws(conf.crystal, conf.compat, torch.device("cpu")).state if goes_on else None
-    return CRandom.of_option(conf.noise.seed, state, goes_on)
+#: What is printed before an image is written to a path, by its setting.
+_ANNOUNCED: dict[str, Callable[[Images, str], list[str]]] = {
+    "float_file": lambda made, path: [f"writing {path} as {made.image.size} 4-byte floats"],
+    "int_file": lambda made, path: [f"intfile_scale = {made.scale:g}", f"writing {path} as 2-byte integers"],
+    "pgm_file": lambda made, path: [f"pgm_scale = {made.grey:g}", f"writing {path} as 1-byte integers"],
+    "noise_file": lambda made, path: [
+        f"{made.noise[0].sum():.0f} photons on noise image ({made.noise[2]} overloads)",
+        f"writing {path} as 2-byte integers",
+    ],
+    "nexus_file": lambda made, path: [f"writing {path} as NXmx"],
+    "cbf_file": lambda made, path: [f"writing {path} as CBF"],
+}
 
 
 def smv_geometry(conf: Configuration, geometry: Geometry) -> SmvGeometry:

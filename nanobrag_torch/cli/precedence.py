@@ -11,7 +11,7 @@ import torch
 
 from nanobrag_torch.amorphous import Material
 from nanobrag_torch.cli.background import materials_of
-from nanobrag_torch.cli.camera import Camera, camera_of, detector_config, read_mask
+from nanobrag_torch.cli.camera import Camera, camera_of, detector_config, panels_config, read_mask
 from nanobrag_torch.cli.errors import NO_CELL, CommandError, MissingInputError
 from nanobrag_torch.cli.parse import settings_of
 from nanobrag_torch.cli.settings import Settings
@@ -33,6 +33,7 @@ from nanobrag_torch.io.source import SourceTable, read_source_table
 from nanobrag_torch.io.spectrum import Spectrum, read_spectrum
 from nanobrag_torch.models.crystal import THIN
 from nanobrag_torch.models.unit_cell import unit_cell_of
+from nanobrag_torch.panels import PanelledDetectorConfig
 from nanobrag_torch.sampling import mosaic_domains, phi_sweep, rounded_up
 from nanobrag_torch.units import angstrom_to_m, mm_to_m, um_to_m
 
@@ -72,6 +73,8 @@ class Configuration(Mapping[str, Any]):
     notices: tuple[str, ...]
     mosaic_notice: str | None
     mask_notice: str | None = None
+    #: Several panels of an experiment file, of which ``detector`` is the one farthest from the beam.
+    panels: PanelledDetectorConfig | None = None
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self._owners[name], name)
@@ -100,6 +103,11 @@ class Configuration(Mapping[str, Any]):
         return None if self.structure is None else self.structure.factors.metadata
 
     @property
+    def rendered(self) -> DetectorConfig | PanelledDetectorConfig:
+        """The detector that is rendered: all its panels where there are several."""
+        return self.detector if self.panels is None else self.panels
+
+    @property
     def dtype(self) -> torch.dtype:
         """The simulator's precision."""
         return DTYPES[self.settings.dtype]
@@ -112,7 +120,7 @@ class Configuration(Mapping[str, Any]):
     @property
     def roi(self) -> tuple[int, int, int, int]:
         """xmin, xmax, ymin, ymax as the C program reports them: by default up to one past the last pixel."""
-        full = (0, self.detector.fpixels, 0, self.detector.spixels)
+        full = (0, self.rendered.fpixels, 0, self.rendered.spixels)
         return tuple(d if given < 0 else given for given, d in zip(self.settings.roi, full, strict=True))  # type: ignore[return-value]
 
 
@@ -157,6 +165,7 @@ def configure(settings: Settings) -> Configuration:
         notices=tuple(notices),
         mosaic_notice=mosaic_notice,
         mask_notice=mask_notice,
+        panels=panels_config(settings, detector),
     )
 
 

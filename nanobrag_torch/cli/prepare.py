@@ -2,13 +2,15 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from nanobrag_torch.cli.precedence import Configuration
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.kernel.memory import check_positions
 from nanobrag_torch.models.beam import Divergence
 from nanobrag_torch.models.crystal import Crystal
-from nanobrag_torch.models.detector import Detector, Geometry
+from nanobrag_torch.models.detector import Detector
+from nanobrag_torch.models.panels import PanelledDetector, detector_of
 from nanobrag_torch.models.unit_cell import UnitCell
 from nanobrag_torch.scene import Scene
 from nanobrag_torch.simulator import Simulator
@@ -19,23 +21,36 @@ NO_COMPILATION = "NANOBRAGG_DISABLE_COMPILE"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to be simulated; ``hkls`` is the number of structure factors that were read."""
+    """A run that is ready to be simulated.
+
+    ``geometry`` is the simulator's; ``scenes`` has one entry for each panel; ``hkls`` is the number of structure
+    factors that were read.
+    """
 
     conf: Configuration
     settings: Settings
     simulator: Simulator
-    geometry: Geometry
+    geometry: Any
     cell: UnitCell
-    scene: Scene
+    scenes: list[Scene]
     divergence: Divergence
     hkls: int
 
+    @property
+    def scene(self) -> Scene:
+        """The scene of the first panel; others differ from it in the panel alone."""
+        return self.scenes[0]
 
-def prepare(conf: Configuration) -> Prepared:
-    """Build the models of ``conf`` and their scene. Raises ``ValueError`` for what cannot be simulated."""
+
+def prepare(conf: Configuration, detector: Detector | PanelledDetector | None = None) -> Prepared:
+    """Build the models of ``conf`` and their scenes.
+
+    A ``detector`` of another frame with the same config remembers that no panel hides another. Raises ``ValueError``
+    for what cannot be simulated.
+    """
     s, compat = conf.settings, conf.compat
     crystal = Crystal(conf.crystal, conf.beam, dtype=conf.dtype, device=s.device, compat=compat)
-    detector = Detector(conf.detector, dtype=conf.dtype, device=s.device, compat=compat)
+    detector = detector or detector_of(conf.rendered, s.device, conf.dtype, compat)
     simulator = Simulator(
         crystal,
         detector,
@@ -50,15 +65,16 @@ def prepare(conf: Configuration) -> Prepared:
         factors = conf.structure.factors
         crystal.hkl_data, crystal.hkl_metadata = factors.grid.to(simulator.device), factors.metadata
         hkls = factors.metadata["hkls"]
-    geometry, scene = simulator.geometry(), simulator.scene()
-    check_positions(scene.panel, 1)  # the last statistic holds those of a pixel: better refused now than then
+    geometry, scenes = simulator.geometry(), simulator.scenes()
+    for scene in scenes:
+        check_positions(scene.panel, 1)  # the last statistic holds those of a pixel: better refused now than then
     return Prepared(
         conf=conf,
         settings=s,
         simulator=simulator,
         geometry=geometry,
         cell=simulator.unit_cell(),
-        scene=scene,
+        scenes=scenes,
         divergence=simulator.beam.divergence(simulator.compat),
         hkls=hkls,
     )

@@ -45,7 +45,7 @@ def configuration(conf: Configuration) -> Iterator[str]:
     """Every field of the resolved configs, one a line."""
     for title, record in (
         ("crystal", conf.crystal),
-        ("detector", conf.detector),
+        ("detector", conf.rendered),
         ("beam", conf.beam),
         ("noise", conf.noise),
         ("compat", conf.compat),

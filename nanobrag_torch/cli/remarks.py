@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from nanobrag_torch.cli.counts import RESPONSE
 from nanobrag_torch.cli.errors import option_of
 from nanobrag_torch.cli.messages import cell_parameters
 from nanobrag_torch.cli.prepare import Prepared
@@ -18,8 +19,6 @@ from nanobrag_torch.scene import Scene
 
 #: Degrees by which an angle may be off before it is worth a warning.
 ANGLE_TOLERANCE = 1e-3
-#: Settings of the response of a detector, which makes the image with noise.
-RESPONSE = ("gain", "readout_noise", "overload", "psf", "psf_fwhm_um", "dead_value")
 #: Part of a cell parameter by which two cells of the same crystal may differ.
 CELL_TOLERANCE = 0.01
 
@@ -35,9 +34,13 @@ def remarks(run: Prepared) -> Iterator[str]:
     if s.stol_file is not None and not s.stol_thick_mm > 0:
         yield f"the table {s.stol_file} does not count, as in C: -stol_thick puts its material into the beam"
     response = [name for name in RESPONSE if name in s.given]
-    if response and not s.write_noise:
+    unread = run.conf.panels is not None and s.nexus_file is None
+    if response and (unread or not s.write_noise):
         options = ", ".join(str(option_of(name)) for name in response)
-        yield f"{options} without effect: after -nonoise no image with noise is drawn"
+        why = "after -nonoise no image with noise is drawn" if not s.write_noise else "it is of -nexusfile, not given"
+        yield f"{options} without effect: {why}"
+    if unread:
+        yield "there are no SMV images of several panels; -nexusfile writes all of them as NXmx"
     if run.conf.mask_notice is not None:
         yield run.conf.mask_notice
     yield from _foreign_cell(run)
@@ -76,7 +79,9 @@ def _wrong_radius(run: Prepared) -> str | None:
 
 def _edge_on(run: Prepared) -> str | None:
     geometry = run.geometry
-    if abs(float(geometry.close_distance)) > FLAT * float(torch.linalg.vector_norm(geometry.origin)):
+    if run.conf.panels is not None or abs(float(geometry.close_distance)) > FLAT * float(
+        torch.linalg.vector_norm(geometry.origin)
+    ):
         return None
     return "the detector is seen edge-on: the crystal lies in its plane, and the image is what rounding leaves, as in C"
 
@@ -118,6 +123,8 @@ def _lost_interpolation(run: Prepared) -> str | None:
     """A sentence where a corner of the ROI leaves the table: indices are all but linear, so it is the first to."""
     amplitudes = run.scene.amplitudes
     if amplitudes.table is None or not amplitudes.interpolate or amplitudes.fallback != "global":
+        return None
+    if run.conf.panels is not None:
         return None
     (ymin, ymax), (xmin, xmax) = run.conf.detector.roi()
     device = run.scene.panel.origin.device

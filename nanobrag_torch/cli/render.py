@@ -20,7 +20,7 @@ def photons(run: Prepared, progress: Reporter | None = None) -> Tensor:
     Raises ``MemoryError`` where the device runs out of memory.
     """
     with memory_errors():
-        image = run.simulator.render(run.scene, run.settings.pixel_batch_size, progress)
+        image = run.simulator.render(run.scenes, run.settings.pixel_batch_size, progress)
         return image + background_image(run.simulator, run.conf.materials) if run.conf.materials else image
 
 

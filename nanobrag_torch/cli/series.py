@@ -14,19 +14,13 @@ import numpy as np
 import torch
 
 from nanobrag_torch import __version__
+from nanobrag_torch.cli.counts import pedestal, saturation
 from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.experiment_out import check_experiment_out, write_series_experiments
 from nanobrag_torch.cli.frames import Frames, frames_of
 from nanobrag_torch.cli.messages import report
-from nanobrag_torch.cli.outputs import (
-    Images,
-    check_finite_image,
-    check_outputs,
-    outputs_of,
-    pedestal,
-    saturation,
-    write_dump,
-)
+from nanobrag_torch.cli.outputs import Images, check_finite_image, check_outputs, outputs_of, write_dump
+from nanobrag_torch.cli.panels import description_of, for_nexus
 from nanobrag_torch.cli.precedence import Configuration, configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.remarks import remarks
@@ -37,7 +31,7 @@ from nanobrag_torch.io.compressed import COMPRESSED
 from nanobrag_torch.io.dials_import import write_import_parameters
 from nanobrag_torch.io.files import replacing
 from nanobrag_torch.io.nexus_stack import NexusStack
-from nanobrag_torch.series import Journal
+from nanobrag_torch.series import Journal, digest_of
 from nanobrag_torch.statistics import compute_statistics
 
 #: Settings that say how a run is watched, and not what it makes.
@@ -118,7 +112,7 @@ def _go_on(series: Series, journal: Journal) -> None:
         _say(f"{series.frames.count - len(pending)} of {series.frames.count} frames are finished already")
     try:
         with torch.no_grad():
-            _render(series, journal, pending)
+            _render(series, journal, pending, first)
             _finish(series, journal, first)
     except KeyboardInterrupt:
         done = sum(k in journal.finished for k in range(series.frames.count))
@@ -134,10 +128,6 @@ def _check_series(s: Settings) -> None:
         raise CommandError(f"{kind} {count}: must be at least 1.")
     if s.printout or s.trace_pixel is not None:
         raise CommandError(f"-printout and -trace_pixel are for one image. Leave {kind} out, or them.")
-    if s.panels is not None:
-        raise CommandError(
-            f"{kind}: {s.experiment_file} has several panels, and a series is of one. Render image by image."
-        )
     stills = [str(option_of(name)) for name in STILLS if getattr(s, name)]
     if s.frames is not None and stills:
         raise CommandError(f"{', '.join(stills)} with -frames: is for stills. Leave it out, or give -shots.")
@@ -158,15 +148,24 @@ def _check_count(series: Series, journal: Journal) -> None:
 
 
 def _series_of(settings: Settings) -> Series:
-    named = [name for name in outputs_of(settings) if name in settings.given]
-    names = named or (["noise_file"] if settings.write_noise else ["int_file"])
+    names = _named(settings)
     outputs = {name: Path(getattr(settings, name)) for name in names}
     settings = _with_seeds(settings, Journal.settings_of(f"{next(iter(outputs.values()))}.series"))
     conf = configure(settings)
-    check_outputs(conf)
+    check_outputs(conf, names)
     check_experiment_out(conf)
     stack = NexusStack(outputs["nexus_file"]) if "nexus_file" in outputs else None
     return Series(conf, frames_of(conf), outputs, stack)
+
+
+def _named(s: Settings) -> list[str]:
+    """Settings of the outputs: those that were named, else images with noise. Raises ``CommandError`` for none."""
+    names = [name for name in outputs_of(s) if name in s.given]
+    if names or s.panels is None:
+        return names or (["noise_file"] if s.write_noise else ["int_file"])
+    flat = [str(option_of(name)) for name in ("noise_file", "int_file", "cbf_file") if name in s.given]
+    which = f"{', '.join(flat)} is for images of one panel" if flat else "no file is named"
+    raise CommandError(f"{s.experiment_file} has several panels, and {which}. Give -nexusfile, or -floatfile.")
 
 
 def _with_seeds(s: Settings, before: dict[str, Any] | None) -> Settings:
@@ -188,6 +187,8 @@ def _described(series: Series) -> dict[str, Any]:
     outputs = {name: str(path) for name, path in series.outputs.items()}
     given = {name: value.value if isinstance(value, Enum) else value for name, value in made.items()}
     contents = {f"content of {name}": digest for name, digest in read.items()}
+    if s.experiment is not None:  # masks and whatever else its file keeps in others
+        contents["experiment as it was read"] = digest_of(s.experiment.description)
     kind = "rotation" if series.frames.is_rotation else "stills"
     return {"series of": kind, **given, **contents, **outputs, "version": __version__}
 
@@ -197,19 +198,20 @@ def _digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def _render(series: Series, journal: Journal, pending: list[int]) -> None:
+def _render(series: Series, journal: Journal, pending: list[int], first: Prepared) -> None:
     """Render the frames that are missing and enter each once all its files are in place."""
     begun = time.monotonic()
     for done, index in enumerate(pending, 1):
-        run = prepare(_scaled_alike(series.frames.configuration(index), journal.finished.get(0) if index else None))
+        conf = _scaled_alike(series.frames.configuration(index), journal.finished.get(0) if index else None)
+        run = prepare(conf, first.simulator.detector)
         image = photons(run).to("cpu", torch.float32)
         check_finite_image(run, image.numpy())
-        found = compute_statistics(image, run.conf.detector, run.scene.panel.oversample)
+        found = compute_statistics(image, run.conf.rendered, run.scene.panel.oversample)
         made = Images(run, image.numpy(), found)
         for name, path in series.files(index).items():
             made.write(name, path)
         if series.stack is not None:
-            series.stack.keep(index, made.counts if run.conf.noise.generate_noise_image else made.image)
+            series.stack.keep(index, made.pixels)
         scales = dict(zip(_SCALES, (float(made.scale), float(made.grey)), strict=True)) if index == 0 else {}
         journal.finish(index, **series.frames.truth(run), **scales)
         if run.settings.progress:
@@ -231,12 +233,9 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
     """Join the images of an NXmx file, and write what stands beside the images."""
     frames, stack = series.frames, series.stack
     records = [journal.finished[index] for index in range(frames.count)]
-    shape = (series.conf.detector.spixels, series.conf.detector.fpixels)
-    exposure, limit = exposure_of(first.simulator, np.zeros(shape, np.int32)), saturation(series.conf)
     if stack is not None and stack.folder.is_dir():
         _say(f"writing {stack.path} as NXmx")
-        kept = exposure_of(first.simulator, stack.first(), limit)
-        stack.join(kept, frames.count, wavelengths_A=frames.wavelengths(records))
+        _join(stack, first, frames, records)
     expt_file = series.conf.settings.expt_file
     if expt_file is not None:
         _say(f"writing {expt_file} as an experiment list of DIALS")
@@ -246,7 +245,27 @@ def _finish(series: Series, journal: Journal, first: Prepared) -> None:
         write_series_experiments(expt_file, confs, files, frames.is_rotation)
     if not frames.is_rotation:
         _write_truth(Path(f"{series.name}.truth.csv"), records)
+    elif series.conf.panels is None:
+        _write_parameters(series, first)
+
+
+def _join(stack: NexusStack, first: Prepared, frames: Frames, records: list[dict[str, Any]]) -> None:
+    """Make one NXmx file of the images that are kept."""
+    conf, count, wavelengths = first.conf, frames.count, frames.wavelengths(records)
+    if conf.panels is None:
+        exposure = exposure_of(first.simulator, stack.first(), saturation(conf))
+        stack.join(exposure, count, wavelengths_A=wavelengths)
         return
+    described = for_nexus(description_of(conf, count if frames.is_rotation else 1))
+    if count > 1 and not frames.is_rotation:
+        described = replace(described, crystal=None)  # the file has one crystal, and each still its own
+    stack.join_panels(described, count, wavelengths)
+
+
+def _write_parameters(series: Series, first: Prepared) -> None:
+    """Write the geometry of a rotation series of one panel beside the images that DIALS reads."""
+    shape = (series.conf.detector.spixels, series.conf.detector.fpixels)
+    exposure = exposure_of(first.simulator, np.zeros(shape, np.int32))
     for name, path in series.outputs.items():
         if name in _FOR_DIALS:
             noisy = name != "int_file" and series.conf.noise.generate_noise_image

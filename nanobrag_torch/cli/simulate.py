@@ -11,7 +11,6 @@ from nanobrag_torch.cli.errors import CommandError, option_of
 from nanobrag_torch.cli.experiment_out import check_experiment_out, write_experiment
 from nanobrag_torch.cli.messages import report
 from nanobrag_torch.cli.outputs import check_outputs, write_dump, write_images
-from nanobrag_torch.cli.panels import simulate_panels
 from nanobrag_torch.cli.precedence import configure
 from nanobrag_torch.cli.prepare import Prepared, prepare
 from nanobrag_torch.cli.progress import progress_reporter
@@ -33,9 +32,6 @@ def simulate(settings: Settings) -> None:
         return
     _check_single(settings)
     conf = configure(settings)
-    if settings.panels is not None:
-        simulate_panels(conf)
-        return
     check_outputs(conf)
     check_experiment_out(conf)
     with memory_errors(), torch.no_grad():
@@ -47,7 +43,7 @@ def simulate(settings: Settings) -> None:
         if settings.show_config:
             _say(printout.configuration(conf))
         image = _render(run)
-        found = compute_statistics(image, conf.detector, run.scene.panel.oversample)
+        found = compute_statistics(image, conf.rendered, run.scene.panel.oversample)
     write_images(run, image.numpy(), found)
     write_experiment(conf)
 
@@ -64,14 +60,16 @@ def _render(run: Prepared) -> Tensor:
     s = run.settings
     progress = progress_reporter(run.conf.roi) if s.progress and not s.printout else None
     image = photons(run, progress)
-    slow, fast = run.simulator.rendered_pixels()
     if s.printout:
+        slow, fast = run.simulator.rendered_pixels()
         for y, x in zip(slow.tolist(), fast.tolist(), strict=True):
             if s.printout_pixel in (None, (x, y)):
                 _say(printout.pixel(trace_pixel(run.simulator, y, x), float(image[y, x]), run.conf))
     if s.trace_pixel is not None:
         _say(printout.trace(trace_pixel(run.simulator, *s.trace_pixel)))
-    _say(["", messages.solid_angle(subtended_solid_angle(run.scene, slow, fast))])
+    parts = zip(run.scenes, run.simulator.panel_pixels(), strict=True)
+    angles = [subtended_solid_angle(scene, *part.lists(run.simulator.device)) for scene, part in parts]
+    _say(["", messages.solid_angle(sum(angles))])
     return image.to(device="cpu", dtype=torch.float32)
 
 

@@ -97,7 +97,8 @@ def _detector(
         fast, slow = (_unit(axis) for axis in (group.fast, group.slow))
         groups.append(GroupDescription(group.name, group.parent or "", _mm(group.pivot_mm), fast, slow))
     panels = []
-    for panel, at in zip(config.panels, place.panels, strict=True):
+    (ymin, ymax), (xmin, xmax) = config.roi()
+    for panel, at, slab in zip(config.panels, place.panels, config.slabs(), strict=True):
         along_fast, along_slow = at.edges.tolist()
         depth = number_of(panel.thick_um if panel.abs_um is None else panel.abs_um) or 0.0
         thickness = number_of(panel.thick_um) or 0.0
@@ -118,6 +119,11 @@ def _detector(
                 trusted=panel.trusted_range,
                 gain=panel.gain,
                 pedestal=panel.pedestal,
+                bad=_outside(
+                    (panel.fpixels, panel.spixels),
+                    (xmin - slab.fast, xmax - slab.fast),
+                    (ymin - slab.slow, ymax - slab.slow),
+                ),
                 mask=None if panel.mask_array is None else panel.mask_array.detach().cpu().numpy() != 0,
                 slab=panel.raw_offset,
             )
@@ -135,10 +141,8 @@ def _flat(
     thickness = number_of(config.detector_thick_um) or 0.0
     sensor = thickness > 0 and depth > 0
     pixel = number_of(config.pixel_size_mm) or 0.0
-    (ymin, ymax), (xmin, xmax) = config.roi()
+    slow, fast = config.roi()
     width, height = config.fpixels, config.spixels
-    strips = ((0, 0, width, ymin), (0, ymax + 1, width, height), (0, ymin, xmin, ymax + 1),
-              (xmax + 1, ymin, width, ymax + 1))  # fmt: skip
     panel = PanelDescription(
         name="panel",
         size=(width, height),
@@ -150,11 +154,28 @@ def _flat(
         material="Si" if sensor else "",
         absorption_per_mm=1e3 / depth if sensor else 0.0,
         parallax=sensor and config.detector_thicksteps != 1,
-        bad=tuple(strip for strip in strips if strip[0] < strip[2] and strip[1] < strip[3]),
+        bad=_outside((width, height), fast, slow),
         mask=None if config.mask_array is None else config.mask_array.detach().cpu().numpy() != 0,
         slab=(0, 0),
     )
     return place, (panel,), ()
+
+
+def _outside(
+    size: tuple[int, int], fast: tuple[int, int], slow: tuple[int, int]
+) -> tuple[tuple[int, int, int, int], ...]:
+    """Rectangles (fast, slow, fast end, slow end) of a panel of that size outside a region of interest.
+
+    ``fast`` and ``slow`` are the first and the last pixel of the region, which may lie beyond the panel.
+    """
+    width, height = size
+    xmin, ymin = (max(0, low) for low in (fast[0], slow[0]))
+    xmax, ymax = min(width - 1, fast[1]), min(height - 1, slow[1])
+    if xmin > xmax or ymin > ymax:
+        return ((0, 0, width, height),)
+    strips = ((0, 0, width, ymin), (0, ymax + 1, width, height), (0, ymin, xmin, ymax + 1),
+              (xmax + 1, ymin, width, ymax + 1))  # fmt: skip
+    return tuple(strip for strip in strips if strip[0] < strip[2] and strip[1] < strip[3])
 
 
 def _beam(config: BeamConfig, place: Geometry | PanelledGeometry) -> BeamDescription:

@@ -1,15 +1,15 @@
 """Writer of NXmx files of any number of modules, with or without images."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nanobrag_torch.io.description import Description, PanelDescription
-from nanobrag_torch.io.files import check_ordinary, replacing, require
-from nanobrag_torch.io.nexus import _axis, _field, _group, _label
+from nanobrag_torch.io.files import check_ordinary
+from nanobrag_torch.io.nexus import _axis, _field, _group, _label, create_stack, creating
 
 _DETECTOR = "/entry/instrument/detector"
 _CHAIN = f"{_DETECTOR}/transformations"
@@ -37,23 +37,52 @@ def write_nexus_geometry(
         OSError: The file cannot be written.
         ImportError: h5py is not installed.
     """
-    h5py = require("h5py", "NXmx files")
-    each, shape = _checked(filepath, experiment)
-    if images is not None and (images.ndim != 3 or images.shape[1] < shape[0] or images.shape[2] < shape[1]):
-        raise ValueError(f"{filepath}: images of shape {images.shape} must be (n, slow, fast) and hold {shape} pixels.")
-    with replacing(filepath) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
-        _group(file, "/entry", "NXentry", default="data")
-        _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
-            _field(file, f"/entry/{name}", value)
-        _group(file, "/entry/data", "NXdata", signal="data")
-        if images is not None:
-            chunks = (1, *images.shape[1:])
-            file.create_dataset("/entry/data/data", data=images, chunks=chunks, **_COMPRESSION)
-        _write_beam(file, each)
-        _write_sample(file, each, 1 if images is None else len(images))
-        _write_detector(file, each, shape if images is None else images.shape[1:])
+    _checked(filepath, experiment)
+    if images is not None and (images.ndim != 3 or not len(images)):
+        raise ValueError(f"{filepath}: images of shape {images.shape} must be (n, slow, fast). Give one image or more.")
+    with creating(filepath) as file:
+        count = 1 if images is None else len(images)
+        stack = write_layout(file, experiment, count, None if images is None else images[0])
+        for index in range(0 if images is None else count):
+            stack[index] = images[index]  # type: ignore[index]
+
+
+def write_layout(
+    file: Any,
+    experiment: Description,
+    count: int,
+    image: np.ndarray | None = None,
+    wavelengths_A: Sequence[float] | None = None,
+) -> Any:
+    """Write all of an NXmx file but its ``count`` images, as :func:`write_nexus_geometry` does.
+
+    Args:
+        file: The open HDF5 file.
+        experiment: Beam and panels; goniometer, scan and crystal where it has them.
+        count: Number of images.
+        image: The first image (slow, fast), whose shape and kind are those of all; None leaves images out.
+        wavelengths_A: Wavelength of each image; None is that of the experiment, or its spectrum, for all.
+
+    Returns:
+        The empty dataset (count, slow, fast) of the images; None where there are none.
+
+    Raises:
+        ValueError: The experiment has no wavelength or panel, or the image does not hold its panels.
+    """
+    each, shape = _along_beam(file.filename, experiment)
+    if image is not None and (image.ndim != 2 or image.shape[0] < shape[0] or image.shape[1] < shape[1]):
+        raise ValueError(f"images of shape (n, *{image.shape}) must be (n, slow, fast) and hold {shape} pixels.")
+    _group(file, "/entry", "NXentry", default="data")
+    _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
+        _field(file, f"/entry/{name}", value)
+    _group(file, "/entry/data", "NXdata", signal="data")
+    stack = None if image is None else create_stack(file, "/entry/data/data", count, image)
+    _write_beam(file, each, wavelengths_A)
+    _write_sample(file, each, count)
+    _write_detector(file, each, shape if image is None else image.shape)
+    return stack
 
 
 def check_nexus_geometry(filepath: str | os.PathLike[str], experiment: Description) -> None:
@@ -62,8 +91,13 @@ def check_nexus_geometry(filepath: str | os.PathLike[str], experiment: Descripti
 
 
 def _checked(filepath: str | os.PathLike[str], experiment: Description) -> tuple[Description, tuple[int, int]]:
-    """The experiment along the beam and the shape of its raw image, once it is known that a file can hold it."""
+    """The experiment along the beam and the shape of its raw image, once it is known that the file can hold it."""
     check_ordinary(filepath, "NXmx file")
+    return _along_beam(filepath, experiment)
+
+
+def _along_beam(filepath: str | os.PathLike[str], experiment: Description) -> tuple[Description, tuple[int, int]]:
+    """The experiment along the beam and the shape of its raw image. Raises ``ValueError`` for what no file holds."""
     each = experiment.along_beam()
     if each.beam is None or each.beam.wavelength_A is None or not each.panels:
         raise ValueError(f"{filepath}: an NXmx file needs a wavelength and a panel. Give the experiment both.")
@@ -93,7 +127,7 @@ def _raw_shape(panels: tuple[PanelDescription, ...]) -> tuple[int, int]:
     return max(s + panel.size[1] for (_, s), panel in places), max(f + panel.size[0] for (f, _), panel in places)
 
 
-def _write_beam(file: Any, each: Description) -> None:
+def _write_beam(file: Any, each: Description, wavelengths_A: Sequence[float] | None) -> None:
     beam = each.beam
     assert beam is not None
     _group(file, "/entry/instrument", "NXinstrument")
@@ -103,7 +137,9 @@ def _write_beam(file: Any, each: Description) -> None:
     path = "/entry/instrument/beam"
     _group(file, path, "NXbeam")
     waves: Any = beam.wavelength_A
-    if beam.spectrum is not None:
+    if wavelengths_A is not None and (beam.spectrum is None or np.ptp(wavelengths_A) > 0):
+        waves = np.array(wavelengths_A)
+    elif beam.spectrum is not None:
         waves = np.array(beam.spectrum[0])
         _field(file, f"{path}/incident_wavelength_weights", np.array(beam.spectrum[1]))
     _field(file, f"{path}/incident_wavelength", waves, units="angstrom")

@@ -6,15 +6,18 @@ program leaves whole images. When all are there, their compressed bytes are join
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from nanobrag_torch.io.description import Description
 from nanobrag_torch.io.exposure import Exposure
 from nanobrag_torch.io.files import check_ordinary, replacing, require
 from nanobrag_torch.io.nexus import create_stack, creating, write_sweep
+from nanobrag_torch.io.nexus_geometry_writer import write_layout
 
 _PURPOSE = "NXmx files"
 _IMAGE = "data"
@@ -60,9 +63,22 @@ class NexusStack:
         Images that were joined before, and are not in the folder, are taken from the file that is replaced.
         ``wavelengths_A`` gives each image a wavelength of its own. Raises ``OSError`` where an image is missing.
         """
+        self._join(count, lambda file: write_sweep(file, exposure, count, sample, wavelengths_A))
+
+    def join_panels(self, experiment: Description, count: int, wavelengths_A: Sequence[float] | None = None) -> None:
+        """Make the file as :meth:`join` does, of raw images that hold the panels of an experiment at their slabs.
+
+        Raises ``ValueError`` where no NXmx file holds the experiment, or an image does not hold its panels, and
+        ``OSError`` where an image is missing.
+        """
+        first = self.first()
+        self._join(count, lambda file: write_layout(file, experiment, count, first, wavelengths_A))
+
+    def _join(self, count: int, write: Callable[[Any], Any]) -> None:
+        """Make the file of ``count`` images; ``write`` writes all but them, and gives their dataset."""
         h5py = require("h5py", _PURPOSE)
         with creating(self.path) as file:
-            images = write_sweep(file, exposure, count, sample, wavelengths_A)
+            images = write(file)
             for index in range(count):
                 path, name, place = self._place(index)
                 with h5py.File(path, "r") as kept:

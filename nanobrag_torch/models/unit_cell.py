@@ -81,6 +81,6 @@ def _reciprocal_vectors(
     volume = unit_cell.volume(lengths, angles)
     if not config.has_matrix:
         return unit_cell.reciprocal_vectors(lengths, angles, compat.cell_construction, volume), lengths, volume
-    rows = [torch.as_tensor(getattr(config, name)).to(device, torch.float64) for name in MOSFLM_STARS]
+    rows = [vector(getattr(config, name), device) for name in MOSFLM_STARS]
     scale = (lengths, volume) if config.rescale_matrix_to_cell else (None, None)
     return torch.stack(rows), *scale

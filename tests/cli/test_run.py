@@ -148,14 +148,14 @@ def test_structure_factors_are_dumped_and_read_back(command):
 @pytest.mark.parametrize("cell", ["", "-cell 70 80 90 75 85 95"])
 def test_structure_factors_are_read_once_and_detector_and_scene_made_once(command, monkeypatch, cell):
     read, made = [], []
-    opened, geometry, scene = Path.open, Detector.geometry, Simulator.scene
+    opened, geometry, scenes = Path.open, Detector.geometry, Simulator.scenes
     monkeypatch.setattr(Path, "open", lambda path, mode="r", *_: read.append((path.name, mode)) or opened(path, mode))
     monkeypatch.setattr(Detector, "geometry", lambda *given: made.append("geometry") or geometry(*given))
-    monkeypatch.setattr(Simulator, "scene", lambda *given: made.append("scene") or scene(*given))
+    monkeypatch.setattr(Simulator, "scenes", lambda *given: made.append("scenes") or scenes(*given))
     run = command(f"-default_F 100 -detpixels 4 -hkl P1.hkl {cell}", {"P1.hkl": b"0 0 0 10\n"})
     assert run.exit_code == (0 if cell else 9)
     assert read.count(("P1.hkl", "rb")) == 1
-    assert made == (["geometry", "scene"] if cell else [])
+    assert made == (["geometry", "scenes"] if cell else [])
 
 
 def test_nodump_writes_no_dump(command):

@@ -137,8 +137,6 @@ def test_frames_of_an_experiment_are_its_images_also_where_the_crystal_was_refin
     [
         ({"varying": True}, "-frames 5", "4 are left from -expt_image on"),
         ({"varying": True}, "-frames 2 -osc 1", "-phi, -osc and -phistep are those of its scan"),
-        ({"panels": 2}, "-frames 2", "e.expt has several panels, and a series is of one"),
-        ({"panels": 2}, "-shots 2 -osc 0", "e.expt has several panels, and a series is of one"),
         ({}, "-shots 2", "-osc 0.1 with -shots: stills do not rotate"),
     ],
 )

@@ -182,5 +182,5 @@ def _scenario(given: str, root: Path) -> ScenarioTarget:
     if not project.find(shown, root).is_file():
         remedy = "Copy it into the project, so that whoever gets the report can repeat it."
         raise InputError.of("sweep", "target", given, "a file below the project's folder", remedy)
-    factors = (project.shown(place.parent / str(data["hkl"]), root),) if data.get("hkl") else ()
-    return ScenarioTarget(shown, (shown, *factors), data, place)
+    read = (project.shown(place.parent / str(data[name]), root) for name in ("hkl", "experiment") if data.get(name))
+    return ScenarioTarget(shown, (shown, *read), data, place)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
+from nanobrag_torch.experiments import describe
+from nanobrag_torch.io.dials_writer import write_experiments
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.sweep import Specification
@@ -162,3 +165,15 @@ def test_values_of_python_are_a_list_or_an_array_and_one_alone_is_refused_by_nam
     assert api._spec("N", [numpy.array([5, 6, 7]), (1, 2, 3)]) == "5 6 7,1 2 3"
     with pytest.raises(InputError, match=r"over a: got '3'; allowed: a text or a list"):
         api._spec("a", 3)
+
+
+def test_a_scenario_of_an_experiment_varies_what_that_does_not_decide_and_its_file_belongs_to_the_sweep(ask):
+    experiment = describe(CrystalConfig(), DetectorConfig(spixels=8, fpixels=8), BeamConfig())
+    write_experiments("e.expt", [experiment])
+    Path("of.json").write_text(json.dumps({"experiment": "e.expt", "names": ["crystal.cell_a"]}))
+    target = targets.resolve("of.json", project.root())
+    assert target.files == ("of.json", "e.expt")
+    found = specify(Request(target, ("beam.fluence=1e20,1e21", "crystal.default_F=1,2")), project.root())
+    assert rows(found)[1] == (1e20, 2.0)
+    with pytest.raises(InputError, match=r"crystal: got 'cell_a'; allowed: N_cells, .*e\.expt decides the others"):
+        specify(Request(target, ("crystal.cell_a=60,70",)), project.root())
