@@ -200,7 +200,7 @@ def values(found: Refined) -> Table:
         own = (each.label, each.unit, _short(each.start), str(of_result[each.name]))
         rows.append((*own, *(beside if known else ()), each.note or "–"))
     state = _upper(found.record.reason)
-    state += f", in {found.record.steps} steps" if found.record.converged else ": so there are no standard errors"
+    state += f", in {found.record.steps} steps" if found.record.converged else "; there are no standard errors"
     return Table(
         caption=state,
         columns=("", "unit", "start", "refined", *(("truth", "pull") if known else ()), "remark"),

@@ -49,8 +49,8 @@ class Attendance:
 
     Attributes:
         on_line: called with each line that a cell prints.
-        on_interrupt: called at the first Ctrl-C, which interrupts the cell alone: one that can ends well, with what it
-            has. A second ends the run.
+        on_interrupt: called after the first Ctrl-C, which interrupts the cell alone: one that can ends well, with what
+            it has. A second ends the run.
     """
 
     on_line: Callable[[str], None]
@@ -69,6 +69,7 @@ class _Client(PapermillNotebookClient):
     """Client of a kernel that keeps it within limits, and ends everything that it started."""
 
     attendance: Attendance | None = None
+    interrupted: bool = False
 
     def run_guarded(self, environment: Mapping[str, str], cwd: Path, log: Path, limits: Limits, warm: bool) -> None:
         """Execute the notebook in a kernel with that environment, in ``cwd``, its terminal output going to ``log``.
@@ -100,6 +101,9 @@ class _Client(PapermillNotebookClient):
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Take what a cell gives in characters that can be written, and what it prints up to a bearable length."""
+        if self.interrupted and self.attendance is not None:
+            self.interrupted = False
+            self.attendance.on_interrupt()
         msg["content"] = source.writable(msg["content"])
         if msg["msg_type"] == "stream":
             printed = self._printed.get(cell_index, 0)
@@ -121,9 +125,8 @@ class _Client(PapermillNotebookClient):
             self._execute_cells()
 
     def _interrupt(self) -> None:
-        """Interrupt the cell that is running."""
-        assert self.attendance is not None
-        self.attendance.on_interrupt()
+        """Interrupt the cell that is running; a handler of a signal may tell nobody, as others are telling already."""
+        self.interrupted = True
         os.kill(self.km.provisioner.pid, signal.SIGINT)
 
     def _execute_cells(self) -> None:
