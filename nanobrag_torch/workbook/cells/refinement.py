@@ -72,7 +72,7 @@ def start(case: Case) -> Table:
         ("pixels", f"{counts.values.shape[0]} × {counts.values.shape[1]} (slow × fast), {used.size} not masked"),
         ("counts", f"{number(float(used.sum()), 6)}, at most {number(float(used.max(initial=0)), 6)} in a pixel"),
         ("space group", case.space_group or "none: every constant of the cell is free"),
-        ("free", ", ".join(names)),
+        ("free", _in_short(", ".join(names))),
     ]
     return Table(caption="The image, and what is refined", columns=("", ""), rows=tuple(rows))
 

@@ -86,7 +86,7 @@ def pulls(found: Refined) -> Drawing:
     """Distances from the truth in standard errors, where there is a truth, beside the residuals of all pixels."""
     known = [each for each in found.record.values if each.pull is not None]
     with rc_context(STYLE):
-        figure = Figure(figsize=(10.8 if known else 5.8, 3.8), layout="constrained")
+        figure = Figure(figsize=(10.8, 3.8), layout="constrained")
         panels = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
         if known:
             _draw_pulls(panels[0], [each.label for each in known], [each.pull or 0.0 for each in known])
@@ -157,7 +157,7 @@ def convergence(found: Refined) -> Drawing:
         left.set_yscale("log")
         left.set_xlabel("step")
         left.set_ylabel("decrease of −log L")
-        left.legend(frameon=False)
+        left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         unit = _draw_paths(right, found)
     return Drawing(
         figure,
