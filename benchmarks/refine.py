@@ -32,6 +32,8 @@ FREE = (*EDGES, *MISSET, *N_CELLS, "beam.fluence")
 TRUE_CELL, TRUE_MISSET, TRUE_N, TRUE_FLUENCE = (55.0, 65.0, 75.0), (20.0, -35.0, 50.0), (12.0, 10.0, 11.0), 1.5e27
 #: Errors of the start: of the misset in degrees, and of each edge of the cell in percent.
 MISSETS, CELLS = (0.01, 0.1, 0.3, 1.0, 2.0), (0.05, 0.2, 0.5, 1.0, 2.0)
+#: Pixels and domains of the still whose noise is drawn many times.
+SMALL = (64, 4)
 #: Standard errors within which an end is the truth.
 TRUTH = 5.0
 
@@ -155,10 +157,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def coverage(seeds: int, console: Console) -> None:
     """Table of pulls over draws of noise."""
-    image, truth, found = still().image(), true_values(), []
+    image, truth, found = still(*SMALL).image(), true_values(), []
     for seed in range(seeds):
         counts = torch.poisson(image, generator=torch.Generator().manual_seed(seed))
-        result = refine(still(**off_by(0.02, 0.05, seed)), counts, residuals=0)
+        result = refine(still(*SMALL, **off_by(0.02, 0.05, seed)), counts, residuals=0)
         if result.converged:
             found.append(pulls(result, truth, TRUE_MISSET))
     array = np.array(found)

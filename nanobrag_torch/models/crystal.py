@@ -277,7 +277,8 @@ class Crystal(KnownNames):
             self.config.misset_deg = (x, y, z)
         if self.turn is None:
             return cell
-        return replace(cell, direct=about_x_y_z(cell.direct, self.turn), stars=about_x_y_z(cell.stars, self.turn))
+        turn = self.turn.to(cell.direct.device)
+        return replace(cell, direct=about_x_y_z(cell.direct, turn), stars=about_x_y_z(cell.stars, turn))
 
     def lattice(
         self,

@@ -84,7 +84,7 @@ def _verdict(found: Scoring, good: Goodness, unexplained: float) -> tuple[bool, 
     if good.excess > BY_CHANCE and good.unexplained > unexplained:
         return False, (
             f"a minimum of -log L that does not describe the counts: {good.unexplained:.0%} of the pattern is "
-            f"unexplained, at most {unexplained:.0%} is allowed. Start nearer, or see the worst residuals"
+            f"unexplained, at most {unexplained:.0%} is allowed. Start nearer, or look at the worst pixels"
         )
     return True, found.reason
 

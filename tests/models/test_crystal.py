@@ -208,3 +208,16 @@ def test_thin_crystals_are_interpolated_unless_told_otherwise():
 def test_a_dtype_in_the_place_of_a_device_is_refused_with_what_to_do():
     with pytest.raises(ValueError, match=r"device = torch.float64: .*Give a dtype by name"):
         Crystal().to(torch.float64)
+
+
+def test_a_turn_moves_all_vectors_about_the_laboratory_axes_after_the_misset():
+    crystal = Crystal(CrystalConfig(50.0, 60.0, 70.0, 80.0, 85.0, 95.0, misset_deg=(10.0, 20.0, 30.0)))
+    before = crystal.unit_cell()
+    turn = torch.tensor([0.01, -0.02, 0.03], dtype=torch.float64, requires_grad=True)
+    crystal.turn = turn
+    after = crystal.unit_cell()
+    rotation = torch.linalg.solve(before.stars, after.stars).T
+    assert torch.allclose(rotation @ rotation.T, torch.eye(3, dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(after.direct, before.direct @ rotation.T, atol=1e-9)
+    assert torch.allclose(rotation[2, 1], turn[0], atol=1e-3)
+    assert torch.autograd.grad(after.stars[0, 0], turn)[0].abs().max() > 0
