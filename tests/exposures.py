@@ -20,6 +20,7 @@ def exposure_of(convention, **changes):
     row = CONVENTIONS[convention]
     fast, slow, normal = (turned(v) for v in (row.fast, row.slow, row.normal))
     images = np.random.default_rng(0).poisson(20.0, (3, 11, 13)).astype(np.uint16)
+    images[:, 5] = 0
     fields = {
         "images": images,
         "pixel_size_m": 172e-6,

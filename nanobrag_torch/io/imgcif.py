@@ -104,7 +104,7 @@ def geometry_text(exposure: Exposure, date: str, overload: int) -> str:
         ),
         _items(
             "array_intensities", array_id="image", binary_id=1, linearity="linear", gain=1.0, gain_esd=0.0,
-            overload=overload, undefined_value=0,
+            overload=overload, undefined_value=-1,
         ),
         _items(
             "array_structure", id="image", encoding_type="signed 32-bit integer", compression_type="byte_offset",

@@ -13,7 +13,7 @@ BY_CHANCE = 5.0
 
 @dataclass(frozen=True)
 class Goodness:
-    """How well a model describes counts.
+    """Agreement of a model with counts.
 
     Attributes:
         chi2: sum of squared Pearson residuals.

@@ -51,7 +51,7 @@ class RefinedParameter:
 
 @dataclass(frozen=True)
 class RefinementResult:
-    """What :func:`nanobrag_torch.refine` found. In a notebook it shows itself as a table.
+    """Outcome of :func:`nanobrag_torch.refine`. In a notebook it shows itself as a table.
 
     Attributes:
         converged: the criteria of the end hold and the model describes the counts. Where it is False there are no

@@ -83,6 +83,7 @@ def test_every_pixel_lies_where_dials_finds_it(found, name, suffix):
 @pytest.mark.parametrize(("name", "suffix"), [("adxv-any", ".nxs"), ("adxv-any", ".cbf"), ("xds-two-theta", ".cbf")])
 def test_pixels_keep_their_values_and_the_mask_its_place(found, name, suffix):
     exposure, good = SCENES[name], SCENES[name].mask.ravel()
+    assert (exposure.images[0].ravel()[good] == 0).any(), "no photon is a count, too"
     read = found[name, suffix]
     np.testing.assert_array_equal(read["good"], good)
     np.testing.assert_array_equal(np.array(read["pixels"])[good], exposure.images[0].ravel()[good])

@@ -1,5 +1,6 @@
 """Agreement of another program with what was rendered: a rotation series of a known crystal, judged by DIALS."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from nanobrag_torch.cli.prepare import NO_COMPILATION
 from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io import load_structure_factors
 from nanobrag_torch.io.description import Description
@@ -60,7 +62,8 @@ def judge(
     if not kinds or not set(kinds) <= set(FORMATS):
         raise InputError.of(_OWNER, "formats", formats, " ".join(FORMATS), "Name one or more of them.")
     program = dials.version()
-    with TemporaryDirectory(prefix="nanobrag-dials-") as name:
+    # In the folder of the report, so that nothing is left elsewhere where the run is killed.
+    with TemporaryDirectory(prefix=".series-", dir=report.folder.resolve()) as name:
         folder = Path(name)
         command = render(folder, shlex.split(options), kinds, frames, phi_steps, two_theta_deg)
         truth = read_experiments(folder / _TRUTH)[0]
@@ -103,9 +106,11 @@ def render(
     command = f"nanoBragg {shlex.join(words)} {EXAMPLE_STRUCTURE.name}"
     sys.stdout.write(f"{command}\n")
     sys.stdout.flush()
+    # The guard of a notebook is for gradients; the images of a series are those that the command makes by itself.
+    environment = {name: value for name, value in os.environ.items() if name != NO_COMPILATION}
     run = subprocess.run(
         [sys.executable, "-m", "nanobrag_torch", *words, str(EXAMPLE_STRUCTURE)],
-        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
         last = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -25,6 +25,15 @@ STEPS = {
     "export": ("integrated.expt", "integrated.refl", "mtz.hklout=integrated.mtz"),
     "show": ("refined.expt",),
 }
+#: What each leaves where it succeeds: not all of them say by their exit code that they failed.
+_LEFT = {
+    "import": "imported.expt",
+    "find_spots": "strong.refl",
+    "index": "indexed.expt",
+    "refine": "refined.expt",
+    "integrate": "integrated.refl",
+    "export": "integrated.mtz",
+}
 _REMEDY = "Install DIALS (Debian: apt-get install dials; elsewhere: dials.github.io), and run again."
 #: Words of a report by which its numbers are found.
 _SPOTS = re.compile(r"^(\d+) spots found", re.MULTILINE)
@@ -108,9 +117,11 @@ def _run(program: str, words: tuple[str, ...], images: list[Path], folder: Path)
         [command, *given], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     (folder / f"{program}.log").write_text(run.stdout + run.stderr, encoding="utf-8")
-    if run.returncode:
+    left = _LEFT.get(program)
+    if run.returncode or (left and not (folder / left).is_file()):
+        end = f"ended with {run.returncode}" if run.returncode else f"left no {left}"
         last = "; ".join((run.stderr.strip() or run.stdout.strip()).splitlines()[-2:]).rstrip(".")
-        raise Blocked(f"dials.{program} ended with {run.returncode}: {last}. All it said is in {program}.log.")
+        raise Blocked(f"dials.{program} {end}: {last}. All it said is in {program}.log.")
     return run.stdout
 
 

@@ -152,7 +152,7 @@ def stand_in(tmp_path, monkeypatch):
     folder.mkdir()
     for program in ("version", *dials.STEPS):
         file = folder / f"dials.{program}"
-        file.write_text(f"#!/bin/sh\necho DIALS 3 {program}\n")
+        file.write_text(f"#!/bin/sh\necho DIALS 3 {program}\n: > {dials._LEFT.get(program, 'nothing')}\n")
         file.chmod(0o755)
     (folder / "dials.find_spots").write_text("#!/bin/sh\necho looked\necho No spots. >&2\nexit 3\n")
     monkeypatch.setenv("PATH", str(folder))
@@ -171,6 +171,15 @@ def test_a_program_that_fails_is_named_and_its_log_stays(tmp_path):
     assert (tmp_path / "dials/cbf/find_spots.log").read_text() == "looked\nNo spots.\n"
     assert (tmp_path / "dials/cbf/import.log").read_text() == "DIALS 3 import\n"
     assert not list(tmp_path.rglob("*.cbf"))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_program_that_leaves_nothing_failed_whatever_its_exit_code_says(tmp_path):
+    (tmp_path / "bin/dials.import").write_text("#!/bin/sh\necho File series.cbf not found\n")
+    with pytest.raises(
+        Blocked, match=r"dials\.import left no imported\.expt: File series\.cbf not found\. .* import\.log"
+    ):
+        agreement.judge(Report(tmp_path), "-N 2 -detpixels 64 -distance 100 -fluence 1 -seed 1", "cbf", 2, 1)
 
 
 @pytest.mark.dials
