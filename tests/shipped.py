@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import refined
 from checkouts import PROJECT
 
 from nanobrag_torch.workbook import project
@@ -19,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gradient_flow/phase_b_zero_intensity_probe": {"detector_pixels": 16, "pixel_size_mm": 0.8},
     "gradient_flow/phase_c_options": {"detector_pixels": 16},
     "gradient_flow/phase_d_verified": {"detector_pixels": 16, "mapped_test": "quick_tests.py"},
+    "refine/refine": {"scenario_file": "still.json", "free": "misset scale", "background": "0.5"},
     "parity/parity": {"cases": "base_triclinic energy", "nodes": 2},
 }
 _SCENARIO = (PROJECT / "notebooks" / "doctor" / "example.json").read_text()
@@ -39,6 +41,7 @@ def checkout(folder: Path) -> Path:
     (folder / "tests" / "golden").symlink_to(PROJECT / "tests" / "golden")
     (folder / "pyproject.toml").write_text("")
     (folder / "small.json").write_text(_SCENARIO.replace("64,", "8,"))
+    refined.scenario_file(folder)
     (folder / "small_tests.py").write_text(_TESTS)
     (folder / "quick_tests.py").write_text("def test_sound(): pass\n")
     return folder

@@ -11,6 +11,7 @@ names                                                  what they are for
 ``mapped_test``                                        a pytest run whose log, XML and exit code stay in the report
 ``diagnosis``, ``scan``, ``performance``               the doctor's report in tables, a loss over a range, timings
 ``agreement``                                          a rotation series that DIALS processes, beside what was rendered
+``refinement``, ``refinement_figures``                 counts refined to parameters with standard errors, and shown
 ``tables``, ``figures``, ``doctor_figures``, ...       what cells show; ``Table``, ``Drawing`` and ``Caption`` make more
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells import parameters as parameters
     from nanobrag_torch.workbook.cells import performance as performance
     from nanobrag_torch.workbook.cells import probe as probe
+    from nanobrag_torch.workbook.cells import refinement as refinement
+    from nanobrag_torch.workbook.cells import refinement_figures as refinement_figures
     from nanobrag_torch.workbook.cells import scenarios as scenarios
     from nanobrag_torch.workbook.cells.scan import scan as scan
     from nanobrag_torch.workbook.errors import Blocked as Blocked
@@ -94,6 +97,8 @@ _HOMES = {
     "parameters": "cells.parameters",
     "performance": "cells.performance",
     "probe": "cells.probe",
+    "refinement": "cells.refinement",
+    "refinement_figures": "cells.refinement_figures",
     "scan": "cells.scan:scan",
     "scenarios": "cells.scenarios",
     "sweep": "sweeps.api:sweep",

@@ -34,7 +34,7 @@ _ENUMS: dict[str, Any] = {
     "detector_convention": DetectorConvention,
     "detector_pivot": DetectorPivot,
 }
-_OTHER = ("names", "loss", "compat", "hkl", "experiment")
+_OTHER = ("names", "loss", "compat", "hkl", "experiment", "image")
 #: Fields that a scenario may give beside an experiment, which decides all others.
 _BESIDE = {
     "crystal": (
@@ -50,30 +50,32 @@ _BESIDE = {
 
 
 def read_scenario(
-    file: str | Path, dtype: str = "float64", device: str = "cpu", experiment: str | Path = ""
+    file: str | Path, dtype: str = "float64", device: str = "cpu", experiment: str | Path = "", image: int = 0
 ) -> Scenario:
     """The scenario in a JSON file: objects "crystal", "detector" and "beam" with fields of the configs, and "names" of
     quantities, "loss", "compat", "hkl", a file of structure factors beside it, and "experiment", a file beside it that
-    DIALS, CrystFEL or NXmx describe beam, detector and crystal in; all may be left out.
+    DIALS, CrystFEL or NXmx describe beam, detector and crystal in, with "image", the index of an image in its scan; all
+    may be left out.
 
     Args:
-        file: the JSON file.
+        file: the JSON file; empty for none beside an experiment.
         dtype: "float64" or "float32".
         device: "cpu" or "cuda".
-        experiment: ``.expt``, ``.geom``, ``.stream`` or ``.nxs`` file, whose first image takes the place of beam,
+        experiment: ``.expt``, ``.geom``, ``.stream`` or ``.nxs`` file, whose first experiment takes the place of beam,
             detector and, where it has one, crystal of the scenario; of these stays what no such file says, as
             ``N_cells``, ``default_F``, sub-pixels, region of interest and fluence. Empty for none.
+        image: index of an image in the experiment's scan.
 
     Raises:
         InputError: a file says anything else.
     """
-    path = project.find(str(file))
-    data = read_data(path)
+    path = project.find(str(file or experiment))
+    data = read_data(path) if file else {}
     if experiment:
         place = project.find(str(experiment))
         kept = [name for name in _CONFIGS if name != "crystal" or _description(place).crystal is not None]
         data |= {name: _kept(name, data[name]) for name in kept if name in data}
-        data["experiment"] = str(place.absolute())
+        data |= {"experiment": str(place.absolute()), "image": image}
     return scenario_of(data, path, dtype, device)
 
 
@@ -133,7 +135,7 @@ def _configs(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if file is None:
         return {name: _config(name, kind, given[name]) for name, kind in _CONFIGS.items()}
     try:
-        experiment = Experiment.of(_description(path.parent / str(file)))
+        experiment = Experiment.of(_description(path.parent / str(file)), data.get("image", 0))
         if experiment.crystal is not None:
             experiment.crystal = by_cell(experiment.crystal, data.get("compat", "physical"))
     except ValueError as error:

@@ -11,13 +11,25 @@ from typing import Annotated
 import typer
 
 from nanobrag_torch import __version__
-from nanobrag_torch.workbook.commands import doctor, init, ledger, notebooks, plan, run, schema, share, sweep, triage
+from nanobrag_torch.workbook.commands import (
+    doctor,
+    init,
+    ledger,
+    notebooks,
+    plan,
+    refine,
+    run,
+    schema,
+    share,
+    sweep,
+    triage,
+)
 from nanobrag_torch.workbook.commands.options import BAD_INPUT
 from nanobrag_torch.workbook.errors import Blocked, InputError
 
 BLOCKED = 3
 #: First words of the commands that take evidence.
-_TAKING = (("run",), ("doctor",), ("triage",), ("sweep",), ("plan", "run"))
+_TAKING = (("run",), ("doctor",), ("refine",), ("triage",), ("sweep",), ("plan", "run"))
 _KEPT = (
     "Nothing is concluded; what was taken so far is kept, and a later run finishes it as interrupted. Make room, or "
     "give another place with --reports."
@@ -50,6 +62,7 @@ def options(
 app.command()(init.init)
 app.command()(run.run)
 app.command()(doctor.doctor)
+app.command()(refine.refine)
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(plan.app, name="plan")
 app.add_typer(triage.app, name="triage")

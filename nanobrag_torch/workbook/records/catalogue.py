@@ -7,11 +7,22 @@ from typing import Any
 
 from nanobrag_torch.workbook import files, investigations, project
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.records import agreement, base, benchmark, diagnosis, evidence, parity, run, sweep, triage
+from nanobrag_torch.workbook.records import (
+    agreement,
+    base,
+    benchmark,
+    diagnosis,
+    evidence,
+    parity,
+    refinement,
+    run,
+    sweep,
+    triage,
+)
 from nanobrag_torch.workbook.records.base import KIND, Record
 
 #: Modules of the package whose records are registered by being imported.
-_OURS = (agreement, benchmark, diagnosis, evidence, parity, run, sweep, triage)
+_OURS = (agreement, benchmark, diagnosis, evidence, parity, refinement, run, sweep, triage)
 
 
 def kinds() -> dict[str, type[Record]]:

@@ -1,8 +1,10 @@
 """Execution of a notebook by papermill in a kernel process of its own: guarded environment, limits, known ends."""
 
+import os
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from papermill.parameterize import parameterize_notebook
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.machine.limits import Crossed, Limits, usual, watching
+from nanobrag_torch.workbook.machine.signals import handing_on
 from nanobrag_torch.workbook.notebooks import kernels, reading, source
 from nanobrag_torch.workbook.running import whole_messages
 from nanobrag_torch.workbook.running.outcomes import Outcome
@@ -40,6 +43,20 @@ _WHOLE_MESSAGES = f"--Session.packer={whole_messages.__name__}.pack"
 CellCallback = Callable[[int, int, str], None]
 
 
+@dataclass(frozen=True)
+class Attendance:
+    """A person who waits for a run at a terminal.
+
+    Attributes:
+        on_line: called with each line that a cell prints.
+        on_interrupt: called after the first Ctrl-C, which interrupts the cell alone: one that can ends well, with what
+            it has. A second ends the run.
+    """
+
+    on_line: Callable[[str], None]
+    on_interrupt: Callable[[], None]
+
+
 class _Raised(Exception):
     """A cell raised an error that it is not tagged to raise; ``cell`` is its number from 1."""
 
@@ -50,6 +67,9 @@ class _Raised(Exception):
 
 class _Client(PapermillNotebookClient):
     """Client of a kernel that keeps it within limits, and ends everything that it started."""
+
+    attendance: Attendance | None = None
+    interrupted: bool = False
 
     def run_guarded(self, environment: Mapping[str, str], cwd: Path, log: Path, limits: Limits, warm: bool) -> None:
         """Execute the notebook in a kernel with that environment, in ``cwd``, its terminal output going to ``log``.
@@ -81,6 +101,9 @@ class _Client(PapermillNotebookClient):
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Take what a cell gives in characters that can be written, and what it prints up to a bearable length."""
+        if self.interrupted and self.attendance is not None:
+            self.interrupted = False
+            self.attendance.on_interrupt()
         msg["content"] = source.writable(msg["content"])
         if msg["msg_type"] == "stream":
             printed = self._printed.get(cell_index, 0)
@@ -88,6 +111,9 @@ class _Client(PapermillNotebookClient):
             self._printed[cell_index] = printed + len(text)
             if printed + len(text) > LONGEST_OUTPUT:
                 msg["content"]["text"] = _LEFT_OUT if printed <= LONGEST_OUTPUT else ""
+            elif self.attendance is not None:
+                for line in text.splitlines():
+                    self.attendance.on_line(line)
         return super().process_message(msg, cell, cell_index)
 
     def papermill_execute_cells(self) -> None:
@@ -95,6 +121,15 @@ class _Client(PapermillNotebookClient):
 
         The error of a dead kernel names the signal or exit code that ended it.
         """
+        with handing_on(self._interrupt) if self.attendance else nullcontext():
+            self._execute_cells()
+
+    def _interrupt(self) -> None:
+        """Interrupt the cell that is running; a handler of a signal may tell nobody, as others are telling already."""
+        self.interrupted = True
+        os.kill(self.km.provisioner.pid, signal.SIGINT)
+
+    def _execute_cells(self) -> None:
         try:
             for index, cell in enumerate(self.nb.cells):
                 self.nb_man.cell_start(cell, index)
@@ -115,7 +150,7 @@ class _Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, environment: Mapping[str, str], cwd: Path, log: Path, timeout: int,
-        limits: Limits, on_cell: CellCallback, warm: bool, **_: Any,
+        limits: Limits, on_cell: CellCallback, warm: bool, attendance: Attendance | None, **_: Any,
     ) -> None:  # fmt: skip
         """Execute a notebook, as papermill asks its engine to.
 
@@ -129,6 +164,7 @@ class _Engine(NBClientEngine):
             limits: limits of the kernel.
             on_cell: called before each cell.
             warm: fork the kernel, where it can be.
+            attendance: who waits for it; None for nobody.
         """
         cells = nb_man.nb.cells
 
@@ -141,6 +177,7 @@ class _Engine(NBClientEngine):
             shutdown_kernel="immediate", extra_arguments=[_ERRORS_ONLY],
             on_cell_execute=announce,
         )  # fmt: skip
+        client.attendance = attendance
         client.run_guarded(environment, cwd, log, limits, warm)
 
 
@@ -159,6 +196,7 @@ def execute(
     limits: Limits | None = None,
     kernel: str | None = None,
     warm: bool = False,
+    attendance: Attendance | None = None,
 ) -> Outcome:
     """Run a notebook and write it, as far as it got.
 
@@ -173,6 +211,7 @@ def execute(
         limits: limits of the kernel; None for the usual ones.
         kernel: name of the kernel; None for that of the notebook, or where it names none, our own.
         warm: fork the kernel from a process that is kept for the next ones, where it can be.
+        attendance: who waits for it at a terminal; None for nobody.
 
     Returns:
         The end of the execution; an end of any known kind raises nothing.
@@ -201,6 +240,7 @@ def execute(
             limits=limits or usual(),
             on_cell=on_cell,
             warm=warm,
+            attendance=attendance,
         )
 
     try:

@@ -63,6 +63,10 @@ OBSTACLES = (
         "Correct it and run again.",
     ),
     Obstacle(
+        "raised", "KeyboardInterrupt", "", "interrupted", "interrupted", "The run was interrupted",
+        "What had been taken until then is here; run again for the rest.",
+    ),
+    Obstacle(
         "raised", "SystemExit", "", "left_early", "failed", "A cell left the notebook before its end",
         "The cells after it did not run: take sys.exit() out, or raise an error that says what is the matter.",
     ),

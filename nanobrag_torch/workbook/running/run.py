@@ -23,12 +23,14 @@ from nanobrag_torch.workbook.records.evidence import TEST_FILES, TestRecord
 from nanobrag_torch.workbook.records.run import Owner, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import page
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, Report, check_stamp, new_stamp, now, this_process
-from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute, seconds_in_cells
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Attendance, execute, seconds_in_cells
 from nanobrag_torch.workbook.running.outcomes import COMPLETED, Outcome, of_outcome
 from nanobrag_torch.workbook.running.publish import publish
 
 #: Parameter through which a notebook learns the folder of its report; a run sets it, a person cannot.
 FOLDER_PARAMETER = "report_folder"
+
+_ONCE_MORE = "the cell ends, and what it has is kept; Ctrl-C once more ends the run"
 
 #: Is told what happens: a label, and a text.
 Tell = Callable[[str, str], None]
@@ -68,6 +70,8 @@ class RunRequest:
         planned: phase of the plan that asks for it; None without one.
         kernel: kernel that the user chose; None for that of the notebook.
         warm: fork the kernel from a process that is kept for the next runs of this one.
+        attended: somebody waits for it: tell each line that a cell prints, and let the first Ctrl-C interrupt the cell
+            alone.
     """
 
     brief: Path | None = None
@@ -80,6 +84,7 @@ class RunRequest:
     planned: PlannedPhase | None = None
     kernel: str | None = None
     warm: bool = False
+    attended: bool = False
 
 
 @dataclass(frozen=True)
@@ -278,6 +283,7 @@ def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tel
         """Tell of a cell before it runs."""
         tell("notebook", f"cell {cell} of {cells}: {heading}")
 
+    attendance = Attendance(lambda line: tell("notebook", line), lambda: tell("interrupted", _ONCE_MORE))
     values = {name: entry.value for name, entry in checked.values.items()}
     return execute(
         checked.notebook,
@@ -290,6 +296,7 @@ def _execute(checked: CheckedRun, report: Report, request: RunRequest, tell: Tel
         on_cell=on_cell,
         kernel=checked.kernel,
         warm=request.warm,
+        attendance=attendance if request.attended else None,
     )
 
 

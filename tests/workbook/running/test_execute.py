@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import nbformat
@@ -6,18 +7,22 @@ import pytest
 from checkouts import make_checkout, write_notebook
 
 from nanobrag_torch.workbook.machine import environment
-from nanobrag_torch.workbook.running.execute import KERNEL_LOG, execute
-from nanobrag_torch.workbook.running.outcomes import Outcome
+from nanobrag_torch.workbook.running.execute import KERNEL_LOG, Attendance, execute
+from nanobrag_torch.workbook.running.outcomes import Outcome, of_outcome
 
 
 class Executed:
     """One execution of a notebook with these cells, and what it left."""
 
-    def __init__(self, folder: Path, *cells: str, timeout: int = 60, guards: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *cells: str, timeout: int = 60, guards: dict[str, str] | None = None, interrupt_at: str = ""
+    ) -> None:
         project = make_checkout(folder / "project")
         self.output = folder / "result {of} it" / "notebook.ipynb"
         self.output.parent.mkdir()
         self.told: list[tuple[int, int, str]] = []
+        self.lines: list[str] = []
+        self.interrupt_at = interrupt_at
         self.outcome: Outcome = execute(
             write_notebook(project, *cells),
             self.output,
@@ -26,8 +31,15 @@ class Executed:
             cwd=project,
             timeout=timeout,
             on_cell=lambda *what: self.told.append(what),
+            attendance=Attendance(self._hear, lambda: self.lines.append("interrupted")) if interrupt_at else None,
         )
         self.log = self.output.with_name(KERNEL_LOG).read_text()
+
+    def _hear(self, line: str) -> None:
+        """Press Ctrl-C at the line that was agreed upon."""
+        self.lines.append(line)
+        if line == self.interrupt_at:
+            os.kill(os.getpid(), signal.SIGINT)
 
     @property
     def texts(self) -> list[str]:
@@ -108,3 +120,28 @@ def test_a_kernel_that_does_not_exist_is_reported(tmp_path: Path) -> None:
         on_cell=pytest.fail,
     )  # fmt: skip
     assert outcome.end == "no kernel" and "no-such-kernel" in outcome.detail
+
+
+_WAITING = """
+import time
+print("waiting", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("kept")
+"""
+
+
+def test_the_first_interruption_ends_the_cell_and_what_it_prints_is_told(tmp_path: Path) -> None:
+    run = Executed(tmp_path, _WAITING, "print('after')", interrupt_at="waiting")
+    assert run.outcome == Outcome("completed")
+    assert run.lines == ["waiting", "interrupted", "kept", "after"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_cell_that_cannot_be_interrupted_well_ends_the_run_as_interrupted(tmp_path: Path) -> None:
+    cell = "import time\nprint('waiting', flush=True)\ntime.sleep(60)"
+    run = Executed(tmp_path, cell, "print('after')", interrupt_at="waiting")
+    assert (run.outcome.end, run.outcome.error) == ("raised", "KeyboardInterrupt")
+    verdict = of_outcome(run.outcome)
+    assert verdict is not None and verdict.status == "interrupted" and "after\n" not in run.texts

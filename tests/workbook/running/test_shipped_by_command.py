@@ -1,8 +1,8 @@
 """Notebooks that come with the package, run by the command.
 
-Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py``, ``parity/parity`` in
-``parity/test_cases.py``, ``dials/agreement`` in ``cells/test_agreement.py``, and ``sweep/sweep`` in
-``test_shipped_in_lab.py``.
+Those of the plan are run by ``make report``, ``doctor/scenario`` in ``commands/test_doctor.py``, ``refine/refine``
+in ``commands/test_refine.py``, ``parity/parity`` in ``parity/test_cases.py``, ``dials/agreement`` in
+``cells/test_agreement.py``, and ``sweep/sweep`` in ``test_shipped_in_lab.py``.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from nanobrag_torch.workbook.report.verify import verify
 
 ELSEWHERE = (
     *(name for name in shipped.NAMES if name.startswith("gradient_flow/")), "dials/agreement", "doctor/scenario",
-    "parity/parity", "sweep/sweep",
+    "parity/parity", "refine/refine", "sweep/sweep",
 )  # fmt: skip
 
 
