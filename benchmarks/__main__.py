@@ -20,7 +20,9 @@ def main(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, after one that warms up.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch and of the engine.")] = torch.get_num_threads(),
-    only: Annotated[str, typer.Option(help="Measure the contestants whose names contain this.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Measure the contestants whose names contain one of these.")
+    ] = None,
     scale: Annotated[bool, typer.Option(help="Also measure how time grows with pixels and with domains.")] = False,
     output: Annotated[Path, typer.Option(help="Folder for benchmark.json and benchmark.png.")] = Path(
         "benchmark-results"
@@ -31,9 +33,12 @@ def main(
     unknown = set(workload or ()) - set(WORKLOADS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: workloads are {', '.join(WORKLOADS)}.")
-    entrants = [entrant for entrant in contestants(threads) if only in entrant.name]
+    wanted = only or [""]
+    entrants = [entrant for entrant in contestants(threads) if any(part in entrant.name for part in wanted)]
     if not entrants:
-        raise typer.BadParameter(f"--only {only}: contestants are {', '.join(e.name for e in contestants(threads))}.")
+        raise typer.BadParameter(
+            f"--only {', '.join(wanted)}: contestants are {', '.join(e.name for e in contestants(threads))}."
+        )
     loads = [WORKLOADS[name] for name in workload or WORKLOADS]
     with console.status("") as status:
         measurement = measure(loads, entrants, rounds, status.update)

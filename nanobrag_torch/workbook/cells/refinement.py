@@ -213,7 +213,7 @@ def _short(value: float | None) -> str:
 
 
 def goodness(found: Refined) -> Table:
-    """How well the model describes the counts."""
+    """Agreement of the model with the counts."""
     r = found.record
     rows = (
         ("pixels that counted", str(r.pixels)),
@@ -227,7 +227,7 @@ def goodness(found: Refined) -> Table:
 
 
 def held(found: Refined) -> Table:
-    """What was held and why, what the counts determine poorly or not at all, and further remarks."""
+    """Parameters that were held and why, what the counts determine poorly or not at all, and further remarks."""
     r = found.record
     rows = [(f"{_in_short(name)} held", because) for name, because in r.held.items()]
     rows += [("not determined", words) for words in r.null_directions]

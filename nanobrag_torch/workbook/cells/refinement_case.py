@@ -249,7 +249,7 @@ def _put_off(scenario: Scenario, off: float) -> Scenario:
 
 
 def _checked(make: Callable[[], Any], field: str, given: str) -> Any:
-    """What a function makes; its errors as those of a parameter."""
+    """Outcome of a function; its errors as those of a parameter."""
     try:
         return make()
     except (OSError, ValueError, ImportError) as error:

@@ -139,7 +139,7 @@ for _ in range(2000):
         "all(sum(x for x in (y.x for y in found.rows)) > 0 for row in found.rows)",
     ],
 )
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(200)
 def test_an_evaluation_ends_after_so_many_steps_whatever_it_asks_for(text):
     started = time.process_time()
     with pytest.raises(CannotEvaluate, match="it takes more than 1000000 steps"):
@@ -161,7 +161,7 @@ def test_an_evaluation_ends_after_so_many_steps_whatever_it_asks_for(text):
         ("found.rows * 2 == 1", "are not both numbers"),
     ],
 )
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(200)
 def test_what_would_grow_without_end_is_refused_in_a_short_line(text, said):
     with pytest.raises(CannotEvaluate) as raised:
         Expression.parse(text, "plan").evaluate(MANY)
