@@ -1,15 +1,16 @@
 """Crystals of an orientation matrix as crystals of a cell and a misset, whose parameters are quantities."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from nanobrag_torch.compat import Compat
 from nanobrag_torch.config import MOSFLM_STARS, CrystalConfig
 from nanobrag_torch.io.mosflm import reciprocal_to_real_cell
 from nanobrag_torch.models.unit_cell import unit_cell_of
+from nanobrag_torch.physics.rotation import angles_x_y_z
 
 _CELL = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
 #: Part of their length by which reciprocal vectors may differ and be the same.
@@ -37,18 +38,7 @@ def by_cell(crystal: CrystalConfig, compat: str | Compat = "physical") -> Crysta
     rest: dict[str, Any] = {"misset_random": False, "rescale_matrix_to_cell": False, **dict.fromkeys(MOSFLM_STARS)}
     upright = replace(crystal, **cell, **rest, misset_deg=(0.0, 0.0, 0.0))
     turn = (np.linalg.inv(unit_cell_of(upright, mode).stars.numpy()) @ stars).T
-    found = replace(upright, misset_deg=_angles_x_y_z(turn))
+    found = replace(upright, misset_deg=tuple(torch.rad2deg(angles_x_y_z(torch.from_numpy(turn))).tolist()))
     again = unit_cell_of(found, mode).stars.numpy()
     close = np.abs(again - stars).max() <= _ROUNDING * np.linalg.norm(stars, axis=1).max()
     return found if close else crystal
-
-
-def _angles_x_y_z(turn: np.ndarray) -> tuple[float, float, float]:
-    """Angles in degrees of a rotation (3, 3) about x, then y, then z; that about z is 0 where y leaves it free."""
-    across = math.hypot(turn[0, 0], turn[1, 0])
-    y = math.atan2(-turn[2, 0], across)
-    if across > 1e-12:
-        x, z = math.atan2(turn[2, 1], turn[2, 2]), math.atan2(turn[1, 0], turn[0, 0])
-    else:
-        x, z = math.atan2(-turn[1, 2], turn[1, 1]), 0.0
-    return math.degrees(x), math.degrees(y), math.degrees(z)

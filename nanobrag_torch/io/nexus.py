@@ -80,12 +80,7 @@ def write_sweep(
     image a wavelength of its own.
     """
     axes = mcstas_axes(exposure)
-    _group(file, "/entry", "NXentry", default="data")
-    _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
-        _field(file, f"/entry/{name}", value)
-    _group(file, "/entry/data", "NXdata", signal="data")
+    begin_entry(file)
     images = create_stack(file, "/entry/data/data", count, exposure.images[0])
     _write_beam(file, exposure, wavelengths_A)
     _write_sample(file, exposure, count, axes, sample)
@@ -93,6 +88,16 @@ def write_sweep(
     _group(file, _LABORATORY, "NXcollection")
     _field(file, f"{_LABORATORY}/mcstas_axes", axes, description="rows: McStas x, y, z in laboratory coordinates")
     return images
+
+
+def begin_entry(file: Any) -> None:
+    """Label an open HDF5 file as NXmx, with its entry and the group of its images."""
+    _group(file, "/entry", "NXentry", default="data")
+    _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
+        _field(file, f"/entry/{name}", value)
+    _group(file, "/entry/data", "NXdata", signal="data")
 
 
 def create_stack(file: Any, path: str, count: int, image: np.ndarray) -> Any:

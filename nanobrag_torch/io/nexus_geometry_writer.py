@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nanobrag_torch.io.description import Description, PanelDescription
 from nanobrag_torch.io.files import check_ordinary
-from nanobrag_torch.io.nexus import _axis, _field, _group, _label, create_stack, creating
+from nanobrag_torch.io.nexus import _axis, _field, _group, begin_entry, create_stack, creating
 
 _DETECTOR = "/entry/instrument/detector"
 _CHAIN = f"{_DETECTOR}/transformations"
@@ -72,12 +71,7 @@ def write_layout(
     each, shape = _along_beam(file.filename, experiment)
     if image is not None and (image.ndim != 2 or image.shape[0] < shape[0] or image.shape[1] < shape[1]):
         raise ValueError(f"images of shape (n, *{image.shape}) must be (n, slow, fast) and hold {shape} pixels.")
-    _group(file, "/entry", "NXentry", default="data")
-    _label(file, NX_class="NXroot", default="entry", creator="nanobrag_torch")
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for name, value in (("definition", "NXmx"), ("start_time", now), ("end_time_estimated", now)):
-        _field(file, f"/entry/{name}", value)
-    _group(file, "/entry/data", "NXdata", signal="data")
+    begin_entry(file)
     stack = None if image is None else create_stack(file, "/entry/data/data", count, image)
     _write_beam(file, each, wavelengths_A)
     _write_sample(file, each, count)

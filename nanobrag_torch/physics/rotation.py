@@ -5,6 +5,9 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+#: Cosine of the angle about y below which x and z turn about one axis, so that no rotation has three angles.
+GIMBAL = 1e-6
+
 
 def same_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors in the widest of their dtypes, which products of torch do not find themselves."""
@@ -42,6 +45,19 @@ def matrix_x_y_z(angles: Tensor) -> Tensor:
     ry = torch.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy]).reshape(3, 3)
     rz = torch.stack([cz, -sz, zero, sz, cz, zero, zero, zero, one]).reshape(3, 3)
     return rz @ ry @ rx
+
+
+def angles_x_y_z(rotation: Tensor) -> Tensor:
+    """Angles (3,) in radians of a rotation (3, 3), the inverse of :func:`matrix_x_y_z`.
+
+    Where y is 90 degrees only one of x and z counts, and x is 0.
+    """
+    cosine = torch.hypot(rotation[2, 1], rotation[2, 2])
+    y = torch.atan2(-rotation[2, 0], cosine)
+    if float(cosine) < GIMBAL:
+        return torch.stack([torch.zeros_like(y), y, torch.atan2(-rotation[0, 1], rotation[1, 1])])
+    x, z = torch.atan2(rotation[2, 1], rotation[2, 2]), torch.atan2(rotation[1, 0], rotation[0, 0])
+    return torch.stack([x, y, z])
 
 
 def matrix_about_axis(axis: Tensor, angle: Tensor) -> Tensor:

@@ -5,10 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nanobrag_torch.physics.rotation import matrix_x_y_z
-
-#: Cosine of misset y below which x and z turn the crystal about one axis, so that no turn has three angles.
-GIMBAL = 1e-6
+from nanobrag_torch.physics.rotation import GIMBAL, angles_x_y_z, matrix_x_y_z
 
 
 def matrix_of(angles: Tensor) -> Tensor:
@@ -17,16 +14,8 @@ def matrix_of(angles: Tensor) -> Tensor:
 
 
 def angles_of(rotation: Tensor) -> Tensor:
-    """Misset angles (3,) in degrees of a rotation (3, 3); x is 0 where y is 90 degrees and only one of x and z counts.
-
-    The inverse of :func:`matrix_of`.
-    """
-    cosine = torch.hypot(rotation[2, 1], rotation[2, 2])
-    y = torch.atan2(-rotation[2, 0], cosine)
-    if float(cosine) < GIMBAL:
-        return torch.rad2deg(torch.stack([torch.zeros_like(y), y, torch.atan2(-rotation[0, 1], rotation[1, 1])]))
-    x, z = torch.atan2(rotation[2, 1], rotation[2, 2]), torch.atan2(rotation[1, 0], rotation[0, 0])
-    return torch.rad2deg(torch.stack([x, y, z]))
+    """Misset angles (3,) in degrees of a rotation (3, 3); the inverse of :func:`matrix_of`."""
+    return torch.rad2deg(angles_x_y_z(rotation))
 
 
 def angles_by_turns(angles: Tensor) -> Tensor | None:

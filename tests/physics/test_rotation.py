@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nanobrag_torch.physics.rotation import about_axis, about_x_y_z, matrix_about_axis, matrix_x_y_z
+from nanobrag_torch.physics.rotation import about_axis, about_x_y_z, angles_x_y_z, matrix_about_axis, matrix_x_y_z
 
 X, Y, Z = torch.eye(3, dtype=torch.float64)
 
@@ -45,3 +45,9 @@ def test_matrices_about_an_axis_turn_as_vectors_do():
 
 def test_an_axis_that_is_not_of_unit_length_does_not_preserve_lengths():
     assert about_axis(X, 2 * Z, angle(90)).norm().item() != pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("given", [(10.0, 20.0, 30.0), (-170.0, -80.0, 100.0), (0.0, 90.0, 40.0), (0.0, -90.0, 40.0)])
+def test_angles_come_back_from_their_matrix_also_where_two_of_them_turn_about_one_axis(given):
+    angles = torch.deg2rad(torch.tensor(given, dtype=torch.float64))
+    torch.testing.assert_close(angles_x_y_z(matrix_x_y_z(angles)), angles, rtol=0, atol=1e-12)

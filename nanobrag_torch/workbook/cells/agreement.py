@@ -19,6 +19,8 @@ from nanobrag_torch.io import load_structure_factors
 from nanobrag_torch.io.description import Description
 from nanobrag_torch.io.dials import read_experiments
 from nanobrag_torch.io.frames import about
+from nanobrag_torch.io.mosflm import reciprocal_to_real_cell
+from nanobrag_torch.refine.notation import value_with_error
 from nanobrag_torch.workbook.cells import dials
 from nanobrag_torch.workbook.cells.dials import Processed
 from nanobrag_torch.workbook.errors import Blocked, InputError
@@ -163,7 +165,7 @@ def table(agreement: Agreement) -> Table:
     rows.append(row("indexed", "", (f"{100 * each.indexed / each.spots:.1f} %" for each in kinds)))
     for index, name in enumerate(_CELL_NAMES):
         unit = "A" if index < 3 else "deg"
-        entries = (_notation(each.cell[index], each.cell_sd[index]) for each in kinds)
+        entries = (value_with_error(each.cell[index], each.cell_sd[index]) for each in kinds)
         rows.append(row(f"{name} ({unit})", number(agreement.cell[index], 6), entries))
     rows.append(row("misorientation (deg)", "0", (f"{each.misorientation_deg:.4f}" for each in kinds)))
     rows.append(row("as the headers say", "0", (f"{each.misorientation_as_said_deg:.4f}" for each in kinds)))
@@ -253,9 +255,7 @@ def _spindle(truth: Description) -> np.ndarray:
 
 
 def _cell(direct: np.ndarray) -> tuple[float, ...]:
-    lengths = np.linalg.norm(direct, axis=1)
-    cosines = [direct[i] @ direct[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    return (*lengths.tolist(), *np.degrees(np.arccos(cosines)).tolist())
+    return tuple(reciprocal_to_real_cell(*np.linalg.inv(direct).T))
 
 
 def _angle(one: np.ndarray, other: np.ndarray) -> float:
@@ -285,11 +285,3 @@ def _intensities(found: Processed, hkl: np.ndarray, stars: np.ndarray) -> tuple[
 def _pulls(judgement: Judgement, truth: tuple[float, ...]) -> list[float]:
     rows = zip(judgement.cell, truth, judgement.cell_sd, strict=True)
     return [(found - true) / sd if sd > 0 else 0.0 for found, true, sd in rows]
-
-
-def _notation(value: float, sd: float) -> str:
-    """Value and standard error as crystallographers write them, 34.770(12)."""
-    if sd <= 0:
-        return number(value, 6)
-    digits = max(0, int(np.ceil(-np.log10(sd))) + (1 if round(sd * 10 ** np.ceil(-np.log10(sd))) < 2 else 0))
-    return f"{value:.{digits}f}({round(sd * 10**digits)})"

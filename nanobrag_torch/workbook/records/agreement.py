@@ -1,5 +1,7 @@
 """Record of another program's judgement: what it found in a series of images whose crystal is known."""
 
+import math
+
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 
 #: Relative error of a cell edge, in per cent, that a judgement may find at most; standard errors likewise.
@@ -45,7 +47,9 @@ class Judgement(Part):
     def _held(self, truth: tuple[float, ...], groups: tuple[str, ...]) -> list[tuple[str, bool]]:
         off = [abs(found - true) for found, true in zip(self.cell, truth, strict=True)]
         percent = max(100 * error / true for error, true in zip(off[:3], truth[:3], strict=True))
-        errors = max(error / sd for error, sd in zip(off, self.cell_sd, strict=True) if sd > 0)
+        # Without any standard error nothing is within three of them.
+        pulls = [error / sd for error, sd in zip(off, self.cell_sd, strict=True) if sd > 0]
+        errors = max(pulls, default=math.inf)
         return [
             (f"cell edges {percent:.3f} % off", percent <= CELL_PERCENT),
             (f"cell {errors:.1f} standard errors off", errors <= STANDARD_ERRORS),

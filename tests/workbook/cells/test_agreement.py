@@ -99,6 +99,11 @@ def test_another_symmetry_is_a_difference():
     assert judged().faults(CELL, ("P 1 2 1",)) == ("space group P 2 2 2",)
 
 
+def test_a_cell_without_standard_errors_is_within_none():
+    judgement = judged().model_copy(update={"cell_sd": (0.0,) * 6})
+    assert judgement.faults(CELL, ("P 2 2 2",)) == ("cell inf standard errors off",)
+
+
 def test_another_lattice_is_no_judgement():
     half = found()
     with pytest.raises(Blocked, match="another lattice"):
