@@ -219,8 +219,8 @@ def conclude(agreement: Agreement) -> Verdict:
             title=f"{agreement.program} does not agree",
             sentence=f"{words}.",
             remedy=(
-                "Spots need to be narrow and yet several pixels wide, and many photons: a larger -N on a smaller -pixel, "
-                "more -oversample, a higher -fluence."
+                "Spots need to be narrow and yet several pixels wide, and many photons: a larger -N on a smaller "
+                "-pixel, more -oversample, a higher -fluence."
             ),
         )
     names = ", ".join(each.format for each in kinds)
