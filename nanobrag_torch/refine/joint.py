@@ -11,7 +11,7 @@ from nanobrag_torch.refine import normal_matrix
 
 @dataclass(frozen=True)
 class Block:
-    """What one still says at its state: p coordinates, m of them shared by all stills.
+    """Normal equations of one still at its state: p coordinates, m of them shared by all stills.
 
     Attributes:
         loss: minus the logarithm of its likelihood.

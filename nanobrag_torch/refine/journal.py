@@ -15,7 +15,7 @@ from nanobrag_torch.validation import fail
 
 @dataclass
 class Journal:
-    """What was done so far. Lines are added as it is done; a last line that is not whole does not count.
+    """Lines of what was done so far, added as it is done; a last line that is not whole does not count.
 
     Attributes:
         path: the file; None for none.

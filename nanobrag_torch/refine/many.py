@@ -212,7 +212,7 @@ def evaluated(still: Still, reference: State, state: State) -> tuple[float, Tens
 
 
 def judged(still: Still, reference: State, state: State) -> Goodness:
-    """How well the model describes a still at a state."""
+    """Goodness of the model of a still at a state."""
     fit, chosen = still.fit(reference)
     point = _point(fit, chosen, state)
     return of_all_pixels(fit, Scoring(point, [True] * len(point.gradient), True, ""))[2]
