@@ -26,7 +26,9 @@ PACKAGE = Path(__file__).parent
 FOLDER, PREFIX = "NUMBA_CACHE_DIR", "NUMBA_"
 #: Settings that change nothing in what is compiled: its folder, and the threads of loops that numba spreads itself.
 SAME_CODE = (FOLDER, "NUMBA_NUM_THREADS")
-SUFFIX = ".code"
+SUFFIX, LOCK = ".code", ".lock"
+#: For so many seconds a process waits for code that another compiles; then it compiles the code itself.
+LONGEST_S = 120.0
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
 NUMBA_FILES = "*.nb[ic]"
 #: For functions that are compiled and for those that they call: no wrappers for Python, no memory of numba's own.
@@ -102,14 +104,15 @@ class Compiled:
         numbers = [PLACE if value is None else NUMBERS[type(value)] for value in values]
         made_of = "\n".join((self.home, *map(_text, key), _versions(), _processor(), _settings()))
         name = f"{self.home.partition(':')[2]}-{self.fingerprint()}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
-        for folder in folders():
-            code = _read(folder / f"{name}{SUFFIX}")
-            if code is not None:
-                return _callable(*_linked(code), numbers)
-        code, compiled = _compile(self.home, arguments)
+        code = _kept(name)
         if code is None:
-            return _callable(*compiled, numbers)
-        self._keep(name, code)
+            with _in_turn(name):
+                code = _kept(name)
+                if code is None:
+                    code, compiled = _compile(self.home, arguments)
+                    if code is None:
+                        return _callable(*compiled, numbers)
+                    self._keep(name, code)
         return _callable(*_linked(code), numbers)
 
     def _keep(self, name: str, code: bytes) -> None:
@@ -214,6 +217,33 @@ def _settings() -> str:
     return " ".join(
         f"{key}={os.environ[key]}" for key in sorted(os.environ) if key.startswith(PREFIX) and key not in SAME_CODE
     )
+
+
+@contextmanager
+def _in_turn(name: str) -> Iterator[None]:
+    """Wait while another process compiles the code of this name; where no file can be locked, nobody waits."""
+    from filelock import FileLock, Timeout
+
+    lock = None
+    for folder in folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{name}{LOCK}")
+            lock.acquire(timeout=LONGEST_S)
+            break
+        except (OSError, NotImplementedError, Timeout):
+            lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            _remove([Path(lock.lock_file)])  # who waits for it finds the code and needs no other
+            lock.release()
+
+
+def _kept(name: str) -> bytes | None:
+    """The code of this name in the first of the folders that has it, None where none has."""
+    return next((code for folder in folders() if (code := _read(folder / f"{name}{SUFFIX}")) is not None), None)
 
 
 def _read(path: Path) -> bytes | None:

@@ -10,6 +10,24 @@ import numba
 import pytest
 import torch
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases", choices=("few", "full"), default="few", help="without the cases that take long, or all of them"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full: a case that takes long, or a kernel of its own; --cases full tries it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--cases") == "few":
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="--cases full tries it"))
+
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two pools of threads on two cores spend their time waiting.
     torch.set_num_threads(1)
@@ -40,7 +58,8 @@ _COMPILER.compile = _untraced(_COMPILER.compile)
 _MEASURED = "COVERAGE_PROCESS_CONFIG"
 #: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.
 _NOT_MEASURED = (
-    "browser", "doctor/test_pytest_plugin.py", "faults", "test_benchmarks.py", "test_docs.py", "test_wheel.py",
+    "browser", "doctor/test_pytest_plugin.py", "faults", "kernel/numba_engine/test_threads.py", "test_benchmarks.py",
+    "test_docs.py", "test_wheel.py",
     "workbook/commands/test_sweep.py", "workbook/plans/test_run.py", "workbook/running/test_shipped_by_command.py",
     "workbook/running/test_shipped_in_lab.py", "workbook/running/test_run.py", "workbook/sweeps/test_cluster.py",
     "workbook/test_foreign_investigation.py", "workbook/triage/test_run.py",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from nanobrag_torch import compiled
 from nanobrag_torch.physics.random import CRandom
@@ -100,6 +101,26 @@ def test_processes_that_start_at_once_keep_one_code_and_remove_what_is_stale(tmp
         assert [float(word) for word in out.split()] == np.float32(FIRST).tolist()
     assert [path.name for path in folder.iterdir()] == [file.name]
     assert file.read_bytes()[32:].partition(b"\0")[0] in (folder / file.name).read_bytes()
+
+
+def test_a_process_waits_for_the_code_that_another_compiles(tmp_path, kept):
+    (file,) = files(kept)
+    folder = tmp_path / file.relative_to(kept).parent
+    folder.mkdir()
+    settings = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    with FileLock(folder / file.with_suffix(compiled.LOCK).name):
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", WITHOUT_NUMBA + "print('begun', flush=True); " + DRAWS],
+            env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert waiting.stdout.readline() == "begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(2.0)
+        shutil.copy(file, folder)
+    out, errors = waiting.communicate()
+    assert waiting.returncode == 0, errors
+    assert [float(word) for word in out.split()] == np.float32(FIRST).tolist()
+    assert files(tmp_path) == [folder / file.name]
 
 
 def test_what_numba_kept_for_earlier_versions_is_removed_from_the_package_and_what_may_not_be_removed_stays(

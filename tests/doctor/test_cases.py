@@ -39,10 +39,11 @@ def code_of(report, name):
     return min((p.verdict for p in found), key=lambda verdict: GRAVITY.index(verdict.severity)).code
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_the_cause_that_the_maintainers_found_is_the_one_that_is_called(path, request):
-    if request.config.getoption("--cases", "few") == "few" and "\nCost: many evaluations" in path.read_text():
-        pytest.skip("--cases full tries it")
+@pytest.mark.parametrize("path", [
+    pytest.param(path, marks=pytest.mark.full if "\nCost: many evaluations" in path.read_text() else (), id=path.stem)
+    for path in CASES
+])  # fmt: skip
+def test_the_cause_that_the_maintainers_found_is_the_one_that_is_called(path):
     try:
         case = runpy.run_path(str(path))
     except (ImportError, OSError) as error:

@@ -38,7 +38,7 @@ def table(counts):
 
 @pytest.fixture(scope="module")
 def drawn(request):
-    return DRAWN[request.config.getoption("--cases", default="few")]
+    return DRAWN[request.config.getoption("--cases")]
 
 
 @pytest.fixture(scope="module")

@@ -321,14 +321,12 @@ def test_a_cut_by_no_grad_is_answered_with_a_remedy_for_it():
     assert report["w"].verdict.remedy.startswith("Compute it outside of no_grad()")
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, F64])
-def test_a_solver_whose_steps_hang_together_is_warned_of_and_not_accused(dtype, request):
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(F64, marks=pytest.mark.full)])
+def test_a_solver_whose_steps_hang_together_is_warned_of_and_not_accused(dtype):
     """A third-order solver takes few, long steps; their choice is no part of the graph: the gradient is off by 1 %.
 
     In single precision a conversion of the step's error leaves the graph, which in double precision is none.
     """
-    if dtype == F64 and request.config.getoption("--cases", default="few") == "few":
-        pytest.skip("--cases full tries it")
     solve = pytest.importorskip("torchdiffeq").odeint
     times, start = torch.linspace(0, 2, 5, dtype=dtype), torch.tensor([1.0, 0.0], dtype=dtype)
 

@@ -12,7 +12,7 @@ DRAWN = {"few": 20, "full": 60}
 @pytest.mark.parametrize("first", range(len(KINDS)), ids=[kind.__name__ for kind in KINDS])
 def test_no_healthy_model_drawn_at_random_is_accused(first, request):
     called = {}
-    drawn = DRAWN[request.config.getoption("--cases", default="few")]
+    drawn = DRAWN[request.config.getoption("--cases")]
     for seed in range(first, drawn, len(KINDS)):
         report = diagnose(*draw_model(seed))
         assert any(p.gradient for p in report.parameters)

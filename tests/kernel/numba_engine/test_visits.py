@@ -21,8 +21,8 @@ KINDS = [
     ("gauss", "nearest", 1e-16, "c"),
     ("gauss", "nearest", 1e-6, "legacy_torch"),
     ("gauss_star", "tricubic", None, "physical"),
-    ("tophat", "constant", None, "physical"),
-    ("square", "constant", 1e-4, "physical"),
+    ("tophat", "nearest", None, "physical"),
+    ("square", "nearest", 1e-4, "physical"),
     ("round", "nearest", 1e-6, "c"),
 ]
 
@@ -154,7 +154,7 @@ def test_every_engine_counts_the_same_samples(kind, engine):
 def test_sub_pixels_of_lit_pixels_alone_are_those_of_all_pixels(monkeypatch):
     crystal = {"cell_a": 48.0, "cell_b": 48.0, "cell_c": 48.0, "N_cells": (20, 20, 20)}
     detector = {"spixels": 24, "fpixels": 40, "pixel_size_mm": 0.25, "distance_mm": 80.0, "oversample": -1}
-    made = simulator("gauss", crystal=crystal, detector=detector)
+    made = simulator("gauss", "nearest", crystal=crystal, detector=detector)
     made.detector.config.mask_array = torch.ones(24, 40)
     made.detector.config.mask_array[5, ::2] = 0.0
     case, photons, evaluated = Case.of(made), entries.PHOTONS, []
@@ -202,7 +202,7 @@ def large_crystal() -> Case:
     """About one sample in a hundred is lit."""
     crystal = {"N_cells": (25, 21, 20), "mosaic_domains": 4, "mosaic_spread_deg": 0.5}
     detector = {"spixels": 32, "fpixels": 32, "pixel_size_mm": 0.4, "distance_mm": 40.0}
-    return Case.of(simulator("gauss", crystal=crystal, detector=detector))
+    return Case.of(simulator("gauss", "nearest", crystal=crystal, detector=detector))
 
 
 def test_gradcheck_passes_where_one_sample_in_a_hundred_is_lit():
@@ -222,7 +222,7 @@ def test_gradcheck_passes_where_one_sample_in_a_hundred_is_lit():
 
 def test_a_dark_image_is_zero_and_has_zero_gradients():
     crystal = {"N_cells": (300, 300, 300), "misset_deg": (11.0, 23.0, 31.0)}
-    case = Case.of(simulator("gauss", crystal=crystal, detector={"spixels": 1, "fpixels": 1}))
+    case = Case.of(simulator("gauss", "nearest", crystal=crystal, detector={"spixels": 1, "fpixels": 1}))
     image = case.image("numba")
     assert image.tolist() == [0.0]
     assert all(float(found.abs().max()) == 0 for found in case.gradients(image, torch.ones_like(image)).values())

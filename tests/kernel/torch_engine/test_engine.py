@@ -332,19 +332,19 @@ class Devices(TorchDispatchMode):
         return made
 
 
-#: Every shape and every look-up in both presets; shapes know nothing of look-ups. ``--cases full`` has all pairs.
-ON_ANOTHER_DEVICE = {
-    ("square", "constant"), ("round", "nearest"), ("gauss", "tricubic"), ("tophat", "nearest"),
-}  # fmt: skip
+#: Every shape and every look-up; shapes know nothing of look-ups.
+FEW = {("square", "constant"), ("round", "nearest"), ("gauss", "tricubic"), ("tophat", "nearest")}
+PAIRS = [
+    pytest.param(shape, lookup, marks=() if (shape, lookup) in FEW else pytest.mark.full)
+    for shape in ("square", "round", "gauss", "tophat")
+    for lookup in ("constant", "nearest", "tricubic")
+]
 
 
 @pytest.mark.parametrize("compat", ["physical", "c"])
-@pytest.mark.parametrize("lookup", ["constant", "nearest", "tricubic"])
-@pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat"])
-def test_no_tensor_is_made_on_another_device_and_no_number_leaves_it(compat, lookup, shape, request):
+@pytest.mark.parametrize(("shape", "lookup"), PAIRS)
+def test_no_tensor_is_made_on_another_device_and_no_number_leaves_it(compat, shape, lookup):
     """On a device without numbers, where ``item`` and ``tolist`` raise and operands on another device do too."""
-    if request.config.getoption("--cases", "few") == "few" and (shape, lookup) not in ON_ANOTHER_DEVICE:
-        pytest.skip("one of the pairs of --cases full")
     case = Case.of(simulator(shape, lookup, compat, **RICH))
     amplitudes = replace(case.scene.amplitudes, fallback="per_sample")
     scene = with_tensors(replace(case.scene, amplitudes=amplitudes), [leaf.detach().to("meta") for leaf in case.leaves])
