@@ -37,6 +37,10 @@ SMALL = (64, 4)
 #: Standard errors within which an end is the truth.
 TRUTH = 5.0
 
+#: Limits of a still of 1e5 photons: rotation in degrees, sum of the errors of a, b and c in Å, N, fluence in %.
+LIMITS, FULL = (0.005, 0.025, 0.2, 1.0), 1e5
+#: Standard errors within which an error beyond a limit is that of counting.
+WITHIN = 4.0
 #: More quantities, for the time against their number.
 MORE = (
     "crystal.cell_alpha", "crystal.cell_beta", "crystal.cell_gamma", "crystal.mosaic_spread_deg",
@@ -202,9 +206,10 @@ def stills(folder: Path, console: Console) -> None:
     amplitudes[tuple((listed[:, :3].astype(int) - low).T)] = torch.from_numpy(listed[:, 3])
     metadata = dict(zip(("h_min", "k_min", "l_min"), low.tolist(), strict=True))
     table = Table(
-        "still", "system", "photons", "end", "steps", "rotation °", "Σ|Δ edges| Å", "pulls", "largest", "CPU s"
-    )
-    everything = []
+        "still", "system", "photons", "end", "steps", "rotation °", "Σ|Δ edges| Å", "|Δ N|", "Δ fluence %", "of limit",
+        "pulls", "largest", "CPU s",
+    )  # fmt: skip
+    everything, beyond = [], []
     for name, entry in json.loads((folder / "truth.json").read_text(encoding="utf-8")).items():
         with np.load(folder / f"{name}.npz") as held:
             photons = held["photons"]
@@ -222,14 +227,31 @@ def stills(folder: Path, console: Console) -> None:
         edges = sum(
             abs(result.scenario.value(each) - value) for each, value in zip(EDGES, true["cell"][:3], strict=True)
         )
+        cells = max(abs(result.scenario.value(each) - value) for each, value in zip(N_CELLS, true["N"], strict=True))
+        scale = 100 * (result.scenario.value("beam.fluence") / true["fluence"] - 1)
+        part = part_of_limit((float(turn.norm()), edges, cells, abs(scale)), float(photons.sum()))
+        if not result.converged or (part > 1 and np.abs(found).max() > WITHIN):
+            beyond.append(name)
         table.add_row(
             name, entry["system"], str(int(photons.sum())), "converged" if result.converged else result.reason,
-            str(result.steps), f"{float(turn.norm()):.4f}", f"{edges:.4f}", f"{found.mean():+.2f} ± {found.std():.2f}",
-            f"{np.abs(found).max():.1f}", f"{seconds:.1f}",
+            str(result.steps), f"{float(turn.norm()):.4f}", f"{edges:.4f}", f"{cells:.2f}", f"{scale:+.2f}",
+            f"{part:.2f}", f"{found.mean():+.2f} ± {found.std():.2f}", f"{np.abs(found).max():.1f}", f"{seconds:.1f}",
         )  # fmt: skip
     console.print(table)
+    console.print(f"beyond a limit and beyond {WITHIN:g} standard errors, or no fit: {', '.join(beyond) or 'none'}")
     joined = np.concatenate(everything)
     console.print(f"{len(joined)} pulls: mean {joined.mean():+.3f}, standard deviation {joined.std(ddof=1):.3f}")
+
+
+def part_of_limit(errors: tuple[float, float, float, float], photons: float) -> float:
+    """Largest error of a still as a part of its limit, which grows as the counts of a still below 1e5 photons fall.
+
+    Args:
+        errors: rotation in degrees, sum of the errors of the edges in Å, largest error of N, error of the fluence in %.
+        photons: photons of the still.
+    """
+    eased = max(1.0, (FULL / photons) ** 0.5)
+    return max(error / (eased * limit) for error, limit in zip(errors, LIMITS, strict=True))
 
 
 CELL = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
@@ -260,7 +282,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="of noisy stills")
     parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), or starts of each kind (3)")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"))
-    given, console = parser.parse_args(), Console(width=150)
+    given, console = parser.parse_args(), Console(width=170)
     if given.what == "stills" and given.folder is None:
         parser.error("stills: name the folder that holds truth.json, list.hkl.gz and the images.")
     {
