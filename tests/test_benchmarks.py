@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks.refine import part_of_limit
+
 ROOT = Path(__file__).parents[1]
 
 STAND_IN = """#!{python}

@@ -191,7 +191,8 @@ class RefinementResult:
         """
         text = codec.to_json(
             {
-                "converged": self.converged, "interrupted": self.interrupted, "reason": self.reason, "steps": self.steps, "goodness": self.goodness,
+                "converged": self.converged, "interrupted": self.interrupted, "reason": self.reason,
+                "steps": self.steps, "goodness": self.goodness,
                 "parameters": self.parameters, "turns": self.turns, "null_directions": self.null_directions,
                 "weak_directions": self.weak_directions, "held": self.held, "remarks": self.remarks,
                 "worst": self.worst, "history": self.history, "covariance_names": self.covariance_names,
