@@ -1,8 +1,8 @@
-"""Refinement measured: ``python -m benchmarks.refine steps``, ``coverage``, ``capture`` or ``stills FOLDER``.
+"""Refinement measured: ``python -m benchmarks.refine`` with a word for what, and ``stills`` with a folder.
 
 ``steps`` times an evaluation against the number of parameters and pixels; ``coverage`` holds the standard errors
 against many draws of noise; ``capture`` maps which starts are found again, and draws the map; ``stills`` refines a
-folder of noisy stills with known truth.
+folder of noisy stills with known truth; ``posterior`` compares one refinement with an ensemble of Markov chains.
 """
 
 import argparse
@@ -34,6 +34,8 @@ TRUE_CELL, TRUE_MISSET, TRUE_N, TRUE_FLUENCE = (55.0, 65.0, 75.0), (20.0, -35.0,
 MISSETS, CELLS = (0.01, 0.1, 0.3, 1.0, 2.0), (0.05, 0.2, 0.5, 1.0, 2.0)
 #: Pixels and domains of the still whose noise is drawn many times.
 SMALL = (64, 4)
+#: Walkers of the chains that sample a posterior.
+WALKERS = 32
 #: Standard errors within which an end is the truth.
 TRUTH = 5.0
 
@@ -179,6 +181,46 @@ def coverage(seeds: int, console: Console) -> None:
     console.print(table)
 
 
+def posterior(draws: int, console: Console) -> None:
+    """Table of refined values beside mean and standard deviation of the posterior, which emcee's walkers sample.
+
+    The likelihood is written anew here: that of counting in all pixels, with flat priors. A quarter of the draws is
+    left out as the way there.
+    """
+    import emcee
+
+    names = (*EDGES, *N_CELLS, "beam.fluence")
+    scenario = still(*SMALL, names=names)
+    counts = drawn(scenario, 3)
+    result = refine(scenario, counts)
+    found = np.array([result[name].value for name in names])
+    errors = np.array([result[name].sigma for name in names])
+
+    def log_likelihood(shift: np.ndarray) -> float:
+        values = {
+            name: torch.tensor(value, dtype=torch.float64)
+            for name, value in zip(names, found + shift * errors, strict=True)
+        }
+        image = scenario.image(values).clamp_min(1e-6)
+        return float((counts * image.log() - image).sum())
+
+    generator = np.random.default_rng(1)
+    sampler = emcee.EnsembleSampler(WALKERS, len(names), log_likelihood)
+    sampler.random_state = np.random.RandomState(1).get_state()
+    sampler.run_mcmc(generator.normal(scale=0.5, size=(WALKERS, len(names))), draws, progress=True)
+    chain = sampler.get_chain(discard=draws // 4)
+    effective = WALKERS * len(chain) / sampler.get_autocorr_time(quiet=True)
+    table = Table("parameter", "refined", "standard error", "posterior mean − refined, σ", "its s.d. / standard error")
+    table.title = f"{WALKERS} walkers, {draws} draws, at least {effective.min():.0f} independent of each parameter"
+    for i, name in enumerate(names):
+        mean, spread, count = chain[..., i].mean(), chain[..., i].std(), effective[i]
+        table.add_row(
+            name, f"{found[i]:.6g}", f"{errors[i]:.2g}", f"{mean:+.3f} ± {spread / count**0.5:.3f}",
+            f"{spread:.3f} ± {spread / (2 * count) ** 0.5:.3f}",
+        )  # fmt: skip
+    console.print(table)
+
+
 def steps(console: Console) -> None:
     """Table of seconds for one evaluation, with all derivatives, against parameters and pixels."""
     table = Table("pixels", "parameters", "processor seconds a step")
@@ -278,9 +320,10 @@ def drawn(scenario: Scenario, seed: int) -> torch.Tensor:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills"))
+    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills", "posterior"))
     parser.add_argument("folder", nargs="?", type=Path, help="of noisy stills")
-    parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), or starts of each kind (3)")
+    parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), starts of each kind (3)")
+    parser.add_argument("--draws", type=int, default=600, help="of each walker of a posterior")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"))
     given, console = parser.parse_args(), Console(width=170)
     if given.what == "stills" and given.folder is None:
@@ -290,6 +333,7 @@ def main() -> None:
         "coverage": lambda: coverage(given.seeds or 200, console),
         "capture": lambda: capture(given.seeds or 3, console, given.output),
         "stills": lambda: stills(given.folder, console),
+        "posterior": lambda: posterior(given.draws, console),
     }[given.what]()
 
 
