@@ -1,8 +1,8 @@
-"""Refinement measured: ``python -m benchmarks.refine steps``, ``coverage``, ``capture`` or ``stills FOLDER``.
+"""Refinement measured: ``python -m benchmarks.refine`` with a word for what, and ``stills`` with a folder.
 
 ``steps`` times an evaluation against the number of parameters and pixels; ``coverage`` holds the standard errors
 against many draws of noise; ``capture`` maps which starts are found again, and draws the map; ``stills`` refines a
-folder of noisy stills with known truth.
+folder of noisy stills with known truth; ``posterior`` compares one refinement with an ensemble of Markov chains.
 """
 
 import argparse
@@ -34,9 +34,15 @@ TRUE_CELL, TRUE_MISSET, TRUE_N, TRUE_FLUENCE = (55.0, 65.0, 75.0), (20.0, -35.0,
 MISSETS, CELLS = (0.01, 0.1, 0.3, 1.0, 2.0), (0.05, 0.2, 0.5, 1.0, 2.0)
 #: Pixels and domains of the still whose noise is drawn many times.
 SMALL = (64, 4)
+#: Walkers of the chains that sample a posterior.
+WALKERS = 32
 #: Standard errors within which an end is the truth.
 TRUTH = 5.0
 
+#: Limits of a still of 1e5 photons: rotation in degrees, sum of the errors of a, b and c in Å, N, fluence in %.
+LIMITS, FULL = (0.005, 0.025, 0.2, 1.0), 1e5
+#: Standard errors within which an error beyond a limit is that of counting.
+WITHIN = 4.0
 #: More quantities, for the time against their number.
 MORE = (
     "crystal.cell_alpha", "crystal.cell_beta", "crystal.cell_gamma", "crystal.mosaic_spread_deg",
@@ -175,6 +181,46 @@ def coverage(seeds: int, console: Console) -> None:
     console.print(table)
 
 
+def posterior(draws: int, console: Console) -> None:
+    """Table of refined values beside mean and standard deviation of the posterior, which emcee's walkers sample.
+
+    The likelihood is written anew here: that of counting in all pixels, with flat priors. A quarter of the draws is
+    left out as the way there.
+    """
+    import emcee
+
+    names = (*EDGES, *N_CELLS, "beam.fluence")
+    scenario = still(*SMALL, names=names)
+    counts = drawn(scenario, 3)
+    result = refine(scenario, counts)
+    found = np.array([result[name].value for name in names])
+    errors = np.array([result[name].sigma for name in names])
+
+    def log_likelihood(shift: np.ndarray) -> float:
+        values = {
+            name: torch.tensor(value, dtype=torch.float64)
+            for name, value in zip(names, found + shift * errors, strict=True)
+        }
+        image = scenario.image(values).clamp_min(1e-6)
+        return float((counts * image.log() - image).sum())
+
+    generator = np.random.default_rng(1)
+    sampler = emcee.EnsembleSampler(WALKERS, len(names), log_likelihood)
+    sampler.random_state = np.random.RandomState(1).get_state()
+    sampler.run_mcmc(generator.normal(scale=0.5, size=(WALKERS, len(names))), draws, progress=True)
+    chain = sampler.get_chain(discard=draws // 4)
+    effective = WALKERS * len(chain) / sampler.get_autocorr_time(quiet=True)
+    table = Table("parameter", "refined", "standard error", "posterior mean − refined, σ", "its s.d. / standard error")
+    table.title = f"{WALKERS} walkers, {draws} draws, at least {effective.min():.0f} independent of each parameter"
+    for i, name in enumerate(names):
+        mean, spread, count = chain[..., i].mean(), chain[..., i].std(), effective[i]
+        table.add_row(
+            name, f"{found[i]:.6g}", f"{errors[i]:.2g}", f"{mean:+.3f} ± {spread / count**0.5:.3f}",
+            f"{spread:.3f} ± {spread / (2 * count) ** 0.5:.3f}",
+        )  # fmt: skip
+    console.print(table)
+
+
 def steps(console: Console) -> None:
     """Table of seconds for one evaluation, with all derivatives, against parameters and pixels."""
     table = Table("pixels", "parameters", "processor seconds a step")
@@ -202,9 +248,10 @@ def stills(folder: Path, console: Console) -> None:
     amplitudes[tuple((listed[:, :3].astype(int) - low).T)] = torch.from_numpy(listed[:, 3])
     metadata = dict(zip(("h_min", "k_min", "l_min"), low.tolist(), strict=True))
     table = Table(
-        "still", "system", "photons", "end", "steps", "rotation °", "Σ|Δ edges| Å", "pulls", "largest", "CPU s"
-    )
-    everything = []
+        "still", "system", "photons", "end", "steps", "rotation °", "Σ|Δ edges| Å", "|Δ N|", "Δ fluence %", "of limit",
+        "pulls", "largest", "CPU s",
+    )  # fmt: skip
+    everything, beyond = [], []
     for name, entry in json.loads((folder / "truth.json").read_text(encoding="utf-8")).items():
         with np.load(folder / f"{name}.npz") as held:
             photons = held["photons"]
@@ -222,14 +269,31 @@ def stills(folder: Path, console: Console) -> None:
         edges = sum(
             abs(result.scenario.value(each) - value) for each, value in zip(EDGES, true["cell"][:3], strict=True)
         )
+        cells = max(abs(result.scenario.value(each) - value) for each, value in zip(N_CELLS, true["N"], strict=True))
+        scale = 100 * (result.scenario.value("beam.fluence") / true["fluence"] - 1)
+        part = part_of_limit((float(turn.norm()), edges, cells, abs(scale)), float(photons.sum()))
+        if not result.converged or (part > 1 and np.abs(found).max() > WITHIN):
+            beyond.append(name)
         table.add_row(
             name, entry["system"], str(int(photons.sum())), "converged" if result.converged else result.reason,
-            str(result.steps), f"{float(turn.norm()):.4f}", f"{edges:.4f}", f"{found.mean():+.2f} ± {found.std():.2f}",
-            f"{np.abs(found).max():.1f}", f"{seconds:.1f}",
+            str(result.steps), f"{float(turn.norm()):.4f}", f"{edges:.4f}", f"{cells:.2f}", f"{scale:+.2f}",
+            f"{part:.2f}", f"{found.mean():+.2f} ± {found.std():.2f}", f"{np.abs(found).max():.1f}", f"{seconds:.1f}",
         )  # fmt: skip
     console.print(table)
+    console.print(f"beyond a limit and beyond {WITHIN:g} standard errors, or no fit: {', '.join(beyond) or 'none'}")
     joined = np.concatenate(everything)
     console.print(f"{len(joined)} pulls: mean {joined.mean():+.3f}, standard deviation {joined.std(ddof=1):.3f}")
+
+
+def part_of_limit(errors: tuple[float, float, float, float], photons: float) -> float:
+    """Largest error of a still as a part of its limit, which grows as the counts of a still below 1e5 photons fall.
+
+    Args:
+        errors: rotation in degrees, sum of the errors of the edges in Å, largest error of N, error of the fluence in %.
+        photons: photons of the still.
+    """
+    eased = max(1.0, (FULL / photons) ** 0.5)
+    return max(error / (eased * limit) for error, limit in zip(errors, LIMITS, strict=True))
 
 
 CELL = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
@@ -256,11 +320,12 @@ def drawn(scenario: Scenario, seed: int) -> torch.Tensor:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills"))
+    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills", "posterior"))
     parser.add_argument("folder", nargs="?", type=Path, help="of noisy stills")
-    parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), or starts of each kind (3)")
+    parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), starts of each kind (3)")
+    parser.add_argument("--draws", type=int, default=600, help="of each walker of a posterior")
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"))
-    given, console = parser.parse_args(), Console(width=150)
+    given, console = parser.parse_args(), Console(width=170)
     if given.what == "stills" and given.folder is None:
         parser.error("stills: name the folder that holds truth.json, list.hkl.gz and the images.")
     {
@@ -268,6 +333,7 @@ def main() -> None:
         "coverage": lambda: coverage(given.seeds or 200, console),
         "capture": lambda: capture(given.seeds or 3, console, given.output),
         "stills": lambda: stills(given.folder, console),
+        "posterior": lambda: posterior(given.draws, console),
     }[given.what]()
 
 

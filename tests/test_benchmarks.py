@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks.refine import part_of_limit
+
 ROOT = Path(__file__).parents[1]
 
 STAND_IN = """#!{python}
@@ -83,3 +87,10 @@ def test_the_parts_of_a_gradient_are_those_of_the_image_and_the_way_back():
         taken = {part: float(number) for part, number in (word.rsplit(" ", 1) for word in words if word)}
         whole = taken.pop("whole")
         assert abs(sum(taken.values()) - whole) < 0.03 and whole > taken["tables and loops, forwards"] > 0
+
+
+def test_limits_of_a_still_grow_as_counting_errors_do():
+    errors = (0.0025, 0.005, 0.3, 0.5)  # parts of the limits of 1e5 photons: 0.5, 0.2, 1.5 and 0.5
+    assert part_of_limit(errors, 1e5) == pytest.approx(1.5)
+    assert part_of_limit(errors, 2.5e4) == pytest.approx(0.75)
+    assert part_of_limit(errors, 4e5) == pytest.approx(1.5)

@@ -12,7 +12,7 @@ from nanobrag_torch.refine.goodness import BY_CHANCE
 from nanobrag_torch.refine.model import FLUENCE, Model, scenario_at
 from nanobrag_torch.refine.parameters import TURNS, Parameters
 from nanobrag_torch.refine.problem import Problem
-from nanobrag_torch.refine.scoring import Scoring
+from nanobrag_torch.refine.scoring import ON_THE_WAY, Scoring
 from nanobrag_torch.validation import number_of
 
 #: Numbers of cells on the way, as parts of those of the start.
@@ -72,7 +72,7 @@ def captured(fit: Fit, state: dict[str, float]) -> dict[str, float]:
         if not stage.parameters.coordinates:
             return found
         scale = _fluence(stage, begin) / _fluence(fit, found)
-        _, scoring = stage.run(stage.coarse_pixels(begin), begin)
+        _, scoring = stage.run(stage.coarse_pixels(begin), begin, near=ON_THE_WAY)
         found |= scoring.point.state
         if FLUENCE in found:
             found[FLUENCE] /= scale

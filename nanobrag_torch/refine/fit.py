@@ -19,7 +19,7 @@ from nanobrag_torch.refine.observed import Observed, around, boxes_mask, faint
 from nanobrag_torch.refine.outliers import robust_weights
 from nanobrag_torch.refine.parameters import Coordinate, Parameters
 from nanobrag_torch.refine.problem import Point, Problem
-from nanobrag_torch.refine.scoring import Progress, Scoring, scored
+from nanobrag_torch.refine.scoring import ON_THE_WAY, STEP, Progress, Scoring, scored
 from nanobrag_torch.scenario import Scenario
 
 #: Part of the information on the scale that the faintest pixels hold together and that is left out: on the way, and in
@@ -115,16 +115,18 @@ class Fit:
         chosen[model.slow, model.fast] = keep
         return chosen
 
-    def run(self, chosen: Tensor, state: Mapping[str, float], weights: Tensor | None = None) -> tuple[Problem, Scoring]:
+    def run(
+        self, chosen: Tensor, state: Mapping[str, float], weights: Tensor | None = None, near: float = STEP
+    ) -> tuple[Problem, Scoring]:
         """Refine in some pixels from a state; before the very first step the doctor is at the door."""
         problem = self.problem(chosen, weights)
-        return problem, self.run_from(problem, problem.at(state, problem.start(state)))
+        return problem, self.run_from(problem, problem.at(state, problem.start(state)), near)
 
-    def run_from(self, problem: Problem, start: Point) -> Scoring:
-        """Refine a likelihood from a point of it."""
+    def run_from(self, problem: Problem, start: Point, near: float = STEP) -> Scoring:
+        """Refine a likelihood from a point of it, until a step is ``near`` standard errors at most."""
         if not self.history:
             check_start(self.scenario, self.parameters, start)
-        found = scored(problem, start, frozenset(self.held), self.max_steps, self.progress, self.steps)
+        found = scored(problem, start, frozenset(self.held), self.max_steps, self.progress, self.steps, near)
         self.steps += found.steps
         self.history += found.history
         return found
@@ -139,7 +141,7 @@ def fitted(fit: Fit, state: dict[str, float]) -> tuple[Problem, Scoring]:
     """
     begin = dict(state)
     if not isinstance(fit.background, str):
-        problem, on_the_way = fit.run(fit.coarse_pixels(state), state)
+        problem, on_the_way = fit.run(fit.coarse_pixels(state), state, near=ON_THE_WAY)
         if on_the_way.interrupted:
             return problem, on_the_way
         state = on_the_way.point.state

@@ -19,7 +19,7 @@ from nanobrag_torch.refine.many_result import ManyResult, Member, result_of_many
 from nanobrag_torch.refine.model import scenario_at
 from nanobrag_torch.refine.parameters import Parameters, State, parameters_of
 from nanobrag_torch.refine.problem import Point
-from nanobrag_torch.refine.scoring import DECREASE, EASED, FARTHEST, FIRST, LARGEST, RAISED, STEP, UNSETTLED, Scoring
+from nanobrag_torch.refine.scoring import EASED, FARTHEST, FIRST, LARGEST, RAISED, STEP, UNSETTLED, Scoring
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.validation import check_count, fail
 
@@ -297,7 +297,7 @@ class _Run:
             left = self.max_rounds - self.rounds
             self._tell("together", self.rounds, self.max_rounds, loss, ahead.farthest, self._pace() * left)
             idle, least = (0, ahead.decrease) if ahead.decrease < 0.5 * least else (idle + 1, least)
-            if ahead.decrease < DECREASE * len(blocks) or ahead.farthest < STEP:
+            if ahead.decrease < STEP**2 * len(blocks) or ahead.farthest < STEP:
                 return True, "converged", blocks, ahead
             if ahead.farthest < UNSETTLED and (idle > PATIENCE or damping > LARGEST):
                 return True, f"converged to {ahead.farthest:.1g} standard errors", blocks, ahead

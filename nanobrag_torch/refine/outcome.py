@@ -72,6 +72,7 @@ def result_of(
         fast=everything.model.fast,
         observed=everything.photons,
         expected=expected,
+        interrupted=found.interrupted,
         amplitudes=fit.amplitudes if fits else None,
         _influence=partial(_influence, problem, found, covariance),
     )

@@ -75,6 +75,7 @@ class RefinementResult:
         fast: fast indices (n,).
         observed: measured photons (n,).
         expected: expected photons (n,).
+        interrupted: the keyboard ended it: the values are the best until then.
         amplitudes: structure factors that were free; None where there were none, or no fit.
 
     Example:
@@ -103,6 +104,7 @@ class RefinementResult:
     fast: Tensor = field(repr=False)
     observed: Tensor = field(repr=False)
     expected: Tensor = field(repr=False)
+    interrupted: bool
     amplitudes: RefinedAmplitudes | None = field(repr=False)
     _influence: Callable[[], tuple[Tensor, Tensor, tuple[str, ...]]] = field(repr=False)
 
@@ -189,7 +191,8 @@ class RefinementResult:
         """
         text = codec.to_json(
             {
-                "converged": self.converged, "reason": self.reason, "steps": self.steps, "goodness": self.goodness,
+                "converged": self.converged, "interrupted": self.interrupted, "reason": self.reason,
+                "steps": self.steps, "goodness": self.goodness,
                 "parameters": self.parameters, "turns": self.turns, "null_directions": self.null_directions,
                 "weak_directions": self.weak_directions, "held": self.held, "remarks": self.remarks,
                 "worst": self.worst, "history": self.history, "covariance_names": self.covariance_names,

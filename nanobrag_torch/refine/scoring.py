@@ -10,8 +10,8 @@ from torch import Tensor
 from nanobrag_torch.refine import normal_matrix
 from nanobrag_torch.refine.problem import Point, Problem
 
-#: Expected decrease of the loss, and step in standard errors, below which a refinement has ended.
-DECREASE, STEP = 1e-6, 1e-3
+#: Step in standard errors below which a refinement has ended, and one on the way to another.
+STEP, ON_THE_WAY = 0.01, 0.1
 #: Decrease of the loss that jumps of an image may hide, and step in standard errors that they may leave.
 JUMP, UNSETTLED = 1.0, 0.1
 #: Steps without half the promised decrease of those before, after which jumps are taken to be the reason.
@@ -79,8 +79,12 @@ def scored(
     max_steps: int = 50,
     progress: Callable[[Progress], None] | None = None,
     before: int = 0,
+    near: float = STEP,
 ) -> Scoring:
-    """Refine until the expected decrease of the loss is below 1e-6 and every step below a thousandth of its error.
+    """Refine until the next step is short: by the matrix of all coordinates, and in each of them by its standard error.
+
+    The loss would then decrease by less than near**2, and the likelihood at the truth is below its greatest by about
+    half the number of coordinates.
 
     An interruption by the keyboard keeps the best point so far.
 
@@ -91,6 +95,7 @@ def scored(
         max_steps: largest number of steps.
         progress: called after each step.
         before: steps that were made earlier.
+        near: step in standard errors at which it ends.
     """
     found = Scoring(start, _kept(problem, start, held), False, "")
     began, damping, least, idle, slow = time.monotonic(), FIRST, float("inf"), 0, 0
@@ -100,7 +105,7 @@ def scored(
             found.kept = _kept(problem, point, held)
             _, decrease, farthest = newton_step(problem, point, found.kept, 0.0)
             _tell(found, progress, before, max_steps, began, decrease, farthest)
-            if decrease < DECREASE and farthest < STEP:
+            if decrease < near**2 and farthest < near:
                 found.converged, found.reason = True, "converged"
                 return found
             idle, least = (0, decrease) if decrease < 0.5 * least else (idle + 1, least)

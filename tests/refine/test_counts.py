@@ -78,7 +78,8 @@ def test_progress_is_told_and_ctrl_c_keeps_the_best_so_far(image):
 
     start = small_still(FREE, crystal={"cell_a": 40.05, "misset_deg": (12.05, 25.0, 37.05)}, beam={"fluence": 2e27})
     result = refine(start, drawn(image, 2), progress=watch)
-    assert not result.converged
+    assert result.interrupted and not result.converged
+    assert '"interrupted": true' in result.to_json()
     assert result.reason.startswith("interrupted after 2 steps")
     assert [each.step for each in seen] == [0, 1, 2]
     assert seen[2].loss < seen[0].loss

@@ -28,8 +28,6 @@ RESULT, EXPERIMENT = "result.json", "refined.expt"
 _FLUENCE = "beam.fluence"
 #: Name of a quantity within words.
 _NAME = re.compile(r"\b(?:crystal|detector|beam)\.\w+(?:\[\d\])?")
-#: Beginning of the reason of a refinement that the keyboard ended.
-_INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def _record(case: Case, result: RefinementResult) -> Refinement:
         pixels=len(result.observed),
         photons=float(result.observed.sum()),
         converged=result.converged,
-        interrupted=result.reason.startswith(_INTERRUPTED),
+        interrupted=result.interrupted,
         reason=result.reason,
         steps=result.steps,
         chi2=good.chi2,
