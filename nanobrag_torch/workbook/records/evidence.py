@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 
 #: End of a mapped test; "none" where the run was to be without one.
@@ -110,12 +110,17 @@ class Evidence(Record):
         if self.dark:
             gradients = [abs(row.gradient) for row in self.derivatives if row.gradient is not None]
             return (
-                (f"loss, {self.case}", number(self.loss)),
+                (f"loss, {self.case}", f"{number(self.loss)} photons"),
                 (f"largest |gradient|, {self.case}", number(max(gradients, default=None), 6)),
                 (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
             )
         distances = [row.distance for row in self.derivatives if row.distance is not None]
         return (
-            (f"loss, {self.case} (F = {self.default_F:g})", number(self.loss)),
+            (f"loss, {self.case} (F = {self.default_F:g} electrons)", f"{number(self.loss)} photons"),
+            (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
+            *(
+                (f"∂L/∂{row.symbol}, {self.case}", f"{with_error(row.gradient, row.error_bar)} photons/{row.unit}")
+                for row in self.derivatives
+            ),
             (f"{self.case}: worst |autograd − difference| / A", number(max(distances, default=None), 1)),
         )
