@@ -97,8 +97,8 @@ RULES = (
         "The gradients are right",
         "The image is lit, and the gradients, as found and in the control, agree with finite differences.",
         "Nothing needs to be done to the gradients.",
-        "Neither: the image is lit in {found_lit} of {pixels} pixels, and the {number} cell gradients agree with finite "
-        "differences{worst}.",
+        "Neither: the image is lit in {found_lit} of {pixels} pixels, and the {number} cell gradients agree with "
+        "finite differences{worst}.",
     ),
     VerdictRule(
         lambda f: True,

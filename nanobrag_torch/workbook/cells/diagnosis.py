@@ -168,9 +168,6 @@ def conclude(
     counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}"
     if verdict == report.modes:
         counted = "the model as a whole"
-    others = _by_title(p for p in report.parameters if p.verdict.title != verdict.title)
-    if others and verdict != report.modes:
-        counted += f" ({verdict.title}). The others: {'; '.join(f'{who}: {title}' for title, who in others.items())}"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)
     return Verdict(
         code=verdict.code,

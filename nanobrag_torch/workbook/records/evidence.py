@@ -110,16 +110,16 @@ class Evidence(Record):
         if self.dark:
             gradients = [abs(row.gradient) for row in self.derivatives if row.gradient is not None]
             return (
-                (f"loss, {self.case}", f"{number(self.loss)} photons"),
+                (f"loss, {self.case}", number(self.loss)),
                 (f"largest |gradient|, {self.case}", number(max(gradients, default=None), 6)),
                 (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
             )
         distances = [row.distance for row in self.derivatives if row.distance is not None]
         return (
-            (f"loss, {self.case} (F = {self.default_F:g} electrons)", f"{number(self.loss)} photons"),
+            (f"loss, {self.case} (F = {self.default_F:g} electrons)", number(self.loss)),
             (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
             *(
-                (f"∂L/∂{row.symbol}, {self.case}", f"{with_error(row.gradient, row.error_bar)} photons/{row.unit}")
+                (f"∂L/∂{row.symbol}, {self.case}", f"{with_error(row.gradient, row.error_bar)} per {row.unit}")
                 for row in self.derivatives
             ),
             (f"{self.case}: worst |autograd − difference| / A", number(max(distances, default=None), 1)),

@@ -59,7 +59,7 @@ class Verdict(Record):
     answer: str = ""
 
     @property
-    def headline(self) -> str:
+    def opening(self) -> str:
         """First sentence of a page: the answer, or the title where a notebook states none."""
         return self.answer or self.title
 

@@ -38,6 +38,21 @@ def test_each_example_has_the_fault_that_it_says_it_has(model, code, status):
     assert conclusion.remedy == report.verdict.remedy
 
 
+def test_the_answer_for_a_dark_image_names_its_cause_and_the_control():
+    lit, dark = diagnose(scene()), diagnose(scene(crystal={"default_F": 0.0}))
+    answer = diagnosis.conclude(lit, dark, scene(crystal={"default_F": 0.0})).answer
+    assert answer.startswith("default_F is 0 and no table was read, so every structure factor is zero: ")
+    assert f"0 of {dark.image.pixels} pixels are lit" in answer
+    assert f"In the control {lit.image.lit} of {lit.image.pixels} pixels are lit" in answer
+    agreeing = sum(p.agreement == "agrees" for p in lit.parameters)
+    assert f"{agreeing} of {len(lit.parameters)} gradients agree with finite differences" in answer
+
+
+def test_the_answer_names_what_does_not_agree():
+    report = examined("converted")
+    assert "width: " in diagnosis.answer(report) and "[S1]" in diagnosis.answer(report)
+
+
 def test_a_spent_budget_concludes_nothing():
     report = diagnose(scene(("crystal.cell_a", "crystal.cell_b")), evaluations=20)
     assert diagnosis.conclude(report).status == "blocked"
