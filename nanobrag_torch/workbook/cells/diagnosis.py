@@ -119,11 +119,11 @@ def answer(report: GradientReport, as_found: GradientReport | None = None, scena
     checked = _checked(report)
     if as_found is None or as_found.image is None or as_found.image.lit:
         return f"{checked[0].upper()}{checked[1:]}."
-    ends = f"the signal ends at the stage {as_found.revivals[0].stage}, " if as_found.revivals else ""
+    ends = f"the signal ends at the {as_found.revivals[0].stage}, " if as_found.revivals else ""
     control = f"{report.image.lit} of {report.image.pixels} pixels are lit, and " if report.image else ""
     return (
-        f"{_cause(as_found, scenario)}: {ends}{as_found.image.lit} of {as_found.image.pixels} pixels are lit, and "
-        f"{len(as_found.parameters)} gradients of zero are right. In the control {control}{checked}."
+        f"{_cause(as_found, scenario)}: {ends}{as_found.image.lit} of {as_found.image.pixels} pixels are lit, and all "
+        f"{len(as_found.parameters)} gradients are rightly zero; in the control {control}{checked}."
     )
 
 
@@ -145,18 +145,19 @@ def _checked(report: GradientReport) -> str:
         if p.gradient is not None and p.finite_difference is not None and p.magnitude
     ]
     worst = f", to {number(max(distances), 1)} of the contributions to them" if distances else ""
-    others = _by_title(p for p in report.parameters if p.agreement != "agrees")
-    rest = "".join(f"; {labels}: {title}" for title, labels in others.items())
-    named = f" ({', '.join(p.label for p in right)})" if right else ""
-    return f"{len(right)} of {len(report.parameters)} gradients agree with finite differences{named}{worst}{rest}"
+    others = [p for p in report.parameters if p.agreement != "agrees"]
+    named = f" ({', '.join(p.label for p in right)})" if right and others else ""
+    counted = f"all {len(right)}" if not others and len(right) > 1 else f"{len(right)} of {len(report.parameters)}"
+    return f"{counted} gradients agree with finite differences{named}{worst}{_by_title(others)}"
 
 
-def _by_title(parameters: Iterable[ParameterReport]) -> dict[str, str]:
-    """Labels of parameters, joined by commas, by the title and code of their verdicts."""
+def _by_title(parameters: Iterable[ParameterReport]) -> str:
+    """Clauses on parameters, each a title of a verdict, its code where that is another word, and those it concerns."""
     found: dict[str, list[str]] = {}
     for p in parameters:
-        found.setdefault(f"{p.verdict.title} [{p.verdict.code}]", []).append(p.label)
-    return {title: ", ".join(labels) for title, labels in found.items()}
+        code = "" if p.verdict.code in p.verdict.title else f" [{p.verdict.code}]"
+        found.setdefault(f"{p.verdict.title}{code}", []).append(p.label)
+    return "".join(f"; {title}: {', '.join(labels)}" for title, labels in found.items())
 
 
 def conclude(
@@ -165,15 +166,19 @@ def conclude(
     """Verdict of a run on one report; the arguments are those of :func:`answer`."""
     verdict = report.verdict
     concerned = [p.label for p in report.parameters if p.verdict.title == verdict.title]
-    counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}"
+    others = [p for p in report.parameters if p.verdict.title != verdict.title]
+    name, title = verdict.code, f"{verdict.title[0].upper()}{verdict.title[1:]}"
+    if any(p.verdict.code == name for p in others):  # a variety of it, which its title names
+        name = title.partition(":")[0]
+    counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}{_by_title(others)}"
     if verdict == report.modes:
         counted = "the model as a whole"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)
     return Verdict(
         code=verdict.code,
         status=_ENDS[verdict.severity],
-        title=f"{verdict.title[0].upper()}{verdict.title[1:]}",
-        sentence=f"{verdict.code} for {counted}. The loss is {loss}.",
+        title=title,
+        sentence=f"{name} for {counted}. The loss is {loss}.",
         remedy=verdict.remedy,
         answer="" if verdict == report.modes else answer(report, as_found, scenario),
     )

@@ -30,6 +30,7 @@ from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdict
 from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, numbers_among, records
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, now
+from nanobrag_torch.workbook.show import pictures
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
@@ -38,13 +39,18 @@ from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
 SHORT_OUTPUT = 12
 
 _MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
-_FORMATTER = HtmlFormatter(noclasses=True, nowrap=True, style="friendly")
+_FORMATTER = HtmlFormatter(noclasses=True, nowrap=True, style="xcode")
 _PATH = re.compile(r"([\w][\w./-]*\.\w+)(:[\d-]+)?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a cell: a table, a figure, or text of some kind."""
+    """One output of a cell: a table, a figure, or text of some kind.
+
+    Attributes:
+        image: picture of a figure, in base64 of a file of the given ``format``.
+        plot: True for a figure whose colours are no values, so that it may be shown inverted on dark paper.
+    """
 
     kind: str
     text: str = ""
@@ -52,6 +58,8 @@ class Output:
     caption: str = ""
     alt: str = ""
     image: str = ""
+    format: str = "png"
+    plot: bool = False
     table: Table | None = None
 
     @property
@@ -168,9 +176,12 @@ def _output(output: Any) -> Output:
         return Output("table", table=table)
     if _is_base64(data.get("image/png", "")):
         words = output.metadata.get("image/png", {})
+        content, form = pictures.compact(base64.b64decode(data["image/png"]))
         return Output(
             "figure",
-            image="".join(data["image/png"].split()),
+            image=base64.b64encode(content).decode(),
+            format=form,
+            plot=words.get("plot") is True,
             title=str(words.get("title", "")),
             caption=str(words.get("caption", "")),
             alt=str(words.get("alt", "")),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -53,6 +54,12 @@ class Drawing:
             self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
         return stream.getvalue()
 
+    @property
+    def plot(self) -> bool:
+        """True where no colour in it stands for a value, so that a page may invert it on dark paper."""
+        drawn = (artist for axes in self.figure.axes for artist in axes.get_children())
+        return not any(isinstance(artist, ScalarMappable) and artist.get_array() is not None for artist in drawn)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        words = self.words.model_dump(include={"title", "caption", "alt"})
+        words = self.words.model_dump(include={"title", "caption", "alt"}) | {"plot": self.plot}
         return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
