@@ -53,7 +53,8 @@ def compact(content: bytes) -> tuple[bytes, str]:
     stream = io.BytesIO()
     try:
         with _opened(io.BytesIO(content)) as image:
-            if image.width * image.height <= MOST_COMPACTED and image.convert("RGBA").getchannel("A").getextrema()[0] == 255:
+            small_enough = image.width * image.height <= MOST_COMPACTED
+            if small_enough and image.convert("RGBA").getchannel("A").getextrema()[0] == 255:
                 few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
                 few.convert("RGB").save(stream, "WEBP", lossless=True)
     except ValueError:
