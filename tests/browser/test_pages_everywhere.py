@@ -1,0 +1,136 @@
+"""Pages on a phone, on dark paper and in print, and as a screen reader meets them: axe-core finds nothing serious."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import sweeping
+from axe_playwright_python.sync_playwright import Axe
+from checkouts import BRIEF
+from chromium import BROWSER, needs_browser
+from finished import fill, finished, write_plan
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from playwright.sync_api import Page, sync_playwright
+from samples import VERDICT, working_report
+from sweeping import block
+
+from nanobrag_torch.workbook.brief import document as briefs
+from nanobrag_torch.workbook.ledger import index
+from nanobrag_torch.workbook.records.run import Caption
+from nanobrag_torch.workbook.report import compare as comparison
+from nanobrag_torch.workbook.report.folder import BRIEF as BRIEF_FILE
+from nanobrag_torch.workbook.report.folder import NOTEBOOK, PAGE
+from nanobrag_torch.workbook.running.publish import publish
+from nanobrag_torch.workbook.show.drawing import Drawing
+from nanobrag_torch.workbook.show.tables import Table
+from nanobrag_torch.workbook.sweeps import page as sweep_page
+
+pytestmark = [pytest.mark.browser, needs_browser]
+
+KINDS = ("report", "index", "initiative", "comparison", "sweep")
+#: Width between the margins of A4, in pixels of a screen: 180 mm at 96 a inch.
+A4 = 680
+LONG = "nobody_would_break_" * 12
+
+
+def drawing(name: str, coloured: bool) -> Drawing:
+    figure = Figure(figsize=(9, 4))
+    axes = figure.subplots()
+    if coloured:
+        axes.imshow(np.arange(64.0).reshape(8, 8))
+    else:
+        axes.plot([0, 1])
+    return Drawing(figure, Caption(name=name, title=name, caption="Of a test.", alt=f"A {name}"))
+
+
+def shown(each: Drawing) -> nbformat.NotebookNode:
+    """The output of a cell that shows a drawing, as a notebook stores it."""
+    data, metadata = each._repr_mimebundle_()
+    png = base64.b64encode(data["image/png"]).decode()
+    return new_output("display_data", data=data | {"image/png": png}, metadata=metadata)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The file of a page of each kind."""
+    root = tmp_path_factory.mktemp("pages")
+    write_plan(root)
+    reports = root / "reports"
+    first = finished(reports, started="2026-01-15T07:59:00+00:00")
+    report = working_report(reports, stamp="20260115T090000Z")
+    fill(report, lit=10)
+    report.write_text(BRIEF_FILE, briefs.parse(BRIEF.read_text()).model_dump_json())
+    table = Table(caption="Wide", columns=("", *"abcdefgh"), rows=(("row", *["−1234.56789 ± 1e−05 per Å"] * 8),))
+    outputs = [
+        new_output("display_data", data=table._repr_mimebundle_()),
+        *(shown(drawing(name, coloured)) for name, coloured in (("plot", False), ("picture", True))),
+        new_output("error", ename="Odd", evalue=LONG, traceback=[LONG]),
+    ]
+    code = new_code_cell("def f():  # why\n    return 'a', 1", outputs=outputs)
+    cells = [new_markdown_cell(f"# Heading\n\n{LONG}"), code]
+    nbformat.write(new_notebook(cells=cells), report.folder / NOTEBOOK)
+    second = publish(report, VERDICT.model_copy(update={"answer": f"Yes: {LONG}", "status": "failed"}), root)
+    compared, swept = root / "compared.html", root / "swept.html"
+    compared.write_text(comparison.html(comparison.compare(first, second)))
+    swept.write_text(
+        sweep_page.render(sweeping.underway(tmp_path_factory.mktemp("sweep"), block("a", 4), block("b", 3), lacking=2))
+    )
+    top = index.write(reports, root)
+    initiative = first.parents[1] / index.INDEX
+    return dict(zip(KINDS, (second / PAGE, top, initiative, compared, swept), strict=True))
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing_serious(page: Page, places: dict[str, Path], kind: str, scheme: str) -> None:
+    page.set_viewport_size({"width": 390 if scheme == "dark" else 1440, "height": 900})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", media="screen")
+    page.goto(places[kind].as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    found = Axe().run(page, options={"resultTypes": ["violations", "passes"]}).response
+    assert len(found["passes"]) > 10
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in serious] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_scrolls_sideways_on_a_phone_and_none_is_cut_in_print(
+    page: Page, places: dict[str, Path], kind: str
+) -> None:
+    page.goto(places[kind].as_uri())
+    for width, media in ((390, "screen"), (A4, "print")):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(media=media, color_scheme="light")
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, media
+
+
+def test_on_dark_paper_plots_are_inverted_and_pictures_are_not(page: Page, places: dict[str, Path]) -> None:
+    page.goto(places["report"].as_uri())
+    for scheme, filters in (("light", ["none", "none"]), ("dark", ["invert(0.93) hue-rotate(180deg)", "none"])):
+        page.emulate_media(color_scheme=scheme, media="screen")
+        assert page.evaluate("[...document.images].map(each => getComputedStyle(each).filter)") == filters
+    page.emulate_media(color_scheme="dark", media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_status_has_a_sign_beside_its_colour(page: Page, places: dict[str, Path]) -> None:
+    page.goto(places["index"].as_uri())
+    signs = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.badge')].map(each =>"
+        " [each.textContent, getComputedStyle(each, '::before').content]))"
+    )
+    assert signs["passed"] == '"✓ "' and signs["failed"] == '"✗ "'
+    assert len(set(signs.values())) >= 3, signs
