@@ -26,6 +26,7 @@ from nanobrag_torch.workbook.report.folder import BRIEF as BRIEF_FILE
 from nanobrag_torch.workbook.report.folder import NOTEBOOK, PAGE
 from nanobrag_torch.workbook.running.publish import publish
 from nanobrag_torch.workbook.show.drawing import Drawing
+from nanobrag_torch.workbook.show.raster import Raster
 from nanobrag_torch.workbook.show.tables import Table
 from nanobrag_torch.workbook.sweeps import page as sweep_page
 
@@ -34,17 +35,21 @@ pytestmark = [pytest.mark.browser, needs_browser]
 KINDS = ("report", "index", "initiative", "comparison", "sweep")
 #: Width between the margins of A4, in pixels of a screen: 180 mm at 96 a inch.
 A4 = 680
+ATTACK = "</script><script>document.title='taken'</script>\"'"
+#: Image whose values grow by the slow axis tenfold a row, and are told apart along the fast axis.
+IMAGE = 10.0 ** np.arange(-2, 3)[:, None] * (1 + np.arange(8) / 10)
 LONG = "nobody_would_break_" * 12
 
 
 def drawing(name: str, coloured: bool) -> Drawing:
     figure = Figure(figsize=(9, 4))
     axes = figure.subplots()
-    if coloured:
-        axes.imshow(np.arange(64.0).reshape(8, 8))
-    else:
+    words = Caption(name=name, title=name, caption="Of a test.", alt=f"A {name}")
+    if not coloured:
         axes.plot([0, 1])
-    return Drawing(figure, Caption(name=name, title=name, caption="Of a test.", alt=f"A {name}"))
+        return Drawing(figure, words)
+    axes.imshow(IMAGE)
+    return Drawing(figure, words, (Raster.of(IMAGE, title=ATTACK, unit="photons / pixel", block=2),))
 
 
 def shown(each: Drawing) -> nbformat.NotebookNode:
@@ -134,3 +139,48 @@ def test_a_status_has_a_sign_beside_its_colour(page: Page, places: dict[str, Pat
     )
     assert signs["passed"] == '"✓ "' and signs["failed"] == '"✗ "'
     assert len(set(signs.values())) >= 3, signs
+
+
+def test_the_values_of_an_image_are_read_where_the_pointer_or_the_keys_go(page: Page, places: dict[str, Path]) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(media="screen", color_scheme="light")
+    page.goto(places["report"].as_uri())
+    sheet, said = page.locator(".viewer canvas"), page.locator(".viewer output")
+    sheet.wait_for()
+    error = 100 * np.expm1(np.log(IMAGE.max() / IMAGE.min()) / 253 / 2)
+    assert f"within {error:.1f} %" in page.locator(".viewer").inner_text() and error < 2
+
+    def reading() -> tuple[str, float]:
+        place, _, value = said.inner_text().partition(": ")
+        return place, float(value.partition(" ")[0])
+
+    assert reading() == ("slow 4 to 5, fast 8 to 9", pytest.approx(IMAGE[2, 4], rel=0.02))
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 6.5 / 8, box["y"] + box["height"] * 4.5 / 5)
+    assert reading() == ("slow 8 to 9, fast 12 to 13", pytest.approx(IMAGE[4, 6], rel=0.02))
+    sheet.focus()
+    for key in ("ArrowUp", "ArrowLeft", "+"):
+        sheet.press(key)
+    assert reading() == ("slow 6 to 7, fast 10 to 11", pytest.approx(IMAGE[3, 5], rel=0.02))
+    assert page.title() != "taken"
+
+
+def test_the_contrast_of_an_image_can_be_moved(page: Page, places: dict[str, Path]) -> None:
+    page.goto(places["report"].as_uri())
+    page.locator(".viewer canvas").wait_for()
+    middle = "[...document.querySelector('.viewer canvas').getContext('2d').getImageData(200, 160, 1, 1).data]"
+    before = page.evaluate(middle)
+    page.locator(".viewer input").nth(1).fill("400")
+    brighter = page.evaluate(middle)
+    assert sum(brighter) > sum(before) + 50 and brighter[3] == 255
+
+
+def test_without_scripts_the_picture_is_there_and_the_viewer_is_not(places: dict[str, Path], page: Page) -> None:
+    assert page.context.browser is not None
+    context = page.context.browser.new_context(java_script_enabled=False)
+    still = context.new_page()
+    still.goto(places["report"].as_uri())
+    assert still.locator("figure img").nth(1).is_visible() and not still.locator(".viewer").is_visible()
+    context.close()

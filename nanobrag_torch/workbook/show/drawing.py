@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
+from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
 
 #: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
 AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
@@ -33,10 +34,17 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """Figure and its words; saved as PNG and SVG with the caption beside them."""
+    """Figure and its words; saved as PNG and SVG with the caption beside them.
+
+    Attributes:
+        figure: figure of matplotlib.
+        words: its title, caption and text for those who cannot see it.
+        rasters: values of the images in it, into which a reader of the page may look.
+    """
 
     figure: Figure
     words: Caption
+    rasters: tuple[Raster, ...] = ()
 
     def save(self, folder: Path, name: str = "") -> None:
         """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
@@ -62,4 +70,7 @@ class Drawing:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         words = self.words.model_dump(include={"title", "caption", "alt"}) | {"plot": self.plot}
-        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
+        data: dict[str, Any] = {"image/png": self.rendered("png"), "text/plain": self.words.alt}
+        if self.rasters:
+            data[RASTER_TYPE] = [raster.model_dump(mode="json") for raster in self.rasters]
+        return data, {"image/png": words}
