@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1.1, 1, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
-IMAGE_PIXELS, PANEL_PIXELS = 512, 256
+IMAGE_PIXELS, PANEL_PIXELS = 512, 205
 
 #: What is said of six derivatives that all have the same verdict.
 _TOGETHER = {
