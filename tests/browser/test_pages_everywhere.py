@@ -33,6 +33,7 @@ from nanobrag_torch.workbook.sweeps import page as sweep_page
 
 pytestmark = [pytest.mark.browser, needs_browser]
 
+Scheme = Literal["light", "dark"]
 KINDS = ("report", "index", "initiative", "comparison", "sweep")
 #: Width between the margins of A4, in pixels of a screen: 180 mm at 96 a inch.
 A4 = 680
