@@ -55,7 +55,9 @@ def compact(content: bytes) -> tuple[bytes, str]:
         with _opened(io.BytesIO(content)) as image:
             small_enough = image.width * image.height <= MOST_COMPACTED
             if small_enough and image.convert("RGBA").getchannel("A").getextrema()[0] == 255:
-                few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+                few = image.convert("RGB").quantize(
+                    COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+                )
                 few.convert("RGB").save(stream, "WEBP", lossless=True)
     except ValueError:
         return content, "png"
