@@ -1,6 +1,7 @@
 """Pages on a phone, on dark paper and in print, and as a screen reader meets them: axe-core finds nothing serious."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from samples import VERDICT, working_report
 from sweeping import block
 
 from nanobrag_torch.workbook.brief import document as briefs
-from nanobrag_torch.workbook.ledger import index
+from nanobrag_torch.workbook.ledger import index, serve
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.report import compare as comparison
 from nanobrag_torch.workbook.report.folder import BRIEF as BRIEF_FILE
@@ -189,3 +190,22 @@ def test_without_scripts_the_picture_is_there_and_the_viewer_is_not(places: dict
     still.goto(places["report"].as_uri())
     assert still.locator("figure img").nth(1).is_visible() and not still.locator(".viewer").is_visible()
     context.close()
+
+
+def test_served_reports_work_in_their_sandbox_and_the_index_follows_a_run(
+    page: Page, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "EVERY_S", 0.1)
+    reports = places["index"].parent
+    page.emulate_media(media="screen", color_scheme="light")
+    with serve.Server(reports, reports.parent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(server.address)
+        assert page.locator("#runs tbody tr").count() == 2
+        page.locator("#runs tbody a").first.click()
+        page.locator(".viewer canvas").wait_for()
+        assert page.evaluate("fetch('/').then(() => 'read', () => 'refused')") == "refused"
+        page.go_back()
+        finished(reports, stamp="20260115T100000Z")
+        page.locator("#runs tbody tr").nth(2).wait_for()
+        server.shutdown()
