@@ -23,7 +23,9 @@ def test_the_conda_environment_asks_for_what_the_metadata_asks_for():
     extras = (names for extra, names in PROJECT["optional-dependencies"].items() if extra not in elsewhere)
     wanted = {*PROJECT["dependencies"], *(requirement for names in extras for requirement in names)}
     wanted = {requirement for requirement in wanted if not requirement.startswith("torch")}
+    (pip,) = (entry["pip"] for entry in CONDA if isinstance(entry, dict))
     given = {requirement for requirement in CONDA if isinstance(requirement, str)} - {"pip"}
+    given |= {requirement for requirement in pip if not requirement.startswith(("torch", "--editable"))}
     assert given == {f"python{PROJECT['requires-python']}", *wanted}
 
 

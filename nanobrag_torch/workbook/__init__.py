@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.show import drawing as drawing
     from nanobrag_torch.workbook.show import tables as tables
     from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
+    from nanobrag_torch.workbook.show.raster import Raster as Raster
     from nanobrag_torch.workbook.show.tables import Table as Table
     from nanobrag_torch.workbook.sweeps import sweep_figures as sweep_figures
     from nanobrag_torch.workbook.sweeps.api import Sweep as Sweep
@@ -76,6 +77,7 @@ _HOMES = {
     "InputError": "errors:InputError",
     "KeyNumber": "records.base:KeyNumber",
     "Part": "records.base:Part",
+    "Raster": "show.raster:Raster",
     "Record": "records.base:Record",
     "Report": "report.folder:Report",
     "Sweep": "sweeps.api:Sweep",

@@ -1,5 +1,6 @@
 """Numbers and texts for people."""
 
+import math
 import re
 
 #: Characters that act on a terminal or in a page instead of being seen: controls, surrogates, marks that turn the
@@ -15,6 +16,14 @@ _COLOUR = re.compile(r"\x1b\[[\d;:]*m")
 def number(value: float | None, digits: int = 10) -> str:
     """Text of a number: ``digits`` significant ones, a true minus sign, a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}g}".replace("-", "−")
+
+
+def with_error(value: float | None, error: float) -> str:
+    """Text of a number with its error bar: twelve significant digits at most, none beyond the second of the error."""
+    if value is None or not (math.isfinite(value) and math.isfinite(error) and value and error > 0):
+        return f"{number(value)} ± {number(error, 1)}"
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
+    return f"{number(value, min(12, max(1, digits)))} ± {number(error, 1)}"
 
 
 def visible(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
+from nanobrag_torch.workbook import Evidence, TestRecord, Verdict, number
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class VerdictRule:
 
     Attributes:
         holds: condition on the facts.
-        code: code of the verdict; ``status``, ``title``, ``sentence`` and ``remedy`` are the rest of it. Codes in
-            brackets within a sentence are those of the doctor's verdicts, explained in docs/doctor.md.
+        code: code of the verdict; ``status``, ``title``, ``sentence``, ``remedy`` and ``answer`` are the rest of it.
+            Codes in brackets within a sentence are those of the doctor's verdicts, explained in docs/doctor.md.
     """
 
     holds: Callable[[Facts], bool]
@@ -47,6 +47,7 @@ class VerdictRule:
     title: str
     sentence: str
     remedy: str
+    answer: str = ""
 
 
 RULES = (
@@ -57,6 +58,7 @@ RULES = (
         "A gradient is missing: the graph is severed",
         "Autograd returned no gradient for {missing}, so the way from parameter to image is cut [S1].",
         "Look for .item(), float(), numpy or a detached copy between the parameter and the image.",
+        "The graph is broken: autograd returns no gradient for {missing}.",
     ),
     VerdictRule(
         lambda f: f.any("not finite"),
@@ -84,6 +86,9 @@ RULES = (
         "structure factors (default_F = {found_F:g}), so a zero gradient is right [Z1]. With default_F = {control_F:g} "
         "and nothing else changed, the same graph gives gradients that agree with finite differences.",
         "Give the crystal structure factors: a reflection file, or default_F above zero.",
+        "The image was dark and the graph is whole: default_F is {found_F:g} and no table was read, so every structure "
+        "factor, all {pixels} pixels and all {number} cell gradients are zero; with default_F = {control_F:g}, {lit} "
+        "pixels are lit and {agreeing} of {number} gradients agree with finite differences{worst}.",
     ),
     VerdictRule(
         lambda f: not f.found.dark and f.control_is_sound and not f.any("inconclusive"),
@@ -92,6 +97,8 @@ RULES = (
         "The gradients are right",
         "The image is lit, and the gradients, as found and in the control, agree with finite differences.",
         "Nothing needs to be done to the gradients.",
+        "Neither: the image is lit in {found_lit} of {pixels} pixels, and the {number} cell gradients agree with "
+        "finite differences{worst}.",
     ),
     VerdictRule(
         lambda f: True,
@@ -153,13 +160,28 @@ def conclude(
         "control_F": control.default_F,
         "changed": ", ".join(f"{name} = {value}" for name, value in other.items()),
     }
+    counted = {
+        "pixels": found.pixels,
+        "found_lit": found.lit_pixels,
+        "lit": control.lit_pixels,
+        "number": len(control.derivatives),
+        "agreeing": sum(row.agreement == "agrees" for row in control.derivatives),
+        "worst": _worst(control),
+    }
     return Verdict(
         code=finding.code,
         status=finding.status if explained else "failed",
         title=finding.title,
         sentence=f"{finding.sentence} {clause}".format(**words),
         remedy=finding.remedy,
+        answer=finding.answer.format(**words, **counted),
     )
+
+
+def _worst(evidence: Evidence) -> str:
+    """Clause on the largest distance of gradient and finite difference; empty where there is none to be had."""
+    distances = [row.distance for row in evidence.derivatives if row.distance is not None]
+    return f", to {number(max(distances), 1)} of the contributions to them" if distances else ""
 
 
 def _named(facts: Facts, agreement: str) -> str:

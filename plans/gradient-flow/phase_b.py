@@ -55,6 +55,8 @@ def conclude(audit: Audit) -> Verdict:
         return Verdict(
             code="hollow_checks_repaired", status="passed", title="Checks passed on a dark image; the repaired do not",
             sentence=sentence, remedy="Give every gradient check a point at which the image is lit.",
+            answer=f"{before.hollow} of the {before.ran} gradient checks beside it proved nothing: they compared zero "
+            f"with zero on a dark image. Of the {after.ran} repaired ones all pass on a lit image.",
         )  # fmt: skip
     return Verdict(
         code="audit_open", status="failed", title="The audit does not explain the checks", sentence=sentence,

@@ -42,13 +42,18 @@ def conclude(options: Options) -> Verdict:
         return Verdict(
             code="no_option_accepted", status="failed", title="No option makes a gradient test that means something",
             sentence=f"{objections}.", remedy="Lower the floor with a reason, or add an option.",
+            answer=f"From none of the {len(options.options)} options: no gradient test on them would mean something.",
         )  # fmt: skip
+    chosen = next(option for option in options.options if option.accepted)
     others = f"Not accepted are {objections}" if objections else "The others would do as well"
     return Verdict(
         code="option_accepted", status="passed", title=f"The fixture gets its structure factors from: {options.chosen}",
         sentence="It is lit, all six gradients agree with finite differences, and each keeps at least "
         f"{options.floor:g} of its contributions. {others}.",
         remedy="Build the repaired test on it.",
+        answer=f"From {chosen.name}: {chosen.evidence.lit_pixels} of {chosen.evidence.pixels} pixels are lit, all "
+        f"{len(chosen.evidence.derivatives)} cell gradients agree with finite differences, and at least "
+        f"{number(chosen.smallest_cancellation, 2)} of the contributions is left in each ({options.floor:g} is asked).",
     )  # fmt: skip
 
 

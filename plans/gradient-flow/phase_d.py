@@ -1,6 +1,6 @@
 """Verification of the repaired test: it passes, and its fixture is lit with gradients that are strong enough."""
 
-from nanobrag_torch.workbook import Evidence, TestRecord, Verdict
+from nanobrag_torch.workbook import Evidence, TestRecord, Verdict, number
 
 from .phase_c import objection, smallest_cancellation
 from .records import Verified
@@ -28,6 +28,10 @@ def conclude(verified: Verified) -> Verdict:
             f"gradients agree with finite differences, and each keeps at least {verified.floor:g} of its "
             "contributions.",
             remedy="Close the plan.",
+            answer=f"Yes: the repaired test passes on an image that is lit in {verified.lit_pixels} pixels, "
+            f"{verified.agreeing} cell gradients agree with finite differences, and at least "
+            f"{number(verified.smallest_cancellation, 2)} of the contributions is left in each "
+            f"({verified.floor:g} is asked).",
         )  # fmt: skip
     if not verified.test and not verified.objection:
         return Verdict(
@@ -36,10 +40,12 @@ def conclude(verified: Verified) -> Verdict:
             f"{verified.agreeing} gradients agree with finite differences, and each keeps at least {verified.floor:g} "
             "of its contributions.",
             remedy="Name the repaired test as mapped_test, and run again.",
+            answer=f"It was not run, but would stand on sound ground: {verified.lit_pixels} pixels are lit, and "
+            f"{verified.agreeing} cell gradients agree with finite differences.",
         )  # fmt: skip
     why = verified.objection or "the test fails"
     return Verdict(
         code="repair_refuted", status="failed", title="The repair does not hold",
         sentence=f"{verified.test or 'Without a mapped test'}: {why}.",
-        remedy="Go back to phase C, or correct the test.",
+        remedy="Go back to phase C, or correct the test.", answer=f"No: {why}.",
     )  # fmt: skip

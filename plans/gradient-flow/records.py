@@ -1,6 +1,6 @@
 """Records of the gradient-flow investigation, and what its findings need."""
 
-from nanobrag_torch.workbook import Diagnosis, Evidence, KeyNumber, Part, Record, exact
+from nanobrag_torch.workbook import Diagnosis, Evidence, KeyNumber, Part, Record, exact, number
 
 
 class AuditFinding(Part):
@@ -38,6 +38,13 @@ class Audit(Record):
             for name, suite in (("as_found", self.as_found), ("repaired", self.repaired))
             for count in ("ran", "passed", "hollow")
         }
+
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """Checks that prove nothing, before and after."""
+        return (
+            ("checks as found that prove nothing", f"{self.as_found.hollow} of {self.as_found.ran}"),
+            ("repaired checks that prove nothing", f"{self.repaired.hollow} of {self.repaired.ran}"),
+        )
 
 
 class Option(Part):
@@ -77,6 +84,13 @@ class Options(Record):
             numbers[f"{name}.smallest_cancellation"] = KeyNumber(value=option.smallest_cancellation, scale=1.0)
         return numbers
 
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """Smallest κ of every option, beside the floor."""
+        return tuple(
+            (f"smallest κ, {option.name}", f"{number(option.smallest_cancellation, 2)} ({self.floor:g} is asked)")
+            for option in self.options
+        )
+
 
 class Verified(Record):
     """End of the repaired test, and strength of the gradients of its fixture."""
@@ -102,6 +116,10 @@ class Verified(Record):
             "smallest_cancellation": KeyNumber(value=self.smallest_cancellation, scale=1.0),
             "floor": exact(self.floor),
         }
+
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """Smallest κ, beside its floor."""
+        return (("smallest κ", f"{number(self.smallest_cancellation, 2)} ({self.floor:g} is asked)"),)
 
 
 Evidence.register_as(

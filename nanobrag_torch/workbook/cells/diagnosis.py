@@ -1,13 +1,15 @@
 """The gradient doctor in a notebook: tables of what was found, and the verdict of the run."""
 
 import math
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nanobrag_torch.doctor import GradientReport
-from nanobrag_torch.doctor.records import Severity
+from nanobrag_torch.doctor.records import ParameterReport, Severity
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.validation import number_of
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Verdict
@@ -106,21 +108,77 @@ def unidentifiable(report: GradientReport) -> Table:
     return Table(caption="Directions that no pixel notices", columns=("change", "because"), rows=rows)
 
 
-def conclude(report: GradientReport) -> Verdict:
-    """The verdict of a run on one report."""
+def answer(report: GradientReport, as_found: GradientReport | None = None, scenario: Scenario | None = None) -> str:
+    """Answer of a diagnosis in one sentence, with its numbers.
+
+    Args:
+        report: diagnosis that the run concludes from.
+        as_found: diagnosis of the same case before it was lit, where there was one.
+        scenario: scenario of ``as_found``, which tells a table of structure factors from ``default_F``.
+    """
+    checked = _checked(report)
+    if as_found is None or as_found.image is None or as_found.image.lit:
+        return f"{checked[0].upper()}{checked[1:]}."
+    ends = f"the signal ends at the {as_found.revivals[0].stage}, " if as_found.revivals else ""
+    control = f"{report.image.lit} of {report.image.pixels} pixels are lit, and " if report.image else ""
+    return (
+        f"{_cause(as_found, scenario)}: {ends}{as_found.image.lit} of {as_found.image.pixels} pixels are lit, and all "
+        f"{len(as_found.parameters)} gradients are rightly zero; in the control {control}{checked}."
+    )
+
+
+def _cause(dark: GradientReport, scenario: Scenario | None) -> str:
+    """Cause of a dark image, in the words of a crystallographer."""
+    crystal = scenario.crystal if scenario and scenario.hkl_data is None else None
+    if crystal is not None and number_of(crystal.default_F) == 0:
+        return "default_F is 0 and no table was read, so every structure factor is zero"
+    zero = " and ".join(revival.factor for revival in dark.revivals[:1])
+    return f"The image is dark because of one factor, {zero}" if zero else "The image is dark for more than one reason"
+
+
+def _checked(report: GradientReport) -> str:
+    """Clause on how many gradients agree with finite differences, which, and how well."""
+    right = [p for p in report.parameters if p.agreement == "agrees"]
+    distances = [
+        abs(p.gradient - p.finite_difference.derivative) / p.magnitude
+        for p in right
+        if p.gradient is not None and p.finite_difference is not None and p.magnitude
+    ]
+    worst = f", to {number(max(distances), 1)} of the contributions to them" if distances else ""
+    others = [p for p in report.parameters if p.agreement != "agrees"]
+    named = f" ({', '.join(p.label for p in right)})" if right and others else ""
+    counted = f"all {len(right)}" if not others and len(right) > 1 else f"{len(right)} of {len(report.parameters)}"
+    return f"{counted} gradients agree with finite differences{named}{worst}{_by_title(others)}"
+
+
+def _by_title(parameters: Iterable[ParameterReport]) -> str:
+    """Clauses on parameters, each a title of a verdict, its code where that is another word, and those it concerns."""
+    found: dict[str, list[str]] = {}
+    for p in parameters:
+        code = "" if p.verdict.code in p.verdict.title else f" [{p.verdict.code}]"
+        found.setdefault(f"{p.verdict.title}{code}", []).append(p.label)
+    return "".join(f"; {title}: {', '.join(labels)}" for title, labels in found.items())
+
+
+def conclude(
+    report: GradientReport, as_found: GradientReport | None = None, scenario: Scenario | None = None
+) -> Verdict:
+    """Verdict of a run on one report; the arguments are those of :func:`answer`."""
     verdict = report.verdict
     concerned = [p.label for p in report.parameters if p.verdict.title == verdict.title]
-    counts = Counter(p.verdict.code for p in report.parameters)
-    counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}"
+    others = [p for p in report.parameters if p.verdict.title != verdict.title]
+    name, title = verdict.code, f"{verdict.title[0].upper()}{verdict.title[1:]}"
+    if any(p.verdict.code == name for p in others):  # a variety of it, which its title names
+        name = title.partition(":")[0]
+    counted = f"{len(concerned)} of {len(report.parameters)} parameters: {', '.join(concerned)}{_by_title(others)}"
     if verdict == report.modes:
         counted = "the model as a whole"
-    if len(counts) > 1:
-        counted += f". All: {', '.join(f'{count} {code}' for code, count in counts.most_common())}"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)
     return Verdict(
         code=verdict.code,
         status=_ENDS[verdict.severity],
-        title=f"{verdict.title[0].upper()}{verdict.title[1:]}",
-        sentence=f"{verdict.code} for {counted}. The loss is {loss}.",
+        title=title,
+        sentence=f"{name} for {counted}. The loss is {loss}.",
         remedy=verdict.remedy,
+        answer="" if verdict == report.modes else answer(report, as_found, scenario),
     )

@@ -15,6 +15,7 @@ from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.evidence import Derivative, Evidence
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DARK, DIFFERENCE, OUTLINE, STYLE, Drawing
+from nanobrag_torch.workbook.show.raster import Raster
 
 if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells.probe import Case
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1.1, 1, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
-IMAGE_PIXELS, PANEL_PIXELS = 512, 350
+IMAGE_PIXELS, PANEL_PIXELS = 512, 205
 
 #: What is said of six derivatives that all have the same verdict.
 _TOGETHER = {
@@ -48,6 +49,7 @@ def diffraction(*cases: "Case") -> Drawing:
             "The cross is the beam centre, the circles are resolution rings in Å.",
             alt=f"Diffraction images. {described}.",
         ),
+        tuple(_raster(case) for case in cases if case.image.isfinite().all() and (case.image >= 0).all()),
     )
 
 
@@ -98,9 +100,24 @@ def sensitivities(case: "Case") -> Drawing:
     )
 
 
+def _name(case: "Case") -> str:
+    return f"{case.evidence.case.capitalize()}: default_F = {case.evidence.default_F:g}"
+
+
+def _block(case: "Case") -> int:
+    """Pixels, along each axis, that are drawn as one."""
+    return max(1, case.image.shape[0] // IMAGE_PIXELS)
+
+
+def _raster(case: "Case") -> Raster:
+    """Values of the image as it is drawn."""
+    block = _block(case)
+    return Raster.of(strongest(case.image.numpy(), block), title=_name(case), unit="photons / pixel", block=block)
+
+
 def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
     size = case.image.shape[0]
-    pixels = strongest(case.image.numpy(), size // IMAGE_PIXELS)
+    pixels = strongest(case.image.numpy(), _block(case))
     brightest = float(pixels.max())
     floor, top = (brightest * 1e-6, brightest) if brightest > 0 else (1e-6, 1.0)
     shown = axes.imshow(
@@ -127,7 +144,7 @@ def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
             path_effects=OUTLINE, clip_on=True,
         )  # fmt: skip
     axes.set(xlim=(0, size), ylim=(size, 0), xlabel="fast / pixel", ylabel="slow / pixel")
-    axes.set_title(f"{case.evidence.case.capitalize()}: default_F = {case.evidence.default_F:g}", fontweight="bold")
+    axes.set_title(_name(case), fontweight="bold")
 
 
 def rings(case: "Case") -> Iterator[tuple[float, float]]:

@@ -16,7 +16,7 @@ from nanobrag_torch.quantities import QUANTITIES
 from nanobrag_torch.refine import Progress, RefinedParameter, RefinementResult, refine
 from nanobrag_torch.workbook.cells.refinement_case import OWNER, Case, prepare
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.refinement import FAR, RefinedValue, Refinement
 from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.show.tables import Table
@@ -28,6 +28,8 @@ RESULT, EXPERIMENT = "result.json", "refined.expt"
 _FLUENCE = "beam.fluence"
 #: Name of a quantity within words.
 _NAME = re.compile(r"\b(?:crystal|detector|beam)\.\w+(?:\[\d\])?")
+#: Values that an answer names.
+_SAID = 6
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,18 @@ def conclude(found: Refined) -> Verdict:
     else:
         code, status, title = "R1", "passed", "Refined: the counts determine all that was free"
         sentence, remedy = fitted, ""
-    return Verdict(code=code, status=status, title=title, sentence=f"{_upper(sentence)}.", remedy=remedy)  # type: ignore[arg-type]
+    answer = _answer(r) if status == "passed" else ""
+    return Verdict(code=code, status=status, title=title, sentence=f"{_upper(sentence)}.", remedy=remedy, answer=answer)  # type: ignore[arg-type]
+
+
+def _answer(record: Refinement) -> str:
+    """Sentence with the first refined values, in the order of the table, and what they rest on; empty without any."""
+    values = [v for v in record.values if v.sigma]
+    if not values:
+        return ""
+    said = ", ".join(f"{v.label} = {with_error(v.value, v.sigma)} {v.unit}".rstrip() for v in values[:_SAID] if v.sigma)
+    more = f" and {len(values) - _SAID} more" if len(values) > _SAID else ""
+    return f"{said}{more}, from {number(record.photons, 6)} photons in {record.pixels} pixels."
 
 
 def _excess(record: Refinement) -> str:

@@ -20,6 +20,7 @@ from nanobrag_torch.workbook.commands import (
     refine,
     run,
     schema,
+    serve,
     share,
     sweep,
     triage,
@@ -67,7 +68,7 @@ app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(plan.app, name="plan")
 app.add_typer(triage.app, name="triage")
 app.command()(sweep.sweep)
-for command in (ledger.ledger, ledger.index, share.verify, share.compare, share.export, schema.schema):
+for command in (ledger.ledger, ledger.index, serve.serve, share.verify, share.compare, share.export, schema.schema):
     app.command()(command)
 
 

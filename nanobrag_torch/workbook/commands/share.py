@@ -101,16 +101,24 @@ def _with_points(found: "Comparison", first: Path, second: Path) -> "Comparison"
 def export(
     run: ReportFolder,
     output: Annotated[Path | None, typer.Option(help="A .zip or .html (default: a .zip named after the run).")] = None,
+    crate: Annotated[bool, typer.Option("--crate", help="Make the zip a research object: an RO-Crate 1.1.")] = False,
+    licence: Annotated[
+        str, typer.Option(metavar="SPDX", help="Licence of the research object, as CC-BY-4.0, or its address.")
+    ] = "",
 ) -> None:
     """Make one file of a report: a zip of everything, or its page alone."""
     from nanobrag_torch.workbook.commands.terminal import from_here
+    from nanobrag_torch.workbook.machine import repository
     from nanobrag_torch.workbook.report import export as exports
     from nanobrag_torch.workbook.report import verify as verification
 
     verification.folders(run)
+    if licence and not crate:
+        raise InputError.of("export", "licence", licence, "a licence together with --crate", "Add --crate.")
     target = (output or Path(exports.name(run, ".zip"))).absolute()
     _check_output("export", target)
-    typer.echo(from_here(exports.export(run, target)))
+    asked = exports.Crate(licence, repository.person(run.absolute())) if crate else None
+    typer.echo(from_here(exports.export(run, target, asked)))
 
 
 def _check_output(command: str, output: Path) -> None:

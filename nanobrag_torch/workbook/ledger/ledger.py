@@ -35,6 +35,7 @@ class LedgerRow(_Entry):
     Attributes:
         begun: time of its start in the form of a stamp, by which runs are ordered; empty where it lies in the future.
         place: its folder below the reports.
+        answer: answer to the question of its notebook; empty where the notebook states none.
         seconds: time from start to finish.
     """
 
@@ -47,6 +48,7 @@ class LedgerRow(_Entry):
     finding: str
     title: str
     sentence: str
+    answer: str = ""
     commit: str | None
     dirty: bool | None
     seconds: float | None
@@ -163,6 +165,7 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         finding=manifest.verdict.code if manifest else "",
         title=manifest.verdict.title if manifest else run.problem,
         sentence=manifest.verdict.sentence if manifest else "",
+        answer=manifest.verdict.answer if manifest else "",
         commit=manifest.repository.commit if manifest else None,
         dirty=manifest.repository.dirty if manifest else None,
         seconds=_seconds(manifest.started, manifest.finished) if manifest else None,

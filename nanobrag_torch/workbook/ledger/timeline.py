@@ -38,6 +38,16 @@ class Curve:
         return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots)
 
     @property
+    def several(self) -> bool:
+        """True where more than one run found it, so that there is something to compare."""
+        return len(self.dots) > 1
+
+    @property
+    def change(self) -> float:
+        """Value of the latest run less that of the run before; not a number where there is none."""
+        return self.last.value - self.dots[-2].value if self.several else math.nan
+
+    @property
     def first(self) -> Dot:
         """The oldest run that is drawn."""
         return self.dots[0]

@@ -32,6 +32,12 @@ def state(folder: Path) -> Repository:
     )
 
 
+def person(folder: Path) -> tuple[str, str] | None:
+    """Name and e-mail address in git's configuration, as it is in ``folder``; None where it has no name."""
+    name = _word(folder, "config", "user.name")
+    return (name, _word(folder, "config", "user.email")) if name else None
+
+
 def unchanged_since(folder: Path, then: Repository, moment: float) -> bool:
     """Tell whether the source is the one of ``then``: same commit, same changed files, none written after ``moment``.
 

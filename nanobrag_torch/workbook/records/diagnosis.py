@@ -4,7 +4,16 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
+
+
+class DiagnosedDifference(Part):
+    """Finite difference of a parameter in a doctor's report."""
+
+    model_config = ConfigDict(extra="ignore")
+    derivative: float
+    error: float
 
 
 class DiagnosedParameter(Part):
@@ -12,8 +21,11 @@ class DiagnosedParameter(Part):
 
     model_config = ConfigDict(extra="ignore")
     name: str
+    label: str = ""
+    unit: str = ""
     gradient: float | None
     magnitude: float | None
+    finite_difference: DiagnosedDifference | None = None
 
 
 class DiagnosedImage(Part):
@@ -21,6 +33,7 @@ class DiagnosedImage(Part):
 
     model_config = ConfigDict(extra="ignore")
     lit: int
+    pixels: int | None = None
 
 
 class Diagnosis(Record):
@@ -43,6 +56,17 @@ class Diagnosis(Record):
         }
         lit = {} if self.image is None else {"lit_pixels": exact(self.image.lit)}
         return {"loss": exact(self.loss)} | lit | gradients
+
+    def headline(self) -> tuple[tuple[str, str], ...]:
+        """Loss and lit pixels, and the gradients that a finite difference stands beside, with its error bar."""
+        where = "" if self.image is None or self.image.lit else " of the dark image"
+        lit = f"{self.image.lit} of {self.image.pixels}" if self.image and self.image.pixels else ""
+        gradients = (
+            (f"∂L/∂{row.label}", f"{with_error(row.gradient, row.finite_difference.error)} per {row.unit or 'unit'}")
+            for row in self.parameters
+            if row.finite_difference is not None and row.gradient is not None and not where
+        )
+        return ((f"loss{where}", number(self.loss)), *([(f"lit pixels{where}", lit)] if lit else []), *gradients)
 
     @classmethod
     def schema_of_file(cls) -> dict[str, Any]:

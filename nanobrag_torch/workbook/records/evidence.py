@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 
 #: End of a mapped test; "none" where the run was to be without one.
@@ -116,6 +116,11 @@ class Evidence(Record):
             )
         distances = [row.distance for row in self.derivatives if row.distance is not None]
         return (
-            (f"loss, {self.case} (F = {self.default_F:g})", number(self.loss)),
+            (f"loss, {self.case} (F = {self.default_F:g} electrons)", number(self.loss)),
+            (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
+            *(
+                (f"∂L/∂{row.symbol}, {self.case}", f"{with_error(row.gradient, row.error_bar)} per {row.unit}")
+                for row in self.derivatives
+            ),
             (f"{self.case}: worst |autograd − difference| / A", number(max(distances, default=None), 1)),
         )

@@ -37,7 +37,17 @@ class EnvironmentRecord(Record):
 
 
 class Verdict(Record):
-    """Conclusion from the evidence: a code for programs, a title and a sentence for people, and a remedy."""
+    """Conclusion from the evidence: a code for programs, words for people.
+
+    Attributes:
+        code: code of the finding.
+        status: end of the run.
+        title: conclusion in a few words.
+        sentence: evidence for it.
+        remedy: next step of whoever reads it; empty where there is none.
+        answer: one sentence that answers the question of the notebook, with the numbers that carry it. A page begins
+            with it, and with the title where it is empty.
+    """
 
     file = "verdict.json"
 
@@ -46,6 +56,12 @@ class Verdict(Record):
     title: str
     sentence: str
     remedy: str = ""
+    answer: str = ""
+
+    @property
+    def opening(self) -> str:
+        """First sentence of a page: the answer, or the title where a notebook states none."""
+        return self.answer or self.title
 
 
 class Caption(Record):

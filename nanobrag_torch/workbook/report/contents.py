@@ -15,9 +15,11 @@ from nanobrag_torch.workbook.report import file_checks
 
 #: Signature of the manifest, where somebody has signed it.
 SIGNATURE = f"{Manifest.file}.sig"
+#: Metadata of a report as a research object, in a report that was exported as one.
+CRATE = "ro-crate-metadata.json"
 STATUS = "status"
 #: Files of a report that its manifest does not list.
-UNLISTED = (Manifest.file, SIGNATURE, Owner.file)
+UNLISTED = (Manifest.file, SIGNATURE, Owner.file, CRATE)
 #: Files that hold JSON, and are read whatever else is left unread.
 _JSON = (".json", ".ipynb")
 

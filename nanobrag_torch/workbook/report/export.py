@@ -1,19 +1,31 @@
-"""A report as one file to send: everything in a zip, or the page alone."""
+"""A report as one file to send: everything in a zip, as a research object too, or the page alone."""
 
 import io
+import json
 import os
 import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import Blocked, InputError
-from nanobrag_torch.workbook.records.run import Owner
+from nanobrag_torch.workbook.records.run import Manifest, Owner
 from nanobrag_torch.workbook.report import contents
 from nanobrag_torch.workbook.report.archive import read
+from nanobrag_torch.workbook.report.crate import metadata
 from nanobrag_torch.workbook.report.folder import PAGE
 
 #: Every entry of a zip has this date, so that the same report gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Crate:
+    """Request for a research object: its licence, and the name and e-mail address of whoever shares it."""
+
+    licence: str
+    person: tuple[str, str] | None = None
 
 
 def name(folder: Path, suffix: str) -> str:
@@ -23,38 +35,56 @@ def name(folder: Path, suffix: str) -> str:
     return f"{said.initiative}_{said.phase}_{said.stamp}{suffix}"
 
 
-def export(folder: Path, target: Path) -> Path:
-    """Write the report in ``folder`` to ``target``, a .zip or an .html, and return it.
+def export(folder: Path, target: Path, crate: Crate | None = None) -> Path:
+    """Write the report in ``folder`` to ``target``, a .zip or an .html, and return it; with ``crate``, as an RO-Crate.
 
     Raises ``InputError`` where the target exists or is something else, and ``Blocked`` where the report is not as its
     manifest says: what was changed is not sent on.
     """
-    if target.suffix not in _FORMS:
-        raise InputError.of("export", "output", target.name, " or ".join(_FORMS), "Choose one of the two.")
+    allowed = (".zip",) if crate else tuple(_FORMS)
+    if target.suffix not in allowed:
+        raise InputError.of("export", "output", target.name, " or ".join(allowed), "Give a name that ends so.")
     if os.path.lexists(target):
         raise InputError.of("export", "output", target.name, "a file that does not exist yet", "Choose another name.")
-    problems = contents.read(folder).problems
-    if problems:
-        raise Blocked(f"{folder.name} is not as its manifest says: {'; '.join(problems)}. It is not exported.")
+    found = contents.read(folder)
+    if found.problems or found.manifest is None:
+        raise Blocked(f"{folder.name} is not as its manifest says: {'; '.join(found.problems)}. It is not exported.")
     try:
-        content = _FORMS[target.suffix](folder)
+        content = _crate(folder, found.manifest, crate) if crate else _FORMS[target.suffix](folder)
     except files.Unreadable as error:
         raise Blocked(f"{folder.name}: {error}. It is not exported.") from None
     files.write(target, content)
     return target
 
 
-def _zip(folder: Path) -> bytes:
-    stem = name(folder, "")
+def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file of a report that is sent on."""
+    for inside, path in files.names(folder).items():
+        if inside not in (Owner.file, contents.CRATE):
+            yield inside, files.read(path, path.stat().st_size)
+
+
+def _zipped(entries: Iterable[tuple[str, bytes]]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for inside, path in files.names(folder).items():
-            if inside == Owner.file:
-                continue
-            entry = zipfile.ZipInfo(f"{stem}/{inside}", _DATE)
+        for inside, content in entries:
+            entry = zipfile.ZipInfo(inside, _DATE)
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, files.read(path, path.stat().st_size), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()
+
+
+def _zip(folder: Path) -> bytes:
+    stem = name(folder, "")
+    return _zipped((f"{stem}/{inside}", content) for inside, content in _files(folder))
+
+
+def _crate(folder: Path, manifest: Manifest, crate: Crate) -> bytes:
+    """Zip with the files at its top, as archives of research objects expect, and their metadata beside them."""
+    held = dict(_files(folder))
+    sizes = {inside: len(content) for inside, content in held.items()}
+    described = json.dumps(metadata(manifest, sizes, crate.licence, crate.person), indent=2, ensure_ascii=False)
+    return _zipped([(contents.CRATE, described.encode()), *held.items()])
 
 
 def _page(folder: Path) -> bytes:

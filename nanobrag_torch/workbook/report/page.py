@@ -1,8 +1,8 @@
 """The page and the summary of a report: what was found first, how it was found after, everything escaped.
 
 Whatever comes from outside (logs, briefs, file names, notebook outputs) is text here. Of a notebook's outputs the page
-takes tables as data, PNG images and plain text; it never takes HTML, and its content policy allows no script and no
-network.
+takes tables and values of images as data, PNG images and plain text; it never takes HTML, and its content policy allows
+no network and no script but its own, which a page has that holds values of images.
 """
 
 import base64
@@ -10,6 +10,7 @@ import binascii
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,29 @@ from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdict
 from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, numbers_among, records
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, now
+from nanobrag_torch.workbook.show import pictures
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
+from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
 from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
 
 #: Lines of a log that are shown without unfolding it.
 SHORT_OUTPUT = 12
 
 _MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
-_FORMATTER = HtmlFormatter(noclasses=True, nowrap=True, style="friendly")
+_FORMATTER = HtmlFormatter(noclasses=True, nowrap=True, style="xcode")
 _PATH = re.compile(r"([\w][\w./-]*\.\w+)(:[\d-]+)?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a cell: a table, a figure, or text of some kind."""
+    """One output of a cell: a table, a figure, or text of some kind.
+
+    Attributes:
+        image: picture of a figure, in base64 of a file of the given ``format``.
+        plot: True for a figure whose colours are no values, so that it may be shown inverted on dark paper.
+        rasters: values of the images in a figure.
+    """
 
     kind: str
     text: str = ""
@@ -52,6 +61,9 @@ class Output:
     caption: str = ""
     alt: str = ""
     image: str = ""
+    format: str = "png"
+    plot: bool = False
+    rasters: tuple[Raster, ...] = ()
     table: Table | None = None
 
     @property
@@ -87,6 +99,11 @@ class Content:
     links: tuple[tuple[str, str | None, str], ...]
     """What the brief points to: path, where it is seen from the report (None: not in this checkout), and what it is."""
     files: dict[str, str]
+
+    @property
+    def rasters(self) -> bool:
+        """True where a figure holds values of an image, so that the page has a script to look into them."""
+        return any(figure.rasters for figure in self.figures)
 
 
 def gather(report: Report, verdict: Verdict, root: Path) -> Content:
@@ -168,9 +185,13 @@ def _output(output: Any) -> Output:
         return Output("table", table=table)
     if _is_base64(data.get("image/png", "")):
         words = output.metadata.get("image/png", {})
+        content, form = pictures.compact(base64.b64decode(data["image/png"]))
         return Output(
             "figure",
-            image="".join(data["image/png"].split()),
+            image=base64.b64encode(content).decode(),
+            format=form,
+            plot=words.get("plot") is True,
+            rasters=tuple(_rasters(data.get(RASTER_TYPE))),
             title=str(words.get("title", "")),
             caption=str(words.get("caption", "")),
             alt=str(words.get("alt", "")),
@@ -183,6 +204,12 @@ def _table(data: Any) -> Table | None:
         return Table.model_validate(data)
     except ValidationError:
         return None
+
+
+def _rasters(data: Any) -> Iterator[Raster]:
+    for each in data if isinstance(data, list) else ():
+        with suppress(ValidationError):
+            yield Raster.model_validate(each)
 
 
 def _is_base64(text: Any) -> bool:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.records.run import FIGURES, Caption
+from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
 
 #: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
 AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
@@ -32,10 +34,17 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """Figure and its words; saved as PNG and SVG with the caption beside them."""
+    """Figure and its words; saved as PNG and SVG with the caption beside them.
+
+    Attributes:
+        figure: figure of matplotlib.
+        words: its title, caption and text for those who cannot see it.
+        rasters: values of the images in it, into which a reader of the page may look.
+    """
 
     figure: Figure
     words: Caption
+    rasters: tuple[Raster, ...] = ()
 
     def save(self, folder: Path, name: str = "") -> None:
         """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
@@ -53,6 +62,15 @@ class Drawing:
             self.figure.savefig(stream, format=kind, dpi=144, metadata=_UNDATED.get(kind))
         return stream.getvalue()
 
+    @property
+    def plot(self) -> bool:
+        """True where no colour in it stands for a value, so that a page may invert it on dark paper."""
+        drawn = (artist for axes in self.figure.axes for artist in axes.get_children())
+        return not any(isinstance(artist, ScalarMappable) and artist.get_array() is not None for artist in drawn)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        words = self.words.model_dump(include={"title", "caption", "alt"})
-        return {"image/png": self.rendered("png"), "text/plain": self.words.alt}, {"image/png": words}
+        words = self.words.model_dump(include={"title", "caption", "alt"}) | {"plot": self.plot}
+        data: dict[str, Any] = {"image/png": self.rendered("png"), "text/plain": self.words.alt}
+        if self.rasters:
+            data[RASTER_TYPE] = [raster.model_dump(mode="json") for raster in self.rasters]
+        return data, {"image/png": words}

@@ -422,7 +422,8 @@ def _published(
     found = table.frame(specification, store.finished(report.folder))
     table.write(report.folder, found)
     results = report.write(conclusion.results(found))
-    verdict = stopped or conclusion.verdict(results, (report.folder / MIXED).is_file())
+    answer = conclusion.answer(found, specification.names)
+    verdict = stopped or conclusion.verdict(results, (report.folder / MIXED).is_file(), answer)
     report.write(verdict)
     if drawing := sweep_figures.leading(specification, found):
         report.write(drawing)

@@ -34,8 +34,29 @@ def test_each_example_has_the_fault_that_it_says_it_has(model, code, status):
     conclusion = diagnosis.conclude(report)
     assert (conclusion.code, conclusion.status) == (code, status)
     concerned = [p.label for p in report.parameters if p.verdict.title == report.verdict.title]
-    assert conclusion.sentence.startswith(f"{code} for {len(concerned)} of 3 parameters: {', '.join(concerned)}.")
+    name, _, rest = conclusion.sentence.partition(" for ")
+    assert name == code or conclusion.title.startswith(name)
+    assert rest.startswith(f"{len(concerned)} of 3 parameters: {', '.join(concerned)}")
+    others = {p.label: p.verdict.title for p in report.parameters if p.label not in concerned}
+    assert all(label in conclusion.sentence and title in conclusion.sentence for label, title in others.items())
     assert conclusion.remedy == report.verdict.remedy
+
+
+def test_the_answer_for_a_dark_image_names_its_cause_and_the_control():
+    asked = ("crystal.cell_a", "crystal.cell_b")
+    unlit = scene(asked, crystal={"default_F": 0.0})
+    lit, dark = diagnose(scene(asked)), diagnose(unlit)
+    answer = diagnosis.conclude(lit, dark, unlit).answer
+    assert answer.startswith("default_F is 0 and no table was read, so every structure factor is zero: ")
+    assert f"0 of {dark.image.pixels} pixels are lit" in answer
+    assert f"in the control {lit.image.lit} of {lit.image.pixels} pixels are lit" in answer
+    assert [p.agreement for p in lit.parameters] == ["agrees"] * 2
+    assert "all 2 gradients agree with finite differences, to " in answer
+
+
+def test_the_answer_names_what_does_not_agree():
+    report = examined("converted")
+    assert "[S1]: width" in diagnosis.answer(report)
 
 
 def test_a_spent_budget_concludes_nothing():

@@ -32,7 +32,12 @@ def test_values_are_those_of_the_library_and_pulls_count_standard_errors_from_th
     edge = found.result["crystal.cell_a"]
     assert rows["a"][3:6] == (str(edge), "40", f"{(edge.value - 40) / edge.sigma:+.1f}".replace("-", "−"))
     assert rows["turn x"][4:6] == ("–", "–")
-    assert refinement.conclude(found).code == "R1"
+    verdict = refinement.conclude(found)
+    edge = found.record.values[0]
+    assert verdict.code == "R1" and f"from {found.record.photons:.6g} photons" in verdict.answer
+    stated, _, rest = verdict.answer.removeprefix("a = ").partition(" ± ")
+    assert float(stated) == pytest.approx(edge.value, abs=edge.sigma / 5)
+    assert float(rest.partition(" ")[0].replace("−", "-")) == pytest.approx(edge.sigma, rel=0.5)
 
 
 def test_the_refined_experiment_has_the_refined_crystal(found, tmp_path):

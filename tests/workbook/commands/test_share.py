@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,17 @@ def test_export_names_its_zip_after_the_run(reports: Path, tmp_path: Path, capsy
     (folder / "summary.md").write_text("All is well.")
     assert call("export", folder, "--output", "changed.zip") == 3
     assert not (tmp_path / "changed.zip").exists()
+
+
+def test_export_makes_a_crate_with_the_person_of_gits_configuration(reports: Path, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    (tmp_path / "gitconfig").write_text("[user]\nname = Ada Lovelace\nemail = ada@example.org\n")
+    folder = finished(reports)
+    assert call("export", folder, "--crate") == 2
+    assert "SPDX identifier" in capsys.readouterr().err
+    assert call("export", folder, "--licence", "MIT") == 2
+    assert list(tmp_path.glob("*.zip")) == []
+    assert call("export", folder, "--crate", "--licence", "MIT", "--output", "crate.zip") == 0
+    with zipfile.ZipFile(tmp_path / "crate.zip") as archive:
+        text = archive.read("ro-crate-metadata.json").decode()
+    assert '"Ada Lovelace"' in text and "https://spdx.org/licenses/MIT" in text

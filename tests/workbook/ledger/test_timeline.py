@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,13 @@ def test_a_curve_runs_from_the_oldest_to_the_latest_between_lowest_and_highest(t
     assert [dot.value for dot in curve.dots] == [1.0, 3.0, 2.0]
     assert [dot.x for dot in curve.dots] == pytest.approx([MARGIN, WIDTH / 2, WIDTH - MARGIN])
     assert [dot.y for dot in curve.dots] == pytest.approx([HEIGHT - MARGIN, MARGIN, HEIGHT / 2])
-    assert (curve.first.value, curve.last.value) == (1.0, 2.0)
+    assert (curve.first.value, curve.last.value, curve.change) == (1.0, 2.0, -1.0)
 
 
 def test_equal_values_lie_in_the_middle_and_one_run_is_a_dot(tmp_path: Path):
     (curve,) = timeline(runs_with(tmp_path, 5.0))
     assert [(dot.x, dot.y) for dot in curve.dots] == [(MARGIN, HEIGHT / 2)]
+    assert not curve.several and math.isnan(curve.change)
 
 
 def test_values_without_a_place_on_a_curve_are_left_out(tmp_path: Path):

@@ -15,7 +15,12 @@ def test_a_dark_case_shows_its_zeros_and_a_lit_one_how_well_its_gradients_agree(
     dark = dict(evidence("as found", 0.0, "zero").headline())
     assert dark == {"loss, as found": "0", "largest |gradient|, as found": "0", "lit pixels, as found": "0 of 256"}
     lit = dict(evidence("control", 100.0, "agrees", lit=9).headline())
-    assert lit == {"loss, control (F = 100)": "983.25", "control: worst |autograd − difference| / A": "0"}
+    assert lit == {
+        "loss, control (F = 100 electrons)": "983.25",
+        "lit pixels, control": "9 of 256",
+        "∂L/∂a, control": "3.5 ± 1e−06 per Å",
+        "control: worst |autograd − difference| / A": "0",
+    }
 
 
 def test_a_test_shows_how_it_ended() -> None:

@@ -82,6 +82,15 @@ def test_the_finding_comes_first_and_the_checksums_last(report: Report, tmp_path
     assert order == sorted(order)
 
 
+def test_the_answer_comes_before_the_title_of_the_finding(report: Report, tmp_path: Path) -> None:
+    stated = VERDICT.model_copy(update={"answer": f"No: every structure factor is zero {ATTACK}"})
+    content = page.gather(report, stated, tmp_path)
+    text = html.unescape(page.html(content))
+    body = text[text.index("<main>") :]
+    assert body.index(stated.answer) < body.index(VERDICT.title) < body.index(VERDICT.sentence)
+    assert "No: every structure factor is zero" in page.markdown(content)
+
+
 def test_the_summary_is_markdown_in_which_nothing_from_outside_acts(report: Report, tmp_path: Path) -> None:
     _, text = rendered(report, tmp_path)
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)

@@ -41,7 +41,13 @@ def test_equal_figures_are_equal_files_of_every_kind(kind: str, start: bytes) ->
 def test_a_drawing_in_a_cell_carries_its_words_for_the_page() -> None:
     data, metadata = drawing()._repr_mimebundle_()
     assert Image.open(io.BytesIO(data["image/png"])).format == "PNG" and data["text/plain"] == "A rising line"
-    assert metadata["image/png"] == {"title": "A line", "caption": "It rises.", "alt": "A rising line"}
+    assert metadata["image/png"] == {"title": "A line", "caption": "It rises.", "alt": "A rising line", "plot": True}
+
+
+def test_a_drawing_whose_colours_are_values_is_no_plot() -> None:
+    coloured = drawing()
+    coloured.figure.axes[0].imshow([[0.0, 1.0]])
+    assert not coloured.plot and drawing().plot
 
 
 def test_a_question_with_quotes_stays_one_text_of_a_new_plan() -> None:

@@ -6,15 +6,19 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from finished import finished
+from matplotlib.figure import Figure
 from PIL import EpsImagePlugin, Image
 
 from nanobrag_torch.workbook.ledger.thumbnails import gallery
+from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.report.archive import scan
 from nanobrag_torch.workbook.report.compare import compare
 from nanobrag_torch.workbook.report.file_checks import problem
 from nanobrag_torch.workbook.show import pictures
+from nanobrag_torch.workbook.show.drawing import Drawing
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(made) (w) file closefile\nshowpage\n%%EOF\n"
 
@@ -88,3 +92,22 @@ def test_a_small_picture_is_small_and_keeps_its_shape(tmp_path: Path):
     image = Image.open(io.BytesIO(base64.b64decode(pictures.small(tmp_path / "x.png"))))
     assert image.format == "JPEG" and image.size == (pictures.EDGE, pictures.EDGE // 2)
     assert all(abs(a - b) < 6 for a, b in zip(image.getpixel((9, 9)), (0, 114, 178), strict=True))
+
+
+def test_a_picture_is_smaller_on_a_page_and_nearly_the_same(tmp_path: Path) -> None:
+    figure = Figure(figsize=(4, 3))
+    axes = figure.subplots()
+    values = np.random.default_rng(0).random((60, 80))
+    axes.imshow(values, cmap="magma")
+    before = Drawing(figure, Caption(name="n", title="t", caption="c", alt="a")).rendered("png")
+    after, form = pictures.compact(before)
+    assert form == "webp" and len(after) < 0.5 * len(before)
+    first, second = (np.asarray(Image.open(io.BytesIO(c)).convert("RGB"), int) for c in (before, after))
+    assert np.ptp(first) == 255 and np.abs(first - second).max() <= 16
+
+
+def test_what_cannot_be_made_smaller_for_a_page_stays_as_it_is() -> None:
+    stream = io.BytesIO()
+    Image.new("RGBA", (300, 300), (255, 0, 0, 128)).save(stream, "PNG", compress_level=0)
+    for content in (stream.getvalue(), b"\x89PNG and nothing", EPS, png(3000, 3000)):
+        assert pictures.compact(content) == (content, "png")

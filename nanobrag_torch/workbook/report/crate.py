@@ -1,0 +1,118 @@
+"""Metadata of a report as an RO-Crate 1.1, by which archives and viewers of research objects know what is in it."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import Manifest
+from nanobrag_torch.workbook.report.folder import PAGE
+
+if TYPE_CHECKING:
+    from rocrate.rocrate import ROCrate
+
+#: SPDX identifier, or the address of a licence.
+LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://\S+")
+#: Terms that the context of RO-Crate 1.1 lacks, with the address that RO-Crates of runs give them.
+_TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
+#: Media type of a file by the end of its name.
+TYPES = {
+    ".html": "text/html", ".ipynb": "application/x-ipynb+json", ".json": "application/json", ".md": "text/markdown",
+    ".png": "image/png", ".svg": "image/svg+xml", ".csv": "text/csv", ".xml": "application/xml",
+    ".parquet": "application/vnd.apache.parquet", ".sig": "application/octet-stream",
+}  # fmt: skip
+_PLAIN = "text/plain"
+_SOFTWARE = "#nanobrag-torch"
+
+
+def metadata(manifest: Manifest, sizes: dict[str, int], licence: str, person: tuple[str, str] | None) -> dict[str, Any]:
+    """JSON-LD of the crate of a report.
+
+    Args:
+        manifest: manifest of the report.
+        sizes: name of each file in the crate -> its size in bytes.
+        licence: SPDX identifier or address of the licence of the report.
+        person: name and e-mail address of whoever shares it.
+
+    Raises:
+        InputError: ``licence`` is neither.
+    """
+    if not LICENCE.fullmatch(licence):
+        raise InputError.of(
+            "export", "licence", licence or "none", "an SPDX identifier, as CC-BY-4.0, or an address",
+            "Give --licence: a research object says under which terms it may be used.",
+        )  # fmt: skip
+    from rocrate.model.contextentity import ContextEntity
+    from rocrate.rocrate import ROCrate
+
+    crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms.update(_TERMS)
+    about = f"{manifest.initiative}, {manifest.phase}, {manifest.stamp}"
+    crate.name = f"{about}: {manifest.verdict.title}"
+    crate.description = f"{manifest.verdict.opening} {manifest.verdict.sentence}".strip()
+    crate.datePublished = manifest.finished
+    crate.license = crate.add(ContextEntity(crate, _address(licence), {"@type": "CreativeWork", "name": licence}))
+    author = _person(crate, *person) if person else None
+    if author:
+        crate.root_dataset["author"] = author
+    for name, size in sizes.items():
+        sha256 = {"sha256": manifest.files[name]} if name in manifest.files else {}
+        words = {"name": name, "contentSize": str(size), "encodingFormat": TYPES.get(Path(name).suffix, _PLAIN)}
+        crate.add_file(dest_path=name, properties=words | sha256)
+    if PAGE in sizes:
+        crate.mainEntity = crate.dereference(PAGE)
+    _add_run(crate, manifest, author)
+    described: dict[str, Any] = crate.metadata.generate()
+    return described
+
+
+def _add_run(crate: "ROCrate", manifest: Manifest, author: Any) -> None:
+    """Add the run as an action: its software, notebook, parameters, and the report that it made."""
+    from rocrate.model.contextentity import ContextEntity
+
+    versions = manifest.environment.versions if manifest.environment else {}
+    made_with = [
+        crate.add(ContextEntity(crate, f"#{name}", {"@type": "SoftwareApplication", "name": name, "version": version}))
+        for name, version in versions.items()
+        if f"#{name}" != _SOFTWARE
+    ]
+    words = {"@type": "SoftwareApplication", "name": "nanobrag-torch"}
+    words |= {"version": versions["nanobrag-torch"]} if "nanobrag-torch" in versions else {}
+    software = crate.add(ContextEntity(crate, _SOFTWARE, words))
+    software["softwareRequirements"] = made_with
+    source = {"@type": "SoftwareSourceCode", "name": manifest.notebook, "sha256": manifest.notebook_sha256}
+    if manifest.repository.commit:
+        source["version"] = manifest.repository.commit + (" and changes" if manifest.repository.dirty else "")
+    inputs = [crate.add(ContextEntity(crate, "#source", source))]
+    for name, entry in manifest.parameters.items():
+        value = {"@type": "PropertyValue", "name": name, "value": str(entry.value)}
+        value |= {"unitText": entry.unit} if entry.unit else {}
+        inputs.append(crate.add(ContextEntity(crate, f"#parameter-{_anchor(name)}", value)))
+    action = {
+        "@type": "CreateAction", "name": f"Run of {manifest.notebook}", "startTime": manifest.started,
+        "endTime": manifest.finished, "actionStatus": f"http://schema.org/{_ACTIONS.get(manifest.status, _ENDED)}",
+    }  # fmt: skip
+    run = crate.add(ContextEntity(crate, "#run", action))
+    run["instrument"], run["object"], run["result"] = software, inputs, crate.root_dataset
+    if author:
+        run["agent"] = author
+    crate.root_dataset["mentions"] = run
+
+
+_ENDED = "CompletedActionStatus"
+_ACTIONS = {"blocked": "FailedActionStatus", "interrupted": "FailedActionStatus"}
+
+
+def _person(crate: "ROCrate", name: str, address: str) -> Any:
+    from rocrate.model.person import Person
+
+    words = {"name": name} | ({"email": address} if address else {})
+    return crate.add(Person(crate, f"#{_anchor(name)}", words))
+
+
+def _address(licence: str) -> str:
+    return licence if ":" in licence else f"https://spdx.org/licenses/{licence}"
+
+
+def _anchor(text: str) -> str:
+    return re.sub(r"\W+", "-", text).strip("-") or "unnamed"

@@ -1,0 +1,83 @@
+"""A report as an RO-Crate: read back by rocrate, held against the files, and judged by roc-validator."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from finished import finished
+from rocrate.rocrate import ROCrate
+
+from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.report import verify as verification
+from nanobrag_torch.workbook.report.contents import CRATE
+from nanobrag_torch.workbook.report.export import Crate, export
+
+ADA = ("Ada Lovelace", "ada@example.org")
+VALIDATOR = shutil.which("rocrate-validator")
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The crate of a small report, unpacked."""
+    root = tmp_path_factory.mktemp("crate")
+    target = export(finished(root / "reports"), root / "report.zip", Crate("CC-BY-4.0", ADA))
+    with zipfile.ZipFile(target) as archive:
+        archive.extractall(root / "unpacked")
+    return root / "unpacked"
+
+
+def test_the_crate_lists_every_file_with_its_size_and_digest(unpacked: Path) -> None:
+    listed = {entity.id: entity for entity in ROCrate(unpacked).data_entities}
+    there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert set(listed) == there - {CRATE} and len(there) > 10
+    for name in set(listed) - {"manifest.json"}:
+        content = (unpacked / name).read_bytes()
+        assert listed[name]["sha256"] == hashlib.sha256(content).hexdigest(), name
+        assert listed[name]["contentSize"] == str(len(content))
+
+
+def test_the_crate_says_who_made_what_from_which_parameters_under_which_licence(unpacked: Path) -> None:
+    crate = ROCrate(unpacked)
+    root, run = crate.root_dataset, crate.dereference("#run")
+    assert "The image was dark" in root["name"] and "Nothing was lit." in root["description"]
+    assert root["license"].id == "https://spdx.org/licenses/CC-BY-4.0"
+    assert (root["author"]["name"], root["author"]["email"]) == ADA
+    assert run["agent"].id == root["author"].id and run["result"].id == "./"
+    assert run["startTime"].startswith("2026-01-15") and run["instrument"]["name"] == "nanobrag-torch"
+    source, cell = run["object"]
+    assert source["version"] == "c0ffee"
+    assert (cell["name"], cell["value"], cell["unitText"]) == ("cell_a", "100.0", "Å")
+    terms = json.loads((unpacked / CRATE).read_text())["@context"]
+    assert terms[0] == "https://w3id.org/ro/crate/1.1/context" and "sha256" in terms[1]
+
+
+def test_an_unpacked_crate_verifies_as_the_report_that_it_was(unpacked: Path) -> None:
+    assert verification.verify(unpacked) == []
+
+
+@pytest.mark.skipif(VALIDATOR is None, reason="no rocrate-validator on PATH")
+def test_the_validator_of_research_objects_has_nothing_to_object(unpacked: Path, tmp_path: Path) -> None:
+    assert VALIDATOR is not None
+    python = Path(VALIDATOR).resolve().with_name("python")
+    words = [python, Path(__file__).parents[2] / "crate_validator.py"]
+    done = subprocess.run([*words, unpacked], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    wrong = shutil.copytree(unpacked, tmp_path / "wrong")
+    (wrong / "summary.md").unlink()
+    text = (wrong / CRATE).read_text().replace('"@type": "Dataset"', '"@type": "Thing"')
+    (wrong / CRATE).write_text(text)
+    assert subprocess.run([*words, wrong], capture_output=True, cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("licence", ["", "as you like", "ftp://x"])
+def test_a_crate_without_a_licence_is_refused(tmp_path: Path, licence: str) -> None:
+    folder = finished(tmp_path / "reports")
+    with pytest.raises(InputError, match="SPDX identifier"):
+        export(folder, tmp_path / "x.zip", Crate(licence))
+    with pytest.raises(InputError, match=r"allowed: \.zip\. "):
+        export(folder, tmp_path / "x.html", Crate("MIT"))
+    assert not (tmp_path / "x.zip").exists()
