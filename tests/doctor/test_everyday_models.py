@@ -321,7 +321,8 @@ def test_a_cut_by_no_grad_is_answered_with_a_remedy_for_it():
     assert report["w"].verdict.remedy.startswith("Compute it outside of no_grad()")
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(F64, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_a_solver_whose_steps_hang_together_is_warned_of_and_not_accused(dtype):
     """A third-order solver takes few, long steps; their choice is no part of the graph: the gradient is off by 1 %.
 

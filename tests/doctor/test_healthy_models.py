@@ -6,7 +6,7 @@ from doctor.healthy_models import KINDS, draw_model
 from nanobrag_torch.doctor import diagnose
 
 #: Models that are drawn: some in every run of the tests, all with --cases full.
-DRAWN = {"few": 20, "full": 60}
+DRAWN = {"few": 10, "full": 60}
 
 
 @pytest.mark.parametrize("first", range(len(KINDS)), ids=[kind.__name__ for kind in KINDS])

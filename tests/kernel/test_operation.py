@@ -1,5 +1,6 @@
 """Transforms of torch around an image: each engine, images of one tile and of several, against plain reverse passes."""
 
+import itertools
 import warnings
 
 import pytest
@@ -152,9 +153,17 @@ def assert_equal(found: Tensor, want: Tensor) -> None:
     assert torch.allclose(found, want, rtol=1e-8, atol=1e-10 * float(want.abs().max()))
 
 
-@pytest.mark.parametrize("tiles", BUDGETS)
-@pytest.mark.parametrize("engine", ["numba", "torch", "formula"])
-@pytest.mark.parametrize("transform", TRANSFORMS)
+#: Transforms in which every tile is evaluated some dozen times.
+TWICE = ("func.hessian", "func.jacfwd twice")
+
+
+@pytest.mark.parametrize(
+    ("transform", "engine", "tiles"),
+    [
+        pytest.param(*kind, marks=pytest.mark.full if kind[0] in TWICE and kind[2] == "several tiles" else ())
+        for kind in itertools.product(TRANSFORMS, ("numba", "torch", "formula"), BUDGETS)
+    ],
+)
 def test_a_transform_finds_what_a_plain_reverse_pass_finds(transform, engine, tiles, plain):
     find, of = TRANSFORMS[transform]
     assert_equal(find(image_of(engine, BUDGETS[tiles]), AT), of(plain))

@@ -11,8 +11,8 @@ KINDS = [
     ("square", "nearest", F64),
     ("round", "constant", torch.float32),
     ("gauss", "tricubic", F64),
-    ("gauss_star", "tricubic", F64),
-    ("tophat", "constant", F64),
+    pytest.param("gauss_star", "tricubic", F64, marks=pytest.mark.full),
+    ("tophat", "nearest", F64),
 ]
 
 
@@ -40,7 +40,7 @@ def test_sensitivities_to_every_tensor_of_a_scene_agree_with_the_reverse_pass(sh
             scale = want[name].abs().max() + bright / (leaf.detach().abs().max() or 1.0)
             assert (rows - want[name]).abs().max() <= tolerance * scale, name
 
-    for_lit_cases((shape, lookup, dtype), 8, check)
+    for_lit_cases((shape, lookup, dtype), 5, check)
 
 
 def test_sensitivities_to_a_table_agree_with_the_reverse_pass():

@@ -45,7 +45,17 @@ def executed(path: Path, kernel: NotebookClient, **typed: Any) -> Any:
     return notebook
 
 
-@pytest.mark.parametrize("name", sorted(set(shipped.NAMES) - {"dials/agreement"}))
+#: Notebooks that other tests run by their command.
+ELSEWHERE = {"doctor/any_model", "parity/parity", "performance/benchmark", "refine/refine", "triage/suite"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.full if name in ELSEWHERE else ())
+        for name in sorted(set(shipped.NAMES) - {"dials/agreement"})
+    ],
+)
 def test_a_shipped_notebook_runs_in_its_own_folder(project: Path, kernel: NotebookClient, name: str) -> None:
     path = project / "notebooks" / f"{name}.ipynb"
     notebook = executed(path, kernel, **shipped.SMALL.get(name, {}))
