@@ -13,16 +13,22 @@ from nanobrag_torch.lazy import lazy_names
 if TYPE_CHECKING:
     from nanobrag_torch.refine.call import refine
     from nanobrag_torch.refine.design import ExpectedErrors, expected_errors
+    from nanobrag_torch.refine.many import ManyProgress, refine_many
+    from nanobrag_torch.refine.many_result import ManyResult, StillResult
     from nanobrag_torch.refine.result import RefinedParameter, RefinementResult
     from nanobrag_torch.refine.scoring import Progress
 
 __all__ = [
     "ExpectedErrors",
+    "ManyProgress",
+    "ManyResult",
     "Progress",
     "RefinedParameter",
     "RefinementResult",
+    "StillResult",
     "expected_errors",
     "refine",
+    "refine_many",
 ]
 
 # A type checker sees the imports above, and tells of a name that is not among them.
@@ -31,11 +37,15 @@ if not TYPE_CHECKING:
         __name__,
         {
             "ExpectedErrors": ".design:ExpectedErrors",
+            "ManyProgress": ".many:ManyProgress",
+            "ManyResult": ".many_result:ManyResult",
             "Progress": ".scoring:Progress",
             "RefinedParameter": ".result:RefinedParameter",
             "RefinementResult": ".result:RefinementResult",
+            "StillResult": ".many_result:StillResult",
             "expected_errors": ".design:expected_errors",
             "refine": ".call:refine",
+            "refine_many": ".many:refine_many",
         },
     )
 

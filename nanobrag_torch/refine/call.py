@@ -100,9 +100,40 @@ def refine(
         print(result)
         ```
     """
+    check_range("refine", "unexplained", unexplained, 0, 1, low_open=True, remedy="Give a part of the pattern.")
+    fit, state = prepared(
+        scenario, counts, background, mask=mask, gain=gain, readout_noise=readout_noise, saturation=saturation,
+        shoeboxes=shoeboxes, restraints=restraints, ties=ties, system=system, space_group=space_group, bounds=bounds,
+        robust=robust, structure_factors=structure_factors, max_steps=max_steps, engine=engine, progress=progress,
+    )  # fmt: skip
+    problem, found = sought(fit, state, unexplained, capture)
+    return result_of(fit, state, problem, found, unexplained, residuals)
+
+
+def prepared(
+    scenario: Scenario,
+    counts: Any,
+    background: Any = 0.0,
+    *,
+    mask: Any = None,
+    gain: float = 1.0,
+    readout_noise: float = 0.0,
+    saturation: float | None = None,
+    shoeboxes: str | Sequence[Sequence[int]] | None = None,
+    restraints: Mapping[str, tuple[float, float]] | None = None,
+    ties: Mapping[str, str] | None = None,
+    system: str | None = None,
+    space_group: str | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    robust: bool = False,
+    structure_factors: float | None = None,
+    max_steps: int = 60,
+    engine: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[Fit, dict[str, float]]:
+    """Arguments of :func:`refine` checked and made into a fit that has not begun, and its state at the start."""
     check_choice("refine", "engine", engine, ENGINES)
     check_count("refine", "max_steps", max_steps, remedy="Give a number of steps.")
-    check_range("refine", "unexplained", unexplained, 0, 1, low_open=True, remedy="Give a part of the pattern.")
     scenario = _without_switches(replace(scenario, engine=engine, dtype=torch.float64))
     parameters, state = parameters_of(scenario, ties, system, space_group, bounds)
     seen = observed(scenario, counts, mask, gain, readout_noise, saturation)
@@ -114,8 +145,7 @@ def refine(
     )
     if not bool(fit.usable.any()):
         raise fail("refine", "shoeboxes", shoeboxes, "boxes with pixels that are not masked", "Check mask and boxes.")
-    problem, found = sought(fit, state, unexplained, capture)
-    return result_of(fit, state, problem, found, unexplained, residuals)
+    return fit, state
 
 
 def _without_switches(scenario: Scenario) -> Scenario:

@@ -218,7 +218,10 @@ def conclude(agreement: Agreement) -> Verdict:
             status="failed",
             title=f"{agreement.program} does not agree",
             sentence=f"{words}.",
-            remedy="Spots need several pixels and many photons: a smaller -pixel, more -oversample, a higher -fluence.",
+            remedy=(
+                "Spots need to be narrow and yet several pixels wide, and many photons: a larger -N on a smaller "
+                "-pixel, more -oversample, a higher -fluence."
+            ),
         )
     names = ", ".join(each.format for each in kinds)
     least, most = min(each.correlation for each in kinds), 100 * max(each.r_factor for each in kinds)
@@ -228,7 +231,7 @@ def conclude(agreement: Agreement) -> Verdict:
         title=f"{agreement.program} agrees",
         sentence=(
             f"Indexed with no hint, refined and integrated as {names}: cell, orientation and space group as rendered. "
-            f"Intensities correlate with F squared to {least:.4f} at least; R is {most:.1f} % at most."
+            f"Intensities correlate with F squared to {least:.5f} at least; R is {most:.1f} % at most."
         ),
     )
 

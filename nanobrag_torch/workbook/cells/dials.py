@@ -18,8 +18,9 @@ STEPS = {
     "import": ("{images}",),
     "find_spots": ("imported.expt", "nproc={cores}"),
     "index": ("imported.expt", "strong.refl"),
-    # The crystal of a simulation is the same in all images.
-    "refine": ("indexed.expt", "indexed.refl", "scan_varying=False"),
+    # The crystal of a simulation is the same in all images. Spots that the first or the last image cuts have centroids
+    # a quarter of an image further in than their reflections are.
+    "refine": ("indexed.expt", "indexed.refl", "scan_varying=False", "scan_margin=1"),
     "integrate": ("refined.expt", "refined.refl", "nproc={cores}"),
     "symmetry": ("integrated.expt", "integrated.refl"),
     "export": ("integrated.expt", "integrated.refl", "mtz.hklout=integrated.mtz"),
