@@ -148,6 +148,16 @@ class _Config(KnownNames):
             return NotImplemented
         return all(same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
+    def given(self) -> dict[str, Any]:
+        """Fields that somebody gave a value other than the default, by name."""
+        names = [each.name for each in fields(self) if not self._is_filled(each.name)]
+        defaults = type(self)()
+        return {
+            name: getattr(self, name)
+            for name in names
+            if defaults._is_filled(name) or not same(getattr(self, name), getattr(defaults, name))
+        }
+
     def _fill_in(self, name: str, value: Any) -> None:
         """Give a field a value that is nobody's choice."""
         value = _FILLED_KINDS.get(type(value), lambda given: given)(value)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells.scan import scan as scan
     from nanobrag_torch.workbook.errors import Blocked as Blocked
     from nanobrag_torch.workbook.errors import InputError as InputError
+    from nanobrag_torch.workbook.explorer.explore import explore as explore
     from nanobrag_torch.workbook.formatting import number as number
     from nanobrag_torch.workbook.investigations import investigation as investigation
     from nanobrag_torch.workbook.machine import environment as environment
@@ -88,6 +89,7 @@ _HOMES = {
     "drawing": "show.drawing",
     "environment": "machine.environment",
     "exact": "records.base:exact",
+    "explore": "explorer.explore:explore",
     "figures": "cells.figures",
     "functions": "cells.functions",
     "investigation": "investigations:investigation",
