@@ -149,14 +149,14 @@ class _Config(KnownNames):
         return all(same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
     def given(self) -> dict[str, Any]:
-        """Fields that somebody gave a value other than the default, by name."""
-        names = [each.name for each in fields(self) if not self._is_filled(each.name)]
-        defaults = type(self)()
-        return {
-            name: getattr(self, name)
-            for name in names
-            if defaults._is_filled(name) or not same(getattr(self, name), getattr(defaults, name))
-        }
+        """Fields that make an equal config, by name: those that are neither defaults nor follow from the others."""
+
+        def unlike(other: "_Config", names: Iterable[str]) -> dict[str, Any]:
+            return {name: getattr(self, name) for name in names if not same(getattr(self, name), getattr(other, name))}
+
+        names = [each.name for each in fields(self)]
+        found = unlike(type(self)(), [name for name in names if not self._is_filled(name)])
+        return found | unlike(type(self)(**found), names)
 
     def _fill_in(self, name: str, value: Any) -> None:
         """Give a field a value that is nobody's choice."""

@@ -44,6 +44,8 @@ class History:
             time: present time in seconds, on any clock that only goes forward.
         """
         state = replace(self.now, values={**self.now.values, name: value})
+        if state == self.now:
+            return
         last, when = self._moved
         if last == name and time - when < TOGETHER:
             self.now, self._future = state, []

@@ -143,7 +143,7 @@ class Explorer:
         right = [
             widgets.HBox([self.shows, self.by, self.log]), self.percentiles, self.canvas, self.bars, self.losses,
         ]  # fmt: skip
-        columns = [widgets.VBox(left), widgets.VBox(right, layout=widgets.Layout(min_width="530px"))]
+        columns = [widgets.VBox(each, layout=widgets.Layout(width="530px", flex="0 0 auto")) for each in (left, right)]
         wrapped = widgets.HBox(columns, layout=widgets.Layout(flex_flow="row wrap"))
         return widgets.VBox([self.status, wrapped, self.verdict, *([self.files.box] if of_scenario else [])])
 
