@@ -65,7 +65,6 @@ def settings(port: int, token: str, browser: bool) -> dict[str, Any]:
         },
         "VoilaConfiguration": {
             "file_allowlist": [f"{re.escape(root)}/{project.REPORTS}/.*"],
-            "extension_allowlist": ["anywidget"],
             "kernel_spec_manager_class": "nanobrag_torch.workbook.notebooks.kernels.Specs",
             "theme": "light",
         },

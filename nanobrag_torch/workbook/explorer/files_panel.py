@@ -92,6 +92,6 @@ class FilesPanel:
             where = escape(self._links + place)
             self.link.value = f"<a class='explorer-report' href='{where}' target='_blank'>{escape(place)}</a>"
         except (OSError, ValueError, RuntimeError) as error:
-            self.link.value = escape(str(error))
+            self.link.value = f"<span class='explorer-blocked'>{escape(str(error))}</span>"
         finally:
             self.evidence.disabled = False

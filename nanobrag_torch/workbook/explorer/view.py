@@ -134,7 +134,9 @@ class Explorer:
         self.by.observe(lambda _: self._chosen(), "value")
         self.canvas.observe(self._pointed, "pointer")
 
-    def _pressed(self, action: Callable[[], None], _: widgets.Button) -> None:
+    def _pressed(self, action: Callable[[], None], button: widgets.Button) -> None:
+        if button not in (self.buttons["Pin"], self.buttons["Stop"]):
+            self._say("computing the image …")
         action()
         self._settle()
 

@@ -76,7 +76,7 @@ def test_the_quick_verdicts_are_those_of_the_full_diagnosis(heard: Heard):
 
 
 def test_an_impossible_cell_becomes_words_and_the_last_good_state_is_one_step_away(heard: Heard):
-    heard.session.move("crystal.cell_beta", 169.0)
+    heard.session.move("crystal.cell_beta", 175.0)
     assert heard.until("error") == ["error"]
     assert "angles that span a volume" in heard.session.reason
     assert heard.session.good.state.values["crystal.cell_beta"] == 85
