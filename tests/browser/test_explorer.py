@@ -154,7 +154,7 @@ def test_late_answers_are_dropped_and_the_last_one_is_shown(page: Any, project: 
     for _ in range(40):
         slider.press("ArrowRight")
     settled(page)
-    assert verdicts(page) - before < 40
+    assert 0 < verdicts(page) - before < 40
     value = float(page.locator("input[type=number]").first.input_value())
     assert loss(page) == pytest.approx(expected_loss(project, cell_a=value), rel=1e-5)
     page.get_by_role("button", name="Reset").click()

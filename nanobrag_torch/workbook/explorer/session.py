@@ -1,5 +1,6 @@
 """An exploration without any widget: states in, answers out as they are ready, errors in words."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.doctor import GradientReport
+from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.explorer.history import History, State
 from nanobrag_torch.workbook.explorer.newest import Newest, Outcome
 from nanobrag_torch.workbook.explorer.subjects import Explored
@@ -100,10 +102,12 @@ class Session:
         self.latencies: dict[str, float] = {}
         self.wanted_sensitivity = ""
         self._told = told
+        self._ended = threading.Event()
         self._worker: Newest[Request, Answer] = Newest(self._compute, self._take)
 
     def ask(self) -> None:
         """Compute the present state; returns at once."""
+        self._ended.clear()
         self._worker.ask(Request(self.history.now, self.wanted_sensitivity, time.monotonic()))
 
     def move(self, name: str, value: float) -> None:
@@ -149,6 +153,22 @@ class Session:
         """Keep the last good state to compare with; again to let go of it."""
         self.pinned = self.good if self.pinned is None else None
 
+    def wait(self, seconds: float | None = None) -> Seen:
+        """Wait for all answers on the present state.
+
+        Args:
+            seconds: most seconds to wait; None for no limit.
+
+        Raises:
+            InputError: there is no image; the message says why.
+            Blocked: the seconds are over.
+        """
+        if not self._ended.wait(seconds):
+            raise Blocked(f"No answer within {seconds:g} s: allow more, or explore a smaller image.")
+        if self.reason:
+            raise InputError(self.reason)
+        return self.seen
+
     def give_up(self) -> None:
         """Leave a computation that hangs to itself, and tell so."""
         self._worker.abandon()
@@ -166,7 +186,7 @@ class Session:
         constants = {name: torch.tensor(value, dtype=torch.float64) for name, value in state.values.items()}
         with torch.no_grad():
             image, loss = self.explored.evaluate(constants)
-        yield Picture(image, float(loss))
+        yield Picture(None if image is None else image.detach().cpu(), float(loss))
         if request.sensitivity:
             yield Sensitivity(request.sensitivity, self.explored.sensitivity(state.values, request.sensitivity))
         if not state.free:
@@ -185,8 +205,10 @@ class Session:
     def _take(self, outcome: Outcome[Request, Answer]) -> None:
         request, answer = outcome.request, outcome.answer
         words = {Picture: "picture", Gradients: "gradients", GradientReport: "verdict", Sensitivity: "sensitivity"}
-        if outcome.reason:
+        if outcome.last:
             self.reason = outcome.reason
+            self._ended.set()
+        if outcome.reason:
             self._told("error")
             return
         if answer is None:

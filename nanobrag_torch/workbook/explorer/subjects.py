@@ -74,7 +74,7 @@ class ExploredScenario:
 
     def evaluate(self, values: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor]:
         """Image in photons, and its loss."""
-        image = self.scenario.image(values)
+        image = self.scenario.image({name: value.to(self.scenario.device) for name, value in values.items()})
         return image, self.scenario.loss(image)
 
     def diagnose(self, values: Numbers, free: tuple[str, ...]) -> GradientReport:

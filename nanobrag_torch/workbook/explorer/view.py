@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from nanobrag_torch.doctor import GradientReport
+from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.explorer import drawn
 from nanobrag_torch.workbook.explorer.canvas import Canvas
 from nanobrag_torch.workbook.explorer.controls import Control
@@ -109,6 +110,21 @@ class Explorer:
         self.widget = self._laid_out(isinstance(explored, ExploredScenario))
         self._say("computing the image …")
         self.session.ask()
+
+    def first(self, seconds: float | None = None) -> GradientReport:
+        """Wait for the doctor's report on the present state.
+
+        Args:
+            seconds: most seconds to wait; None for no limit.
+
+        Raises:
+            InputError: there is no image, or nothing carries a gradient.
+            Blocked: the seconds are over.
+        """
+        report = self.session.wait(seconds).report
+        if report is None:
+            raise InputError("explore: nothing carries a gradient. Tick a quantity.")
+        return report
 
     def close(self) -> None:
         """End the worker; the widgets show what they showed last."""
