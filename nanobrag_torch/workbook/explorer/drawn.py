@@ -11,9 +11,9 @@ from nanobrag_torch.doctor import GradientReport
 from nanobrag_torch.doctor.report import to_html
 from nanobrag_torch.workbook.explorer.controls import Control
 
-WIDE, ROW, HALF = 460, 22, 150
+WIDE, ROW, HALF = 460, 22, 120
 #: Middle of the bars, in pixels from the left.
-MIDDLE = 250
+MIDDLE = 330
 
 
 def bars(
@@ -45,7 +45,7 @@ def bars(
 
         label = f"<text x='0' y='{y + 4}'>{escape(controls[name].label)}</text>"
         told = "no gradient" if value is None else f"{value:.4g}"
-        label += f"<text x='92' y='{y + 4}' text-anchor='end' font-size='10'>{told}</text>"
+        label += f"<text x='190' y='{y + 4}' text-anchor='end' font-size='10'>{told}</text>"
         rows.append(label)
         was = (pinned or {}).get(name)
         if was is not None and math.isfinite(was):
@@ -62,7 +62,7 @@ def bars(
             )
     high = ROW * max(1, len(gradients))
     return (
-        f"<svg class='explorer-bars' width='{WIDE}' height='{high}' role='img' font-size='12' "
+        f"<svg class='explorer-bars' {_fitting(high)} role='img' font-size='12' "
         f"aria-label='gradients: {escape(_spoken(gradients))}'>"
         f"<line x1='{MIDDLE}' x2='{MIDDLE}' y1='0' y2='{high}' stroke='#999'/>{''.join(rows)}</svg>"
         "<br><small>Blue: autograd, times half of the slider's range at the start. "
@@ -83,7 +83,7 @@ def losses(history: Sequence[float]) -> str:
     )
     return (
         f"<small>loss {values[-1]:.6g}; {len(values)} states, from {low:.4g} to {high:.4g}</small><br>"
-        f"<svg class='explorer-losses' width='{WIDE}' height='80' role='img' aria-label='history of the loss'>"
+        f"<svg class='explorer-losses' {_fitting(80)} role='img' aria-label='history of the loss'>"
         f"<polyline points='{points}' fill='none' stroke='#1565c0'/></svg>"
     )
 
@@ -91,10 +91,16 @@ def losses(history: Sequence[float]) -> str:
 def verdict(report: GradientReport | None, last: GradientReport | None) -> str:
     """The doctor's table; a table of an earlier state is faded and said to be one, until the new one is ready."""
     if report is not None:
-        return f"<div class='explorer-verdict' data-code='{escape(report.verdict.code)}'>{to_html(report)}</div>"
+        code = escape(report.verdict.code)
+        return f"<div class='explorer-verdict' style='overflow-x:auto' data-code='{code}'>{to_html(report)}</div>"
     if last is None:
         return ""
     return f"<div style='opacity:.4'><p>The verdict of an earlier state:</p>{to_html(last)}</div>"
+
+
+def _fitting(high: float) -> str:
+    """Attributes of a drawing that shrinks with its page."""
+    return f"style='max-width:100%' viewBox='0 0 {WIDE} {high}' width='{WIDE}'"
 
 
 def _box(one: float, other: float, y: float, high: float, colour: str) -> str:

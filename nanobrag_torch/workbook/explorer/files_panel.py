@@ -4,15 +4,17 @@ import threading
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 
+from nanobrag_torch.refine import refine
+from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.cells.refinement_case import read_counts
 from nanobrag_torch.workbook.explorer.description import python_lines, save
 from nanobrag_torch.workbook.explorer.evidence import take_evidence
+from nanobrag_torch.workbook.explorer.history import State
 from nanobrag_torch.workbook.explorer.session import Session
 from nanobrag_torch.workbook.explorer.subjects import ExploredScenario
 
@@ -27,26 +29,41 @@ class FilesPanel:
         box: the widget that holds all.
     """
 
-    def __init__(self, session: Session, say: Callable[[str], None], show: Callable[[], None], links: str) -> None:
-        self._session, self._say, self._show, self._links = session, say, show, links
+    def __init__(
+        self,
+        session: Session,
+        say: Callable[[str], None],
+        show: Callable[[], None],
+        go: Callable[[State, str], None],
+        links: str,
+    ) -> None:
+        self._session, self._say, self._show, self._go, self._links = session, say, show, go, links
         self.own: np.ndarray | None = None
         self.image_file = widgets.Text(placeholder="image: SMV, CBF or NXmx", layout=_WIDE)
         self.scenario_file = widgets.Text("explored.json", layout=_WIDE)
-        self.load, self.keep, self.evidence, self.lines = (
-            widgets.Button(description=name) for name in ("Load", "Save", "Take evidence", "Python")
+        self.background = widgets.Text("0", description="background", layout=widgets.Layout(width="180px"))
+        self.load, self.refine, self.keep, self.evidence, self.lines = (
+            widgets.Button(description=name) for name in ("Load", "Refine from here", "Save", "Take evidence", "Python")
         )
         self.link = widgets.HTML()
         self.load.on_click(lambda _: self._tried(self._loaded))
         self.keep.on_click(lambda _: self._tried(self._kept))
         self.lines.on_click(lambda _: self._tried(self._written))
-        self.evidence.on_click(lambda _: self._taken())
-        rows = ([self.image_file, self.load], [self.scenario_file, self.keep, self.lines], [self.evidence, self.link])
-        self.box = widgets.VBox([widgets.HBox(row) for row in rows])
+        self.evidence.on_click(lambda _: self._in_a_thread(self.evidence, self._evidence))
+        self.refine.on_click(lambda _: self._in_a_thread(self.refine, self._refined))
+        rows = (
+            [self.image_file, self.load, self.background, self.refine],
+            [self.scenario_file, self.keep, self.lines],
+            [self.evidence, self.link],
+        )
+        wrapping = widgets.Layout(flex_flow="row wrap")
+        self.box = widgets.VBox([widgets.HBox(row, layout=wrapping) for row in rows])
 
-    def _scenario(self) -> Any:
-        explored, now = self._session.explored, self._session.history.now
+    def _scenario(self, state: State | None = None) -> Scenario:
+        """The scenario at a state, by default the present one."""
+        explored, state = self._session.explored, state or self._session.history.now
         assert isinstance(explored, ExploredScenario)
-        return explored.at(now.values, now.free)
+        return explored.at(state.values, state.free)
 
     def _hkl(self) -> Path | None:
         explored = self._session.explored
@@ -77,21 +94,38 @@ class FilesPanel:
         self.link.value = f"<pre class='explorer-python'>{escape(lines)}</pre>"
         return "the lines of Python stand beside the button"
 
-    def _taken(self) -> None:
-        """Take evidence in a thread of its own: the page stays alive."""
-        self.evidence.disabled = True
-        self.link.value = "The runner is at work: it takes about a minute."
-        threading.Thread(target=self._run, args=(self._session.history.now,), daemon=True).start()
+    def _in_a_thread(self, button: widgets.Button, action: Callable[[State], None]) -> None:
+        """Do long work in a thread of its own: the page stays alive."""
+        button.disabled = True
+        self.link.value = "At work: this takes up to a minute."
 
-    def _run(self, state: Any) -> None:
-        explored = self._session.explored
-        assert isinstance(explored, ExploredScenario)
+        def run(state: State) -> None:
+            try:
+                action(state)
+            except (OSError, ValueError, RuntimeError) as error:
+                self.link.value = f"<span class='explorer-blocked'>{escape(str(error))}</span>"
+            finally:
+                button.disabled = False
+
+        threading.Thread(target=run, args=(self._session.history.now,), daemon=True).start()
+
+    def _evidence(self, state: State) -> None:
+        page = take_evidence(self._scenario(state), self._hkl())
+        place = page.relative_to(project.root()).as_posix()
+        where = escape(self._links + place)
+        self.link.value = f"<a class='explorer-report' href='{where}' target='_blank'>{escape(place)}</a>"
+
+    def _refined(self, state: State) -> None:
+        """Refine the free quantities against the image that was loaded, and go to what was found."""
+        if self.own is None:
+            raise ValueError("Refine: no image is loaded. Name a file and press Load.")
+        words = self.background.value.strip()
         try:
-            page = take_evidence(explored.at(state.values, state.free), explored.hkl)
-            place = page.relative_to(project.root()).as_posix()
-            where = escape(self._links + place)
-            self.link.value = f"<a class='explorer-report' href='{where}' target='_blank'>{escape(place)}</a>"
-        except (OSError, ValueError, RuntimeError) as error:
-            self.link.value = f"<span class='explorer-blocked'>{escape(str(error))}</span>"
-        finally:
-            self.evidence.disabled = False
+            background: float | str = float(words)
+        except ValueError:
+            background = words
+        found = refine(self._scenario(state), self.own, background)
+        self.link.value = f"<pre>{escape(str(found))}</pre>"
+        if found.converged:
+            values = {name: found.scenario.value(name) for name in state.values}
+            self._go(State(values, state.free), "refined: Undo returns to the start")

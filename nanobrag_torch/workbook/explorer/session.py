@@ -216,9 +216,10 @@ class Session:
             return
         if isinstance(answer, Picture):
             self.reason = ""
+            if self.seen.picture is None or self.seen.state != request.state:
+                self.losses = [*self.losses[-MOST_LOSSES + 1 :], answer.loss]
             self.seen = Seen(request.state)
             self.good = self.seen
-            self.losses = [*self.losses[-MOST_LOSSES + 1 :], answer.loss]
         self.seen.take(answer)
         what = words[type(answer)]
         self.latencies[what] = time.monotonic() - request.asked

@@ -15,6 +15,7 @@ from nanobrag_torch.workbook.explorer import drawn
 from nanobrag_torch.workbook.explorer.canvas import Canvas
 from nanobrag_torch.workbook.explorer.controls import Control
 from nanobrag_torch.workbook.explorer.files_panel import FilesPanel
+from nanobrag_torch.workbook.explorer.history import State
 from nanobrag_torch.workbook.explorer.session import Seen, Session
 from nanobrag_torch.workbook.explorer.subjects import Explored, ExploredScenario
 
@@ -44,7 +45,7 @@ class Row:
             value, min=low, max=high, step=control.step, readout=False, layout=widgets.Layout(width="190px")
         )
         self.field = widgets.FloatText(value, step=control.step, layout=widgets.Layout(width="110px"))
-        self.box = widgets.HBox([self.tick, self.slider, self.field])
+        self.box = widgets.HBox([self.tick, self.slider, self.field], layout=widgets.Layout(flex_flow="row wrap"))
         self.slider.observe(self._moved, "value")
         self.field.observe(self._moved, "value")
         self.tick.observe(self._ticked, "value")
@@ -97,14 +98,15 @@ class Explorer:
         }
         self.status, self.bars, self.verdict, self.losses = (widgets.HTML() for _ in range(4))
         names = list(self.session.history.start.free)
-        self.shows = widgets.Dropdown(options=[IMAGE, DIFFERENCE, SENSITIVITY, OWN, RESIDUAL], description="show")
-        self.by = widgets.Dropdown(options=names or [""], description="by")
-        self.log = widgets.Checkbox(False, description="logarithmic", indent=False)
+        chooser = widgets.Layout(width="200px")
+        self.shows = widgets.Dropdown(options=_PICTURES, layout=chooser, tooltip="what the picture shows")
+        self.by = widgets.Dropdown(options=names or [""], layout=chooser, tooltip="quantity of the sensitivity")
+        self.log = widgets.Checkbox(False, description="log", indent=False, layout=widgets.Layout(width="60px"))
         self.percentiles = widgets.FloatRangeSlider(
             value=(0.0, 99.5), min=0.0, max=100.0, step=0.1, description="percentiles"
         )
-        self._list = widgets.VBox(layout=widgets.Layout(max_height="640px", overflow="auto", width="520px"))
-        self.files = FilesPanel(self.session, self._say, self._show, links)
+        self._list = widgets.VBox(layout=widgets.Layout(max_height="640px", overflow="auto", max_width="100%"))
+        self.files = FilesPanel(self.session, self._say, self._show, self._go, links)
         self._wire()
         self._fill()
         self.widget = self._laid_out(isinstance(explored, ExploredScenario))
@@ -157,12 +159,15 @@ class Explorer:
         self._settle()
 
     def _laid_out(self, of_scenario: bool) -> widgets.VBox:
-        left = [widgets.HBox([*self.buttons.values()]), self.search, self._list]
+        wrapping = widgets.Layout(flex_flow="row wrap", max_width="100%")
+        left = [widgets.HBox([*self.buttons.values()], layout=wrapping), self.search, self._list]
         right = [
-            widgets.HBox([self.shows, self.by, self.log]), self.percentiles, self.canvas, self.bars, self.losses,
+            widgets.HBox([self.shows, self.by, self.log], layout=wrapping), self.percentiles, self.canvas, self.bars,
+            self.losses,
         ]  # fmt: skip
-        columns = [widgets.VBox(each, layout=widgets.Layout(width="530px", flex="0 0 auto")) for each in (left, right)]
-        wrapped = widgets.HBox(columns, layout=widgets.Layout(flex_flow="row wrap"))
+        column = {"width": "530px", "max_width": "100%", "flex": "0 1 auto"}
+        columns = [widgets.VBox(each, layout=widgets.Layout(**column)) for each in (left, right)]
+        wrapped = widgets.HBox(columns, layout=wrapping)
         return widgets.VBox([self.status, wrapped, self.verdict, *([self.files.box] if of_scenario else [])])
 
     def _fill(self) -> None:
@@ -214,10 +219,24 @@ class Explorer:
 
     def _heard(self, what: str) -> None:
         """Hear of an answer, in the worker's thread; widgets belong to the kernel's own."""
+        self._hop(self._take, what)
+
+    def _go(self, state: State, words: str) -> None:
+        """Go to a state that another thread found, and say so."""
+
+        def arrive() -> None:
+            self.session.go(state)
+            self._settle()
+            self._say(words)
+
+        self._hop(arrive)
+
+    def _hop(self, action: Callable[..., None], *words: str) -> None:
+        """Do something in the kernel's own thread; at once where there is none."""
         if self._loop is None or self._loop.is_closed():
-            self._take(what)
+            action(*words)
         else:
-            self._loop.call_soon_threadsafe(self._take, what)
+            self._loop.call_soon_threadsafe(action, *words)
 
     def _take(self, what: str) -> None:
         session, seen = self.session, self.session.seen
@@ -268,7 +287,8 @@ class Explorer:
             if own is None:
                 return "No image is loaded: name a file below and press Load."
             if own.shape != tuple(image.shape):
-                return f"The file's image has {own.shape[0]} x {own.shape[1]} pixels, this one {tuple(image.shape)}."
+                sizes = [" x ".join(str(edge) for edge in each.shape) for each in (own, image)]
+                return f"The file's image has {sizes[0]} pixels, this one has {sizes[1]}."
             return (own, "own image", "counts", False) if self.shows.value == OWN else (
                 own - image.detach().numpy(), "own image less the simulated one", "counts", True)  # fmt: skip
         return image, "image", "photons", False
@@ -277,6 +297,7 @@ class Explorer:
         self.status.value = f"<div class='explorer-status' role='status'>{escape(words) or 'ready'}</div>"
 
 
+_PICTURES = (IMAGE, DIFFERENCE, SENSITIVITY, OWN, RESIDUAL)
 _BUTTONS = ("Undo", "Redo", "Reset", "Back", "Pin", "Stop")
 
 
