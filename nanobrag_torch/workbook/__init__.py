@@ -16,6 +16,7 @@ names                                                  what they are for
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
 ``Verdict``                                            how a notebook concludes
+``explore``                                            sliders, with image, gradients and verdict
 ``sweep``, ``Sweep``                                   many points of a scenario or notebook, and their table
 ``InputError``, ``Blocked``                            the two ways in which a run ends without a verdict
 ``investigation``                                      Python files of an investigation, loaded by name
