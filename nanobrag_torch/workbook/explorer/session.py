@@ -46,7 +46,7 @@ Answer = Picture | Gradients | GradientReport | Sensitivity
 
 @dataclass
 class Seen:
-    """What is known of a state so far.
+    """Answers on a state so far.
 
     Attributes:
         state: the state.

@@ -1,4 +1,4 @@
-"""What the command ``explore`` is given: a scenario file, an experiment of another program, or a notebook."""
+"""Words that the command ``explore`` is given: a scenario file, an experiment of another program, or a notebook."""
 
 import inspect
 from pathlib import Path

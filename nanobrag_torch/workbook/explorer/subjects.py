@@ -1,4 +1,4 @@
-"""What can be explored: a scenario, or any function of numbers, each asked in the same words."""
+"""Subjects of an exploration: a scenario, or any function of numbers, each asked in the same words."""
 
 import math
 from collections.abc import Callable, Mapping
