@@ -148,6 +148,16 @@ class _Config(KnownNames):
             return NotImplemented
         return all(same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
+    def given(self) -> dict[str, Any]:
+        """Fields that make an equal config, by name: those that are neither defaults nor follow from the others."""
+
+        def unlike(other: "_Config", names: Iterable[str]) -> dict[str, Any]:
+            return {name: getattr(self, name) for name in names if not same(getattr(self, name), getattr(other, name))}
+
+        names = [each.name for each in fields(self)]
+        found = unlike(type(self)(), [name for name in names if not self._is_filled(name)])
+        return found | unlike(type(self)(**found), names)
+
     def _fill_in(self, name: str, value: Any) -> None:
         """Give a field a value that is nobody's choice."""
         value = _FILLED_KINDS.get(type(value), lambda given: given)(value)

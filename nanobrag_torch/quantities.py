@@ -187,13 +187,13 @@ def quantity(name: str) -> Quantity:
     return QUANTITIES[name]
 
 
-def put(held: Any, row: Quantity, value: Tensor) -> Any:
+def put(held: Any, row: Quantity, value: Tensor | float) -> Any:
     """Put a value into the content of a config's field.
 
     Args:
         held: content of the field: a number or 0-d tensor, or a tuple or tensor (n,) of several elements.
         row: the quantity.
-        value: its new value, 0-d, in its unit; its graph is kept.
+        value: its new value, a number or 0-d, in its unit; its graph is kept.
 
     Returns:
         The new content: ``value`` itself, or a tuple in which it is one element and the others stay.
@@ -216,13 +216,13 @@ def value_in(config: Any, row: Quantity) -> Any:
     return held if row.index is None or held is None else held[row.index]
 
 
-def changed(config: Any, row: Quantity, value: Tensor) -> Any:
+def changed(config: Any, row: Quantity, value: Tensor | float) -> Any:
     """A copy of a config with another value of a quantity, whose graph is kept.
 
     Args:
         config: the crystal's, detector's or beam's; it stays as it is, and so do its panels and groups.
         row: the quantity.
-        value: its new value, 0-d, in its unit.
+        value: its new value, a number or 0-d, in its unit.
 
     Raises:
         ValueError: the detector has no panel or group of that name.

@@ -127,6 +127,21 @@ class Scenario:
             engine=self.engine,
         )  # fmt: skip
 
+    def at(self, values: Mapping[str, float]) -> "Scenario":
+        """Copy of the scenario with other values of quantities in its configs, as plain numbers.
+
+        Args:
+            values: numbers by name, in the quantities' units.
+
+        Raises:
+            ValueError: a quantity is unknown.
+        """
+        configs = {name: getattr(self, name) for name in ("crystal", "detector", "beam")}
+        for name, value in values.items():
+            row = quantity(name)
+            configs[row.config] = changed(configs[row.config], row, value)
+        return replace(self, **configs)
+
     def oversample(self) -> int:
         """Sub-pixels per axis at the configs as given."""
         return self.simulator().oversample()

@@ -14,6 +14,7 @@ NAMES = tuple(project.notebooks(PROJECT))
 #: Sizes that are smaller than a notebook's own; whatever else it takes is its default.
 SMALL: dict[str, dict[str, Any]] = {
     "doctor/scenario": {"scenario_file": "small.json"},
+    "explore/explore": {"scenario_file": "small.json"},
     "gradient_flow/phase_a_baseline": {"detector_pixels": 32, "mapped_test": "quick_tests.py"},
     "gradient_flow/phase_b_audit": {"repaired_tests": "small_tests.py"},
     "gradient_flow/phase_b_callchain": {"detector_pixels": 16, "pixel_size_mm": 0.8},

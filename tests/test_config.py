@@ -225,3 +225,26 @@ def test_a_crystal_that_is_a_part_of_a_cell_larger_than_the_beam_or_of_no_known_
     clip_to_beam(config, BeamConfig(beamsize_mm=0.1))
     clip_to_beam(config, BeamConfig())
     assert config.sample_y == config.sample_z == pytest.approx(14286 * 70e-10)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CrystalConfig(70.0, 80.0, shape="gauss", N_cells=(3, 4, 5), mosaic_seed=7),
+        DetectorConfig(spixels=100, pixel_size_mm=0.2, detector_convention="xds", roi_xmin=3),
+        DetectorConfig(beam_center_s=5.0, close_distance_mm=90.0, detector_thick_um=100.0),
+        BeamConfig(wavelength_A=2.0, flux=1e12, exposure=0.5),
+    ],
+)
+def test_the_fields_that_were_given_make_an_equal_config(config):
+    assert type(config)(**config.given()) == config
+    assert type(config)().given() == {}
+
+
+def test_what_follows_from_another_field_is_given_once_that_field_has_moved():
+    config = DetectorConfig(spixels=100, fpixels=100)
+    assert set(config.given()) == {"spixels", "fpixels"}
+    config.pixel_size_mm = 0.5
+    centre = config.beam_center_s
+    again = DetectorConfig(**config.given())
+    assert again.beam_center_s == centre != DetectorConfig(spixels=100, fpixels=100, pixel_size_mm=0.5).beam_center_s

@@ -128,3 +128,14 @@ def test_a_changed_field_must_exist():
 def test_a_scenario_of_a_beam_default_is_not_shared():
     assert small().beam is not small().beam
     assert small().beam == BeamConfig()
+
+
+def test_a_scenario_at_other_values_is_the_image_at_those_and_leaves_the_first_alone():
+    scenario = small()
+    values = {"crystal.cell_a": 99.0, "crystal.N_cells[1]": 6.0, "detector.distance_mm": 90.0}
+    moved = scenario.at(values)
+    expected = scenario.image({name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()})
+    assert torch.equal(moved.image(), expected) and not torch.equal(moved.image(), scenario.image())
+    assert scenario.value("crystal.N_cells[1]") == 5
+    with pytest.raises(ValueError, match=r"must be one of crystal.cell_a"):
+        scenario.at({"crystal.cell_d": 1.0})

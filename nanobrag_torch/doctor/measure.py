@@ -58,8 +58,8 @@ def expected_cost(subject: Subject, order: int = 1) -> int:
 
 
 def _takes_forward(subject: Subject) -> bool:
-    """The forward derivative is measured: of an image, or of few coordinates."""
-    return subject.has_image or len(subject.coordinates) <= MOST_FORWARD
+    """The forward derivative is measured: of an image, or of few coordinates, where there is no hurry."""
+    return not subject.quick and (subject.has_image or len(subject.coordinates) <= MOST_FORWARD)
 
 
 def shared_facts(

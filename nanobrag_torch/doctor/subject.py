@@ -100,6 +100,7 @@ class Subject:
         inputs: what a module is called with.
         given: the tensors that were handed over, by parameter; empty for a scenario or a module.
         ties: other names of a parameter's tensor, by parameter.
+        quick: what no verdict needs is not measured.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Subject:
     inputs: Any = None
     given: dict[str, Tensor] = field(default_factory=dict)
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    quick: bool = False
 
     @property
     def has_image(self) -> bool:

@@ -8,7 +8,6 @@ from torch import Tensor
 from nanobrag_torch.kernel.geometry import sample_positions
 from nanobrag_torch.kernel.panels import render_panels
 from nanobrag_torch.kernel.sensitivities import sensitivities
-from nanobrag_torch.quantities import changed, quantity
 from nanobrag_torch.refine.observed import with_mask
 from nanobrag_torch.refine.parameters import Parameters, State
 from nanobrag_torch.scenario import Scenario
@@ -102,8 +101,4 @@ class Model:
 def scenario_at(scenario: Scenario, parameters: Parameters, state: State) -> Scenario:
     """The scenario with the values of a state in its configs, as plain numbers."""
     everything = {**state, **parameters.fixed, **{tied: state[root] for tied, root in parameters.ties.items()}}
-    configs = {name: getattr(scenario, name) for name in ("crystal", "detector", "beam")}
-    for name, value in everything.items():
-        row = quantity(name)
-        configs[row.config] = changed(configs[row.config], row, value)  # type: ignore[arg-type]
-    return replace(scenario, **configs)
+    return scenario.at(everything)

@@ -16,6 +16,7 @@ names                                                  what they are for
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
 ``Verdict``                                            how a notebook concludes
+``explore``                                            sliders, with image, gradients and verdict
 ``sweep``, ``Sweep``                                   many points of a scenario or notebook, and their table
 ``InputError``, ``Blocked``                            the two ways in which a run ends without a verdict
 ``investigation``                                      Python files of an investigation, loaded by name
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.cells.scan import scan as scan
     from nanobrag_torch.workbook.errors import Blocked as Blocked
     from nanobrag_torch.workbook.errors import InputError as InputError
+    from nanobrag_torch.workbook.explorer.explore import explore as explore
     from nanobrag_torch.workbook.formatting import number as number
     from nanobrag_torch.workbook.investigations import investigation as investigation
     from nanobrag_torch.workbook.machine import environment as environment
@@ -90,6 +92,7 @@ _HOMES = {
     "drawing": "show.drawing",
     "environment": "machine.environment",
     "exact": "records.base:exact",
+    "explore": "explorer.explore:explore",
     "figures": "cells.figures",
     "functions": "cells.functions",
     "investigation": "investigations:investigation",

@@ -13,6 +13,7 @@ import typer
 from nanobrag_torch import __version__
 from nanobrag_torch.workbook.commands import (
     doctor,
+    explore,
     init,
     ledger,
     notebooks,
@@ -63,6 +64,7 @@ def options(
 app.command()(init.init)
 app.command()(run.run)
 app.command()(doctor.doctor)
+app.command()(explore.explore)
 app.command()(refine.refine)
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(plan.app, name="plan")

@@ -1,0 +1,1 @@
+"""Parts of an interactive explorer that need no widget."""
