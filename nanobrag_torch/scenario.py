@@ -144,7 +144,8 @@ class Scenario:
 
     def oversample(self) -> int:
         """Sub-pixels per axis at the configs as given."""
-        return self.simulator().oversample()
+        given = self.detector.oversample
+        return given if given > 0 else self.simulator().oversample()
 
     @eager
     def image(self, values: Values | None = None) -> Tensor:

@@ -21,17 +21,23 @@ function limits(values, low, high, diverging) {
   return top > bottom ? [bottom, top] : [bottom, Math.max(sorted[sorted.length - 1], bottom + 1e-30)];
 }
 
-// Part of the scale at which a value stands, from 0 to 1.
-function placed(value, bottom, top, log) {
-  const part = Math.min(1, Math.max(0, (value - bottom) / (top - bottom)));
-  return log ? Math.log1p(1e4 * part) / Math.log1p(1e4) : part;
-}
+const SHADES = 1024;
 
-// Blue, white, red about the middle; dark to light otherwise.
-function colour(part, diverging) {
-  if (!diverging) return [255 * part ** 1.4, 255 * part, 70 + 185 * part ** 0.7];
-  const side = Math.min(1, Math.abs(2 * part - 1));
-  return part < 0.5 ? [255 - 222 * side, 255 - 153 * side, 255 - 83 * side] : [255 - 77 * side, 255 - 231 * side, 255 - 212 * side];
+// Colours of the shades from the bottom to the top of the scale, as 32-bit pixels: blue, white, red about the middle of
+// a diverging one, dark to light otherwise.
+function palette(log, diverging) {
+  const shades = new Uint8ClampedArray(4 * SHADES);
+  for (let i = 0; i < SHADES; i += 1) {
+    const linear = i / (SHADES - 1);
+    const part = log ? Math.log1p(1e4 * linear) / Math.log1p(1e4) : linear;
+    const side = Math.abs(2 * linear - 1);
+    const away = linear < 0.5 ? [222, 153, 83] : [77, 231, 212];
+    const colour = diverging
+      ? away.map((most) => 255 - most * side)
+      : [255 * part ** 1.4, 255 * part, 70 + 185 * part ** 0.7];
+    shades.set([...colour, 255], 4 * i);
+  }
+  return new Uint32Array(shades.buffer);
 }
 
 function render({ model, el }) {
@@ -79,11 +85,14 @@ function render({ model, el }) {
     const [diverging, log] = [model.get("diverging"), model.get("log")];
     const [bottom, top] = limits(values, model.get("low"), model.get("high"), diverging);
     const picture = new ImageData(shape[1] || 1, shape[0] || 1);
-    values.forEach((value, i) => {
-      const known = Number.isFinite(value);
-      const [red, green, blue] = known ? colour(placed(value, bottom, top, log && !diverging), diverging) : [255, 0, 255];
-      picture.data.set([red, green, blue, 255], 4 * i);
-    });
+    const shades = palette(log && !diverging, diverging);
+    const unknown = new Uint32Array(new Uint8Array([255, 0, 255, 255]).buffer)[0];
+    const pixels = new Uint32Array(picture.data.buffer);
+    const scale = (SHADES - 1) / (top - bottom);
+    for (let i = 0; i < values.length; i += 1) {
+      const shade = Math.min(SHADES - 1, Math.max(0, Math.round((values[i] - bottom) * scale)));
+      pixels[i] = Number.isFinite(values[i]) ? shades[shade] : unknown;
+    }
     sheet.getContext("2d").putImageData(picture, 0, 0);
     canvas.setAttribute("aria-label", `${model.get("title")}, from ${bottom.toPrecision(3)} to ${top.toPrecision(3)}`);
     canvas.dataset.frame = Number(canvas.dataset.frame || 0) + 1;

@@ -1,6 +1,7 @@
 """An exploration without widgets: staged answers, errors in words, the last good state."""
 
 import queue
+import threading
 
 import pytest
 import torch
@@ -153,6 +154,27 @@ def test_a_function_that_cuts_the_graph_is_accused():
     heard.until("done")
     assert heard.session.seen.gradients.values == {"x": 3.0, "y": None}
     assert heard.session.seen.report["y"].verdict.code == "S1"
+    heard.session.close()
+
+
+def test_a_function_that_hangs_is_given_up_and_the_next_move_is_served():
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hangs_at_three(p):
+        if float(p["x"].detach()) == 3.0:
+            hangs.set()
+            assert go_on.wait(60)
+        return p["x"] ** 2
+
+    heard = Heard(ExploredFunction.of(hangs_at_three, {"x": 3.0}))
+    heard.session.ask()
+    assert hangs.wait(60)
+    heard.session.give_up()
+    assert heard.until("error") == ["error"] and "given up" in heard.session.reason
+    heard.session.move("x", 2.0)
+    assert heard.until("done")[0] == "picture"
+    assert heard.session.seen.picture.loss == 4.0 and heard.session.reason == ""
+    go_on.set()
     heard.session.close()
 
 
