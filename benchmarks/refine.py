@@ -2,7 +2,8 @@
 
 ``steps`` times an evaluation against the number of parameters and pixels; ``coverage`` holds the standard errors
 against many draws of noise; ``capture`` maps which starts are found again, and draws the map; ``stills`` refines a
-folder of noisy stills with known truth; ``posterior`` compares one refinement with an ensemble of Markov chains.
+folder of noisy stills with known truth; ``posterior`` compares one refinement with an ensemble of Markov chains;
+``design`` draws the errors that counting allows.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
-from nanobrag_torch.refine import refine
+from nanobrag_torch.refine import expected_errors, refine
 from nanobrag_torch.refine.goodness import BY_CHANCE
 from nanobrag_torch.refine.model import Model
 from nanobrag_torch.refine.orientation import angles_of, matrix_of, rotation_vector
@@ -34,6 +35,8 @@ TRUE_CELL, TRUE_MISSET, TRUE_N, TRUE_FLUENCE = (55.0, 65.0, 75.0), (20.0, -35.0,
 MISSETS, CELLS = (0.01, 0.1, 0.3, 1.0, 2.0), (0.05, 0.2, 0.5, 1.0, 2.0)
 #: Pixels and domains of the still whose noise is drawn many times.
 SMALL = (64, 4)
+#: Standard error of an edge, in Å, that a design is to reach.
+ENOUGH = 0.01
 #: Walkers of the chains that sample a posterior.
 WALKERS = 32
 #: Standard errors within which an end is the truth.
@@ -181,6 +184,41 @@ def coverage(seeds: int, console: Console) -> None:
     console.print(table)
 
 
+def design(console: Console, output: Path) -> None:
+    """Draw the error of a that counting allows against orientation, distance and exposure, and what is enough."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    start = still()
+    sides = [start.value(name) for name in ("detector.distance_mm", "beam.fluence")]
+    axes = {
+        "misset about y, °": [(each, {"crystal": {"misset_deg": (20.0, each, 50.0)}}) for each in range(-90, 91, 15)],
+        "distance, mm": [(each, {"detector": {"distance_mm": float(each)}}) for each in range(40, 201, 20)],
+        "fluence, photons/m²": [
+            (each, {"beam": {"fluence": float(each)}}) for each in np.geomspace(1e25, 1e29, 9)
+        ],
+    }  # fmt: skip
+    figure, drawn_on = pyplot.subplots(1, 3, figsize=(9.6, 3.2), sharey=True, layout="constrained")
+    for axis, (label, changes) in zip(drawn_on, axes.items(), strict=True):
+        for name, colour in zip(EDGES, ("C0", "C1", "C2"), strict=True):
+            errors = [expected_errors(start.changed(**change))[name] for _, change in changes]
+            axis.plot([value for value, _ in changes], errors, "o-", color=colour, ms=3, label=f"σ({name[-1]})")
+            console.print(
+                label, name, ", ".join(f"{v:.3g}: {e:.2g}" for (v, _), e in zip(changes, errors, strict=True))
+            )
+        axis.axhline(ENOUGH, color="0.5", ls="--", lw=1)
+        axis.set_xlabel(label)
+        axis.set_yscale("log")
+    drawn_on[2].set_xscale("log")
+    drawn_on[0].set_ylabel("standard error, Å")
+    drawn_on[0].set_title(f"at {sides[0]:g} mm and {sides[1]:.2g} photons/m²", fontsize=9)
+    drawn_on[2].legend(fontsize=8)
+    output.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output / "design.png", dpi=110, metadata={"Software": None})
+
+
 def posterior(draws: int, console: Console) -> None:
     """Table of refined values beside mean and standard deviation of the posterior, which emcee's walkers sample.
 
@@ -320,7 +358,7 @@ def drawn(scenario: Scenario, seed: int) -> torch.Tensor:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills", "posterior"))
+    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills", "posterior", "design"))
     parser.add_argument("folder", nargs="?", type=Path, help="of noisy stills")
     parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), starts of each kind (3)")
     parser.add_argument("--draws", type=int, default=600, help="of each walker of a posterior")
@@ -334,6 +372,7 @@ def main() -> None:
         "capture": lambda: capture(given.seeds or 3, console, given.output),
         "stills": lambda: stills(given.folder, console),
         "posterior": lambda: posterior(given.draws, console),
+        "design": lambda: design(console, given.output),
     }[given.what]()
 
 

@@ -46,7 +46,7 @@ def sweep(
         str | None, typer.Option("--as", metavar="report|record", help="A full report a point, or a line of a table.")
     ] = None,
     measure: Annotated[
-        str, typer.Option(help="Of a record: image,loss,gradients,doctor (default: image,loss).", metavar="WHAT,...")
+        str, typer.Option(help="Of a record: image,loss,gradients,doctor,errors (image,loss).", metavar="WHAT,...")
     ] = "",
     zipped: Annotated[bool, typer.Option("--zip", help="Pair the values, instead of all their combinations.")] = False,
     sample: Annotated[

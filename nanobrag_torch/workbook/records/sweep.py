@@ -13,7 +13,7 @@ from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 #: ``report``: a point is a run of a notebook with a report of its own; ``record``: one call of a scenario.
 Grain = Literal["report", "record"]
 #: Groups of numbers that a point of grain "record" may measure.
-Measure = Literal["image", "loss", "gradients", "doctor"]
+Measure = Literal["image", "loss", "gradients", "doctor", "errors"]
 #: End of a point: "failed" with an error of its own or a verdict that says so, "blocked" where nothing is concluded.
 PointStatus = Literal["done", "failed", "blocked"]
 #: A cell of the table of points.

@@ -76,7 +76,7 @@ def sweep(
         fixed: values for all points, by name.
         name: name of the sweep; empty for that of the target.
         grain: "report" or "record"; None for what is usual for the target.
-        measure: "image", "loss", "gradients", "doctor" of a scenario; empty for image and loss.
+        measure: "image", "loss", "gradients", "doctor", "errors" of a scenario; empty for image and loss.
         zip: pair the values, instead of all their combinations.
         sample: number of points to draw within ranges "low:high"; None to take the values as they are.
         design: how they are drawn; ``seed`` is the seed.

@@ -18,7 +18,7 @@ from nanobrag_torch.workbook.sweeps.values import Range, Value
 
 Design = Literal["sobol", "lhs", "random"]
 DESIGNS: tuple[Design, ...] = ("sobol", "lhs", "random")
-MEASURES: tuple[Measure, ...] = ("image", "loss", "gradients", "doctor")
+MEASURES: tuple[Measure, ...] = ("image", "loss", "gradients", "doctor", "errors")
 #: Points of one sweep that need no word of the user, and complaints that one message lists.
 MANY, _MOST_COMPLAINTS = 1_000_000, 10
 _NAME = r"[A-Za-z0-9][\w.-]{0,99}"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.doctor import GradientReport, diagnose
+from nanobrag_torch.refine import expected_errors
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.cells import probe
@@ -60,6 +61,8 @@ def _measured(scenario: Scenario, specification: Specification) -> tuple[Tensor,
         found |= dict(_verdicts(report))
         if "gradients" in asked:
             found |= dict(_diagnosed(report))
+    if "errors" in asked:
+        found |= dict(_expected(scenario))
     columns: dict[str, Cell] = {}
     if "image" in asked:
         columns |= {
@@ -90,6 +93,13 @@ def _diagnosed(report: GradientReport) -> Iterator[tuple[str, Cell]]:
         yield f"finite_difference.{row.name}", difference.derivative if difference else None
         yield f"error_bar.{row.name}", difference.error if difference else None
         yield f"agreement.{row.name}", row.agreement
+
+
+def _expected(scenario: Scenario) -> Iterator[tuple[str, Cell]]:
+    """Standard errors that counting allows; none of what the image does not determine."""
+    expected = expected_errors(scenario)
+    for name in scenario.names:
+        yield f"sigma.{name}", expected.sigma.get(name)
 
 
 def _verdicts(report: GradientReport) -> Iterator[tuple[str, Cell]]:

@@ -92,7 +92,7 @@ def on_a_peak(case: Case) -> torch.Tensor:
         lattice,
         cells=lattice.cells * float(domain_matrix(lattice.cells, lattice.offdiagonal).det() / lattice.cells.prod()),
     )
-    return render(replace(case.scene, lattice=lattice), case.pixels, "numba").detach().abs()
+    return render(replace(case.scene, lattice=lattice), case.pixels).detach().abs()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,6 +109,21 @@ def test_an_image_of_lit_samples_lacks_the_cutoffs_part_of_a_peak_at_most(kind):
 
     for_scenes(kind, 8, check)
     assert any(seen)
+
+
+@pytest.mark.parametrize(("shape", "twotheta"), [("gauss", 0.0), ("tophat", 35.0), ("gauss_star", 165.0)])
+def test_on_a_curved_panel_lit_samples_lack_the_same_part(shape, twotheta):
+    """The tiles, to which a curved panel goes, count the same samples as the loops."""
+    crystal = {"N_cells": (12, 9, 10), "misset_deg": (31.0, -70.0, 15.0), "mosaic_domains": 2, "mosaic_spread_deg": 2.0}
+    detector = {
+        "spixels": 12, "fpixels": 15, "pixel_size_mm": 2.0, "distance_mm": 40.0, "oversample": 2,
+        "detector_twotheta_deg": twotheta, "curved_detector": True,
+    }  # fmt: skip
+    case = Case.of(simulator(shape, "nearest", crystal=crystal, detector=detector))
+    lit, dense = case.image("auto").detach(), with_cutoff(case, 0.0).image("auto").detach()
+    assert lit.abs().max() > 0 and int((lit == 0).sum()) > 0
+    assert ((lit - dense).abs() <= case.scene.lattice.cutoff * on_a_peak(case) + 1e-12 * dense.abs().max()).all()
+    assert torch.allclose(lit, case.image("formula").detach(), rtol=1e-9, atol=1e-12 * float(lit.abs().max()))
 
 
 def visiting_all(monkeypatch):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from nanobrag_torch.doctor import diagnose
+from nanobrag_torch.refine import expected_errors
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.cells.scenarios import read_scenario
 from nanobrag_torch.workbook.sweeps import measured, targets
@@ -67,6 +68,22 @@ def test_the_verdicts_are_those_of_the_doctor(sweep_of):
     assert dark["verdict.code"] == report.verdict.code == "Z1"
     assert {name: dark[f"doctor.{name}"] for name in report.codes} == report.codes
     assert lit["doctor.crystal.cell_a"] == "healthy" and dark["gradient.crystal.cell_a"] == 0
+
+
+def test_errors_that_counting_allows_are_those_of_refinement_and_fall_as_the_root_of_the_photons(sweep_of):
+    asked = sweep_of("beam.fluence=1e29,4e29", measure=("errors",))
+    weak, strong = (measured.measure(asked, number, project.root()).columns for number in (0, 1))
+    expected = expected_errors(read_scenario("scenario.json").changed(beam={"fluence": 4e29}))
+    assert strong == {f"sigma.{name}": expected[name] for name in SCENARIO["names"]}
+    assert all(weak[name] == pytest.approx(2 * strong[name], rel=1e-4) and strong[name] > 0 for name in strong)
+
+
+def test_of_what_the_image_does_not_determine_there_is_no_error(sweep_of):
+    scenario = SCENARIO | {"names": ["crystal.cell_a", "beam.fluence", "crystal.default_F"]}
+    Path("scenario.json").write_text(json.dumps(scenario))
+    columns = measured.measure(sweep_of("crystal.cell_b=80", measure=("errors",)), 0, project.root()).columns
+    assert columns["sigma.crystal.cell_a"] > 0
+    assert None in (columns["sigma.beam.fluence"], columns["sigma.crystal.default_F"])
 
 
 def test_a_few_points_keep_a_picture_in_which_the_brightest_pixel_is_white(sweep_of):
