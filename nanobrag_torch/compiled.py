@@ -13,7 +13,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -222,23 +222,17 @@ def _settings() -> str:
 @contextmanager
 def _in_turn(name: str) -> Iterator[None]:
     """Wait while another process compiles the code of this name; where no file can be locked, nobody waits."""
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
-    lock = None
-    for folder in folders():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{name}{LOCK}")
-            lock.acquire(timeout=LONGEST_S)
-            break
-        except (OSError, NotImplementedError, Timeout):
-            lock = None
-    try:
+    with ExitStack() as held:
+        for folder in folders():
+            with suppress(OSError):  # that it cannot be written to, or that the wait was too long
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = folder / f"{name}{LOCK}"
+                held.enter_context(FileLock(lock, timeout=LONGEST_S))
+                held.callback(_remove, [lock])  # who waits for it finds the code and needs no other
+                break
         yield
-    finally:
-        if lock is not None:
-            _remove([Path(lock.lock_file)])  # who waits for it finds the code and needs no other
-            lock.release()
 
 
 def _kept(name: str) -> bytes | None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from nanobrag_torch.exposure import exposure_of
 from nanobrag_torch.io.exposure import Exposure
@@ -40,7 +41,7 @@ def frame_start(phi_start_deg: float, width_deg: float, index: int) -> float:
 
 
 def digest_of(record: Any) -> str:
-    """Digest of a record with all that it holds: dataclasses, mappings, sequences, arrays, and plain values."""
+    """Digest of a record with all that it holds: dataclasses, mappings, sequences, arrays, tensors, plain values."""
     found = hashlib.sha256()
     for part in _parts(record):
         found.update(part)
@@ -50,6 +51,8 @@ def digest_of(record: Any) -> str:
 def _parts(value: Any) -> Iterator[bytes]:
     """Bytes that tell a value from others."""
     items: Any = ()
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
         yield f"{value.dtype} {value.shape};".encode()
         yield value.tobytes()

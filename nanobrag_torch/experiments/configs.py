@@ -38,6 +38,8 @@ DOMAINS = 10
 PHI_STEPS = 10
 #: Endings of NXmx files.
 NEXUS = (".nxs", ".h5", ".hdf5", ".nx5")
+#: Ending of a file's name -> its format.
+KINDS = {".expt": "dials", ".json": "dials", ".geom": "geom", ".stream": "stream", **dict.fromkeys(NEXUS, "nexus")}
 #: Fields of a crystal that its matrix decides.
 _PLACED = (
     "mosflm_a_star", "mosflm_b_star", "mosflm_c_star", "cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta",
@@ -152,8 +154,7 @@ def load_experiments(filepath: str | os.PathLike[str], limit: int | None = None,
 
 def descriptions(filepath: str | os.PathLike[str], **options: Any) -> Iterator[Description]:
     """Descriptions of a file, one after the other: :func:`load_experiments` without the configs."""
-    kinds = {".expt": "dials", ".json": "dials", ".geom": "geom", ".stream": "stream"}
-    kind = kinds.get(Path(filepath).suffix.lower(), "nexus" if Path(filepath).suffix.lower() in NEXUS else "")
+    kind = KINDS.get(Path(filepath).suffix.lower())
     if kind == "dials":
         yield from read_experiments(filepath, **options)
     elif kind == "geom":
@@ -163,7 +164,7 @@ def descriptions(filepath: str | os.PathLike[str], **options: Any) -> Iterator[D
     elif kind == "nexus":
         yield read_nexus_geometry(filepath)
     else:
-        known = ", ".join((*kinds, *NEXUS))
+        known = ", ".join(KINDS)
         raise ValueError(f"{filepath}: this experiment cannot be read (its name ends in none of {known}). Give it one.")
 
 

@@ -81,6 +81,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def written(text: str, path: str | os.PathLike[str] | None) -> str:
+    """Write a text in UTF-8 where a path is given, in place of an old file only once it is whole, and return it."""
+    if path is not None:
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+    return text
+
+
 def check_ordinary(path: str | os.PathLike[str], what: str) -> None:
     """Raise ``ValueError`` where ``path`` is a device, a pipe or a folder: ``what`` is not written in one go."""
     if Path(path).exists() and not Path(path).is_file():

@@ -1,6 +1,5 @@
 """Journal of a refinement of many stills: a line of JSON for each still and each round, so that a call can go on."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 from nanobrag_torch.refine.parameters import State
 from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.series import digest_of
 from nanobrag_torch.validation import fail
 
 
@@ -33,15 +33,25 @@ class Journal:
     def of(
         cls,
         path: str | PathLike[str] | None,
-        starts: Sequence[tuple[Scenario, Mapping[str, Any]]],
-        shared: Sequence[str],
+        starts: Sequence[Scenario],
+        options: Mapping[str, Any],
     ) -> "Journal":
-        """Open a journal, or begin one. Raises ``ValueError`` for one of other stills, starts or options."""
+        """Open a journal, or begin one.
+
+        Args:
+            path: the file; None for none.
+            starts: scenario of each still.
+            options: all else that decides what is found; images are not read for it.
+
+        Raises:
+            ValueError: it is the journal of other stills, starts or options.
+            OSError: it cannot be read or written.
+        """
         if path is None:
             return cls()
         file = Path(path)
         found = cls(file)
-        head = {"journal": "refine_many", "digest": _digest(starts, shared)}
+        head = {"journal": "refine_many", "digest": digest_of(([_decisive(each) for each in starts], options))}
         if not file.exists():
             found._add(head)
             return found
@@ -85,11 +95,7 @@ def _lines(text: bytes) -> list[Any]:
         return []
 
 
-def _digest(starts: Sequence[tuple[Scenario, Mapping[str, Any]]], shared: Sequence[str]) -> str:
-    """Digest of the starts and options; images are not read for it."""
-    seen = hashlib.sha256(repr(tuple(shared)).encode())
-    for scenario, options in starts:
-        configs = (scenario.crystal, scenario.detector, scenario.beam)
-        words = [repr(config) for config in configs]
-        seen.update(repr((scenario.names, words, sorted((k, str(v)) for k, v in options.items()))).encode())
-    return seen.hexdigest()
+def _decisive(scenario: Scenario) -> dict[str, Any]:
+    """Fields of a scenario that decide an image."""
+    names = ("names", "crystal", "detector", "beam", "compat", "hkl_data", "hkl_metadata")
+    return {name: getattr(scenario, name) for name in names}

@@ -18,8 +18,8 @@ from nanobrag_torch.refine.journal import Journal
 from nanobrag_torch.refine.many_result import ManyResult, Member, result_of_many
 from nanobrag_torch.refine.model import scenario_at
 from nanobrag_torch.refine.parameters import Parameters, State, parameters_of
-from nanobrag_torch.refine.problem import Point
-from nanobrag_torch.refine.scoring import EASED, FARTHEST, FIRST, LARGEST, RAISED, STEP, UNSETTLED, Scoring
+from nanobrag_torch.refine.problem import Point, restrained
+from nanobrag_torch.refine.scoring import EASED, FIRST, LARGEST, RAISED, STEP, UNSETTLED, Scoring, excess
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.validation import check_count, fail
 
@@ -142,7 +142,8 @@ def refine_many(
     check_count("refine_many", "max_rounds", max_rounds, remedy="Give a number of rounds.")
     stills = _stills(scenarios, counts, tuple(shared), background, dict(restraints or {}), options)
     run = _Run(stills, dict(restraints or {}), max_rounds, executor, progress)
-    kept = Journal.of(journal, [(still.scenario, still.options) for still in stills], run.shared)
+    decisive = {**options, "background": background, "restraints": restraints or {}, "shared": run.shared}
+    kept = Journal.of(journal, [still.scenario for still in stills], decisive)
     run.settle(kept)
     return run.together(kept)
 
@@ -199,6 +200,8 @@ def settled(still: Still) -> dict[str, Any]:
         found = refine(own, still.image(), still.background, **{"max_steps": ALONE, **still.options}, residuals=0)
     except (ValueError, OSError) as error:
         return {"left_out": str(error)}
+    if found.interrupted:  # the first Ctrl-C ends the still; here it is to end them all
+        raise KeyboardInterrupt
     if not found.converged and not found.goodness.unexplained < HOPELESS:
         return {"left_out": found.reason}
     return {"state": {name: found.scenario.value(name) for name in state}, "held": list(found.held)}
@@ -238,6 +241,7 @@ class _Run:
     members: dict[int, Member] = field(default_factory=dict)
     left_out: dict[int, str] = field(default_factory=dict)
     rounds: int = 0
+    interrupted: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -286,7 +290,7 @@ class _Run:
                 raise ValueError("refine_many: no still is described by what all share. Check what is shared.")
         return result_of_many(
             self.shared, [still.scenario for still in self.stills], self.members, self.left_out, blocks, system, good,
-            converged, reason, self.rounds,
+            converged, reason, self.rounds, self.interrupted,
         )  # fmt: skip
 
     def _scored(self, kept: Journal) -> tuple[bool, str, dict[int, joint.Block], joint.Joint]:
@@ -312,6 +316,7 @@ class _Run:
             try:
                 trial = self._blocks(states)
             except KeyboardInterrupt:
+                self.interrupted = True
                 return False, f"interrupted after {self.rounds - 1} rounds: the best so far", blocks, ahead
             except ValueError:  # a step to where there is no crystal, or no detector
                 damping *= RAISED
@@ -344,12 +349,8 @@ class _Run:
 
     def _moved(self, step: joint.Joint) -> dict[int, dict[str, float]]:
         """States after a step, shortened for all alike where a component of one goes too far."""
-        over = 1.0
-        for member, own in zip(self.members.values(), step.steps, strict=True):
-            kinds = [each.kind for each in member.parameters.coordinates]
-            over = max(
-                over, *(abs(s) / FARTHEST[k] for s, k in zip(own.tolist(), kinds, strict=True) if k in FARTHEST), 0
-            )
+        members = zip(self.members.values(), step.steps, strict=True)
+        over = max(excess(own, member.parameters.coordinates) for member, own in members)
         return {
             number: member.parameters.moved(member.state, own / over)
             for (number, member), own in zip(self.members.items(), step.steps, strict=True)
@@ -358,18 +359,10 @@ class _Run:
     def _restrained(self, states: Mapping[int, State]) -> tuple[float, Tensor, Tensor]:
         """Share of the restraints of shared quantities in loss, gradient and matrix."""
         member = next(iter(self.members.values()))
-        state = states[member.number]
-        gradient = torch.zeros(len(self.shared), dtype=torch.float64)
-        matrix, loss = torch.zeros(2 * (len(self.shared),), dtype=torch.float64), 0.0
-        for i, name in enumerate(self.shared):
-            if name in self.restraints:
-                centre, sigma = self.restraints[name]
-                coordinate = member.parameters.coordinates[member.parameters.names.index(name)]
-                residual, slope = (state[name] - centre) / sigma, coordinate.slope(state) / sigma
-                loss += 0.5 * residual**2
-                gradient[i] += residual * slope
-                matrix[i, i] += slope**2
-        return loss, gradient, matrix
+        own = {name: pair for name, pair in self.restraints.items() if name in self.shared}
+        loss, gradient, matrix = restrained(member.parameters, own, states[member.number])
+        places = [member.parameters.names.index(name) for name in self.shared]
+        return loss, gradient[places], matrix[places][:, places]
 
     def _each(
         self, function: Callable[..., Any], tasks: Iterable[tuple[int, tuple[Any, ...]]]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.doctor import codec
-from nanobrag_torch.io.files import replacing
+from nanobrag_torch.io.files import written
 from nanobrag_torch.quantities import quantity
 from nanobrag_torch.refine import joint, normal_matrix
 from nanobrag_torch.refine.goodness import Goodness
@@ -86,6 +86,7 @@ class ManyResult:
         left_out: the others, and why.
         null_directions: combinations of shared quantities that all stills together do not determine.
         covariance: covariance (m, m) of the shared quantities.
+        interrupted: the keyboard ended it: the values are the best until then.
     """
 
     converged: bool
@@ -96,6 +97,7 @@ class ManyResult:
     left_out: dict[int, str]
     null_directions: tuple[OpenDirection, ...]
     covariance: Tensor = field(repr=False)
+    interrupted: bool
 
     def __getitem__(self, name: str) -> RefinedParameter:
         """Shared parameter of that name. Raises ``KeyError`` for another."""
@@ -125,15 +127,13 @@ class ManyResult:
         ]
         text = codec.to_json(
             {
-                "converged": self.converged, "reason": self.reason, "rounds": self.rounds, "shared": self.shared,
+                "converged": self.converged, "interrupted": self.interrupted, "reason": self.reason,
+                "rounds": self.rounds, "shared": self.shared,
                 "stills": stills, "left_out": {str(number): why for number, why in self.left_out.items()},
                 "null_directions": self.null_directions, "covariance": self.covariance.tolist(),
             }
         )  # fmt: skip
-        if path is not None:
-            with replacing(path) as part:
-                part.write_text(text, encoding="utf-8")
-        return text
+        return written(text, path)
 
     def __str__(self) -> str:
         state = "Converged" if self.converged else "Not converged"
@@ -156,6 +156,7 @@ def result_of_many(
     converged: bool,
     reason: str,
     rounds: int,
+    interrupted: bool,
 ) -> ManyResult:
     """Put the end of a refinement of many stills into words.
 
@@ -170,6 +171,7 @@ def result_of_many(
         converged: as the result has it, as are the rest.
         reason: why it ended.
         rounds: rounds that were made.
+        interrupted: the keyboard ended it.
     """
     first = next(iter(members.values()))
     coordinates = [first.parameters.coordinates[first.parameters.names.index(name)] for name in shared]
@@ -189,7 +191,7 @@ def result_of_many(
         )
         for number, member in members.items()
     }  # fmt: skip
-    return ManyResult(converged, reason, rounds, tuple(told), stills, dict(left_out), null, covariance)
+    return ManyResult(converged, reason, rounds, tuple(told), stills, dict(left_out), null, covariance, interrupted)
 
 
 def _own(

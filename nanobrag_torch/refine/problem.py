@@ -10,7 +10,7 @@ from nanobrag_torch.refine import likelihood
 from nanobrag_torch.refine.amplitudes import FARTHEST, FreeAmplitudes
 from nanobrag_torch.refine.background import Background
 from nanobrag_torch.refine.model import Model
-from nanobrag_torch.refine.parameters import State
+from nanobrag_torch.refine.parameters import Parameters, State
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Problem:
         matrix = (jacobian * weight) @ jacobian.T
         along = self._along(signal, coefficients)
         step, follows, decrease = _eliminated(along, jacobian, slope, weight, gradient, matrix)
-        more, slopes, curvatures = self._restrained(state)
+        more, slopes, curvatures = restrained(self.model.parameters, self.restraints, state)
         more += 0.5 * float((along.pull * coefficients).sum())
         return Point(
             dict(state), coefficients, signal, expected, loss + more, gradient + slopes, matrix + curvatures, step,
@@ -103,19 +103,6 @@ class Problem:
         free, precision = self.amplitudes, self.amplitudes.sigma**-2
         return _Along(free.functions(signal), free.number, free.blocks, precision, precision * coefficients)
 
-    def _restrained(self, state: State) -> tuple[float, Tensor, Tensor]:
-        """Share of the restraints in loss, gradient and matrix."""
-        parameters = self.model.parameters
-        by = parameters.by_coordinates(state)
-        total, gradient, matrix = 0.0, by.new_zeros(len(by)), by.new_zeros(by.shape)
-        for name, (centre, sigma) in self.restraints.items():
-            row = by[parameters.quantities.index(name)] / sigma
-            residual = (state[name] - centre) / sigma
-            total += 0.5 * residual**2
-            gradient = gradient + residual * row
-            matrix = matrix + torch.outer(row, row)
-        return total, gradient, matrix
-
 
 @dataclass(frozen=True)
 class _Along:
@@ -126,6 +113,21 @@ class _Along:
     blocks: int
     precision: float
     pull: Tensor
+
+
+def restrained(
+    parameters: Parameters, restraints: Mapping[str, tuple[float, float]], state: State
+) -> tuple[float, Tensor, Tensor]:
+    """Share of restraints in the loss, its gradient (p,) and the normal matrix (p, p), by coordinates."""
+    by = parameters.by_coordinates(state)
+    total, gradient, matrix = 0.0, by.new_zeros(len(by)), by.new_zeros(by.shape)
+    for name, (centre, sigma) in restraints.items():
+        row = by[parameters.quantities.index(name)] / sigma
+        residual = (state[name] - centre) / sigma
+        total += 0.5 * residual**2
+        gradient = gradient + residual * row
+        matrix = matrix + torch.outer(row, row)
+    return total, gradient, matrix
 
 
 def _eliminated(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from nanobrag_torch.doctor import codec
-from nanobrag_torch.io.files import replacing
+from nanobrag_torch.io.files import written
 from nanobrag_torch.refine.amplitudes import RefinedAmplitudes
 from nanobrag_torch.refine.goodness import Goodness
 from nanobrag_torch.refine.normal_matrix import OpenDirection
@@ -199,10 +199,7 @@ class RefinementResult:
                 "covariance": self.covariance.tolist(),
             }
         )  # fmt: skip
-        if path is not None:
-            with replacing(path) as part:
-                part.write_text(text, encoding="utf-8")
-        return text
+        return written(text, path)
 
     def __str__(self) -> str:
         rows = [("parameter", "start", "value", "unit", "")]

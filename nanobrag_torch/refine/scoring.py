@@ -1,13 +1,14 @@
 """Fisher scoring with Levenberg's damping: from a start to the state of greatest likelihood, or a reason in words."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from nanobrag_torch.refine import normal_matrix
+from nanobrag_torch.refine.parameters import Coordinate
 from nanobrag_torch.refine.problem import Point, Problem
 
 #: Step in standard errors below which a refinement has ended, and one on the way to another.
@@ -83,8 +84,8 @@ def scored(
 ) -> Scoring:
     """Refine until the next step is short: by the matrix of all coordinates, and in each of them by its standard error.
 
-    The loss would then decrease by less than near**2, and the likelihood at the truth is below its greatest by about
-    half the number of coordinates.
+    But for what a background adds to it by itself, the loss would then decrease by less than near**2; the likelihood at
+    the truth is below its greatest by about half the number of coordinates.
 
     An interruption by the keyboard keeps the best point so far.
 
@@ -105,7 +106,9 @@ def scored(
             found.kept = _kept(problem, point, held)
             _, decrease, farthest = newton_step(problem, point, found.kept, 0.0)
             _tell(found, progress, before, max_steps, began, decrease, farthest)
-            if decrease < near**2 and farthest < near:
+            # A background that falls to nothing takes ever shorter steps, which no other quantity feels.
+            own = decrease - point.background_decrease
+            if own < near**2 and farthest < near and point.background_decrease < JUMP:
                 found.converged, found.reason = True, "converged"
                 return found
             idle, least = (0, decrease) if decrease < 0.5 * least else (idle + 1, least)
@@ -199,9 +202,14 @@ def newton_step(problem: Problem, point: Point, kept: list[bool], damping: float
 
 def _shortened(problem: Problem, step: Tensor) -> Tensor:
     """The step, in the same direction, with no component beyond the farthest."""
-    kinds = [each.kind for each in problem.model.parameters.coordinates]
+    return step / excess(step, problem.model.parameters.coordinates)
+
+
+def excess(step: Tensor, coordinates: Sequence[Coordinate]) -> float:
+    """Factor by which the component of a step (p,) that goes farthest too far does so; 1 where none does."""
+    kinds = [each.kind for each in coordinates]
     over = [abs(part) / FARTHEST[kind] for part, kind in zip(step.tolist(), kinds, strict=True) if kind in FARTHEST]
-    return step / max(1.0, *over) if over else step
+    return float(max([1.0, *over]))
 
 
 def _kept(problem: Problem, point: Point, held: frozenset[str]) -> list[bool]:

@@ -54,7 +54,7 @@ def undisturbed(tmp_path_factory):
     return sweeping.table(folder)
 
 
-@pytest.mark.dose(few=0, full=20)
+@pytest.mark.dose(few=1, full=20)
 def test_a_disturbed_sweep_gives_the_table_of_an_undisturbed_one(tmp_path, undisturbed, attempt):
     number, dose = attempt
     chosen = random.Random(number)

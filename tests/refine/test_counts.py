@@ -108,3 +108,13 @@ def test_a_misset_of_ninety_degrees_is_no_obstacle():
         small_still(FREE, **upright).simulator().unit_cell().stars @ torch.tensor([1.0, 0, 0], dtype=torch.float64),
         atol=1e-4,
     )
+
+
+def test_a_background_that_is_not_there_does_not_keep_a_refinement_from_its_end(image):
+    """Its coefficients creep to nothing for ever; what else is refined has ended long before."""
+    start = small_still(FREE, crystal={"cell_a": 40.05, "misset_deg": (12.05, 25.0, 37.05)}, beam={"fluence": 2e27})
+    counts = drawn(image, 2)
+    without, along = refine(start, counts), refine(start, counts, "radial")
+    assert along.reason == "converged" and along.steps <= without.steps + 2
+    for name in ("crystal.cell_a", "beam.fluence"):
+        assert along[name].value == pytest.approx(without[name].value, abs=0.5 * without[name].sigma)

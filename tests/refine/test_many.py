@@ -1,5 +1,6 @@
 """Many stills with what they share: against one joint fit made here, against closed forms, and after a kill."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +14,7 @@ import torch
 from scipy.optimize import least_squares
 from small_stills import drawn, small_still
 
-from nanobrag_torch.refine import joint, refine_many
+from nanobrag_torch.refine import joint, many, refine, refine_many
 from nanobrag_torch.refine.call import prepared
 
 DISTANCE = "detector.distance_mm"
@@ -166,7 +167,7 @@ def test_a_killed_refinement_goes_on_from_its_journal_to_the_same_end(together, 
     here = request.path.parent
     killed = subprocess.run(
         [sys.executable, "-c", SCRIPT, journal, here], cwd=here.parent, capture_output=True, text=True, check=False,
-        env={**__import__("os").environ, "PYTHONPATH": str(here.parent)},
+        env=os.environ | {"PYTHONPATH": str(here.parent)},
     )  # fmt: skip
     assert killed.returncode == -9, killed.stderr
     with journal.open("a") as file:
@@ -178,6 +179,75 @@ def test_a_killed_refinement_goes_on_from_its_journal_to_the_same_end(together, 
     assert again[DISTANCE].value == pytest.approx(result[DISTANCE].value, abs=1e-2 * result[DISTANCE].sigma)
     with pytest.raises(ValueError, match="journal"):
         refine_many(starts[:2], counts[:2], shared=(DISTANCE,), journal=journal)
+
+
+@pytest.mark.parametrize(
+    ("of_starts", "of_call"),
+    [
+        ({}, {"background": 1.0}),
+        ({}, {"restraints": {DISTANCE: (TRUE_MM, 0.01)}}),
+        ({}, {"mask": np.arange(64 * 64).reshape(64, 64) != 2000}),
+        ({"compat": "c"}, {}),
+        ({"hkl_data": torch.full((21, 21, 21), 100.0).index_put((torch.tensor(3),), torch.tensor(9.0))}, {}),
+    ],
+    ids=["background", "restraint", "mask", "mode", "structure factors"],
+)
+def test_a_journal_is_not_gone_on_with_by_a_call_that_would_find_something_else(tmp_path, of_starts, of_call):
+    table = {
+        "hkl_data": torch.full((21, 21, 21), 100.0), "hkl_metadata": {"h_min": -10, "k_min": -10, "l_min": -10}
+    }  # fmt: skip
+    start = replace(small_still(OWN), **table)
+    asked = {"shared": (DISTANCE,), "journal": tmp_path / "many.jsonl", "mask": np.ones((64, 64), dtype=bool)}
+    unreadable = [partial(np.load, tmp_path / "none.npy")]  # the journal is opened before any image
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no still can be refined"):
+            refine_many([start], unreadable, **asked)
+    with pytest.raises(ValueError, match="the journal of a call with these stills"):
+        refine_many([replace(start, **of_starts)], unreadable, **{**asked, **of_call})
+
+
+def test_ctrl_c_while_stills_are_refined_by_themselves_ends_the_call_and_the_journal_goes_on(tmp_path, monkeypatch):
+    starts, counts = stills()
+    journal, read = tmp_path / "many.jsonl", []
+
+    def image(number):
+        read.append(number)
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        return counts[number]
+
+    images = [partial(image, number) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        refine_many(starts, images, shared=(DISTANCE,), journal=journal)
+    assert read == [0, 1] and len(journal.read_text().splitlines()) == 2
+    read.clear()
+
+    def interrupted(*given, **options):
+        return replace(refine(*given, **options), converged=False, interrupted=True)
+
+    monkeypatch.setattr(many, "refine", interrupted)  # as refine ends at the first Ctrl-C
+    with pytest.raises(KeyboardInterrupt):
+        refine_many(starts, images, shared=(DISTANCE,), journal=journal)
+    assert read == [1] and len(journal.read_text().splitlines()) == 2
+
+
+def test_ctrl_c_while_all_move_together_keeps_the_best_so_far(together, monkeypatch):
+    starts, counts, whole = together
+    evaluations = []
+
+    def evaluated(*given):
+        evaluations.append(given)
+        if len(evaluations) > 3 * 2:
+            raise KeyboardInterrupt
+        return genuine(*given)
+
+    genuine = many.evaluated
+    monkeypatch.setattr(many, "evaluated", evaluated)
+    result = refine_many(starts, counts, shared=(DISTANCE,))
+    assert result.interrupted and not result.converged and not whole.interrupted
+    assert result.rounds == 2 and result.reason.startswith("interrupted after 1 rounds")
+    assert result[DISTANCE].sigma is None and result[DISTANCE].value != START_MM
+    assert '"interrupted": true' in result.to_json()
 
 
 def test_stills_are_evaluated_in_other_processes_that_read_their_images_themselves(together, tmp_path):

@@ -42,6 +42,10 @@ class Sensitivity:
 
 
 Answer = Picture | Gradients | GradientReport | Sensitivity
+#: Kind of an answer -> its place among those on a state, which is the word that tells of it.
+PLACES: dict[type, str] = {
+    Picture: "picture", Gradients: "gradients", Sensitivity: "sensitivity", GradientReport: "verdict",
+}  # fmt: skip
 
 
 @dataclass
@@ -52,20 +56,19 @@ class Seen:
         state: the state.
         picture: its loss and image.
         gradients: its gradients.
-        report: the doctor's report, whose finite differences have error bars.
+        verdict: the doctor's report, whose finite differences have error bars.
         sensitivity: derivative image of the number that was asked for.
     """
 
     state: State
     picture: Picture | None = None
     gradients: Gradients | None = None
-    report: GradientReport | None = None
+    verdict: GradientReport | None = None
     sensitivity: Sensitivity | None = None
 
     def take(self, answer: Answer) -> None:
         """Keep an answer in its place."""
-        places = {Picture: "picture", Gradients: "gradients", Sensitivity: "sensitivity", GradientReport: "report"}
-        setattr(self, places[type(answer)], answer)
+        setattr(self, PLACES[type(answer)], answer)
 
 
 @dataclass(frozen=True)
@@ -180,8 +183,6 @@ class Session:
         self._worker.close()
 
     def _compute(self, request: Request) -> Iterator[Answer]:
-        # Images of this size gain nothing by a second thread, which waits for its turn on a busy machine.
-        torch.set_num_threads(1)
         state = request.state
         constants = {name: torch.tensor(value, dtype=torch.float64) for name, value in state.values.items()}
         with torch.no_grad():
@@ -204,7 +205,6 @@ class Session:
 
     def _take(self, outcome: Outcome[Request, Answer]) -> None:
         request, answer = outcome.request, outcome.answer
-        words = {Picture: "picture", Gradients: "gradients", GradientReport: "verdict", Sensitivity: "sensitivity"}
         if outcome.last:
             self.reason = outcome.reason
             self._ended.set()
@@ -221,6 +221,6 @@ class Session:
             self.seen = Seen(request.state)
             self.good = self.seen
         self.seen.take(answer)
-        what = words[type(answer)]
+        what = PLACES[type(answer)]
         self.latencies[what] = time.monotonic() - request.asked
         self._told(what)

@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.experiments.configs import KINDS
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.cells import probe
@@ -15,7 +16,6 @@ from nanobrag_torch.workbook.notebooks import parameters
 
 #: Scenario that is explored where nothing else is named.
 EXAMPLE = "notebooks/doctor/example.json"
-_EXPERIMENTS = (".expt", ".geom", ".stream", ".nxs", ".h5")
 
 
 def read_explored(given: str) -> tuple[Scenario, Path | None]:
@@ -31,7 +31,7 @@ def read_explored(given: str) -> tuple[Scenario, Path | None]:
     suffix = Path(given).suffix.lower()
     if not given or suffix == ".json":
         return _of_file(given or EXAMPLE)
-    if suffix in _EXPERIMENTS:
+    if suffix in KINDS:
         return read_scenario("", experiment=given), None
     return _of_notebook(project.notebook(given, project.root()))
 

@@ -123,7 +123,7 @@ class Explorer:
             InputError: there is no image, or nothing carries a gradient.
             Blocked: the seconds are over.
         """
-        report = self.session.wait(seconds).report
+        report = self.session.wait(seconds).verdict
         if report is None:
             raise InputError("explore: nothing carries a gradient. Tick a quantity.")
         return report
@@ -247,10 +247,10 @@ class Explorer:
             self.losses.value = drawn.losses(session.losses)
         if what in ("gradients", "verdict") and seen.gradients is not None:
             was = session.pinned.gradients.values if session.pinned and session.pinned.gradients else None
-            self.bars.value = drawn.bars(seen.gradients.values, seen.report, session.controls, was)
+            self.bars.value = drawn.bars(seen.gradients.values, seen.verdict, session.controls, was)
         if what in ("picture", "verdict"):
-            self._report = seen.report or self._report
-            self.verdict.value = drawn.verdict(seen.report, self._report)
+            self._report = seen.verdict or self._report
+            self.verdict.value = drawn.verdict(seen.verdict, self._report)
         self._say(NEXT[what])
 
     def _show(self) -> None:

@@ -5,22 +5,15 @@ import threading
 
 import pytest
 import torch
+from explored import small
 
-from nanobrag_torch import BeamConfig, CrystalConfig, DetectorConfig, Scenario
 from nanobrag_torch.doctor import diagnose
 from nanobrag_torch.doctor.finite_difference import agreement
 from nanobrag_torch.trace import trace_pixel
-from nanobrag_torch.workbook.cells.losses import weighted_sum
 from nanobrag_torch.workbook.explorer.session import Session
 from nanobrag_torch.workbook.explorer.subjects import ExploredFunction, ExploredScenario
 
-SCENARIO = Scenario(
-    CrystalConfig(70, 80, 90, 75, 85, 95, misset_deg=(10, 20, 30), N_cells=(5, 5, 5), default_F=100),
-    DetectorConfig(spixels=16, fpixels=16, pixel_size_mm=1.2, oversample=1),
-    BeamConfig(wavelength_A=1.0),
-    names=("crystal.cell_a", "beam.wavelength_A"),
-    loss=weighted_sum,
-)
+SCENARIO = small("crystal.cell_a", "beam.wavelength_A")
 
 
 class Heard:
@@ -63,13 +56,13 @@ def test_the_image_is_told_first_then_gradients_then_the_verdict(heard: Heard):
     assert float(moved()) == pytest.approx(seen.picture.loss, rel=1e-12)
     assert torch.allclose(seen.picture.image, moved.image(), rtol=1e-12, atol=0)
     for name, gradient in seen.gradients.values.items():
-        assert gradient != 0 and agreement(gradient, seen.report[name].finite_difference) == "agrees"
-    assert seen.report.verdict.severity in ("healthy", "warning")
+        assert gradient != 0 and agreement(gradient, seen.verdict[name].finite_difference) == "agrees"
+    assert seen.verdict.verdict.severity in ("healthy", "warning")
 
 
 def test_the_quick_verdicts_are_those_of_the_full_diagnosis(heard: Heard):
     full = diagnose(SCENARIO)
-    quick = heard.session.seen.report
+    quick = heard.session.seen.verdict
     assert quick.codes == full.codes
     assert quick.stages == () and full.stages != ()
     assert full["crystal.cell_a"].forward_derivative is not None
@@ -97,8 +90,8 @@ def test_a_value_beyond_the_bounds_of_its_quantity_is_refused_and_nothing_moves(
 def test_a_dark_image_has_its_cause_and_remedy(heard: Heard):
     heard.session.move("crystal.default_F", 0.0)
     heard.until("done")
-    verdict = heard.session.seen.report.verdict
-    assert verdict.code == "Z1" and "default_F" in str(heard.session.seen.report.revivals)
+    verdict = heard.session.seen.verdict.verdict
+    assert verdict.code == "Z1" and "default_F" in str(heard.session.seen.verdict.revivals)
 
 
 def test_the_pinned_state_stays_while_others_are_seen(heard: Heard):
@@ -144,7 +137,7 @@ def test_any_function_is_explored_with_the_doctors_verdict():
     assert heard.until("done") == ["picture", "gradients", "verdict", "done"]
     assert heard.session.seen.picture.loss == 901.0 and heard.session.seen.picture.image is None
     assert heard.session.seen.gradients.values == {"x": 2402.0, "y": -600.0}
-    assert heard.session.seen.report.codes == {"x": "healthy", "y": "healthy"}
+    assert heard.session.seen.verdict.codes == {"x": "healthy", "y": "healthy"}
     heard.session.close()
 
 
@@ -153,7 +146,7 @@ def test_a_function_that_cuts_the_graph_is_accused():
     heard.session.ask()
     heard.until("done")
     assert heard.session.seen.gradients.values == {"x": 3.0, "y": None}
-    assert heard.session.seen.report["y"].verdict.code == "S1"
+    assert heard.session.seen.verdict["y"].verdict.code == "S1"
     heard.session.close()
 
 

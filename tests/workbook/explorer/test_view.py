@@ -7,22 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from explored import small
 
-from nanobrag_torch import BeamConfig, CrystalConfig, DetectorConfig, Scenario
 from nanobrag_torch.io import write_smv
 from nanobrag_torch.workbook import explore
-from nanobrag_torch.workbook.cells.losses import weighted_sum
 from nanobrag_torch.workbook.cells.scenarios import read_scenario
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.explorer.view import DIFFERENCE, IMAGE, OWN, RESIDUAL
 
-SCENARIO = Scenario(
-    CrystalConfig(70, 80, 90, 75, 85, 95, misset_deg=(10, 20, 30), N_cells=(5, 5, 5), default_F=100),
-    DetectorConfig(spixels=16, fpixels=16, pixel_size_mm=1.2, oversample=1),
-    BeamConfig(wavelength_A=1.0),
-    names=("crystal.cell_a", "beam.fluence"),
-    loss=weighted_sum,
-)
+SCENARIO = small("crystal.cell_a", "beam.fluence")
 MOVED = {"crystal.cell_a": 70.5}
 
 
