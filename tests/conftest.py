@@ -1,6 +1,7 @@
-"""Shared set-up: the threads of tests that run side by side, and what coverage is not measured in."""
+"""Shared set-up: threads of tests that run side by side, Ctrl-C, and what coverage is not measured in."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two pools of threads on two cores spend their time waiting.
     torch.set_num_threads(1)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background of a shell ignores Ctrl-C, and so would the processes in which tests try it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if not torch.cuda.is_available():
     # Triton reads it as it is imported, by whichever test of a worker comes first.

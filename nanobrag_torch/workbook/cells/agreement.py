@@ -218,6 +218,7 @@ def conclude(agreement: Agreement) -> Verdict:
             status="failed",
             title=f"{agreement.program} does not agree",
             sentence=f"{words}.",
+            answer=f"Not all: {words}.",
             remedy=(
                 "Spots need to be narrow and yet several pixels wide, and many photons: a larger -N on a smaller "
                 "-pixel, more -oversample, a higher -fluence."
@@ -233,7 +234,17 @@ def conclude(agreement: Agreement) -> Verdict:
             f"Indexed with no hint, refined and integrated as {names}: cell, orientation and space group as rendered. "
             f"Intensities correlate with F squared to {least:.5f} at least; R is {most:.1f} % at most."
         ),
+        answer=f"Yes, with no hint: {_found(kinds[0], agreement.cell)}.",
     )
+
+
+def _found(judgement: Judgement, truth: tuple[float, ...]) -> str:
+    edges = (
+        f"{name} = {value_with_error(found, sd)} A ({number(true, 6)} was rendered)"
+        for name, found, sd, true in zip("abc", judgement.cell, judgement.cell_sd, truth, strict=False)
+    )
+    other = f"orientation within {judgement.misorientation_deg:.4f} deg, R {100 * judgement.r_factor:.1f} %"
+    return f"{', '.join(edges)}, {other}"
 
 
 def _keep(made: Path, kept: Path) -> None:

@@ -102,4 +102,15 @@ def conclude(benchmark: Benchmark) -> Verdict:
             f"on the dearest, {dearest}, {by_load[dearest]:.2f}."
         ),
         remedy="" if cheap else "Measure on a quiet machine; then look for the loop that lost its vectors.",
+        answer=_answer(benchmark, middle),
+    )
+
+
+def _answer(benchmark: Benchmark, gradient: float) -> str:
+    """Sentence with the range of the fastest contestant's times, and the price of a gradient."""
+    fastest = [min(row.nanoseconds for row in benchmark.rows if row.workload == load) for load in benchmark.workloads]
+    span = " to ".join(dict.fromkeys(number(end, 3) for end in (min(fastest), max(fastest))))
+    return (
+        f"The fastest contestant takes {span} ns an evaluation on {', '.join(benchmark.workloads)}; a gradient of the "
+        f"cell makes that {gradient:.1f} images."
     )

@@ -168,10 +168,13 @@ def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Ve
     agreeing = len(parity.cases) - len(parity.differing)
     images = f"{agreeing} of {len(parity.cases)} cases agree with the C program in every pixel and stored header."
     if parity.differing:
+        worst = next(case for case in parity.cases if case.name == parity.worst)
+        where = f"{worst.name} most, in {worst.different} of {worst.pixels} pixels" if worst.different else "in headers"
         return Verdict(
             code="images_differ", status="failed", title="Images differ from the C program's",
             sentence=f"{images} Others: {', '.join(parity.differing)}.",
             remedy="Look at the picture of the worst case, then trace one of its pixels (-trace_pixel).",
+            answer=f"No: {len(parity.differing)} of {len(parity.cases)} images differ from the C program's; {where}.",
         )  # fmt: skip
     if wrong or not interval.agrees:
         what = f"of {', '.join(wrong)}" if wrong else f"over {interval.low_case} to {interval.high_case}"
@@ -180,6 +183,7 @@ def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Ve
             sentence=f"{images} The gradient {what} differs from the C program's finite difference by more than its "
             "error bar.",
             remedy="Diagnose the gradient with the doctor, then look for a jump between the two images.",
+            answer=f"Images yes, all {len(parity.cases)}; gradients no: that {what} is not the C program's difference.",
         )  # fmt: skip
     shown = (
         f"Between {interval.low_case} and {interval.high_case}, which differ in the wavelength alone, the integral of "
@@ -195,4 +199,6 @@ def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Ve
         code="parity", status="passed", title="Images and gradients are the C program's",
         sentence=f"{images} {shown} {single}",
         remedy="" if program else "Set NB_C_BIN to the C program and run again: it is then differentiated itself.",
+        answer=f"Yes: {agreeing} of {len(parity.cases)} images are the C program's, and our gradient gives the "
+        f"difference of two of its images in all {interval.pixels} pixels.",
     )  # fmt: skip

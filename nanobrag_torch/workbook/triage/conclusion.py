@@ -72,7 +72,8 @@ def verdict(triage: Triage, suite: Suite) -> Verdict:
     """Verdict on a triage: passed where every test was run, and none failed."""
     counts = ", ".join(f"{number} {outcome}" for outcome, number in triage.counts.items())
     failing = sum(triage.counts.get(outcome, 0) for outcome in FAILING)
-    sentence = f"{sum(triage.counts.values())} tests in {len(suite.chunks)} chunks: {counts}."
+    tests = sum(triage.counts.values())
+    sentence = f"{tests} tests in {len(suite.chunks)} chunks: {counts}."
     if triage.difference:
         changed = triage.difference
         sentence += (
@@ -90,6 +91,8 @@ def verdict(triage: Triage, suite: Suite) -> Verdict:
             sentence=f"{sentence} The largest cluster, {largest.label}, has {len(largest.tests)}: "
             f"{largest.failure.exception}, {largest.pattern or 'no message'}.",
             remedy=f"Begin with {largest.label}. {largest.remedy}",
+            answer=f"Begin with {largest.label}: {len(largest.tests)} of {failing} tests that need attention end in "
+            f"{largest.failure.exception}, {largest.pattern or 'no message'}.",
         )
     if triage.counts.get("not run"):
         return Verdict(
@@ -98,8 +101,15 @@ def verdict(triage: Triage, suite: Suite) -> Verdict:
             title="Not every test was run",
             sentence=sentence,
             remedy="The logs of the chunks say what stopped them.",
+            answer=f"Nothing failed, but {triage.counts['not run']} of {tests} tests were not run.",
         )
-    return Verdict(code="suite_passes", status="passed", title="The suite passes", sentence=sentence)
+    return Verdict(
+        code="suite_passes",
+        status="passed",
+        title="The suite passes",
+        sentence=sentence,
+        answer=f"Nothing fails: {counts}, in {len(suite.chunks)} chunks.",
+    )
 
 
 def _tests(results: Iterable[ChunkResult]) -> dict[str, TestResult]:

@@ -124,7 +124,9 @@ def test_the_record_comes_back_from_its_file_and_agreement_is_said(tmp_path):
     read = agreement.Agreement.model_validate_json((tmp_path / "agreement.json").read_text(encoding="utf-8"))
     assert read == record
     assert record.key_numbers()["faults"].value == 0
-    assert (agreement.conclude(record).code, agreement.conclude(record).status) == ("J1", "passed")
+    said = agreement.conclude(record)
+    assert (said.code, said.status) == ("J1", "passed")
+    assert said.answer.startswith("Yes, with no hint: a = 34.7700(10) A (34.77 was rendered), b = ")
     rows = {row[0]: row[1:] for row in agreement.table(record).rows}
     assert rows["a (A)"] == ("34.77", "34.7700(10)")
     assert rows["gamma (deg)"] == ("90", "90.00(3)")

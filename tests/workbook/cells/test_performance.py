@@ -61,6 +61,11 @@ def test_a_gradient_that_costs_too_much_fails_the_run(ratios, status):
     assert performance.conclude(measured(**ratios)).status == status
 
 
+def test_the_answer_has_the_fastest_times_and_the_price_of_a_gradient():
+    answer = performance.conclude(measured(W1=2.9)).answer
+    assert "1.25 to 2.5 ns an evaluation on W1, W3" in answer and "2.9 images" in answer
+
+
 def test_the_example_of_the_notebook_is_a_measurement():
     from pathlib import Path
 

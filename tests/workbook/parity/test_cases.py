@@ -101,6 +101,9 @@ def test_one_pixel_one_line_or_one_gradient_is_enough_to_fail(found, between, co
     verdict = parity.conclude(found, between, None)
     assert verdict.code == code
     assert verdict.status == ("passed" if code == "parity" else "failed")
+    assert verdict.answer.startswith(
+        {"parity": "Yes: 1 of 1", "images_differ": "No: 1 of 1"}.get(code, "Images yes, all 1")
+    )
     assert ("Not shown: single cell parameters" in verdict.sentence) is (code == "parity")
 
 

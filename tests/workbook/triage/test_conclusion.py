@@ -54,6 +54,9 @@ def test_every_change_since_an_earlier_run_has_a_name():
 def test_a_suite_passes_only_if_all_of_it_was_run_and_nothing_failed(outcomes, status, code):
     said = verdict(conclude([chunk(**outcomes)], None), SUITE)
     assert (said.status, said.code) == (status, code)
+    assert said.answer.startswith(
+        {"passed": "Nothing fails: 1 passed", "failed": "Begin with C1: ", "blocked": "Nothing"}[status]
+    )
 
 
 def test_the_verdict_names_the_largest_cluster_and_where_to_begin():
