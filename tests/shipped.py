@@ -8,7 +8,7 @@ import refined
 from checkouts import PROJECT
 
 from nanobrag_torch.workbook import project
-from nanobrag_torch.workbook.show.tables import TABLE_TYPE
+from nanobrag_torch.workbook.show.tables import OPENING_TYPE, TABLE_TYPE
 
 NAMES = tuple(project.notebooks(PROJECT))
 #: Sizes that are smaller than a notebook's own; whatever else it takes is its default.
@@ -58,6 +58,7 @@ def check_outputs(notebook: Any) -> None:
     shown = outputs(notebook)
     assert [output for output in shown if output.output_type == "error"] == []
     values = [output.data for output in shown if output.output_type in ("execute_result", "display_data")]
-    others = [data["text/plain"] for data in values if TABLE_TYPE not in data and "image/png" not in data]
+    told = {TABLE_TYPE, OPENING_TYPE, "image/png"}
+    others = [data["text/plain"] for data in values if not told & set(data)]
     assert [text for text in others if len(text) > 100] == []
     assert values[-1][TABLE_TYPE]["caption"] == "Conclusion"

@@ -35,7 +35,7 @@ from nanobrag_torch.workbook.show import pictures
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
-from nanobrag_torch.workbook.show.tables import TABLE_TYPE, Table
+from nanobrag_torch.workbook.show.tables import OPENING_TYPE, TABLE_TYPE, Table
 
 #: Lines of a log that are shown without unfolding it.
 SHORT_OUTPUT = 12
@@ -171,7 +171,12 @@ def _cells(path: Path) -> Iterator[Cell]:
             yield Cell(prose=Markup(_MARKDOWN(visible(cell.source))))
         elif cell.cell_type == "code":
             code = Markup(highlight(visible(cell.source), PythonLexer(), _FORMATTER))
-            yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs))
+            yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs if not _opens(output)))
+
+
+def _opens(output: Any) -> bool:
+    """True for the conclusion at the top of a notebook: a page begins with it anyhow."""
+    return OPENING_TYPE in output.get("data", {})
 
 
 def _output(output: Any) -> Output:

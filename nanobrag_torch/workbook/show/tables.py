@@ -1,5 +1,7 @@
 """Tables and statements that a notebook cell ends in: text in JupyterLab, data in the page of a report."""
 
+import html
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +14,9 @@ from nanobrag_torch.workbook.records.run import Verdict
 
 #: MIME type of a table in a notebook; the page of a report reads it and takes no HTML out of a notebook.
 TABLE_TYPE = "application/vnd.nanobrag.table+json"
+#: MIME type of the conclusion at the top of a notebook; the page of a report, which begins with it, leaves it out.
+OPENING_TYPE = "application/vnd.nanobrag.opening+json"
+_OPENING = "nanobrag-opening"
 
 
 class Table(BaseModel):
@@ -85,9 +90,32 @@ def test(record: TestRecord) -> Table:
     return facts(record, names, "The mapped test")
 
 
+def opening() -> None:
+    """Hold the place near the top of a notebook in which :func:`verdict` shows the conclusion once it is there."""
+    _show_opening("The conclusion will stand here when the notebook has come to its end.", "", update=False)
+
+
 def verdict(record: Verdict) -> Table:
-    """Table of the conclusion: title, sentence and remedy."""
+    """Table of the conclusion: title, sentence and remedy. The place of :func:`opening` shows it from then on."""
+    _show_opening(record.opening, f"{record.sentence} {record.remedy}".strip(), update=True)
     return facts(record, ("title", "sentence", "remedy"), "Conclusion")
+
+
+def _show_opening(first: str, rest: str, *, update: bool) -> None:
+    # A process that has not loaded IPython has no notebook to show it in.
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return
+    data = {
+        "text/plain": f"{first}\n{rest}".strip(),
+        "text/html": f"<p><b>{html.escape(first)}</b><br>{html.escape(rest)}</p>",
+        OPENING_TYPE: {"final": update},
+    }
+    display(data, raw=True, display_id=_OPENING, update=update)  # type: ignore[no-untyped-call]
 
 
 def _text(value: Any) -> str:

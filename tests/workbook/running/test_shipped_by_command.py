@@ -5,6 +5,7 @@ in ``commands/test_refine.py``, ``parity/parity`` in ``parity/test_cases.py``, `
 ``cells/test_agreement.py``, and ``sweep/sweep`` in ``test_shipped_in_lab.py``.
 """
 
+import html
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,7 @@ from in_process import run_here
 
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.verify import verify
+from nanobrag_torch.workbook.show.tables import OPENING_TYPE
 
 ELSEWHERE = (
     *(name for name in shipped.NAMES if name.startswith("gradient_flow/")), "dials/agreement", "doctor/scenario",
@@ -33,6 +35,11 @@ def test_a_shipped_notebook_runs_by_the_command(project: Path, name: str) -> Non
     assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
     (report,) = project.glob(f"reports/{name}/*/*/2*Z")
     assert verify(report) == []
-    shipped.check_outputs(nbformat.read(report / "notebook.ipynb", as_version=4))
+    executed = nbformat.read(report / "notebook.ipynb", as_version=4)
+    shipped.check_outputs(executed)
     verdict = Manifest.model_validate_json((report / "manifest.json").read_bytes()).verdict
-    assert verdict.code not in ("completed", "cell_raised") and str(project) not in (report / "report.html").read_text()
+    page = (report / "report.html").read_text()
+    assert verdict.code not in ("completed", "cell_raised") and str(project) not in page
+    (opening,) = (out.data for out in shipped.outputs(executed) if OPENING_TYPE in out.get("data", {}))
+    assert opening[OPENING_TYPE] == {"final": True} and opening["text/plain"].startswith(verdict.opening)
+    assert page.count(html.escape(verdict.opening)) < 4 and "will stand here" not in page
