@@ -226,7 +226,8 @@ def _in_turn(name: str) -> Iterator[None]:
 
     with ExitStack() as held:
         for folder in folders():
-            with suppress(OSError):  # that it cannot be written to, or that the wait was too long
+            # That it cannot be written to, that its system locks no file, or that the wait was too long.
+            with suppress(OSError, NotImplementedError):
                 folder.mkdir(parents=True, exist_ok=True)
                 lock = folder / f"{name}{LOCK}"
                 held.enter_context(FileLock(lock, timeout=LONGEST_S))

@@ -107,10 +107,10 @@ def conclude(benchmark: Benchmark) -> Verdict:
 
 
 def _answer(benchmark: Benchmark, gradient: float) -> str:
-    """Sentence with the range of the fastest contestant's times, and the price of a gradient."""
+    """Sentence with the range of the fastest times, from workload to workload, and the price of a gradient."""
     fastest = [min(row.nanoseconds for row in benchmark.rows if row.workload == load) for load in benchmark.workloads]
     span = " to ".join(dict.fromkeys(number(end, 3) for end in (min(fastest), max(fastest))))
     return (
-        f"The fastest contestant takes {span} ns an evaluation on {', '.join(benchmark.workloads)}; a gradient of the "
-        f"cell makes that {gradient:.1f} images."
+        f"The fastest of all takes {span} ns an evaluation on {', '.join(benchmark.workloads)}; image and gradient "
+        f"of the cell cost {gradient:.1f} images on the median workload."
     )
