@@ -66,10 +66,14 @@ _MEASURED = "COVERAGE_PROCESS_CONFIG"
 _ROOMS = ("physics", "doctor", "workbook")
 #: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.
 _NOT_MEASURED = (
-    "doctor/test_pytest_plugin.py", "workbook/commands/test_sweep.py", "workbook/plans/test_run.py",
-    "workbook/running/test_shipped_by_command.py", "workbook/running/test_shipped_in_lab.py",
-    "workbook/running/test_run.py", "workbook/sweeps/test_cluster.py", "workbook/test_foreign_investigation.py",
-    "workbook/triage/test_run.py",
+    "doctor/test_confusion.py", "doctor/test_pytest_plugin.py", "workbook/cells/test_agreement.py",
+    "workbook/cells/test_mapped_test.py", "workbook/commands/test_doctor.py", "workbook/commands/test_refine.py",
+    "workbook/commands/test_sweep.py", "workbook/parity/test_cases.py", "workbook/parity/test_command.py",
+    "workbook/plans/test_expressions.py", "workbook/plans/test_run.py", "workbook/running/test_foreign_notebooks.py",
+    "workbook/running/test_run.py", "workbook/running/test_shipped_by_command.py",
+    "workbook/running/test_shipped_in_lab.py", "workbook/sweeps/test_cluster.py", "workbook/sweeps/test_reported.py",
+    "workbook/test_foreign_investigation.py", "workbook/triage/test_chunks.py", "workbook/triage/test_run.py",
+    "workbook/triage/test_suite.py",
 )  # fmt: skip
 
 

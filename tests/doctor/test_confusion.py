@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 #: Healthy scenarios that are drawn: some in every run of the tests, all that the page counts with --cases full.
-DRAWN = {"few": 10, "full": 60}
+DRAWN = {"few": 5, "full": 60}
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
 
 

@@ -14,7 +14,12 @@ from nanobrag_torch.workbook.triage import chunks, journal
 from nanobrag_torch.workbook.triage.suite import collect, divide
 
 
+#: To import hypothesis takes longer than all else that these sessions do.
+LEAN = ("-p", "no:hypothesispytest")
+
+
 def run(project, folder, limit=60, stop=None, guard=False, words=()):
+    words = (*LEAN, *words)
     (only,) = divide(collect(project, words, 60), 1)
     suite = Suite(
         project=".",
@@ -161,7 +166,7 @@ def test_a_chunk_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path)
         "    pathlib.Path('child.txt').write_text(str(child.pid))\n"
         "    child.wait()\n"
     )
-    result = run(tmp_path, tmp_path / "chunk", limit=3)
+    result = run(tmp_path, tmp_path / "chunk", limit=6)
     assert (result.end, outcomes(result)) == ("timed out", {"test_endless": "timed out"})
     assert next(iter(result.tests)).seconds > 0.1
     assert not _runs(int((tmp_path / "child.txt").read_text()))
