@@ -1,5 +1,7 @@
 """Words of the commands on a terminal: messages on standard error, results on standard output."""
 
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict
     from nanobrag_torch.workbook.running.run import Tell
 
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
+# A kernel sets FORCE_COLOR for what its cells start, by which rich would take the output of a cell for a terminal and
+# fill it with every frame of a bar.
+_WATCHED = sys.stderr.isatty() if "FORCE_COLOR" in os.environ else None
+messages = Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=_WATCHED)
 
 
 def teller() -> "Tell":

@@ -1,6 +1,9 @@
 """Progress of a sweep on a terminal and without one."""
 
 import io
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -58,3 +61,11 @@ def test_on_a_terminal_a_bar_shows_how_many_ended_failed_and_run(clock, monkeypa
                 break
             time.sleep(0.05)
     assert "4/8" in terminal.getvalue() and "1 failed, 2 running 2/s" in terminal.getvalue()
+
+
+def test_a_cell_of_a_notebook_where_a_kernel_asks_for_colours_is_no_terminal():
+    asked = "from nanobrag_torch.workbook.commands.terminal import messages; messages.print('[dim]1 s[/]  done')"
+    made = subprocess.run(
+        [sys.executable, "-c", asked], env=os.environ | {"FORCE_COLOR": "1"}, capture_output=True, text=True, check=True
+    )
+    assert made.stderr == "1 s  done\n"
