@@ -187,12 +187,25 @@ def _map(axes: Axes, specification: Specification, points: "DataFrame", names: l
     numeric = all(pandas.api.types.is_numeric_dtype(points[name]) for name in names)
     drawn: Any
     if numeric and table.size <= 4 * len(points):
-        drawn = axes.pcolormesh(table.columns, table.index, table.to_numpy(float), norm=norm, shading="nearest")
+        edges = [_edges(along.to_numpy(float)) for along in (table.columns, table.index)]
+        drawn = axes.pcolormesh(*edges, table.to_numpy(float), norm=norm)
+        axes.set_xscale("log" if _wide(points[names[0]]) else "linear")
+        axes.set_yscale("log" if _wide(points[names[1]]) else "linear")
     else:
         drawn = axes.scatter(points[names[0]], points[names[1]], c=points[column], norm=norm)
     axes.figure.colorbar(drawn, ax=axes, label=column)
     axes.set_xlabel(_label(specification, names[0]))
     axes.set_ylabel(_label(specification, names[1]))
+
+
+def _edges(values: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
+    """Edges (n + 1) of cells about n ascending values, halfway between them, or by their logarithms where wide."""
+    wide = _wide(pandas.Series(values))
+    at = numpy.log(values) if wide else values
+    between = (at[1:] + at[:-1]) / 2
+    first, last = (2 * at[0] - between[0], 2 * at[-1] - between[-1]) if len(between) else (at[0] - 0.5, at[0] + 0.5)
+    edges = numpy.array([first, *between, last])
+    return numpy.exp(edges) if wide else edges
 
 
 def _parallel(axes: Axes, specification: Specification, points: "DataFrame", names: list[str], column: str) -> None:

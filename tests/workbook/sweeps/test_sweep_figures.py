@@ -46,6 +46,15 @@ def test_two_parameters_are_a_map_with_each_number_in_its_place():
     assert "from 11 to 23" in drawing.words.alt
 
 
+def test_cells_of_a_map_lie_about_their_values_by_their_logarithms_where_these_span_decades():
+    asked, points = swept(a=[1, 2, 4], b=[1, 100, 10000])
+    (axes, _) = sweep_figures.numbers(asked, points, "loss").figure.axes
+    (mesh,) = axes.collections
+    corners = mesh.get_coordinates()
+    assert numpy.allclose(corners[0, :, 0], [0.5, 1.5, 3, 5]) and axes.get_xscale() == "linear"
+    assert numpy.allclose(corners[:, 0, 1], [0.1, 10, 1000, 100000]) and axes.get_yscale() == "log"
+
+
 def test_a_map_with_gaps_draws_the_points_that_there_are():
     asked, points = swept(a=range(6), b=range(6))
     some = points[points.index % 7 == 0]
