@@ -1,8 +1,8 @@
 """The figures of a report, in colours that all eyes can tell apart, and in words for those who cannot see them."""
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -50,6 +50,46 @@ def diffraction(*cases: "Case") -> Drawing:
             alt=f"Diffraction images. {described}.",
         ),
         tuple(_raster(case) for case in cases if case.image.isfinite().all() and (case.image >= 0).all()),
+    )
+
+
+def images(shown: Mapping[str, Any], unit: str = "photons / pixel", decades: float = 4) -> Drawing:
+    """Images side by side, each on a logarithmic scale of its own down from its brightest pixel.
+
+    Args:
+        shown: images (slow, fast) by title, as tensors or arrays; what is negative or not finite is drawn as dark.
+        unit: unit of their values.
+        decades: powers of ten that the scale spans.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    if not shown:
+        raise ValueError("images: there is none. Give one or more by title.")
+    pixels = {
+        title: np.asarray(image.detach() if hasattr(image, "detach") else image) for title, image in shown.items()
+    }
+    with rc_context(STYLE):
+        figure = Figure(figsize=(max(5.4, 4.2 * len(shown)), 4.6), layout="constrained")
+        for (title, image), axes in zip(pixels.items(), figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
+            blocks = strongest(np.nan_to_num(image.astype(float)), max(image.shape) // IMAGE_PIXELS)
+            top = float(blocks.max()) if blocks.max() > 0 else 1.0
+            floor = top * 10.0**-decades
+            drawn = axes.imshow(
+                np.maximum(blocks, floor), norm=LogNorm(floor, top), cmap="magma", interpolation="nearest",
+                extent=(0, image.shape[1], image.shape[0], 0),
+            )  # fmt: skip
+            figure.colorbar(drawn, ax=axes, label=unit, shrink=0.85)
+            axes.set(xlabel="fast / pixel", ylabel="slow / pixel", title=title)
+    brightest = "; ".join(f"{title}: at most {number(float(image.max()), 4)}" for title, image in pixels.items())
+    return Drawing(
+        figure,
+        Caption(
+            name="images",
+            title=" and ".join(shown),
+            caption=f"{unit}, logarithmic over {decades:g} decades; slow axis downwards, fast axis to the right.",
+            alt=f"Diffraction images, {unit}. {brightest}.",
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from nanobrag_torch.io.dials_writer import write_experiments
 from nanobrag_torch.io.files import require
 from nanobrag_torch.quantities import QUANTITIES
 from nanobrag_torch.refine import Progress, RefinedParameter, RefinementResult, refine
-from nanobrag_torch.workbook.cells.refinement_case import OWNER, Case, prepare
+from nanobrag_torch.workbook.cells.refinement_case import OWNER, Case, Counts, prepare
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.refinement import FAR, RefinedValue, Refinement
 from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.show.tables import Table
 
-__all__ = ["Refined", "conclude", "fit", "goodness", "held", "prepare", "start", "values", "worst"]
+__all__ = ["Refined", "conclude", "fit", "goodness", "held", "of_result", "prepare", "start", "values", "worst"]
 
 #: Files of a refinement in a report, beside its record.
 RESULT, EXPERIMENT = "result.json", "refined.expt"
@@ -126,6 +127,18 @@ def fit(
         )
     except ValueError as error:
         raise InputError(f"{OWNER}: {error}") from None
+    return Refined(case, result, _record(case, result))
+
+
+def of_result(result: RefinementResult, counts: Any, truth: Mapping[str, float] | None = None) -> Refined:
+    """A result of :func:`nanobrag_torch.refine` for tables and figures of this module.
+
+    Args:
+        result: the result.
+        counts: the image (slow, fast) that it was refined against, as a tensor or an array.
+        truth: true values by name, in the units of the quantities; None where they are not known.
+    """
+    case = Case(result.scenario, Counts(np.asarray(counts)), truth=None if truth is None else dict(truth))
     return Refined(case, result, _record(case, result))
 
 

@@ -33,6 +33,7 @@ DRAWINGS = {
     "diffraction": lambda: figures.diffraction(FOUND, CONTROL),
     "gradients": lambda: figures.gradients(FOUND.evidence, CONTROL.evidence),
     "sensitivities": lambda: figures.sensitivities(CONTROL),
+    "images": lambda: figures.images({"as found": FOUND.image, "control": CONTROL.image.clone().requires_grad_()}),
 }
 
 
@@ -76,6 +77,17 @@ def test_a_missing_gradient_leaves_a_gap_and_not_a_zero() -> None:
     axes = figures.gradients(FOUND.evidence, missing).figure.axes[2]
     assert all(np.isnan(bar.get_height()) for bar in axes.containers[0].patches)
     assert "missing" in axes.get_title("left")
+
+
+def test_images_of_ones_own_have_a_scale_each_down_from_their_brightest_pixel() -> None:
+    image = np.array([[1000.0, 10.0], [-3.0, np.nan]])
+    drawing = figures.images({"mine": image, "dark": np.zeros((2, 2))}, unit="counts", decades=2)
+    mine, dark = (axes.images[0] for axes in drawing.figure.axes[:2])
+    assert mine.get_array().tolist() == [[1000, 10], [10, 10]]
+    assert (mine.norm.vmin, mine.norm.vmax) == (10, 1000) and (dark.norm.vmin, dark.norm.vmax) == (0.01, 1)
+    assert drawing.words.title == "mine and dark" and "counts" in drawing.words.caption
+    with pytest.raises(ValueError, match="there is none"):
+        figures.images({})
 
 
 def test_rings_stand_where_braggs_law_puts_them() -> None:

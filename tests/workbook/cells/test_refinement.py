@@ -40,6 +40,15 @@ def test_values_are_those_of_the_library_and_pulls_count_standard_errors_from_th
     assert float(rest.partition(" ")[0].replace("−", "-")) == pytest.approx(edge.sigma, rel=0.5)
 
 
+def test_a_result_of_refine_has_the_tables_and_figures_of_a_fit(found):
+    case = found.case
+    own = refinement.of_result(found.result, torch.from_numpy(case.counts.values), case.truth)
+    assert refinement.values(own) == refinement.values(found)
+    assert refinement.goodness(own) == refinement.goodness(found)
+    assert refinement_figures.images(own).words == refinement_figures.images(found).words
+    assert "truth" not in refinement.values(refinement.of_result(found.result, case.counts.values)).columns
+
+
 def test_the_refined_experiment_has_the_refined_crystal(found, tmp_path):
     found.save(tmp_path)
     (experiment,) = load_experiments(tmp_path / "refined.expt")
