@@ -8,7 +8,7 @@ a Python literal, the expression has that value.
 import ast
 import importlib
 import importlib.util
-import math
+import json
 import re
 import shlex
 import sys
@@ -20,12 +20,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from stated import literal, same
 
 from nanobrag_torch.workbook.records import base
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+#: Notebooks that are pages: their words are looked at here, their cells are run by ``test_tutorials.py``.
+TUTORIALS = sorted(DOCS.glob("tutorials/*.ipynb"))
 #: Blocks of Python that are not run. A new one needs a reason on its page, and this number.
 NOT_RUN = 5
 
@@ -48,9 +51,17 @@ class Block:
     excluded: bool = False
 
 
+def text_of(page: Path) -> str:
+    """Markdown of a page, of a notebook that of all its cells."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    return "\n\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "markdown")
+
+
 def blocks(page: Path) -> list[Block]:
     """Every block of a page, hidden setups included, in order."""
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     found = [
         Block(page, text.count("\n", 0, m.start("code")) + 1, m["language"], m["code"], bool(m["before"]))
         for m in _FENCE.finditer(text)
@@ -93,25 +104,6 @@ def run(block: Block, namespace: dict[str, Any]) -> None:
             assert same(value, stated), f"{place}: the comment states {stated!r}, the value is {value!r}"
 
 
-def literal(comment: str) -> Any:
-    """Value of a comment that is a Python literal, or ends in one before a colon's explanation; else None."""
-    text = comment.strip().removeprefix("#").strip()
-    for part in (text, text.partition(": ")[0]):
-        try:
-            return ast.literal_eval(part)
-        except (ValueError, SyntaxError):
-            continue
-    return None
-
-
-def same(value: Any, stated: Any) -> bool:
-    if isinstance(stated, str) and stated.endswith("..."):
-        return str(value).startswith(stated.removesuffix("..."))
-    if isinstance(stated, float):
-        return math.isclose(value, stated, rel_tol=1e-9)
-    return bool(value == stated)
-
-
 def test_blocks_that_are_not_run_are_counted():
     excluded = [block for page in PAGES for block in blocks(page) if block.excluded and block.language == "python"]
     assert len(excluded) == NOT_RUN, "\n".join(f"{name_of(b.page)}, line {b.line}" for b in excluded)
@@ -143,7 +135,7 @@ def command_lines(page: Path) -> Iterator[tuple[str, list[str]]]:
         if block.language in ("", "bash", "sh", "console", "text"):
             for offset, line in enumerate(block.code.replace("\\\n", " ").splitlines()):
                 yield from words(f"{name_of(page)}, line {block.line + offset}", line)
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text_of(page).splitlines(), 1):
         indented = line.startswith("    nanobrag-workbook ")
         for text in [line] if indented else _INLINE.findall(line):
             yield from words(f"{name_of(page)}, line {number}", text)
@@ -164,7 +156,7 @@ def words(place: str, line: str) -> Iterator[tuple[str, list[str]]]:
             yield place, found
 
 
-LINES = [(place, line) for page in PAGES for place, line in command_lines(page)]
+LINES = [(place, line) for page in [*PAGES, *TUTORIALS] for place, line in command_lines(page)]
 
 
 def lines_of(program: str) -> list[tuple[str, list[str]]]:
@@ -325,7 +317,7 @@ _FILE = re.compile(r"(?<![\w/.<$-])((?:benchmarks|docs|nanobrag_torch|notebooks|
 
 def test_every_file_of_this_repository_that_a_document_names_is_there():
     """What is written with capitals stands for any name, and the tutorials' own investigation is made by its reader."""
-    documents = [*PAGES, *ROOT.glob("plans/**/*.[mt][dx]*"), *ROOT.glob("notebooks/**/*.ipynb")]
+    documents = [*PAGES, *TUTORIALS, *ROOT.glob("plans/**/*.[mt][dx]*"), *ROOT.glob("notebooks/**/*.ipynb")]
     named = {(page, name) for page in documents if "example-report" not in page.parts
              for name in _FILE.findall(page.read_text(encoding="utf-8"))}  # fmt: skip
     others = ("NAME", "spot-width", "spot_width")

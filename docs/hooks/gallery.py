@@ -1,9 +1,10 @@
-"""MkDocs hook: notebooks of the gallery, executed small while the site is built and kept by what they are made from.
+"""MkDocs hook: notebooks of the site, executed while it is built and kept by what they are made from.
 
-Notebooks are stored without outputs. Each one of :data:`GALLERY` is executed by papermill in an empty project, so that
-it runs as in anyone's folder, and the result is kept in ``.cache/docs-notebooks`` under a hash of notebook, parameters
-and the files beside it. A cell that fails ends a strict build. Where nothing can be executed (papermill or a kernel is
-missing, or ``NANOBRAG_DOCS_EXECUTE=0``) the build says so and the page shows the notebook without outputs.
+Notebooks are stored without outputs. Each one of :data:`GALLERY` and :data:`TUTORIALS` is executed by papermill in an
+empty project, so that it runs as in anyone's folder, and the result is kept in ``.cache/docs-notebooks`` under a hash
+of notebook, parameters and the files beside it. A cell that fails ends a strict build. Where nothing can be executed
+(papermill or a kernel is missing, or ``NANOBRAG_DOCS_EXECUTE=0``) the build says so and the page shows the notebook
+without outputs. ``tests/test_tutorials.py`` executes the tutorials by :func:`execute`, and what it finds is kept too.
 """
 
 import hashlib
@@ -13,17 +14,24 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
+from mkdocs.utils import get_relative_url
 
 log = logging.getLogger("mkdocs.hooks.gallery")
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 CACHE = ROOT / ".cache" / "docs-notebooks"
 #: Set to 0 to build the site without executing anything.
 SWITCH = "NANOBRAG_DOCS_EXECUTE"
@@ -33,21 +41,26 @@ _CELL_S = 300
 
 @dataclass(frozen=True)
 class Shown:
-    """A notebook of the gallery: its name, the parameters that keep it small, and what it is made from beside it."""
+    """A notebook of the site: its path without ending, parameters that keep it small, and what else it is made from."""
 
-    name: str
+    path: str
     parameters: dict[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
         """The notebook as it is stored."""
-        return ROOT / "notebooks" / f"{self.name}.ipynb"
+        return ROOT / f"{self.path}.ipynb"
+
+    @property
+    def tutorial(self) -> bool:
+        """True for a notebook that is itself a page of ``docs/``."""
+        return DOCS in self.source.parents
 
     @property
     def page(self) -> str:
         """Page of the site."""
-        return f"gallery/{self.source.name}"
+        return self.source.relative_to(DOCS).as_posix() if self.tutorial else f"gallery/{self.source.name}"
 
     @property
     def key(self) -> str:
@@ -61,29 +74,48 @@ class Shown:
 
 GALLERY = (
     Shown(
-        "gradient_flow/phase_a_baseline",
+        "notebooks/gradient_flow/phase_a_baseline",
         {"detector_pixels": 64, "pixel_size_mm": 0.8},
         ("plans/gradient-flow/*.py",),
     ),
-    Shown("doctor/scenario", beside=("notebooks/doctor/example.json",)),
-    Shown("doctor/any_model", beside=("notebooks/doctor/models.py",)),
-    Shown("performance/benchmark", beside=("notebooks/performance/example.json",)),
+    Shown("notebooks/doctor/scenario", beside=("notebooks/doctor/example.json",)),
+    Shown("notebooks/doctor/any_model", beside=("notebooks/doctor/models.py",)),
+    Shown("notebooks/performance/benchmark", beside=("notebooks/performance/example.json",)),
 )
+TUTORIALS = tuple(Shown(f"docs/tutorials/{path.stem}") for path in sorted((DOCS / "tutorials").glob("*.ipynb")))
+#: Folder of the site with the tutorials as they are stored, to be taken away.
+_DOWNLOADS = "notebooks"
 
 
 @event_priority(100)
 def on_files(files: Files, config: Any) -> Files:
-    """Add the executed notebooks to the pages."""
-    for shown in GALLERY:
+    """Add the executed notebooks to the pages, and the tutorials as they are stored beside them."""
+    for shown in (*GALLERY, *TUTORIALS):
+        stored = files.get_file_from_path(shown.page)
+        if stored is not None:
+            files.remove(stored)
         files.append(File(shown.page, str(_folder(shown)), config.site_dir, config.use_directory_urls))
+        if shown.tutorial:
+            download = f"{dirname(shown.page)}/{_DOWNLOADS}/{shown.source.name}"
+            files.append(File.generated(config, download, content=shown.source.read_bytes()))
     return files
 
 
-def on_page_content(content: str, page: Any, **_: Any) -> str:
-    """Page of a notebook without references to the network, as nbconvert leaves them."""
-    if not page.file.src_uri.startswith("gallery/") or not page.file.src_uri.endswith(".ipynb"):
+def on_page_content(content: str, page: Any, config: Any, files: Files) -> str:
+    """Page of a notebook without references to the network, as nbconvert leaves them, and with links to pages."""
+    if not page.file.src_uri.endswith(".ipynb"):
         return content
-    return re.sub(r'<script[^>]*src="https?:[^"]*"[^>]*>\s*</script>', "", content)
+
+    def link(found: re.Match[str]) -> str:
+        there = normpath(join(dirname(page.file.src_uri), found["path"]))
+        target = files.get_file_from_path(there)
+        if target is None:
+            log.warning("%s: a link to %r leads nowhere", page.file.src_uri, found["path"])
+            return found[0]
+        return f'href="{get_relative_url(target.url, page.file.url)}{found["anchor"] or ""}"'
+
+    content = re.sub(r'<script[^>]*src="https?:[^"]*"[^>]*>\s*</script>', "", content)
+    return re.sub(r'href="(?P<path>(?!https?:)[^"#]+\.(?:md|ipynb))(?P<anchor>#[^"]*)?"', link, content)
 
 
 def _folder(shown: Shown) -> Path:
@@ -92,12 +124,9 @@ def _folder(shown: Shown) -> Path:
     if (folder / shown.page).is_file():
         return folder
     for line in _obstacles():
-        log.info("gallery: %s is shown without outputs: %s", shown.name, line)
+        log.info("gallery: %s is shown without outputs: %s", shown.path, line)
         return _written(shown, "unexecuted", shown.source, f"*Not executed while this site was built: {line}.*")
-    log.info("gallery: executing %s", shown.name)
-    for earlier in CACHE.glob(f"{shown.source.stem}-*"):
-        shutil.rmtree(earlier)
-    return _execute(shown)
+    return execute(shown)
 
 
 def _obstacles() -> list[str]:
@@ -112,30 +141,62 @@ def _obstacles() -> list[str]:
     return []
 
 
-def _execute(shown: Shown) -> Path:
-    """Execute a notebook in an empty project; one whose cell fails is shown as far as it got, and not kept."""
+def execute(shown: Shown) -> Path:
+    """Execute a notebook in an empty project; one whose cell fails is shown as far as it got, and not kept.
+
+    Returns:
+        Folder that stands for ``docs/`` of its page.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="nanobrag-docs-") as project:
+    log.info("gallery: executing %s", shown.path)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="nanobrag-docs-") as project, _commands():
         (Path(project) / "reports").mkdir()
         executed, kept = Path(project) / "executed.ipynb", shown.key
         try:
             papermill.execute_notebook(
                 str(shown.source), str(executed), shown.parameters, cwd=project, progress_bar=False,
-                execution_timeout=_CELL_S, kernel_name="python3",
+                execution_timeout=_CELL_S, kernel_name="python3", coalesce_streams=True,
             )  # fmt: skip
         except PapermillExecutionError as error:
-            log.warning("gallery: %s: a cell failed: %s: %s", shown.name, error.ename, error.evalue)
+            log.warning("gallery: %s: a cell failed: %s: %s", shown.path, error.ename, error.evalue)
             kept = "failed"
+        log.info("gallery: %s took %.0f s%s", shown.path, time.monotonic() - begun, _slowest(executed))
+        for earlier in CACHE.glob(f"{shown.source.stem}-*"):
+            shutil.rmtree(earlier)
         return _written(shown, kept, executed, _note(shown), project)
 
 
+@contextmanager
+def _commands() -> Iterator[None]:
+    """Let a notebook's cells find the commands of this environment, whether or not it is activated."""
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def _slowest(executed: Path) -> str:
+    """Longest time of a cell, in words."""
+    cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    taken = [cell["metadata"].get("papermill", {}).get("duration") or 0.0 for cell in cells]
+    return f", its longest cell {max(taken):.0f} s"
+
+
 def _note(shown: Shown) -> str:
+    if shown.tutorial:
+        words = "Executed while this site was built"
+        kept = f'<a href="{_DOWNLOADS}/{shown.source.name}" download>the notebook</a>'
+        return f"*{words}, at commit {_commit()}. To run it: {kept}, in any folder.*"
     given = ", ".join(f"`{name} = {value}`" for name, value in shown.parameters.items()) or "its own parameters"
     words = f"Executed while this site was built, with {given}"
-    return f"*{words}, at commit {_commit()}. To run it: `nanobrag-workbook run {shown.name}`.*"
+    name = shown.path.removeprefix("notebooks/")
+    return f"*{words}, at commit {_commit()}. To run it: `nanobrag-workbook run {name}`.*"
 
 
 def _commit() -> str:
