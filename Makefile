@@ -58,11 +58,12 @@ lint: $(STAMP)
 lab: $(STAMP)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$(CURDIR)" $(FIRST)
 
-# torch first and pinned: anything else that asks for torch would pull a build of several gigabytes.
+# torch first and pinned: anything else that asks for torch would pull a build of several gigabytes. Bytecode of what is
+# imported is made then; that of all files takes a minute.
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) install "$(TORCH)"
-	$(BIN)/python $(PIP) install "$(TORCH)" --editable ".[io,workbook,dev,docs,models,triton]"
+	$(BIN)/python $(PIP) install --no-compile "$(TORCH)"
+	$(BIN)/python $(PIP) install --no-compile "$(TORCH)" --editable ".[io,workbook,dev,docs,models,triton]"
 	touch $@
 
 clean:

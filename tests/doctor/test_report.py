@@ -24,16 +24,12 @@ def plain(p):
 
 
 @pytest.mark.parametrize(
-    "report",
-    [
-        diagnose(scene(CELL)),
-        diagnose(scene(crystal={"default_F": 0.0})),
-        diagnose(impossible_cell()),
-        diagnose(plain, {"x": 1.5, "y": 2.0}),
-    ],
+    "examined",
+    [(scene(CELL),), (scene(crystal={"default_F": 0.0}),), (impossible_cell(),), (plain, {"x": 1.5, "y": 2.0})],
     ids=["healthy", "dark", "impossible", "foreign"],
 )
-def test_a_report_survives_being_written_and_read(report):
+def test_a_report_survives_being_written_and_read(examined):
+    report = diagnose(*examined)
     back = GradientReport.from_json(report.to_json())
     assert back.to_json() == report.to_json()
     if not math.isnan(report.loss):

@@ -1,5 +1,7 @@
 """Figures of a diagnosis: what is drawn is what was found, and is said in words."""
 
+from functools import cache
+
 import pytest
 import torch
 from doctor.cases import scene
@@ -10,32 +12,40 @@ from nanobrag_torch.workbook.cells.scan import scan
 from nanobrag_torch.workbook.errors import InputError
 
 NAMES = ("crystal.cell_a", "crystal.cell_b", "crystal.fudge")
-LIT = diagnose(scene(NAMES))
-DARK = diagnose(scene(NAMES, crystal={"default_F": 0.0}))
+
+
+@cache
+def lit():
+    return diagnose(scene(NAMES))
+
+
+@cache
+def dark():
+    return diagnose(scene(NAMES, crystal={"default_F": 0.0}))
 
 
 def test_a_panel_shows_three_derivatives_in_the_colour_of_the_verdict():
-    drawing = doctor_figures.derivatives(LIT)
+    drawing = doctor_figures.derivatives(lit())
     first = drawing.figure.axes[0]
     (bar,) = first.patches
-    assert bar.get_height() == LIT.parameters[0].gradient
+    assert bar.get_height() == lit().parameters[0].gradient
     marks = [line.get_ydata()[0] for line in first.lines if len(line.get_ydata()) == 1]
-    assert LIT.parameters[0].forward_derivative in marks
-    assert LIT.parameters[0].finite_difference.derivative in marks
+    assert lit().parameters[0].forward_derivative in marks
+    assert lit().parameters[0].finite_difference.derivative in marks
     assert drawing.figure.axes[2].get_title() == "fudge: Z4"
     assert "fudge 0, Z4" in drawing.words.alt
 
 
 def test_a_stage_without_signal_is_marked_zero():
-    drawing = doctor_figures.stages(as_found=DARK, control=LIT)
+    drawing = doctor_figures.stages(as_found=dark(), control=lit())
     (axes,) = drawing.figure.axes
     assert [text.get_text() for text in axes.texts] == ["0"] * 9
     assert "control: no stage without signal" in drawing.words.alt
 
 
 def test_steps_and_scan_show_what_was_measured(tmp_path):
-    steps = doctor_figures.steps(LIT, "crystal.cell_a")
-    assert list(steps.figure.axes[0].lines[0].get_ydata()) == list(LIT.parameters[0].finite_difference.quotients)
+    steps = doctor_figures.steps(lit(), "crystal.cell_a")
+    assert list(steps.figure.axes[0].lines[0].get_ydata()) == list(lit().parameters[0].finite_difference.quotients)
     measured = scan(scene(), "crystal.cell_a", points=5)
     drawing = doctor_figures.scan(measured)
     assert list(drawing.figure.axes[0].lines[0].get_ydata()) == list(measured.losses)
@@ -44,17 +54,17 @@ def test_steps_and_scan_show_what_was_measured(tmp_path):
 
 
 def test_correlations_are_those_of_estimates_or_of_effects():
-    effects = doctor_figures.correlations(LIT)
+    effects = doctor_figures.correlations(lit())
     assert "rank 2 of 3: correlation of the effects" in effects.words.alt
     estimates = doctor_figures.correlations(diagnose(scene(NAMES[:2])))
     assert "rank 2 of 2: correlation of the estimates" in estimates.words.alt
-    assert "it is dark" in doctor_figures.correlations(DARK).words.alt
+    assert "it is dark" in doctor_figures.correlations(dark()).words.alt
 
 
 def test_sensitivity_images_add_up_to_the_gradient():
     images = sensitivities(scene(NAMES))
     assert set(images) == {"a", "b", "fudge"}
-    torch.testing.assert_close(float(images["a"].sum()), LIT.parameters[0].gradient, rtol=1e-9, atol=0)
+    torch.testing.assert_close(float(images["a"].sum()), lit().parameters[0].gradient, rtol=1e-9, atol=0)
     drawing = doctor_figures.sensitivities(images)
     assert sum(axes.get_visible() for axes in drawing.figure.axes) == 3
 
@@ -66,4 +76,4 @@ def test_elements_are_drawn_where_they_are():
     assert drawing.figure.axes[0].images[0].get_array().tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
     assert drawing.words.alt == "Of 8 elements: 2 zero."
     with pytest.raises(InputError, match="Those of this report: none"):
-        doctor_figures.elements(LIT, NAMES[0])
+        doctor_figures.elements(lit(), NAMES[0])

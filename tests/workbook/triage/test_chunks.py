@@ -13,7 +13,6 @@ from nanobrag_torch.workbook.records.triage import Suite
 from nanobrag_torch.workbook.triage import chunks, journal
 from nanobrag_torch.workbook.triage.suite import collect, divide
 
-
 #: To import hypothesis takes longer than all else that these sessions do.
 LEAN = ("-p", "no:hypothesispytest")
 
