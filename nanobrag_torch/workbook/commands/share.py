@@ -105,19 +105,27 @@ def export(
     licence: Annotated[
         str, typer.Option(metavar="SPDX", help="Licence of the research object, as CC-BY-4.0, or its address.")
     ] = "",
+    doi: Annotated[
+        str, typer.Option(metavar="DOI", help="DOI that a repository has reserved for the research object.")
+    ] = "",
+    orcid: Annotated[
+        str, typer.Option(metavar="ORCID", help="ORCID of the person whom git's configuration names.")
+    ] = "",
 ) -> None:
-    """Make one file of a report: a zip of everything, or its page alone."""
+    """Make one file of a report: a zip of everything, or its page alone, small enough for an e-mail."""
     from nanobrag_torch.workbook.commands.terminal import from_here
     from nanobrag_torch.workbook.machine import repository
     from nanobrag_torch.workbook.report import export as exports
     from nanobrag_torch.workbook.report import verify as verification
+    from nanobrag_torch.workbook.report.crate import Crate
 
     verification.folders(run)
-    if licence and not crate:
-        raise InputError.of("export", "licence", licence, "a licence together with --crate", "Add --crate.")
+    for name, given in {"licence": licence, "doi": doi, "orcid": orcid}.items():
+        if given and not crate:
+            raise InputError.of("export", name, given, f"a {name} together with --crate", "Add --crate.")
     target = (output or Path(exports.name(run, ".zip"))).absolute()
     _check_output("export", target)
-    asked = exports.Crate(licence, repository.person(run.absolute())) if crate else None
+    asked = Crate(licence, repository.person(run.absolute()), doi, orcid) if crate else None
     typer.echo(from_here(exports.export(run, target, asked)))
 
 

@@ -18,8 +18,10 @@ SIGNATURE = f"{Manifest.file}.sig"
 #: Metadata of a report as a research object, in a report that was exported as one.
 CRATE = "ro-crate-metadata.json"
 STATUS = "status"
+#: Checksums of its files, as sha256sum writes and checks them.
+SUMS = "sha256sums.txt"
 #: Files of a report that its manifest does not list.
-UNLISTED = (Manifest.file, SIGNATURE, Owner.file, CRATE)
+UNLISTED = (Manifest.file, SIGNATURE, Owner.file, CRATE, SUMS)
 #: Files that hold JSON, and are read whatever else is left unread.
 _JSON = (".json", ".ipynb")
 

@@ -1,6 +1,7 @@
 """Metadata of a report as an RO-Crate 1.1, by which archives and viewers of research objects know what is in it."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 #: SPDX identifier, or the address of a licence.
 LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://\S+")
+#: DOI without its resolver, and ORCID, whose last sign is a check digit.
+DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
+ORCID = re.compile(r"(\d{4}-){3}\d{3}[\dX]")
 #: Terms that the context of RO-Crate 1.1 lacks, with the address that RO-Crates of runs give them.
 _TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 #: Media type of a file by the end of its name.
@@ -25,23 +29,35 @@ _PLAIN = "text/plain"
 _SOFTWARE = "#nanobrag-torch"
 
 
-def metadata(manifest: Manifest, sizes: dict[str, int], licence: str, person: tuple[str, str] | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Crate:
+    """Request for a research object.
+
+    Attributes:
+        licence: SPDX identifier or address of its licence.
+        person: name and e-mail address of whoever shares it.
+        doi: its DOI, where a repository has reserved one.
+        orcid: ORCID of the person.
+    """
+
+    licence: str
+    person: tuple[str, str] | None = None
+    doi: str = ""
+    orcid: str = ""
+
+
+def metadata(manifest: Manifest, sizes: dict[str, int], asked: Crate) -> dict[str, Any]:
     """JSON-LD of the crate of a report.
 
     Args:
         manifest: manifest of the report.
         sizes: name of each file in the crate -> its size in bytes.
-        licence: SPDX identifier or address of the licence of the report.
-        person: name and e-mail address of whoever shares it.
+        asked: licence, DOI, and who shares it.
 
     Raises:
-        InputError: ``licence`` is neither.
+        InputError: licence, DOI or ORCID is none, or an ORCID is nobody's.
     """
-    if not LICENCE.fullmatch(licence):
-        raise InputError.of(
-            "export", "licence", licence or "none", "an SPDX identifier, as CC-BY-4.0, or an address",
-            "Give --licence: a research object says under which terms it may be used.",
-        )  # fmt: skip
+    _check(asked)
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
@@ -51,8 +67,11 @@ def metadata(manifest: Manifest, sizes: dict[str, int], licence: str, person: tu
     crate.name = f"{about}: {manifest.verdict.title}"
     crate.description = f"{manifest.verdict.opening} {manifest.verdict.sentence}".strip()
     crate.datePublished = manifest.finished
-    crate.license = crate.add(ContextEntity(crate, _address(licence), {"@type": "CreativeWork", "name": licence}))
-    author = _person(crate, *person) if person else None
+    terms = {"@type": "CreativeWork", "name": asked.licence}
+    crate.license = crate.add(ContextEntity(crate, _address(asked.licence), terms))
+    if asked.doi:
+        crate.root_dataset["identifier"] = f"https://doi.org/{asked.doi}"
+    author = _person(crate, *asked.person, asked.orcid) if asked.person else None
     if author:
         crate.root_dataset["author"] = author
     for name, size in sizes.items():
@@ -64,6 +83,43 @@ def metadata(manifest: Manifest, sizes: dict[str, int], licence: str, person: tu
     _add_run(crate, manifest, author)
     described: dict[str, Any] = crate.metadata.generate()
     return described
+
+
+def _check(asked: Crate) -> None:
+    """Raise ``InputError`` for what archives of research data would not take."""
+
+    def demand(right: bool, name: str, given: str, allowed: str, remedy: str) -> None:
+        if not right:
+            raise InputError.of("export", name, given or "none", allowed, remedy)
+
+    demand(
+        bool(LICENCE.fullmatch(asked.licence)), "licence", asked.licence,
+        "an SPDX identifier, as CC-BY-4.0, or an address",
+        "Give --licence: a research object says under which terms it may be used.",
+    )  # fmt: skip
+    demand(
+        not asked.doi or bool(DOI.fullmatch(asked.doi)), "doi", asked.doi, "a DOI such as 10.5281/zenodo.1234567",
+        "Give the one that the repository has reserved, without https://doi.org/.",
+    )  # fmt: skip
+    demand(
+        not asked.orcid or _is_orcid(asked.orcid), "orcid", asked.orcid, "an ORCID such as 0000-0002-1825-0097",
+        "Its last sign is a check digit: look for a mistyped one.",
+    )  # fmt: skip
+    demand(
+        not asked.orcid or asked.person is not None, "orcid", asked.orcid, "the ORCID of a person with a name",
+        "Tell git your name: git config user.name.",
+    )  # fmt: skip
+
+
+def _is_orcid(text: str) -> bool:
+    """Tell whether a text is an ORCID whose check digit is right (ISO 7064, MOD 11-2)."""
+    if not ORCID.fullmatch(text):
+        return False
+    *digits, last = list(text.replace("-", ""))
+    total = 0
+    for digit in digits:
+        total = (total + int(digit)) * 2
+    return "0123456789X".index(last) == (12 - total % 11) % 11
 
 
 def _add_run(crate: "ROCrate", manifest: Manifest, author: Any) -> None:
@@ -103,11 +159,11 @@ _ENDED = "CompletedActionStatus"
 _ACTIONS = {"blocked": "FailedActionStatus", "interrupted": "FailedActionStatus"}
 
 
-def _person(crate: "ROCrate", name: str, address: str) -> Any:
+def _person(crate: "ROCrate", name: str, address: str, orcid: str) -> Any:
     from rocrate.model.person import Person
 
     words = {"name": name} | ({"email": address} if address else {})
-    return crate.add(Person(crate, f"#{_anchor(name)}", words))
+    return crate.add(Person(crate, f"https://orcid.org/{orcid}" if orcid else f"#{_anchor(name)}", words))
 
 
 def _address(licence: str) -> str:

@@ -1,11 +1,11 @@
 """A report as one file to send: everything in a zip, as a research object too, or the page alone."""
 
+import hashlib
 import io
 import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from nanobrag_torch.workbook import files
@@ -13,19 +13,14 @@ from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.records.run import Manifest, Owner
 from nanobrag_torch.workbook.report import contents
 from nanobrag_torch.workbook.report.archive import read
-from nanobrag_torch.workbook.report.crate import metadata
+from nanobrag_torch.workbook.report.crate import Crate, metadata
 from nanobrag_torch.workbook.report.folder import PAGE
+from nanobrag_torch.workbook.report.lightened import lightened
 
 #: Every entry of a zip has this date, so that the same report gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Crate:
-    """Request for a research object: its licence, and the name and e-mail address of whoever shares it."""
-
-    licence: str
-    person: tuple[str, str] | None = None
+#: Largest page that is exported alone, in bytes: it goes through by e-mail.
+MOST_BY_EMAIL = 5_000_000
 
 
 def name(folder: Path, suffix: str) -> str:
@@ -38,8 +33,10 @@ def name(folder: Path, suffix: str) -> str:
 def export(folder: Path, target: Path, crate: Crate | None = None) -> Path:
     """Write the report in ``folder`` to ``target``, a .zip or an .html, and return it; with ``crate``, as an RO-Crate.
 
+    A page of more than ``MOST_BY_EMAIL`` bytes has its pictures in fewer.
+
     Raises ``InputError`` where the target exists or is something else, and ``Blocked`` where the report is not as its
-    manifest says: what was changed is not sent on.
+    manifest says (what was changed is not sent on), or the page is larger even so.
     """
     allowed = (".zip",) if crate else tuple(_FORMS)
     if target.suffix not in allowed:
@@ -60,7 +57,7 @@ def export(folder: Path, target: Path, crate: Crate | None = None) -> Path:
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file of a report that is sent on."""
     for inside, path in files.names(folder).items():
-        if inside not in (Owner.file, contents.CRATE):
+        if inside not in (Owner.file, contents.CRATE, contents.SUMS):
             yield inside, files.read(path, path.stat().st_size)
 
 
@@ -82,13 +79,21 @@ def _zip(folder: Path) -> bytes:
 def _crate(folder: Path, manifest: Manifest, crate: Crate) -> bytes:
     """Zip with the files at its top, as archives of research objects expect, and their metadata beside them."""
     held = dict(_files(folder))
+    sums = (f"{hashlib.sha256(content).hexdigest()}  {inside}\n" for inside, content in held.items())
+    held[contents.SUMS] = "".join(sums).encode()
     sizes = {inside: len(content) for inside, content in held.items()}
-    described = json.dumps(metadata(manifest, sizes, crate.licence, crate.person), indent=2, ensure_ascii=False)
+    described = json.dumps(metadata(manifest, sizes, crate), indent=2, ensure_ascii=False)
     return _zipped([(contents.CRATE, described.encode()), *held.items()])
 
 
 def _page(folder: Path) -> bytes:
-    return files.read(folder / PAGE)
+    page = lightened(files.read(folder / PAGE), MOST_BY_EMAIL)
+    if page is None:
+        raise Blocked(
+            f"{PAGE} is larger than the {MOST_BY_EMAIL / 1e6:g} MB that go by e-mail, even with small pictures. "
+            "Export a .zip."
+        )
+    return page
 
 
 _FORMS = {".zip": _zip, ".html": _page}

@@ -13,10 +13,12 @@ from rocrate.rocrate import ROCrate
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.report import verify as verification
-from nanobrag_torch.workbook.report.contents import CRATE
-from nanobrag_torch.workbook.report.export import Crate, export
+from nanobrag_torch.workbook.report.contents import CRATE, SUMS
+from nanobrag_torch.workbook.report.crate import Crate
+from nanobrag_torch.workbook.report.export import export
 
 ADA = ("Ada Lovelace", "ada@example.org")
+DOI, ORCID = "10.5281/zenodo.1234567", "0000-0002-1825-0097"
 VALIDATOR = shutil.which("rocrate-validator")
 
 
@@ -24,7 +26,7 @@ VALIDATOR = shutil.which("rocrate-validator")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The crate of a small report, unpacked."""
     root = tmp_path_factory.mktemp("crate")
-    target = export(finished(root / "reports"), root / "report.zip", Crate("CC-BY-4.0", ADA))
+    target = export(finished(root / "reports"), root / "report.zip", Crate("CC-BY-4.0", ADA, DOI, ORCID))
     with zipfile.ZipFile(target) as archive:
         archive.extractall(root / "unpacked")
     return root / "unpacked"
@@ -34,7 +36,7 @@ def test_the_crate_lists_every_file_with_its_size_and_digest(unpacked: Path) -> 
     listed = {entity.id: entity for entity in ROCrate(unpacked).data_entities}
     there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert set(listed) == there - {CRATE} and len(there) > 10
-    for name in set(listed) - {"manifest.json"}:
+    for name in set(listed) - {"manifest.json", SUMS}:
         content = (unpacked / name).read_bytes()
         assert listed[name]["sha256"] == hashlib.sha256(content).hexdigest(), name
         assert listed[name]["contentSize"] == str(len(content))
@@ -55,6 +57,19 @@ def test_the_crate_says_who_made_what_from_which_parameters_under_which_licence(
     assert terms[0] == "https://w3id.org/ro/crate/1.1/context" and "sha256" in terms[1]
 
 
+def test_the_crate_bears_the_doi_that_was_reserved_and_the_orcid_of_its_author(unpacked: Path) -> None:
+    root = ROCrate(unpacked).root_dataset
+    assert root["identifier"] == f"https://doi.org/{DOI}"
+    assert root["author"].id == f"https://orcid.org/{ORCID}"
+
+
+def test_sha256sum_finds_every_file_of_the_crate_as_it_was(unpacked: Path) -> None:
+    done = subprocess.run(["sha256sum", "--check", "--strict", SUMS], cwd=unpacked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert {line.rpartition(": ")[0] for line in done.stdout.splitlines()} == there - {CRATE, SUMS}
+
+
 def test_an_unpacked_crate_verifies_as_the_report_that_it_was(unpacked: Path) -> None:
     assert verification.verify(unpacked) == []
 
@@ -71,6 +86,22 @@ def test_the_validator_of_research_objects_has_nothing_to_object(unpacked: Path,
     text = (wrong / CRATE).read_text().replace('"@type": "Dataset"', '"@type": "Thing"')
     (wrong / CRATE).write_text(text)
     assert subprocess.run([*words, wrong], capture_output=True, cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"doi": "https://doi.org/10.5281/x"}, "a DOI such as"),
+        ({"doi": "5281/x"}, "a DOI such as"),
+        ({"orcid": "0000-0002-1825-0098", "person": ADA}, "check digit"),
+        ({"orcid": "0000-0002-1825-009", "person": ADA}, "an ORCID such as"),
+        ({"orcid": ORCID}, "a person with a name"),
+    ],
+)
+def test_a_doi_or_an_orcid_that_is_none_is_refused(tmp_path: Path, given: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(finished(tmp_path / "reports"), tmp_path / "x.zip", Crate("MIT", **given))
+    assert not (tmp_path / "x.zip").exists()
 
 
 @pytest.mark.parametrize("licence", ["", "as you like", "ftp://x"])
