@@ -65,6 +65,10 @@ class Work:
             self.at(number / len(items), words(item))
             yield item
 
+    def points(self, done: int, failed: int, blocked: int, running: int, total: int) -> None:
+        """Show how far a sweep is, which tells it in these numbers of points."""
+        self.at((done + failed + blocked) / total if total else None, f"{running} running" if running else "")
+
     def end(self, how: str) -> None:
         """Put the last line in place of the bar."""
         if self._shown:
@@ -102,6 +106,7 @@ def shown(name: str, *, needed: bool = False) -> Iterator[Work]:
     _interrupted.pop(name, None)
     work, how = Work(name), "ended by an error"
     work.at(None)
+    work._due = 0.0  # the first step is shown at once
     try:
         yield work
         how = "interrupted" if work.interrupted else "done"
