@@ -154,7 +154,7 @@ def sensitivities(case: "Case") -> Drawing:
     """The derivative of every pixel with respect to each cell parameter."""
     with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 6.2), layout="constrained")
-        panels = figure.subplots(2, 3).flat
+        panels = list(figure.subplots(2, 3).flat)
         for axes in panels:
             axes.set_visible(False)  # one of a parameter that was not checked stays empty
         for axes, row in zip(panels, case.evidence.derivatives, strict=False):

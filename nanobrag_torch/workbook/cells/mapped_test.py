@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -120,15 +121,17 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int, work: Wor
         return False
 
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
-    with family(os.environ) as own:
+    # The process is waited for when its family has ended, after an interruption as well; what one that could not be
+    # ended still says is not.
+    with ExitStack() as afterwards, family(os.environ) as own:
         process = own.start(
             command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        afterwards.callback(process.wait)
         copying = Thread(target=_copy, args=(process.stdout, log, done), daemon=True)
         copying.start()
+        afterwards.callback(copying.join, _LAST_WORDS_S)
         late = not own.wait(process, time.monotonic() + timeout_s, show)
-    # What a process that could not be ended still says is not waited for.
-    copying.join(_LAST_WORDS_S)
     return process.wait(), late
 
 
