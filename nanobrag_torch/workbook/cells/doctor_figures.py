@@ -96,6 +96,7 @@ def output(function: Callable[[dict[str, Tensor]], Tensor], values: Mapping[str,
             caption="At the values that are examined; of a loss alone, over its first parameter.",
             alt=f"{said[0].upper()}{said[1:]}.",
         ),
+        preview=True,
     )
 
 

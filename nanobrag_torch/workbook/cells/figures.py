@@ -75,6 +75,7 @@ def pattern(**scenarios: "Scenario") -> Drawing:
             caption="Photons per pixel on a logarithmic scale; slow axis downwards, fast axis to the right.",
             alt=f"Diffraction images. {'; '.join(spoken)}.",
         ),
+        preview=True,
     )
 
 
@@ -120,6 +121,7 @@ def pixels(image: np.ndarray, said: str, title: str, unit: str = "photons / pixe
             caption="On a logarithmic scale; slow axis downwards, fast axis to the right.",
             alt=f"{said}: image of {image.shape[0]} by {image.shape[1]} pixels, {number(brightest, 4)} {unit} at most.",
         ),
+        preview=True,
     )
 
 

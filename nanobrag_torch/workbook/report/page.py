@@ -32,6 +32,7 @@ from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdic
 from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, numbers_among, records
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, now
 from nanobrag_torch.workbook.show import pictures
+from nanobrag_torch.workbook.show.drawing import PREVIEW_TYPE
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
 from nanobrag_torch.workbook.show.progress import PROGRESS_TYPE
@@ -176,8 +177,8 @@ def _cells(path: Path) -> Iterator[Cell]:
 
 
 def _left_out(output: Any) -> bool:
-    """True for the conclusion at the top of a notebook, with which a page begins anyhow, and for bars of progress."""
-    return not {OPENING_TYPE, PROGRESS_TYPE}.isdisjoint(output.get("data", {}))
+    """True for what is for those who wait: the conclusion at the top of a notebook, previews, and bars of progress."""
+    return not {OPENING_TYPE, PREVIEW_TYPE, PROGRESS_TYPE}.isdisjoint(output.get("data", {}))
 
 
 def _output(output: Any) -> Output:

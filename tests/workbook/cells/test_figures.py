@@ -11,7 +11,7 @@ from samples import evidence
 
 from nanobrag_torch.workbook.cells import figures
 from nanobrag_torch.workbook.cells.probe import Case, scenario
-from nanobrag_torch.workbook.show.drawing import Drawing
+from nanobrag_torch.workbook.show.drawing import PREVIEW_TYPE, Drawing
 
 SIZE = 64
 
@@ -98,6 +98,7 @@ def test_pooling_keeps_the_strongest_value_with_its_sign(sign: float) -> None:
 
 def test_the_image_of_a_scenario_is_a_picture_to_begin_with() -> None:
     drawing = figures.pattern(as_found=FOUND.scenario, control=CONTROL.scenario)
+    assert PREVIEW_TYPE in drawing._repr_mimebundle_()[0], "a page leaves it out"
     assert drawing.words.alt.startswith("Diffraction images. as found: 0 of 4096 pixels lit, the brightest 0 photons;")
     assert "control: 0" not in drawing.words.alt
     first, second = (axes for axes in drawing.figure.axes if axes.get_title())

@@ -121,7 +121,7 @@ def test_the_notebook_leaves_a_report_with_table_worst_case_and_gradient(tmp_pat
     folder, verdict = run(request, lambda what, text: None)
     assert (verdict.code, verdict.status) == ("parity", "passed")
     assert verify(folder) == []
-    assert {path.name for path in folder.glob("figures/*.png")} == {"pattern.png", "comparison.png", "interval.png"}
+    assert {path.name for path in folder.glob("figures/*.png")} == {"comparison.png", "interval.png"}
     numbers = key_numbers(folder)
     assert numbers["parity.agreeing"].value == 2 and numbers["interval.within"].value == 96 * 96
     page = (folder / "report.html").read_text()
