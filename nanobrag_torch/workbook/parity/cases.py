@@ -22,6 +22,7 @@ from nanobrag_torch.workbook.show.tables import Table
 
 #: Word for every case of a folder.
 ALL = "all"
+_BETWEEN = "the gradient between two images"
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,10 @@ def conclude(parity: Parity, interval: Interval | None, program: Evidence | None
     wrong = [] if program is None else [row.symbol for row in program.derivatives if row.agreement != "agrees"]
     agreeing = len(parity.cases) - len(parity.differing)
     images = f"{agreeing} of {len(parity.cases)} cases agree with the C program in every pixel and stored header."
+    compared = " that were compared" if parity.skipped else ""
+    missed = [*parity.skipped, *(program.unchecked if program else ()), *([] if interval else [_BETWEEN])]
+    if missed:
+        images += f" Interrupted, so nothing is said of it: {', '.join(missed)}."
     if parity.differing:
         worst = next(case for case in parity.cases if case.name == parity.worst)
         where = f"{worst.name} most, in {worst.different} of {worst.pixels} pixels" if worst.different else "in headers"
@@ -184,7 +189,8 @@ def conclude(parity: Parity, interval: Interval | None, program: Evidence | None
             code="images_differ", status="failed", title="Images differ from the C program's",
             sentence=f"{images} Others: {', '.join(parity.differing)}.",
             remedy="Look at the picture of the worst case, then trace one of its pixels (-trace_pixel).",
-            answer=f"No: {len(parity.differing)} of {len(parity.cases)} images differ from the C program's; {where}.",
+            answer=f"No: {len(parity.differing)} of {len(parity.cases)} images{compared} differ from the C program's; "
+            f"{where}.",
         )  # fmt: skip
     over = "" if interval is None or interval.agrees else f"over {interval.low_case} to {interval.high_case}"
     if wrong or over:
@@ -194,15 +200,13 @@ def conclude(parity: Parity, interval: Interval | None, program: Evidence | None
             sentence=f"{images} The gradient {what} differs from the C program's finite difference by more than its "
             "error bar.",
             remedy="Diagnose the gradient with the doctor, then look for a jump between the two images.",
-            answer=f"Images yes, all {len(parity.cases)}; gradients no: that {what} is not the C program's difference.",
+            answer=f"Images yes, all {len(parity.cases)}{compared}; gradients no: that {what} is not the C program's "
+            "difference.",
         )  # fmt: skip
-    missed = [*parity.skipped, *(program.unchecked if program else ())]
     if interval is None or missed:
-        missed += [] if interval else ["the gradient between two images"]
         return Verdict(
             code="parity_interrupted", status="interrupted", title="What was compared agrees; the rest was interrupted",
-            sentence=f"{images} Interrupted, so nothing is said of it: {', '.join(missed)}.",
-            remedy="Run the notebook again.",
+            sentence=images, remedy="Run the notebook again.",
         )  # fmt: skip
     shown = (
         f"Between {interval.low_case} and {interval.high_case}, which differ in the wavelength alone, the integral of "

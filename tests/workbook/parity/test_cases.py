@@ -136,6 +136,9 @@ def test_cases_that_an_interruption_left_out_are_named_and_not_claimed(monkeypat
     verdict = parity.conclude(found, an_interval(), None)
     assert (verdict.code, verdict.status, verdict.answer) == ("parity_interrupted", "interrupted", "")
     assert "nothing is said of it: outputs, energy" in verdict.sentence
+    wrong = parity.conclude(found, an_interval(within=15), None)
+    assert wrong.status == "failed" and wrong.answer.startswith("Images yes, all 1 that were compared; gradients no")
+    assert "nothing is said of it: outputs, energy" in wrong.sentence
     interrupting.before_step(monkeypatch, 0)
     with pytest.raises(KeyboardInterrupt):
         parity.run(asked)
