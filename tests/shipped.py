@@ -8,6 +8,7 @@ import refined
 from checkouts import PROJECT
 
 from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.show.progress import PROGRESS_TYPE
 from nanobrag_torch.workbook.show.tables import OPENING_TYPE, TABLE_TYPE
 
 NAMES = tuple(project.notebooks(PROJECT))
@@ -54,11 +55,24 @@ def outputs(notebook: Any) -> list[Any]:
 
 
 def check_outputs(notebook: Any) -> None:
-    """A notebook ends in a conclusion, raised nothing, and shows no Python values: tables, figures, and words."""
+    """A notebook ends in a conclusion, raised nothing, and shows no Python values: tables, figures, and words.
+
+    A picture comes before its long work.
+    """
     shown = outputs(notebook)
     assert [output for output in shown if output.output_type == "error"] == []
     values = [output.data for output in shown if output.output_type in ("execute_result", "display_data")]
-    told = {TABLE_TYPE, OPENING_TYPE, "image/png"}
+    told = {TABLE_TYPE, OPENING_TYPE, PROGRESS_TYPE, "image/png"}
     others = [data["text/plain"] for data in values if not told & set(data)]
     assert [text for text in others if len(text) > 100] == []
     assert values[-1][TABLE_TYPE]["caption"] == "Conclusion"
+    check_order(values)
+
+
+def check_order(values: list[Any]) -> None:
+    """A picture stands above all work that is long enough for a bar; of a bar one line of text is left."""
+    kinds = ["picture" if "image/png" in data else "bar" if PROGRESS_TYPE in data else "" for data in values]
+    assert "picture" in kinds
+    assert "bar" not in kinds or kinds.index("picture") < kinds.index("bar")
+    bars = [data for data in values if PROGRESS_TYPE in data]
+    assert all(": done after " in data["text/plain"] and "<progress" not in data["text/html"] for data in bars)

@@ -1,7 +1,8 @@
 """Budget of a diagnosis: evaluations of the loss counted, bounded, and reported as they are made."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .records import Cost
@@ -25,6 +26,8 @@ class Meter:
         progress: hears of every step.
         done: evaluations so far; a gradient counts as three.
         complete: no limit has stopped anything yet.
+        interruptible: an interruption by the keyboard spends the budget.
+        interrupted: one did.
         started: time of the monotonic clock, in seconds.
     """
 
@@ -34,6 +37,8 @@ class Meter:
     progress: ProgressCallback | None = None
     done: int = 0
     complete: bool = True
+    interruptible: bool = False
+    interrupted: bool = False
     started: float = field(default_factory=time.monotonic)
 
     def count(self, weight: int = 1) -> None:
@@ -53,6 +58,23 @@ class Meter:
         """Announce the step that comes next."""
         if self.progress is not None:
             self.progress(self.done, max(self.expected, self.done), step)
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """Hold a step that can be left out to the budget.
+
+        Raises:
+            BudgetSpent: it is spent, or the keyboard interrupted the step, which spends it.
+        """
+        if not self.complete:
+            raise BudgetSpent
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self.interruptible:
+                raise
+            self.complete, self.interrupted = False, True
+            raise BudgetSpent from None
 
     def cost(self) -> Cost:
         """Evaluations and seconds spent so far."""

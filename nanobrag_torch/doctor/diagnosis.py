@@ -52,6 +52,7 @@ def diagnose(
     seconds: float | None = None,
     progress: ProgressCallback | None = None,
     quick: bool = False,
+    interruptible: bool = False,
 ) -> GradientReport:
     """Say of every parameter whether its gradient is right, and if it is zero, missing, not finite or wrong, why.
 
@@ -78,6 +79,8 @@ def diagnose(
         progress: called with (evaluations done, evaluations expected, next step), the first time before any work.
         quick: leave out what no verdict needs: forward derivatives, and the signal at every step of the physics. A
             scenario takes a tenth of the time.
+        interruptible: an interruption by the keyboard ends the work as a spent budget does, once there is a gradient,
+            and is not raised.
 
     Returns:
         A frozen report with one verdict for every parameter, or element of a small one.
@@ -98,7 +101,7 @@ def diagnose(
     if not 0 <= tolerance < 1:
         raise DoctorError(f"tolerance = {tolerance!r}: must be a part of the gradient, from 0 up to 1, such as 1e-4.")
     subject = replace(_subject(examined, params, loss, steps, rebuild), quick=quick)
-    meter = Meter(expected_cost(subject, order), evaluations, seconds, progress)
+    meter = Meter(expected_cost(subject, order), evaluations, seconds, progress, interruptible=interruptible)
     try:
         return _diagnosed(subject, dict(reference or {}), order, tolerance, meter)
     except BudgetSpent:
@@ -174,12 +177,11 @@ def _examine(shared: SharedFacts, meter: Meter) -> tuple[tuple[ParameterReport, 
     tangents: dict[str, Tensor] = {}
     for coordinate in shared.subject.coordinates:
         try:
-            if not meter.complete:
-                raise BudgetSpent
-            meter.tell(coordinate.label)
-            observation, tangent = observe(shared, coordinate, meter)
+            with meter.within():
+                meter.tell(coordinate.label)
+                observation, tangent = observe(shared, coordinate, meter)
         except BudgetSpent:
-            reports.append(_report(Observation(shared, coordinate, None), _unexamined()))
+            reports.append(_report(Observation(shared, coordinate, None), _unexamined(meter)))
             continue
         reports.append(_report(observation, _verdict(observation, RULES)))
         if tangent is not None and bool(torch.isfinite(tangent).all()):
@@ -197,10 +199,11 @@ def _with_second_order(
     slope = slope_of(shared.subject, {p.name: p.gradient for p in parameters})
     rules = second_order_rules(shared.graph.custom)
     try:
-        of_slope = shared_facts(slope, meter, {}, shared.tolerance)
+        with meter.within():
+            of_slope = shared_facts(slope, meter, {}, shared.tolerance)
     except BudgetSpent:
         found = dict.fromkeys(
-            (c.name for c in slope.coordinates), SecondDerivative(None, None, "missing", _unexamined())
+            (c.name for c in slope.coordinates), SecondDerivative(None, None, "missing", _unexamined(meter))
         )
     except DoctorError:
         refused = refusal(slope)
@@ -211,10 +214,11 @@ def _with_second_order(
         found = {}
         for coordinate in slope.coordinates:
             try:
-                o, _ = observe(of_slope, coordinate, meter)
-                verdict = _verdict(o, rules)
+                with meter.within():
+                    o, _ = observe(of_slope, coordinate, meter)
+                    verdict = _verdict(o, rules)
             except BudgetSpent:
-                o, verdict = Observation(of_slope, coordinate, None), _unexamined()
+                o, verdict = Observation(of_slope, coordinate, None), _unexamined(meter)
             found[coordinate.name] = SecondDerivative(o.gradient, o.difference, o.agreement, verdict)
     return tuple(_graver(p, found[p.name]) for p in parameters)
 
@@ -256,11 +260,10 @@ def _elements(o: Observation) -> Elements | None:
 
 def _modes(shared: SharedFacts, meter: Meter) -> GradientVerdict | None:
     """Verdict on a module whose gradients are of another kind in train than in eval."""
-    if not meter.complete:
-        return None
-    meter.tell("train and eval")
     try:
-        return compared(shared.subject, shared.graph.gradients, meter)
+        with meter.within():
+            meter.tell("train and eval")
+            return compared(shared.subject, shared.graph.gradients, meter)
     except BudgetSpent:
         return None
 
@@ -287,8 +290,11 @@ def _report(o: Observation, verdict: GradientVerdict) -> ParameterReport:
     )
 
 
-def _unexamined() -> GradientVerdict:
-    return GradientVerdict("unexamined", "unexamined", "the budget was spent", "Allow more evaluations or seconds.", {})
+def _unexamined(meter: Meter) -> GradientVerdict:
+    title, remedy = "the budget was spent", "Allow more evaluations or seconds."
+    if meter.interrupted:
+        title, remedy = "the examination was interrupted", "Run it again."
+    return GradientVerdict("unexamined", "unexamined", title, remedy, {})
 
 
 def _overall(verdicts: tuple[GradientVerdict, ...]) -> GradientVerdict:
@@ -328,8 +334,11 @@ def _information(shared: SharedFacts, tangents: dict[str, Tensor]) -> Fisher | N
 
 def _stages(shared: SharedFacts, meter: Meter) -> tuple[Stage, ...]:
     simulation = shared.subject.simulation
-    wanted = meter.complete and not shared.subject.quick
-    if simulation is None or shared.image is None or shared.weights is None or not wanted:
+    if simulation is None or shared.image is None or shared.weights is None or shared.subject.quick:
         return ()
-    meter.tell("stages")
-    return simulation.stages(shared)
+    try:
+        with meter.within():
+            meter.tell("stages")
+            return simulation.stages(shared)
+    except BudgetSpent:
+        return ()

@@ -42,7 +42,7 @@ _BAR, _CELL = 160, 6
 class GradientReport:
     """Diagnosis of one loss and its parameters, as :func:`nanobrag_torch.doctor.diagnose` returns it.
 
-    In a notebook it shows itself as a table with bars.
+    In a notebook it shows itself as a table with bars; printed it is a table in words.
 
     Attributes:
         subject: "scenario", or the name of the function.
@@ -116,6 +116,9 @@ class GradientReport:
         """
         return codec.from_json(cls, text)
 
+    def __str__(self) -> str:
+        return to_text(self)
+
     def _repr_html_(self) -> str:
         return to_html(self)
 
@@ -127,6 +130,39 @@ class GradientReport:
 def report_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a report."""
     return codec.schema(GradientReport)
+
+
+def to_text(report: GradientReport) -> str:
+    """Show a report as text: verdict, a line for every parameter, and the remedies."""
+    heads = ("parameter", "value", "gradient", "finite difference", "verdict")
+    table = [heads, *(_words(parameter) for parameter in report.parameters)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    modes = [_line(report.modes)] if report.modes else []
+    remedies = dict.fromkeys(
+        f"{verdict.code}: {verdict.remedy}"
+        for verdict in (*([report.modes] if report.modes else []), *(p.verdict for p in report.parameters))
+        if verdict.remedy and verdict.severity != "healthy"
+    )
+    done = ["", "What to do:", *(f"  {remedy}" for remedy in remedies)] if remedies else []
+    head = f"Gradients of {report.subject}: {_line(report.verdict)}"
+    return "\n".join([head, _summary(report), *modes, "", *lines, *done])
+
+
+def _line(verdict: GradientVerdict) -> str:
+    """Title of a verdict, with its code where that is another word."""
+    return verdict.title if verdict.code in verdict.title else f"{verdict.title} [{verdict.code}]"
+
+
+def _words(p: ParameterReport) -> tuple[str, ...]:
+    """Cells of one parameter in a table of text."""
+    difference = p.finite_difference
+    measured = "–" if difference is None else f"{_number(difference.derivative)} ± {difference.error:.1g}"
+    source = ":".join((p.verdict.source or "").split(":")[:2])  # file and line, without the text of the line
+    where = ", ".join(place for place in (p.verdict.stage, source) if place)
+    verdict = f"{_line(p.verdict)}{f', at {where}' if where else ''}{f'; {_second(p.second)}' if p.second else ''}"
+    return p.label, f"{_number(p.value)} {p.unit}".strip(), _number(p.gradient), measured, verdict
 
 
 def to_html(report: GradientReport) -> str:

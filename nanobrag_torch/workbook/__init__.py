@@ -13,6 +13,7 @@ names                                                  what they are for
 ``agreement``                                          a rotation series that DIALS processes, beside what was rendered
 ``refinement``, ``refinement_figures``                 counts refined to parameters with standard errors, and shown
 ``tables``, ``figures``, ``doctor_figures``, ...       what cells show; ``Table``, ``Drawing`` and ``Caption`` make more
+``progress``                                           bars of long work, and what an interruption ended
 ``Record``, ``Part``, ``KeyNumber``, ``exact``         records of one's own, in ``plans/NAME/records.py``
 ``Evidence``, ``Derivative``, ``TestRecord``, ...      the records that the cells above give
 ``Verdict``                                            how a notebook concludes
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from nanobrag_torch.workbook.records.run import Verdict as Verdict
     from nanobrag_torch.workbook.report.folder import Report as Report
     from nanobrag_torch.workbook.show import drawing as drawing
+    from nanobrag_torch.workbook.show import progress as progress
     from nanobrag_torch.workbook.show import tables as tables
     from nanobrag_torch.workbook.show.drawing import Drawing as Drawing
     from nanobrag_torch.workbook.show.raster import Raster as Raster
@@ -102,6 +104,7 @@ _HOMES = {
     "parameters": "cells.parameters",
     "performance": "cells.performance",
     "probe": "cells.probe",
+    "progress": "show.progress",
     "refinement": "cells.refinement",
     "refinement_figures": "cells.refinement_figures",
     "scan": "cells.scan:scan",

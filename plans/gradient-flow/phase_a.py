@@ -16,6 +16,11 @@ class Facts:
     found: Evidence
     control: Evidence
 
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Derivatives that no finite difference was taken of, as an interruption ended the evidence."""
+        return tuple(f"{name} ({case.case})" for case in (self.found, self.control) for name in case.unchecked)
+
     def any(self, *agreements: str) -> bool:
         """Tell whether a derivative of either case has one of these agreements."""
         return any(row.agreement in agreements for case in (self.found, self.control) for row in case.derivatives)
@@ -43,7 +48,7 @@ class VerdictRule:
 
     holds: Callable[[Facts], bool]
     code: str
-    status: Literal["passed", "failed"]
+    status: Literal["passed", "failed", "interrupted"]
     title: str
     sentence: str
     remedy: str
@@ -78,6 +83,14 @@ RULES = (
         "Repeat with smaller steps; if the difference stays, bisect the model stage by stage.",
     ),
     VerdictRule(
+        lambda f: bool(f.unchecked),
+        "evidence_interrupted",
+        "interrupted",
+        "The evidence was interrupted",
+        "No finite difference was taken of {unchecked}, so neither a broken graph nor a sound one was shown.",
+        "Run the notebook again.",
+    ),
+    VerdictRule(
         lambda f: f.found_is_zero and f.control_is_sound,
         "dark_image",
         "passed",
@@ -110,6 +123,7 @@ RULES = (
     ),
 )
 
+_INTERRUPTED = "The mapped test was interrupted, and nothing is said of it."
 _WITHOUT = "All this without a mapped test."
 #: Parameters that say how the evidence is taken, and not of which case.
 _HOW = ("device", "seed", "mapped_test", "pytest_options", "test_timeout_s")
@@ -130,6 +144,9 @@ TEST_CLAUSES: dict[tuple[str, Literal["dark", "lit", "another"]], tuple[str, boo
     ),
     ("passed", "lit"): ("The mapped test passes.", True),
     ("passed", "another"): ("The mapped test passes.", True),
+    ("interrupted", "dark"): (_INTERRUPTED, True),
+    ("interrupted", "lit"): (_INTERRUPTED, True),
+    ("interrupted", "another"): (_INTERRUPTED, True),
     ("none", "dark"): (_WITHOUT, True),
     ("none", "lit"): (_WITHOUT, True),
     ("none", "another"): (_WITHOUT, True),
@@ -155,6 +172,7 @@ def conclude(
         "missing": _named(facts, "missing"),
         "not_finite": _named(facts, "not finite"),
         "disagrees": _named(facts, "disagrees"),
+        "unchecked": ", ".join(facts.unchecked),
         "undecided": _named(facts, "inconclusive") or "the control is dark as well",
         "found_F": found.default_F,
         "control_F": control.default_F,

@@ -4,15 +4,24 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from nanobrag_torch.workbook import Blocked, Report, Table, Verdict, mapped_test
+from nanobrag_torch.config import CrystalConfig, DetectorConfig
+from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook import Blocked, Drawing, Report, Table, Verdict, figures, mapped_test, progress
 
 from .records import Audit, AuditedSuite, AuditFinding
 
 _PLUGIN = "nanobrag_torch.doctor.pytest_plugin"
 
 
+def picture() -> Drawing:
+    """Image of the crystal of the checks as found, which has no structure factors, beside one with one F for all."""
+    detector = DetectorConfig(spixels=200, fpixels=200, pixel_size_mm=0.1, oversample=1)
+    dark = Scenario(CrystalConfig(100.0, 100.0, 100.0, 90.0, 90.0, 90.0, N_cells=(5, 5, 5)), detector)
+    return figures.pattern(**{"as found": dark, "with F = 100": dark.changed(crystal={"default_F": 100.0})})
+
+
 def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite:
-    """Run tests under the gradient guard.
+    """Run tests under the gradient guard. An interruption ends them, and nothing is said of them.
 
     Args:
         report: takes log, XML and findings.
@@ -29,7 +38,10 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
         return AuditedSuite(tests="", ran=0, passed=0, hollow=0, findings=())
     xml, found = ((report.folder / f"{name}.{suffix}").resolve() for suffix in ("xml", "findings.json"))
     words = ["pytest", "-q", "-p", _PLUGIN, f"--gradient-guard-json={found}", *nodes]
-    code, late = mapped_test.run_pytest(words, xml, report.folder / f"{name}.log", timeout_s)
+    with progress.shown(f"Tests {name.replace('_', ' ')}, {timeout_s} s at most") as work:
+        code, late = mapped_test.run_pytest(words, xml, report.folder / f"{name}.log", timeout_s, work)
+    if work.interrupted:
+        return AuditedSuite(tests=tests, ran=0, passed=0, hollow=0, findings=(), interrupted=True)
     if late or code not in (0, 1):
         raise Blocked(f"{tests}: pytest ended with exit code {code}{', too late' if late else ''}; see {name}.log.")
     findings = tuple(
@@ -45,6 +57,13 @@ def suite(report: Report, name: str, tests: str, timeout_s: int) -> AuditedSuite
 def conclude(audit: Audit) -> Verdict:
     """Verdict of the audit: vacuous checks were there, and the repaired tests have none."""
     before, after = audit.as_found, audit.repaired
+    ended = [name for name, suite in (("as found", before), ("repaired", after)) if suite.interrupted]
+    if ended:
+        return Verdict(
+            code="audit_interrupted", status="interrupted", title="The audit was interrupted",
+            sentence=f"Interrupted, so nothing is said of them: the checks {' and '.join(ended)}.",
+            remedy="Run the notebook again.",
+        )  # fmt: skip
     sentence = (
         f"Of {before.ran} checks as found {before.passed} pass, and {before.hollow} prove nothing: they look at a dark "
         f"image, where every gradient is zero. Of {after.ran} repaired tests {after.passed} pass, and "
@@ -67,7 +86,7 @@ def conclude(audit: Audit) -> Verdict:
 def table(audit: Audit) -> Table:
     """Table of both suites in numbers."""
     rows = [
-        (name, str(suite.ran), str(suite.passed), str(suite.hollow))
+        (f"{name}, interrupted" if suite.interrupted else name, str(suite.ran), str(suite.passed), str(suite.hollow))
         for name, suite in (("as found", audit.as_found), ("repaired", audit.repaired))
     ]
     return Table(caption="Tests under the guard", columns=("tests", "ran", "passed", "prove nothing"), rows=tuple(rows))

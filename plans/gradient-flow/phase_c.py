@@ -21,6 +21,8 @@ def objection(evidence: Evidence, floor: float) -> str:
     """Objection to a fixture as a gradient test, in words; empty where there is none."""
     if evidence.dark:
         return "the image is dark"
+    if evidence.unchecked:
+        return f"its examination was interrupted before {', '.join(evidence.unchecked)}"
     unsure = [row.symbol for row in evidence.derivatives if row.agreement != "agrees"]
     if unsure:
         return f"autograd and finite difference do not agree for {', '.join(unsure)}"
@@ -32,12 +34,17 @@ def objection(evidence: Evidence, floor: float) -> str:
 
 def smallest_cancellation(evidence: Evidence) -> float:
     """Least κ of all parameters; 0 where there are no contributions."""
-    return min(row.cancellation or 0.0 for row in evidence.derivatives)
+    return min((row.cancellation or 0.0 for row in evidence.derivatives), default=0.0)
 
 
 def conclude(options: Options) -> Verdict:
     """Verdict of phase C: the simplest option that is accepted."""
     objections = "; ".join(f"{option.name}: {option.because}" for option in options.options if not option.accepted)
+    if options.chosen is None and any(option.evidence.unchecked for option in options.options):
+        return Verdict(
+            code="options_interrupted", status="interrupted", title="The comparison was interrupted",
+            sentence=f"No option is accepted so far. {objections}.", remedy="Run the notebook again.",
+        )  # fmt: skip
     if options.chosen is None:
         return Verdict(
             code="no_option_accepted", status="failed", title="No option makes a gradient test that means something",

@@ -13,13 +13,17 @@ class AuditFinding(Part):
 
 
 class AuditedSuite(Part):
-    """Tests that ran under the gradient guard; ``hollow`` is the number of those with a vacuous check."""
+    """Tests that ran under the gradient guard; ``hollow`` is the number of those with a vacuous check.
+
+    Where they were ``interrupted`` nothing is counted.
+    """
 
     tests: str
     ran: int
     passed: int
     hollow: int
     findings: tuple[AuditFinding, ...]
+    interrupted: bool = False
 
 
 class Audit(Record):
@@ -93,7 +97,10 @@ class Options(Record):
 
 
 class Verified(Record):
-    """End of the repaired test, and strength of the gradients of its fixture."""
+    """End of the repaired test, and strength of the gradients of its fixture.
+
+    ``interrupted`` names what its reader ended, "the test" or "the fixture"; nothing is said of it.
+    """
 
     file = "verified.json"
     borne_out_by = {
@@ -107,6 +114,7 @@ class Verified(Record):
     floor: float
     smallest_cancellation: float
     objection: str
+    interrupted: str = ""
 
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Lit pixels, agreeing gradients, the smallest κ and its floor."""

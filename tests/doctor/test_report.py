@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import jsonschema
 import pytest
@@ -35,6 +36,47 @@ def test_a_report_survives_being_written_and_read(examined):
     if not math.isnan(report.loss):
         assert back["crystal.cell_a" if CELL_A in report.codes else "x"].finite_difference.steps
     assert report._repr_html_().count("<tr>") > len(report.parameters)
+
+
+def test_a_printed_report_is_a_table_in_words():
+    lines = str(diagnose(simulated(float), {"x": 70.0})).splitlines()
+    assert lines[0].startswith("Gradients of ") and lines[0].endswith("[S1]")
+    heads = lines.index(next(line for line in lines if line.startswith("parameter ")))
+    assert re.split("  +", lines[heads + 2])[:3] == ["x", "70", "–"]
+    assert re.search(r"\[S1\], at cases\.py:\d+$", lines[heads + 2]) and "GradientReport" not in "".join(lines)
+    assert lines[-2] == "What to do:" and lines[-1].startswith("  S1: ")
+
+
+def test_a_printed_report_of_sound_gradients_asks_for_nothing():
+    said = str(diagnose(plain, {"x": 1.5, "y": 2.0}))
+    assert said.count("healthy") == 3 and "What to do" not in said
+
+
+def interrupting(at):
+    """A listener that is the keyboard's interruption as soon as work on ``at`` begins."""
+
+    def listen(done, expected, step):
+        if step == at:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+@pytest.mark.parametrize(("at", "examined"), [("b", 1), ("stages", 3)])
+def test_an_interruption_keeps_what_was_examined_where_it_is_asked_to(at, examined):
+    report = diagnose(scene(CELL), progress=interrupting(at), interruptible=True)
+    severities = [p.verdict.severity for p in report.parameters]
+    assert severities == ["healthy"] * examined + ["unexamined"] * (3 - examined)
+    assert not report.cost.complete and report.stages == ()
+    if examined < 3:
+        assert report.verdict.title == "the examination was interrupted"
+
+
+def test_an_interruption_is_raised_where_nothing_else_was_asked_for():
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(scene(CELL), progress=interrupting("b"))
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(scene(CELL), progress=interrupting("graph"), interruptible=True)
 
 
 def test_the_schema_describes_the_report():

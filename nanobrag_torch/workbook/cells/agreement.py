@@ -1,5 +1,6 @@
 """Agreement of another program with what was rendered: a rotation series of a known crystal, judged by DIALS."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -13,7 +14,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from nanobrag_torch.cli.prepare import NO_COMPILATION
+from nanobrag_torch.cli.parse import parse
+from nanobrag_torch.cli.precedence import configure, settings_of
+from nanobrag_torch.cli.prepare import NO_COMPILATION, prepare
 from nanobrag_torch.data import EXAMPLE_STRUCTURE
 from nanobrag_torch.io import load_structure_factors
 from nanobrag_torch.io.description import Description
@@ -21,6 +24,7 @@ from nanobrag_torch.io.dials import read_experiments
 from nanobrag_torch.io.frames import about
 from nanobrag_torch.io.mosflm import reciprocal_to_real_cell
 from nanobrag_torch.refine.notation import value_with_error
+from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells import dials
 from nanobrag_torch.workbook.cells.dials import Processed
 from nanobrag_torch.workbook.errors import Blocked, InputError
@@ -28,6 +32,7 @@ from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.agreement import STANDARD_ERRORS, Agreement, Judgement
 from nanobrag_torch.workbook.records.run import Caption, Verdict
 from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show import progress
 from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Drawing
 from nanobrag_torch.workbook.show.tables import Table
 
@@ -41,12 +46,25 @@ _GROUPS = ("P 21 21 21", "P 2 2 2")
 _CELL_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
+def first_image(options: str, phi_steps: int) -> Scenario:
+    """Scenario of the first image of a series; the arguments are those of :func:`judge`. Raises as ``configure``."""
+    scan = ["-phi", "0", "-osc", "1", "-phisteps", str(phi_steps)]
+    words = ["-compat", "physical", *shlex.split(options), *scan, "-nodump", "-hkl", str(EXAMPLE_STRUCTURE)]
+    conf = configure(settings_of(parse(words)))
+    crystal = prepare(conf).simulator.crystal
+    return Scenario(
+        conf.crystal, conf.detector, conf.beam, compat=conf.compat, hkl_data=crystal.hkl_data,
+        hkl_metadata=crystal.hkl_metadata,
+    )  # fmt: skip
+
+
 def judge(
     report: Report, options: str, formats: str, frames: int, phi_steps: int, two_theta_deg: float = 0.0
 ) -> Agreement:
     """Render a rotation series of the example structure, a degree a frame, and let DIALS process it with no hint.
 
-    What DIALS said, and the crystal that it refined, stay in the folder ``dials`` of the report; images do not.
+    What DIALS said, and the crystal that it refined, stay in the folder ``dials`` of the report; images do not. An
+    interruption keeps the formats that were processed; the record names the others.
 
     Args:
         report: where logs go.
@@ -58,32 +76,39 @@ def judge(
 
     Raises:
         InputError: a format is unknown.
-        Blocked: DIALS is missing, a program failed or found another lattice; the error says which.
+        Blocked: DIALS is missing, a program failed or found another lattice, or an interruption came before the first
+            format was processed; the error says which.
     """
     kinds = formats.split()
     if not kinds or not set(kinds) <= set(FORMATS):
         raise InputError.of(_OWNER, "formats", formats, " ".join(FORMATS), "Name one or more of them.")
     program = dials.version()
+    judgements: list[Judgement] = []
+    numbers, steps = itertools.count(1), 1 + len(kinds) * len(dials.STEPS)
     # In the folder of the report, so that nothing is left elsewhere where the run is killed.
-    with TemporaryDirectory(prefix=".series-", dir=report.folder.resolve()) as name:
+    scratch = TemporaryDirectory(prefix=".series-", dir=report.folder.resolve())
+    with scratch as name, progress.shown("The series, and DIALS") as work:
         folder = Path(name)
+        work.at(0, "rendering")
         command = render(folder, shlex.split(options), kinds, frames, phi_steps, two_theta_deg)
         truth = read_experiments(folder / _TRUTH)[0]
-        judgements = []
         for kind in kinds:
             sys.stdout.write(f"{kind}:\n")
             images = [*sorted(folder.glob(f"{_NAME}*.{kind}")), folder / f"{_NAME}.{kind}.phil"]
             try:
-                found = dials.process(images, folder / kind)
+                found = dials.process(images, folder / kind, lambda program: work.at(next(numbers) / steps, program))
             finally:
                 _keep(folder / kind, report.folder / "dials" / kind)
             judgements.append(compared(kind, found, truth, 1 / phi_steps))
+    if not judgements:
+        raise Blocked("Interrupted before DIALS had processed the first format: nothing can be said of it.")
     return Agreement(
         program=program,
         command=command,
         cell=_cell(_direct(truth)),
         space_groups=_GROUPS,
         judgements=tuple(judgements),
+        skipped=tuple(kinds[len(judgements) :]),
     )
 
 
@@ -225,6 +250,14 @@ def conclude(agreement: Agreement) -> Verdict:
             ),
         )
     names = ", ".join(each.format for each in kinds)
+    if agreement.skipped:
+        return Verdict(
+            code="J3",
+            status="interrupted",
+            title=f"{agreement.program} agrees in {names}; the rest was interrupted",
+            sentence=f"Interrupted, so nothing is said of it: {', '.join(agreement.skipped)}.",
+            remedy="Run the notebook again.",
+        )
     least, most = min(each.correlation for each in kinds), 100 * max(each.r_factor for each in kinds)
     return Verdict(
         code="J1",

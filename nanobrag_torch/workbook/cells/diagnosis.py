@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nanobrag_torch.doctor import GradientReport
+from torch import Tensor
+
+from nanobrag_torch import doctor
+from nanobrag_torch.doctor import GradientReport, diagnose
 from nanobrag_torch.doctor.records import ParameterReport, Severity
+from nanobrag_torch.quantities import quantity
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.validation import number_of
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.show import progress
 from nanobrag_torch.workbook.show.tables import Table
 
 FILE = "diagnosis.json"
@@ -39,6 +44,35 @@ class Saved:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return verdicts(self.report)._repr_mimebundle_(include, exclude)
+
+
+def examine(examined: Any, params: Any = None, *, name: str = "The diagnosis", **how: Any) -> GradientReport:
+    """Diagnose with a bar. An interruption keeps what was examined, and reports the other parameters as unexamined.
+
+    Args:
+        examined: what :func:`nanobrag_torch.doctor.diagnose` takes.
+        params: its parameters; None for a scenario.
+        name: name of the bar.
+        **how: further arguments of :func:`nanobrag_torch.doctor.diagnose`.
+
+    Raises:
+        DoctorError: as it does.
+        KeyboardInterrupt: the interruption came before the first gradient.
+    """
+    with progress.shown(name, needed=True) as work:
+        return diagnose(
+            examined, params, progress=lambda done, total, step: work.at(done / total if total else None, step),
+            interruptible=True, **how,
+        )  # fmt: skip
+
+
+def sensitivities(scenario: Scenario) -> dict[str, Tensor]:
+    """Derivatives of the image (slow, fast) by each quantity, by its label; an interruption keeps those so far."""
+    found: dict[str, Tensor] = {}
+    with progress.shown("Which pixels respond") as work:
+        for name in work.each(scenario.names, lambda name: quantity(name).label):
+            found |= doctor.sensitivities(scenario.changed(names=(name,)))
+    return found
 
 
 def verdicts(report: GradientReport, digits: int = 10) -> Table:

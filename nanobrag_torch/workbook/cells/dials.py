@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,19 +79,23 @@ def version() -> str:
     return (run.stdout.strip().splitlines() or ["DIALS"])[0]
 
 
-def process(images: list[Path], folder: Path) -> Processed:
+def process(images: list[Path], folder: Path, tell: Callable[[str], None] = lambda program: None) -> Processed:
     """Import, find spots, index, refine, integrate, and look for symmetry; print a line for each program.
 
     Args:
         images: images, and files with parameters for ``dials.import``.
         folder: new folder for all that DIALS writes, a log of each program among it.
+        tell: is told of each program before it starts.
 
     Raises:
         Blocked: DIALS is missing, or one of its programs failed; the error says which, and its last words.
     """
     version()
     folder.mkdir(parents=True)
-    said = {program: _run(program, words, images, folder) for program, words in STEPS.items()}
+    said = {}
+    for program, words in STEPS.items():
+        tell(program)
+        said[program] = _run(program, words, images, folder)
     (experiment,) = read_experiments(folder / "refined.expt", without=("beam.sigma_divergence",))
     if experiment.crystal is None:
         raise Blocked("dials.refine left no crystal.")

@@ -1,8 +1,10 @@
 """The figures of the gradient doctor: derivatives side by side, where the signal dies, elements, steps, scans."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, SymLogNorm
@@ -67,6 +69,54 @@ def _draw_parameter(axes: Axes, p: ParameterReport) -> None:
     axes.set_xlabel(number(p.gradient, 5), fontsize=9)
     axes.set_title(f"{p.label}: {p.verdict.code}", color=colour, fontsize=9)
     axes.tick_params(labelsize=8)
+
+
+def output(function: Callable[[dict[str, Tensor]], Tensor], values: Mapping[str, Tensor]) -> Drawing:
+    """The result of a function at its values, a picture to begin with: an image, a curve, or a loss over its first number.
+
+    Args:
+        function: function of a dict of tensors.
+        values: its numbers, by name.
+    """
+    name, at = next(iter(values.items()))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        try:
+            said = _draw_output(axes, function, dict(values), name, float(at))
+        except Exception as error:  # of whatever kind the function raises: the doctor says what is the matter
+            said = f"the function raises {type(error).__name__}"
+            axes.text(0.5, 0.5, said, ha="center", va="center", transform=axes.transAxes)
+            axes.set_axis_off()
+    return Drawing(
+        figure,
+        Caption(
+            name="output",
+            title="What the function gives",
+            caption="At the values that are examined; of a loss alone, over its first parameter.",
+            alt=f"{said[0].upper()}{said[1:]}.",
+        ),
+        preview=True,
+    )
+
+
+def _draw_output(axes: Axes, function: Callable[..., Tensor], values: dict[str, Tensor], name: str, at: float) -> str:
+    """Draw what a function gives, and return it in words; ``name`` is its first parameter, which stands ``at``."""
+    with torch.no_grad():
+        found = function({key: value.clone() for key, value in values.items()}).cpu().numpy()
+        if found.ndim == 2:
+            axes.imshow(found, cmap="magma", interpolation="nearest")
+            return f"an image of {found.shape[0]} by {found.shape[1]} pixels, at most {number(float(found.max()), 4)}"
+        if found.ndim:
+            axes.plot(found.reshape(-1), color="black")
+            axes.set_xlabel("element")
+            return f"a curve of {found.size} elements, at most {number(float(found.max()), 4)}"
+        around = np.linspace(-0.1, 0.1, 21) * (abs(at) or 1.0) + at
+        losses = [float(function({**values, name: torch.full_like(values[name], x)})) for x in around.tolist()]
+    axes.plot(around, losses, color="black")
+    axes.plot(at, float(found), "o", color=AUTOGRAD)
+    axes.set(xlabel=name, ylabel="loss")
+    return f"the loss over {name}, {number(float(found), 6)} at the values examined"
 
 
 def stages(**reports: GradientReport) -> Drawing:
@@ -199,7 +249,8 @@ def scan(measured: Scan) -> Drawing:
         Caption(
             name=f"scan_{_plain(measured.label)}",
             title=f"The loss over {measured.label}",
-            caption="The loss, evaluated on fresh objects at every point, and the tangent that the gradient says.",
+            caption="The loss, evaluated on fresh objects at every point, and the tangent that the gradient says."
+            + ("" if measured.whole else " An interruption ended the scan before the end of the range."),
             alt=f"The loss runs from {number(measured.losses[0], 5)} to {number(measured.losses[-1], 5)}; the tangent "
             f"has slope {number(measured.slope, 5)}.",
         ),
@@ -244,8 +295,8 @@ def correlations(report: GradientReport) -> Drawing:
 
 def sensitivities(images: dict[str, Tensor]) -> Drawing:
     """The derivative of every pixel by each parameter: images (slow, fast) by label."""
-    columns = min(3, len(images))
-    rows = math.ceil(len(images) / columns)
+    columns = min(3, max(1, len(images)))
+    rows = max(1, math.ceil(len(images) / columns))
     with rc_context(STYLE):
         figure = Figure(figsize=(3.6 * columns, 3.1 * rows), layout="constrained")
         grid = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -264,7 +315,7 @@ def sensitivities(images: dict[str, Tensor]) -> Drawing:
             title="Which pixels respond",
             caption="Derivative of every pixel by each parameter, in forward mode; red grows, blue falls, near zero "
             "the scale is linear.",
-            alt="Images of pixel derivatives by " + ", ".join(images) + ".",
+            alt="Images of pixel derivatives by " + (", ".join(images) or "nothing") + ".",
         ),
     )
 

@@ -18,6 +18,7 @@ from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DARK, DIFFERENCE, OUT
 from nanobrag_torch.workbook.show.raster import Raster
 
 if TYPE_CHECKING:
+    from nanobrag_torch.scenario import Scenario
     from nanobrag_torch.workbook.cells.probe import Case
 
 #: Resolutions at which rings may be drawn, Angstrom.
@@ -26,6 +27,7 @@ RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
 IMAGE_PIXELS, PANEL_PIXELS = 512, 205
 
+_ALL_ZERO = "every pixel is exactly 0"
 #: What is said of six derivatives that all have the same verdict.
 _TOGETHER = {
     frozenset({"agrees"}): "autograd and finite difference agree",
@@ -72,14 +74,7 @@ def images(shown: Mapping[str, Any], unit: str = "photons / pixel", decades: flo
     with rc_context(STYLE):
         figure = Figure(figsize=(max(5.4, 4.2 * len(shown)), 4.6), layout="constrained")
         for (title, image), axes in zip(pixels.items(), figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
-            blocks = strongest(np.nan_to_num(image.astype(float)), max(image.shape) // IMAGE_PIXELS)
-            top = float(blocks.max()) if blocks.max() > 0 else 1.0
-            floor = top * 10.0**-decades
-            drawn = axes.imshow(
-                np.maximum(blocks, floor), norm=LogNorm(floor, top), cmap="magma", interpolation="nearest",
-                extent=(0, image.shape[1], image.shape[0], 0),
-            )  # fmt: skip
-            figure.colorbar(drawn, ax=axes, label=unit, shrink=0.85)
+            _draw_pixels(figure, axes, np.nan_to_num(image.astype(float)), unit, decades)
             axes.set(xlabel="fast / pixel", ylabel="slow / pixel", title=title)
     brightest = "; ".join(f"{title}: at most {number(float(image.max()), 4)}" for title, image in pixels.items())
     return Drawing(
@@ -90,6 +85,76 @@ def images(shown: Mapping[str, Any], unit: str = "photons / pixel", decades: flo
             caption=f"{unit}, logarithmic over {decades:g} decades; slow axis downwards, fast axis to the right.",
             alt=f"Diffraction images, {unit}. {brightest}.",
         ),
+    )
+
+
+def pattern(**scenarios: "Scenario") -> Drawing:
+    """The image of each scenario by its name, before anything else is known of it: a picture to begin a notebook with.
+
+    It is made by the fastest engine. Where no image can be computed, the drawing says so.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4 * len(scenarios), 4.6), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(1, len(scenarios)))
+        spoken = [
+            _draw_pattern(figure, axes, name.replace("_", " "), scenario)
+            for (name, scenario), axes in zip(scenarios.items(), panels, strict=True)
+        ]
+    return Drawing(
+        figure,
+        Caption(
+            name="pattern",
+            title="The image that this is about",
+            caption="Photons per pixel on a logarithmic scale; slow axis downwards, fast axis to the right.",
+            alt=f"Diffraction images. {'; '.join(spoken)}.",
+        ),
+        preview=True,
+    )
+
+
+def _draw_pattern(figure: Figure, axes: Axes, name: str, scenario: "Scenario") -> str:
+    """Draw the image of a scenario, and return what is seen in it, in words."""
+    axes.set_title(f"{name[0].upper()}{name[1:]}", fontweight="bold")
+    try:
+        image = scenario.changed(engine="auto").image().detach().cpu().numpy()
+    except ValueError:
+        _say(axes, "no image can be computed")
+        axes.set_facecolor(DARK)
+        return f"{name}: no image can be computed"
+    _draw_pixels(figure, axes, image)
+    if not np.isfinite(image).all():
+        _say(axes, "some pixels are not finite")
+    elif not image.any():
+        _say(axes, _ALL_ZERO)
+    axes.set(xlabel="fast / pixel", ylabel="slow / pixel")
+    lit = int(np.count_nonzero(image))
+    return f"{name}: {lit} of {image.size} pixels lit, the brightest {number(float(np.nanmax(image)), 4)} photons"
+
+
+def pixels(image: np.ndarray, said: str, title: str, unit: str = "photons / pixel") -> Drawing:
+    """An image (slow, fast) on a logarithmic scale: a picture to begin a notebook with.
+
+    Args:
+        image: values, of which those below a millionth of the largest are drawn as that.
+        said: words above it.
+        title: title of the figure.
+        unit: unit of the values.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+        axes = figure.subplots()
+        brightest = _draw_pixels(figure, axes, image, unit)
+        axes.set(xlabel="fast / pixel", ylabel="slow / pixel")
+        axes.set_title(said, fontweight="bold")
+    return Drawing(
+        figure,
+        Caption(
+            name="pattern",
+            title=title,
+            caption="On a logarithmic scale; slow axis downwards, fast axis to the right.",
+            alt=f"{said}: image of {image.shape[0]} by {image.shape[1]} pixels, {number(brightest, 4)} {unit} at most.",
+        ),
+        preview=True,
     )
 
 
@@ -124,7 +189,11 @@ def sensitivities(case: "Case") -> Drawing:
     """The derivative of every pixel with respect to each cell parameter."""
     with rc_context(STYLE):
         figure = Figure(figsize=(10.8, 6.2), layout="constrained")
-        for axes, row in zip(figure.subplots(2, 3).flat, case.evidence.derivatives, strict=True):
+        panels = list(figure.subplots(2, 3).flat)
+        for axes in panels:
+            axes.set_visible(False)  # one of a parameter that was not checked stays empty
+        for axes, row in zip(panels, case.evidence.derivatives, strict=False):
+            axes.set_visible(True)
             _draw_sensitivity(figure, axes, case.sensitivities[row.parameter].numpy(), row)
     return Drawing(
         figure,
@@ -157,23 +226,8 @@ def _raster(case: "Case") -> Raster:
 
 def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
     size = case.image.shape[0]
-    pixels = strongest(case.image.numpy(), _block(case))
-    brightest = float(pixels.max())
-    floor, top = (brightest * 1e-6, brightest) if brightest > 0 else (1e-6, 1.0)
-    shown = axes.imshow(
-        np.maximum(pixels, floor),
-        norm=LogNorm(floor, top),
-        cmap="magma",
-        extent=(0, size, size, 0),
-        interpolation="nearest",
-    )
-    if brightest > 0:
-        figure.colorbar(shown, ax=axes, label="photons / pixel", shrink=0.85)
-    else:
-        axes.text(
-            0.5, 0.36, "every pixel is exactly 0", color="white", ha="center", va="center", fontsize=15,
-            fontweight="bold", transform=axes.transAxes, path_effects=OUTLINE,
-        )  # fmt: skip
+    if not _draw_pixels(figure, axes, case.image.numpy()) > 0:
+        _say(axes, _ALL_ZERO)
     slow, fast = case.beam_centre
     axes.plot(fast, slow, "+", color="white", markersize=12, markeredgewidth=1.5, path_effects=OUTLINE)
     angle = np.linspace(0, 2 * np.pi, 181)
@@ -185,6 +239,32 @@ def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
         )  # fmt: skip
     axes.set(xlim=(0, size), ylim=(size, 0), xlabel="fast / pixel", ylabel="slow / pixel")
     axes.set_title(_name(case), fontweight="bold")
+
+
+def _draw_pixels(
+    figure: Figure, axes: Axes, image: np.ndarray, unit: str = "photons / pixel", decades: float = 6
+) -> float:
+    """Draw an image (slow, fast) with its scale, which spans ``decades``, and return its brightest value."""
+    pixels = strongest(image, max(1, min(image.shape) // IMAGE_PIXELS))
+    brightest = float(np.nanmax(pixels, initial=-math.inf))
+    floor, top = (brightest * 10.0**-decades, brightest) if 0 < brightest < math.inf else (10.0**-decades, 1.0)
+    shown = axes.imshow(
+        np.maximum(pixels, floor),
+        norm=LogNorm(floor, top),
+        cmap="magma",
+        extent=(0, image.shape[1], image.shape[0], 0),
+        interpolation="nearest",
+    )
+    if brightest > 0:
+        figure.colorbar(shown, ax=axes, label=unit, shrink=0.85)
+    return brightest
+
+
+def _say(axes: Axes, words: str) -> None:
+    axes.text(
+        0.5, 0.36, words, color="white", ha="center", va="center", fontsize=15, fontweight="bold",
+        transform=axes.transAxes, path_effects=OUTLINE,
+    )  # fmt: skip
 
 
 def rings(case: "Case") -> Iterator[tuple[float, float]]:

@@ -1,10 +1,12 @@
 """The mapped test: pytest as a process of its own, its output copied to a log while it runs."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -16,6 +18,8 @@ from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.records.evidence import EXIT_CODE, LOG, WITHOUT_TEST, XML, TestRecord, TestStatus
 from nanobrag_torch.workbook.report.folder import Report
+from nanobrag_torch.workbook.show import progress
+from nanobrag_torch.workbook.show.progress import Work
 
 #: What pytest's exit codes mean, and whether they say something about the test (docs of pytest, "Exit codes").
 EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
@@ -29,6 +33,8 @@ EXIT_CODES: dict[int, tuple[TestStatus, str]] = {
 _LAST_WORDS_S = 5.0
 #: Bytes of a log that are shown in the notebook.
 _SHOWN = 1_000_000
+#: Part of the tests that is done, as pytest ends a line.
+_PERCENT = re.compile(rb"\[ *(\d+)%\]\s*$")
 _NO_TEST = TestRecord(
     test="", command="", status="none", exit_code=None, meaning=WITHOUT_TEST, message="", elapsed_s=0.0
 )
@@ -36,6 +42,8 @@ _NO_TEST = TestRecord(
 
 def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     """Run pytest, and leave its log, JUnit XML, exit code and record in a report.
+
+    An interruption (the kernel's button, or Ctrl-C) ends the test alone: the record says so, and nothing is raised.
 
     Args:
         report: where the files go.
@@ -53,12 +61,17 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
         return report.write(_NO_TEST)
     xml = (report.folder / XML).resolve()
     started = time.monotonic()
-    code, timed_out = run_pytest(["pytest", *given, *map(_place, nodes)], xml, report.folder / LOG, timeout_s)
+    code: int | None = None
+    status: TestStatus = "interrupted"
+    meaning = "the test was interrupted, and says nothing"
+    with progress.shown(f"The mapped test, {timeout_s} s at most") as work:
+        code, timed_out = run_pytest(["pytest", *given, *map(_place, nodes)], xml, report.folder / LOG, timeout_s, work)
+        status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
+        if timed_out:
+            status, meaning = "blocked", f"the test took longer than {timeout_s} s and was ended"
     elapsed = time.monotonic() - started
-    status, meaning = EXIT_CODES.get(code, ("blocked", f"pytest was ended by signal {-code}"))
-    if timed_out:
-        status, meaning = "blocked", f"the test took longer than {timeout_s} s and was ended"
-    report.write_text(EXIT_CODE, f"{code}\n")
+    if code is not None:
+        report.write_text(EXIT_CODE, f"{code}\n")
     record = report.write(
         TestRecord(
             test=" ".join(nodes),
@@ -87,7 +100,7 @@ def _place(node: str) -> str:
     return node if found.is_relative_to(project.root()) else f"{found}{colons}{rest}"
 
 
-def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[int, bool]:
+def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int, work: Work | None = None) -> tuple[int, bool]:
     """Run pytest in a session of its own, copying its output to a log and to standard output; end all that it leaves.
 
     Args:
@@ -95,30 +108,42 @@ def run_pytest(words: list[str], xml: Path, log: Path, timeout_s: int) -> tuple[
         xml: where the JUnit report goes.
         log: where the output goes.
         timeout_s: seconds after which the process is ended.
+        work: shows how far it is.
 
     Returns:
         Exit code, and True where the process was ended for being late.
     """
+    done: list[float | None] = [None]
+
+    def show() -> bool:
+        if work is not None:
+            work.at(done[0])
+        return False
+
     command = [sys.executable, "-u", "-m", *words, "--color=no", "-p", "no:cacheprovider", f"--junitxml={xml}"]
-    with family(os.environ) as own:
+    # The process is waited for when its family has ended, after an interruption as well; what one that could not be
+    # ended still says is not.
+    with ExitStack() as afterwards, family(os.environ) as own:
         process = own.start(
             command, cwd=project.root(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        copying = Thread(target=_copy, args=(process.stdout, log), daemon=True)
+        afterwards.callback(process.wait)
+        copying = Thread(target=_copy, args=(process.stdout, log, done), daemon=True)
         copying.start()
-        late = not own.wait(process, time.monotonic() + timeout_s)
-    # What a process that could not be ended still says is not waited for.
-    copying.join(_LAST_WORDS_S)
+        afterwards.callback(copying.join, _LAST_WORDS_S)
+        late = not own.wait(process, time.monotonic() + timeout_s, show)
     return process.wait(), late
 
 
-def _copy(stream: IO[bytes], log: Path) -> None:
-    """Copy to the log all that comes, and to standard output as much as a page can show."""
+def _copy(stream: IO[bytes], log: Path, done: list[float | None]) -> None:
+    """Copy to the log all that comes, and to standard output as much as a page can show; note the part that is done."""
     shown = 0
     with stream, log.open("wb") as copy:
         for line in stream:
             copy.write(line)
             copy.flush()
+            if percent := _PERCENT.search(line):
+                done[0] = int(percent[1]) / 100
             if shown <= _SHOWN:
                 shown += len(line)
                 text = line.decode(errors="replace") if shown <= _SHOWN else f"[the rest is in {log.name}]\n"

@@ -18,6 +18,7 @@ from nanobrag_torch.quantities import quantity
 from nanobrag_torch.scenario import Scenario
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.records.evidence import Derivative, Evidence, GradientsJson
+from nanobrag_torch.workbook.show import progress
 
 
 @dataclass(frozen=True)
@@ -99,21 +100,28 @@ def scenario(
 
 
 def examine(case: str, scenario: Scenario) -> Case:
-    """The image of ``scenario``, its cell gradients by autograd, and their finite differences; ``case`` names it."""
+    """The image of ``scenario``, its cell gradients by autograd, and their finite differences; ``case`` names it.
+
+    An interruption during the finite differences keeps those that were taken: the evidence names the others.
+    """
+    title = f"{case[0].upper()}{case[1:]}"
     leaves = scenario.leaves()
-    image = scenario.image(leaves)
-    loss = scenario.loss(image)
-    gradients: list[Tensor | None] = [None] * len(leaves)
-    if loss.requires_grad:
-        gradients = list(torch.autograd.grad(loss, list(leaves.values()), allow_unused=True))
+    with progress.shown(f"{title}: image and gradients", needed=True):
+        image = scenario.image(leaves)
+        loss = scenario.loss(image)
+        gradients: list[Tensor | None] = [None] * len(leaves)
+        if loss.requires_grad:
+            gradients = list(torch.autograd.grad(loss, list(leaves.values()), allow_unused=True))
 
     still = image.detach()
     weight = _loss_weight(scenario, still)
-    sensitivities, rows = {}, []
-    for name, gradient in zip(leaves, gradients, strict=True):
-        row, sensitivity = _derivative(scenario, name, gradient, weight)
-        sensitivities[row.parameter] = sensitivity.cpu()
-        rows.append(row)
+    sensitivities: dict[str, Tensor] = {}
+    rows: list[Derivative] = []
+    with progress.shown(f"{title}: finite differences") as work:
+        for name in work.each(list(leaves), lambda name: quantity(name).label):
+            row, sensitivity = _derivative(scenario, name, gradients[len(rows)], weight)
+            sensitivities[row.parameter] = sensitivity.cpu()
+            rows.append(row)
     evidence = Evidence(
         case=case,
         default_F=float(scenario.crystal.default_F),
@@ -123,6 +131,7 @@ def examine(case: str, scenario: Scenario) -> Case:
         lit_pixels=int((still != 0).sum()),
         pixels=still.numel(),
         derivatives=tuple(rows),
+        unchecked=tuple(quantity(name).field for name in list(leaves)[len(rows) :]),
     )
     detector = one_panel("probe", scenario.simulator().detector, "Probe one panel alone.")
     centre = (float(detector.beam_center_s), float(detector.beam_center_f))

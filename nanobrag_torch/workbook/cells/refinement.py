@@ -20,6 +20,7 @@ from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.refinement import FAR, RefinedValue, Refinement
 from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.show import progress
 from nanobrag_torch.workbook.show.tables import Table
 
 __all__ = ["Refined", "conclude", "fit", "goodness", "held", "of_result", "prepare", "start", "values", "worst"]
@@ -111,20 +112,22 @@ def fit(
             raise InputError.of(OWNER, "background", background, allowed, "Give one of them.") from None
     scenario = case.start if case.truth is not None else _to_scale(case, level, gain)
     try:
-        result = refine(
-            scenario,
-            case.counts.values,
-            level,
-            mask=case.counts.mask,
-            gain=gain,
-            readout_noise=readout_noise,
-            saturation=case.counts.saturation,
-            space_group=case.space_group,
-            robust=robust,
-            capture=capture,
-            max_steps=max_steps,
-            progress=_tell,
-        )
+        with progress.shown("The refinement", needed=True) as work:
+            result = refine(
+                scenario,
+                case.counts.values,
+                level,
+                mask=case.counts.mask,
+                gain=gain,
+                readout_noise=readout_noise,
+                saturation=case.counts.saturation,
+                space_group=case.space_group,
+                robust=robust,
+                capture=capture,
+                max_steps=max_steps,
+                progress=lambda step: _tell(step, work),
+            )
+            work.interrupted = result.interrupted
     except ValueError as error:
         raise InputError(f"{OWNER}: {error}") from None
     return Refined(case, result, _record(case, result))
@@ -163,11 +166,12 @@ def _to_scale(case: Case, level: float | str, gain: float) -> Any:
     return scenario.changed(beam={"fluence": scenario.value(_FLUENCE) * light / total, "flux": 0.0})
 
 
-def _tell(progress: Progress) -> None:
-    left = f", at most {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
+def _tell(step: Progress, work: progress.Work) -> None:
+    left = f", at most {step.seconds_left:.0f} s left" if step.seconds_left else ""
+    work.at(None, f"step {step.step} of at most {step.most}{left}")  # most refinements end long before the last
     sys.stdout.write(
-        f"step {progress.step} of at most {progress.most}: −log L = {progress.loss:.8g}, "
-        f"the next promises −{progress.decrease:.2g} and moves by {progress.farthest:.2g} σ{left}\n"
+        f"step {step.step} of at most {step.most}: −log L = {step.loss:.8g}, "
+        f"the next promises −{step.decrease:.2g} and moves by {step.farthest:.2g} σ{left}\n"
     )
     sys.stdout.flush()
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nanobrag_torch.quantities import quantity
-from nanobrag_torch.workbook.cells.figures import strongest
+from nanobrag_torch.workbook.cells.figures import pixels, strongest
 from nanobrag_torch.workbook.cells.refinement import Refined
+from nanobrag_torch.workbook.cells.refinement_case import Case
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.refinement import FAR
 from nanobrag_torch.workbook.records.run import Caption
@@ -30,6 +31,14 @@ NORMAL = 5.0
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", ":")
 _MARKERS = "osv^DPX"
+
+
+def counts(case: Case) -> Drawing:
+    """The counts that are to be refined against, as far as they are not masked."""
+    shown = case.counts.values.astype(float)
+    if case.counts.mask is not None:
+        shown = np.where(case.counts.mask, shown, 0.0)
+    return pixels(shown, case.image or "Drawn at a known truth", "The counts", "counts / pixel")
 
 
 def images(found: Refined) -> Drawing:

@@ -1,5 +1,6 @@
 """An exploration without any widget: states in, answers out as they are ready, errors in words."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from nanobrag_torch.workbook.explorer.subjects import Explored
 
 #: Most losses that the history keeps.
 MOST_LOSSES = 1000
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -156,17 +158,21 @@ class Session:
         """Keep the last good state to compare with; again to let go of it."""
         self.pinned = self.good if self.pinned is None else None
 
-    def wait(self, seconds: float | None = None) -> Seen:
+    def wait(self, seconds: float | None = None, look: Callable[[], None] = lambda: None) -> Seen:
         """Wait for all answers on the present state.
 
         Args:
             seconds: most seconds to wait; None for no limit.
+            look: is called now and then.
 
         Raises:
             InputError: there is no image; the message says why.
             Blocked: the seconds are over.
         """
-        if not self._ended.wait(seconds):
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while not self._ended.wait(max(0.0, min(_LOOK_S, until - time.monotonic()))) and time.monotonic() < until:
+            look()
+        if not self._ended.is_set():
             raise Blocked(f"No answer within {seconds:g} s: allow more, or explore a smaller image.")
         if self.reason:
             raise InputError(self.reason)

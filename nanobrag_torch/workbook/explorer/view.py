@@ -18,6 +18,7 @@ from nanobrag_torch.workbook.explorer.files_panel import FilesPanel
 from nanobrag_torch.workbook.explorer.history import State
 from nanobrag_torch.workbook.explorer.session import Seen, Session
 from nanobrag_torch.workbook.explorer.subjects import Explored, ExploredScenario
+from nanobrag_torch.workbook.show import progress
 
 #: What the picture may show, by the word that is chosen.
 IMAGE, DIFFERENCE, SENSITIVITY, OWN, RESIDUAL = "image", "difference to pinned", "sensitivity", "own image", "residual"
@@ -123,7 +124,8 @@ class Explorer:
             InputError: there is no image, or nothing carries a gradient.
             Blocked: the seconds are over.
         """
-        report = self.session.wait(seconds).verdict
+        with progress.shown("The verdict", needed=True) as work:
+            report = self.session.wait(seconds, lambda: work.at(None)).verdict
         if report is None:
             raise InputError("explore: nothing carries a gradient. Tick a quantity.")
         return report

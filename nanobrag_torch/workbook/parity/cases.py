@@ -17,10 +17,12 @@ from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.evidence import Evidence
 from nanobrag_torch.workbook.records.parity import Interval, Parity, ParityCase
 from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.show import progress
 from nanobrag_torch.workbook.show.tables import Table
 
 #: Word for every case of a folder.
 ALL = "all"
+_BETWEEN = "the gradient between two images"
 
 
 @dataclass(frozen=True)
@@ -85,23 +87,28 @@ def stored_cases(folder: str, names: str = ALL) -> tuple[StoredCase, ...]:
 
 
 def run(cases: Sequence[StoredCase]) -> tuple[Parity, ImagePair]:
-    """Run all cases through our command.
+    """Run all cases through our command. An interruption keeps those that were compared; the record names the others.
 
     Returns:
         The record, and the pair of images that lie furthest apart.
 
     Raises:
         InputError: there is no case.
+        KeyboardInterrupt: the interruption came before the first was compared.
     """
     records, worst, pair = [], "", None
-    for case in cases:
-        compared = case.compared()
-        records.append(_record(case, compared))
-        if pair is None or compared.comparison.excess > pair.comparison.excess:
-            worst, pair = case.name, compared
+    with progress.shown("Images of the C program") as work:
+        for case in work.each(cases, lambda case: case.name):
+            compared = case.compared()
+            records.append(_record(case, compared))
+            if pair is None or compared.comparison.excess > pair.comparison.excess:
+                worst, pair = case.name, compared
+    if pair is None and work.interrupted:
+        raise KeyboardInterrupt
     if pair is None:
         raise InputError.of("parity", "cases", "none", f"{ALL}, or at least one name", "Name a case.")
-    return Parity(cases=tuple(records), worst=worst), pair
+    skipped = tuple(case.name for case in cases[len(records) :])
+    return Parity(cases=tuple(records), worst=worst, skipped=skipped), pair
 
 
 def _record(case: StoredCase, pair: ImagePair) -> ParityCase:
@@ -162,11 +169,19 @@ def interval_table(interval: Interval) -> Table:
     )
 
 
-def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Verdict:
-    """Verdict on images, gradient over the interval, and, with a C program, gradient of each cell parameter."""
+def conclude(parity: Parity, interval: Interval | None, program: Evidence | None) -> Verdict:
+    """Verdict on images, gradient over the interval, and, with a C program, gradient of each cell parameter.
+
+    Of what was interrupted nothing is said: cases that the record names, an interval that is None, and parameters by
+    which the program was not differentiated.
+    """
     wrong = [] if program is None else [row.symbol for row in program.derivatives if row.agreement != "agrees"]
     agreeing = len(parity.cases) - len(parity.differing)
     images = f"{agreeing} of {len(parity.cases)} cases agree with the C program in every pixel and stored header."
+    compared = " that were compared" if parity.skipped else ""
+    missed = [*parity.skipped, *(program.unchecked if program else ()), *([] if interval else [_BETWEEN])]
+    if missed:
+        images += f" Interrupted, so nothing is said of it: {', '.join(missed)}."
     if parity.differing:
         worst = next(case for case in parity.cases if case.name == parity.worst)
         where = f"{worst.name} most, in {worst.different} of {worst.pixels} pixels" if worst.different else "in headers"
@@ -174,16 +189,24 @@ def conclude(parity: Parity, interval: Interval, program: Evidence | None) -> Ve
             code="images_differ", status="failed", title="Images differ from the C program's",
             sentence=f"{images} Others: {', '.join(parity.differing)}.",
             remedy="Look at the picture of the worst case, then trace one of its pixels (-trace_pixel).",
-            answer=f"No: {len(parity.differing)} of {len(parity.cases)} images differ from the C program's; {where}.",
+            answer=f"No: {len(parity.differing)} of {len(parity.cases)} images{compared} differ from the C program's; "
+            f"{where}.",
         )  # fmt: skip
-    if wrong or not interval.agrees:
-        what = f"of {', '.join(wrong)}" if wrong else f"over {interval.low_case} to {interval.high_case}"
+    over = "" if interval is None or interval.agrees else f"over {interval.low_case} to {interval.high_case}"
+    if wrong or over:
+        what = f"of {', '.join(wrong)}" if wrong else over
         return Verdict(
             code="gradient_differs", status="failed", title="A gradient is not the C program's difference",
             sentence=f"{images} The gradient {what} differs from the C program's finite difference by more than its "
             "error bar.",
             remedy="Diagnose the gradient with the doctor, then look for a jump between the two images.",
-            answer=f"Images yes, all {len(parity.cases)}; gradients no: that {what} is not the C program's difference.",
+            answer=f"Images yes, all {len(parity.cases)}{compared}; gradients no: that {what} is not the C program's "
+            "difference.",
+        )  # fmt: skip
+    if interval is None or missed:
+        return Verdict(
+            code="parity_interrupted", status="interrupted", title="What was compared agrees; the rest was interrupted",
+            sentence=images, remedy="Run the notebook again.",
         )  # fmt: skip
     shown = (
         f"Between {interval.low_case} and {interval.high_case}, which differ in the wavelength alone, the integral of "

@@ -9,11 +9,13 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
 from nanobrag_torch.cli.compare import ImagePair
+from nanobrag_torch.workbook.cells.figures import pixels
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.show.drawing import STYLE, Drawing
 
 if TYPE_CHECKING:
+    from nanobrag_torch.workbook.parity.cases import StoredCase
     from nanobrag_torch.workbook.parity.gradients import Integrated
 
 #: Number of pixels that are marked and listed, and decades of an image that are shown.
@@ -52,6 +54,13 @@ def comparison(pair: ImagePair, name: str = "one command line") -> Drawing:
             alt=f"Two diffraction images and their difference, {name}. {said} of its tolerance.",
         ),
     )
+
+
+def stored(case: "StoredCase") -> Drawing:
+    """Draw the image that the C program left for a case, a picture to begin with."""
+    with np.load(case.arrays) as arrays:
+        image = np.asarray(arrays["float"], dtype=np.float64)
+    return pixels(image, case.name, "An image of the C program")
 
 
 def interval(found: "Integrated") -> Drawing:

@@ -23,6 +23,7 @@ from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.parity.cases import StoredCase
 from nanobrag_torch.workbook.records.evidence import Derivative, Evidence
 from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss
+from nanobrag_torch.workbook.show import progress
 
 WAVELENGTH = "beam.wavelength_A"
 EDGES = ("crystal.cell_a", "crystal.cell_b", "crystal.cell_c")
@@ -51,7 +52,7 @@ class Integrated:
     rounding: np.ndarray
 
 
-def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "auto") -> Integrated:
+def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "auto") -> Integrated | None:
     """Integrate our derivative with respect to the wavelength from one stored image to the other.
 
     Gauss-Legendre quadrature is exact to rounding where Miller indices move by a fraction of a fringe in between. An
@@ -64,6 +65,9 @@ def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "
         nodes: points of the quadrature.
         engine: engine of the simulator.
 
+    Returns:
+        The integral beside the difference; None where it was interrupted.
+
     Raises:
         InputError: the cases differ in anything but the wavelength, or are not of one F in a monochromatic beam.
     """
@@ -71,7 +75,11 @@ def integrate(low: StoredCase, high: StoredCase, nodes: int = 8, engine: str = "
     scenario = low.scenario((WAVELENGTH, *EDGES), engine)
     first, last = _stored(low), _stored(high)
     rounding = _rounding(first) + _rounding(last)
-    path = _path(scenario, start, end, nodes)
+    path = None
+    with progress.shown("The gradient between two images") as work:
+        path = _path(scenario, start, end, nodes, work)
+    if path is None:
+        return None
     image = np.asarray(path.integral([slope.pixels for slope in path.slopes]))
     difference = last - first
     ratio = np.abs(image - difference) / rounding
@@ -104,7 +112,7 @@ class _Path:
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
 
-def _path(scenario: Scenario, start: float, end: float, nodes: int) -> _Path:
+def _path(scenario: Scenario, start: float, end: float, nodes: int, work: progress.Work) -> _Path:
     """Slopes at the points of a Gauss-Legendre quadrature.
 
     Args:
@@ -112,10 +120,12 @@ def _path(scenario: Scenario, start: float, end: float, nodes: int) -> _Path:
         start: wavelength at one end, in Angstrom.
         end: wavelength at the other end, in Angstrom.
         nodes: number of points.
+        work: shows how far it is.
     """
     points, weights = np.polynomial.legendre.leggauss(nodes)
     half = (end - start) / 2
-    slopes = tuple(_slope(scenario, (start + end) / 2 + half * point) for point in points.tolist())
+    wavelengths = [(start + end) / 2 + half * point for point in points.tolist()]
+    slopes = tuple(_slope(scenario, each) for each in work.each(wavelengths, lambda each: f"λ = {each:.6g} Å"))
     return _Path(slopes, tuple((half * weights).tolist()))
 
 
@@ -206,7 +216,8 @@ def differentiate_program(case: StoredCase, step: float, engine: str = "auto") -
         engine: engine of the simulator.
 
     Returns:
-        The evidence; None where the environment variable NB_C_BIN names no program.
+        The evidence; None where the environment variable NB_C_BIN names no program. An interruption keeps the
+        derivatives that were taken; the evidence names the others.
 
     Raises:
         InputError: the cell of the case comes from a file.
@@ -223,14 +234,15 @@ def differentiate_program(case: StoredCase, step: float, engine: str = "auto") -
     gradients = torch.autograd.grad(image.sum(), list(leaves.values()))
     program = _Program(binary, case, {name: scenario.value(name) for name in CELL})
     still = image.detach()
-    rows = tuple(
-        _program_derivative(program, name, float(gradient), step)
-        for name, gradient in zip(leaves, gradients, strict=True)
-    )
+    rows: list[Derivative] = []
+    with progress.shown("The C program around the cell") as work:
+        for name in work.each(CELL, lambda name: quantity(name).label):
+            rows.append(_program_derivative(program, name, float(gradients[len(rows)]), step))
     return Evidence(
         case=f"{case.name}, by the C program", default_F=float(scenario.crystal.default_F), loss=float(still.sum()),
         image_sum=float(still.sum()), image_max=float(still.max()), lit_pixels=int((still != 0).sum()),
-        pixels=still.numel(), derivatives=rows,
+        pixels=still.numel(), derivatives=tuple(rows),
+        unchecked=tuple(quantity(name).field for name in CELL[len(rows) :]),
     )  # fmt: skip
 
 

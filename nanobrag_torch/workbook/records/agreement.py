@@ -69,6 +69,7 @@ class Agreement(Record):
         cell: edges in Angstrom and angles in degrees that were rendered.
         space_groups: space groups that are right: the crystal's own, and that without what only absences tell.
         judgements: one for each format.
+        skipped: formats that were not processed to the end, as an interruption ended the work.
     """
 
     file = "agreement.json"
@@ -79,6 +80,7 @@ class Agreement(Record):
     cell: tuple[float, ...]
     space_groups: tuple[str, ...]
     judgements: tuple[Judgement, ...]
+    skipped: tuple[str, ...] = ()
 
     def faults(self) -> dict[str, tuple[str, ...]]:
         """Differences that are too large, by format; a format without any is left out."""

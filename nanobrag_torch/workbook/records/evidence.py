@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from nanobrag_torch.workbook.formatting import number, with_error
 from nanobrag_torch.workbook.records.base import KeyNumber, Part, Record, exact
 
-#: End of a mapped test; "none" where the run was to be without one.
-TestStatus = Literal["passed", "failed", "blocked", "none"]
+#: End of a mapped test; "none" where the run was to be without one, "interrupted" where its reader ended it.
+TestStatus = Literal["passed", "failed", "blocked", "none", "interrupted"]
 #: How a run without a mapped test is called.
 WITHOUT_TEST = "without a mapped test"
 #: Files that a mapped test leaves beside its record: what pytest printed, its JUnit report, its exit code.
@@ -38,7 +38,8 @@ class TestRecord(Record):
 
     def headline(self) -> tuple[tuple[str, str], ...]:
         """End of the test, and its duration."""
-        ended = WITHOUT_TEST if self.status == "none" else f"{self.status} in {self.elapsed_s:.1f} s"
+        when = "after" if self.status == "interrupted" else "in"
+        ended = WITHOUT_TEST if self.status == "none" else f"{self.status} {when} {self.elapsed_s:.1f} s"
         return (("mapped test", ended),)
 
 
@@ -78,7 +79,10 @@ class Derivative(Part):
 
 
 class Evidence(Record):
-    """One physical case: loss, image statistics, and every derivative with its check."""
+    """One physical case: loss, image statistics, and every derivative with its check.
+
+    ``unchecked`` names the parameters whose checks were left out, as an interruption ended them.
+    """
 
     file = "evidence.json"
 
@@ -90,6 +94,7 @@ class Evidence(Record):
     lit_pixels: int
     pixels: int
     derivatives: tuple[Derivative, ...]
+    unchecked: tuple[str, ...] = ()
 
     @property
     def dark(self) -> bool:

@@ -36,12 +36,16 @@ class ParityCase(Part):
 
 
 class Parity(Record):
-    """All cases, and the name of the one whose images lie furthest apart."""
+    """All cases, and the name of the one whose images lie furthest apart.
+
+    ``skipped`` names the cases that were not compared, as an interruption ended the comparison.
+    """
 
     file = "parity.json"
 
     cases: tuple[ParityCase, ...]
     worst: str
+    skipped: tuple[str, ...] = ()
 
     @property
     def differing(self) -> tuple[str, ...]:

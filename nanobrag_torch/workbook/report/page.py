@@ -32,8 +32,10 @@ from nanobrag_torch.workbook.records.run import EnvironmentRecord, Owner, Verdic
 from nanobrag_torch.workbook.report.contents import STATUS, UNLISTED, numbers_among, records
 from nanobrag_torch.workbook.report.folder import BRIEF, NOTEBOOK, PAGE, SUMMARY, Report, now
 from nanobrag_torch.workbook.show import pictures
+from nanobrag_torch.workbook.show.drawing import PREVIEW_TYPE
 from nanobrag_torch.workbook.show.html import environment, sealed
 from nanobrag_torch.workbook.show.markdown import render_markdown
+from nanobrag_torch.workbook.show.progress import PROGRESS_TYPE
 from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
 from nanobrag_torch.workbook.show.tables import OPENING_TYPE, TABLE_TYPE, Table
 
@@ -171,12 +173,12 @@ def _cells(path: Path) -> Iterator[Cell]:
             yield Cell(prose=Markup(_MARKDOWN(visible(cell.source))))
         elif cell.cell_type == "code":
             code = Markup(highlight(visible(cell.source), PythonLexer(), _FORMATTER))
-            yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs if not _opens(output)))
+            yield Cell(code=code, outputs=tuple(_output(output) for output in cell.outputs if not _left_out(output)))
 
 
-def _opens(output: Any) -> bool:
-    """True for the conclusion at the top of a notebook: a page begins with it anyhow."""
-    return OPENING_TYPE in output.get("data", {})
+def _left_out(output: Any) -> bool:
+    """True for what is for those who wait: the conclusion at the top of a notebook, previews, and bars of progress."""
+    return not {OPENING_TYPE, PREVIEW_TYPE, PROGRESS_TYPE}.isdisjoint(output.get("data", {}))
 
 
 def _output(output: Any) -> Output:

@@ -313,7 +313,7 @@ def _verdict(checked: CheckedRun, report: Report, outcome: Outcome) -> Verdict:
     if stopped is not None:
         return stopped
     test = report.read(TestRecord)
-    cannot_be = TEST_FILES if test is not None and test.status == "none" else ()
+    cannot_be = TEST_FILES if test is not None and test.status in ("none", "interrupted") else ()
     wanted = [name for name in checked.brief.artefacts if name not in cannot_be] if checked.brief else []
     lacking = page.missing(wanted, report.folder)
     if lacking:

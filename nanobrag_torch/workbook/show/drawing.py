@@ -16,6 +16,8 @@ from nanobrag_torch.workbook.show.raster import RASTER_TYPE, Raster
 
 #: Blue and vermilion of Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
 AUTOGRAD, DIFFERENCE = "#0072B2", "#D55E00"
+#: MIME type of a picture that the page of a report leaves out.
+PREVIEW_TYPE = "application/vnd.nanobrag.preview+json"
 #: Background of the bars of a dark image.
 DARK = "#E4E4E4"
 #: Keeps the time of drawing out of a file, so that equal figures are equal files.
@@ -40,11 +42,13 @@ class Drawing:
         figure: figure of matplotlib.
         words: its title, caption and text for those who cannot see it.
         rasters: values of the images in it, into which a reader of the page may look.
+        preview: it is for the reader of the notebook, who waits for what comes after it; a page leaves it out.
     """
 
     figure: Figure
     words: Caption
     rasters: tuple[Raster, ...] = ()
+    preview: bool = False
 
     def save(self, folder: Path, name: str = "") -> None:
         """Write ``figures/<name>.png``, ``.svg`` and ``.json`` below ``folder``."""
@@ -71,6 +75,8 @@ class Drawing:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         words = self.words.model_dump(include={"title", "caption", "alt"}) | {"plot": self.plot}
         data: dict[str, Any] = {"image/png": self.rendered("png"), "text/plain": self.words.alt}
+        if self.preview:
+            data[PREVIEW_TYPE] = {}
         if self.rasters:
             data[RASTER_TYPE] = [raster.model_dump(mode="json") for raster in self.rasters]
         return data, {"image/png": words}

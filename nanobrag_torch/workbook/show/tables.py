@@ -11,6 +11,7 @@ from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.base import Record
 from nanobrag_torch.workbook.records.evidence import Evidence, TestRecord
 from nanobrag_torch.workbook.records.run import Verdict
+from nanobrag_torch.workbook.show import progress
 
 #: MIME type of a table in a notebook; the page of a report reads it and takes no HTML out of a notebook.
 TABLE_TYPE = "application/vnd.nanobrag.table+json"
@@ -92,6 +93,7 @@ def test(record: TestRecord) -> Table:
 
 def opening() -> None:
     """Hold the place near the top of a notebook in which :func:`verdict` shows the conclusion once it is there."""
+    progress.forget()
     _show_opening("The conclusion will stand here when the notebook has come to its end.", "", update=False)
 
 

@@ -16,6 +16,11 @@ def with_one(case: Evidence, agreement: str) -> Evidence:
     return case.model_copy(update={"derivatives": (*case.derivatives[:-1], last)})
 
 
+def cut_off(case: Evidence) -> Evidence:
+    """Evidence whose first derivative was not taken, as an interruption would leave it."""
+    return case.model_copy(update={"derivatives": case.derivatives[1:], "unchecked": ("cell_a",)})
+
+
 @pytest.mark.parametrize(
     ("test", "found", "control", "code", "status"),
     [
@@ -27,6 +32,11 @@ def with_one(case: Evidence, agreement: str) -> Evidence:
         ("none", LIT, CONTROL, "healthy", "passed"),
         ("none", DARK, DARK_CONTROL, "inconclusive", "failed"),
         ("failed", DARK, DARK_CONTROL, "inconclusive", "failed"),
+        ("interrupted", DARK, CONTROL, "dark_image", "passed"),
+        ("interrupted", LIT, CONTROL, "healthy", "passed"),
+        ("failed", DARK, cut_off(CONTROL), "evidence_interrupted", "interrupted"),
+        ("failed", cut_off(DARK), CONTROL, "evidence_interrupted", "interrupted"),
+        ("failed", DARK, cut_off(with_one(CONTROL, "missing")), "graph_severed", "failed"),
         ("failed", DARK, with_one(CONTROL, "missing"), "graph_severed", "failed"),
         ("failed", DARK, with_one(CONTROL, "not finite"), "not_finite", "failed"),
         ("failed", DARK, with_one(CONTROL, "disagrees"), "gradient_wrong", "failed"),
@@ -43,7 +53,15 @@ def test_every_finding_has_its_evidence(test: str, found: Evidence, control: Evi
 
 def test_every_row_of_the_table_is_reached_by_some_case_above() -> None:
     codes = {row.code for row in verdict.RULES}
-    assert codes == {"graph_severed", "not_finite", "gradient_wrong", "dark_image", "healthy", "inconclusive"}
+    assert codes == {
+        "graph_severed", "not_finite", "gradient_wrong", "evidence_interrupted", "dark_image", "healthy",
+        "inconclusive",
+    }  # fmt: skip
+
+
+def test_a_mapped_test_that_was_interrupted_is_not_claimed() -> None:
+    sentence = verdict.conclude(outcome_of_test("interrupted"), DARK, CONTROL).sentence
+    assert sentence.endswith("The mapped test was interrupted, and nothing is said of it.")
 
 
 def test_a_passing_test_beside_a_zero_snapshot_is_said_in_so_many_words() -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import interrupting
 import pytest
 from checkouts import PROJECT
 
@@ -87,3 +88,19 @@ def test_the_checks_kept_as_they_were_found_are_vacuous_and_pass(tmp_path: Path,
     monkeypatch.chdir(PROJECT)
     found = audit.suite(Report(tmp_path), "as_found", "plans/gradient-flow/suite_as_found.py", 120)
     assert (found.ran, found.passed, found.hollow) == (3, 3, 3)
+
+
+def test_tests_that_were_interrupted_are_named_and_not_counted(project: Path, monkeypatch):
+    interrupting.as_soon_as(monkeypatch, lambda part: (project / "report" / "repaired.log").exists())
+    cut_off = audit.suite(Report(project / "report"), "repaired", "test_suite.py", 120)
+    assert cut_off.interrupted and cut_off.ran == 0
+    found = Audit(as_found=suite(3, 3, 3), repaired=cut_off)
+    conclusion = audit.conclude(found)
+    assert (conclusion.code, conclusion.status) == ("audit_interrupted", "interrupted")
+    assert conclusion.sentence == "Interrupted, so nothing is said of them: the checks repaired."
+    assert audit.table(found).rows[1][0] == "repaired, interrupted"
+
+
+def test_the_picture_shows_the_dark_crystal_beside_a_lit_one():
+    said = audit.picture().words.alt
+    assert "as found: 0 of 40000 pixels lit" in said and "with F = 100: 0 of" not in said

@@ -99,3 +99,29 @@ def test_without_a_mapped_test_the_fixture_alone_is_judged(option, code, status)
     conclusion = verified.conclude(verified.verify(none, option.evidence, 1e-3))
     assert (conclusion.code, conclusion.status) == (code, status)
     assert conclusion.sentence.startswith("Without a mapped test")
+
+
+def cut_off(option: Case) -> Case:
+    found = option.evidence
+    return Case(found.model_copy(update={"derivatives": found.derivatives[1:], "unchecked": ("cell_a",)}))
+
+
+def test_an_option_that_was_interrupted_is_neither_accepted_nor_refused():
+    verdict = options.conclude(options.weigh(1e-3, case("dark", lit=0), cut_off(case("a list"))))
+    assert (verdict.code, verdict.status, verdict.answer) == ("options_interrupted", "interrupted", "")
+    assert "a list: its examination was interrupted before cell_a" in verdict.sentence
+    chosen = options.conclude(options.weigh(1e-3, case("one amplitude"), cut_off(case("a list"))))
+    assert chosen.code == "option_accepted" and "a list: its examination was interrupted" in chosen.sentence
+
+
+def test_a_repair_whose_test_or_fixture_was_interrupted_is_not_judged():
+    found = verified.verify(outcome_of_test("interrupted"), case("repaired").evidence, 1e-3)
+    conclusion = verified.conclude(found)
+    assert (found.test, found.passed, found.interrupted) == ("", False, "the test")
+    assert conclusion.title == "The fixture is sound; its test was interrupted"
+    assert conclusion.sentence.startswith("The mapped test was interrupted. The image of the fixture is lit")
+    found = verified.verify(outcome_of_test("passed"), cut_off(case("repaired")).evidence, 1e-3)
+    conclusion = verified.conclude(found)
+    assert (found.interrupted, conclusion.code, conclusion.status) == (
+        "the fixture", "fixture_interrupted", "interrupted",
+    )  # fmt: skip

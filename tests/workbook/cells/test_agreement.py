@@ -95,6 +95,37 @@ def test_every_difference_is_told_by_its_size(spoilt, words):
     assert words[0] in verdict.sentence
 
 
+def test_formats_that_were_interrupted_are_named_and_not_claimed():
+    found = whole(judged()).model_copy(update={"skipped": ("cbf", "img")})
+    verdict = agreement.conclude(found)
+    assert (verdict.code, verdict.status, verdict.answer) == ("J3", "interrupted", "")
+    assert verdict.sentence == "Interrupted, so nothing is said of it: cbf, img."
+
+
+def test_an_interruption_keeps_the_formats_that_are_done(monkeypatch, tmp_path):
+    def process(images, folder, tell):
+        tell("import")
+        if folder.name == "cbf":
+            raise KeyboardInterrupt
+        return found()
+
+    monkeypatch.setattr(dials, "version", lambda: "DIALS 3")
+    monkeypatch.setattr(dials, "process", process)
+    monkeypatch.setattr(agreement, "render", lambda *_: "nanoBragg")
+    monkeypatch.setattr(agreement, "read_experiments", lambda file: [TRUTH])
+    judged_so_far = agreement.judge(Report(tmp_path), "", "nxs cbf img", frames=5, phi_steps=round(1 / STEP_DEG))
+    assert [each.format for each in judged_so_far.judgements] == ["nxs"]
+    assert judged_so_far.skipped == ("cbf", "img") and not list(tmp_path.glob(".series-*"))
+    with pytest.raises(Blocked, match="before DIALS had processed the first format"):
+        agreement.judge(Report(tmp_path), "", "cbf nxs", frames=5, phi_steps=10)
+
+
+def test_the_first_image_is_that_of_the_series():
+    options = "-gauss_xtal -N 4 -lambda 1 -distance 100 -detpixels 32 -pixel 2 -oversample 1 -fluence 1e24 -seed 1"
+    image = agreement.first_image(options, phi_steps=2).image()
+    assert image.shape == (32, 32) and image.max() > 0
+
+
 def test_another_symmetry_is_a_difference():
     assert judged().faults(CELL, ("P 1 2 1",)) == ("space group P 2 2 2",)
 

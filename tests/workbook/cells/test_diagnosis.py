@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import interrupting
 import pytest
 import torch
 from doctor.cases import scene
 
-from nanobrag_torch.doctor import GradientReport, diagnose
-from nanobrag_torch.workbook.cells import diagnosis
+from nanobrag_torch.doctor import GradientReport, diagnose, sensitivities
+from nanobrag_torch.workbook.cells import diagnosis, doctor_figures
 from nanobrag_torch.workbook.cells.functions import function, values
 from nanobrag_torch.workbook.cells.losses import reduction
+from nanobrag_torch.workbook.show.progress import Work
 
 MODELS = Path(__file__).parents[3] / "notebooks" / "doctor" / "models.py"
 
@@ -106,3 +108,30 @@ def test_a_verdict_on_the_whole_model_is_concluded_as_one():
     conclusion = diagnosis.conclude(report)
     assert (conclusion.code, conclusion.status) == ("modes", "passed")
     assert conclusion.sentence.startswith("modes for the model as a whole.")
+
+
+def test_an_examination_that_is_interrupted_concludes_nothing_of_the_rest(monkeypatch):
+    asked = ("crystal.cell_a", "crystal.cell_b")
+    steps = []
+
+    def at(self, part, words=""):
+        steps.append(words)
+        if words == "b":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Work, "at", at)
+    conclusion = diagnosis.conclude(diagnosis.examine(scene(asked)))
+    assert (conclusion.code, conclusion.status) == ("unexamined", "blocked")
+    assert conclusion.title == "The examination was interrupted" and "1 of 2 parameters: b" in conclusion.sentence
+    assert steps[:3] == ["", "graph", "a"]
+
+
+def test_sensitivity_images_that_are_interrupted_are_as_many_as_were_made(monkeypatch):
+    scenario = scene(("crystal.cell_a", "crystal.cell_b"))
+    whole = diagnosis.sensitivities(scenario)
+    assert list(whole) == ["a", "b"] and all(map(torch.equal, whole.values(), sensitivities(scenario).values()))
+    interrupting.before_step(monkeypatch, 1)
+    assert list(diagnosis.sensitivities(scenario)) == ["a"]
+    interrupting.before_step(monkeypatch, 0)
+    drawing = doctor_figures.sensitivities(diagnosis.sensitivities(scenario))
+    assert drawing.words.alt == "Images of pixel derivatives by nothing."

@@ -77,3 +77,18 @@ def test_elements_are_drawn_where_they_are():
     assert drawing.words.alt == "Of 8 elements: 2 zero."
     with pytest.raises(InputError, match="Those of this report: none"):
         doctor_figures.elements(lit(), NAMES[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda p: p["x"] * torch.ones(3, 4), "An image of 3 by 4 pixels, at most 2."),
+        (lambda p: p["x"] * torch.ones(5), "A curve of 5 elements, at most 2."),
+        (lambda p: p["x"] ** 2, "The loss over x, 4 at the values examined."),
+        (lambda p: p["y"], "The function raises KeyError."),
+    ],
+    ids=["image", "curve", "loss", "error"],
+)
+def test_what_a_function_gives_is_drawn_before_it_is_examined(function, said):
+    drawing = doctor_figures.output(function, {"x": torch.tensor(2.0)})
+    assert drawing.words.alt == said and drawing.rendered("png").startswith(b"\x89PNG")

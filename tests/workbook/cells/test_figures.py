@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from doctor.cases import impossible_cell
 from PIL import Image
 from samples import evidence
 
 from nanobrag_torch.workbook.cells import figures
 from nanobrag_torch.workbook.cells.probe import Case, scenario
-from nanobrag_torch.workbook.show.drawing import Drawing
+from nanobrag_torch.workbook.show.drawing import PREVIEW_TYPE, Drawing
 
 SIZE = 64
 
@@ -105,3 +106,25 @@ def test_pooling_keeps_the_strongest_value_with_its_sign(sign: float) -> None:
     image[4, 1] = sign * 7.0
     pooled = figures.strongest(image, 3)
     assert pooled.shape == (2, 2) and pooled[1, 0] == sign * 7.0 and np.count_nonzero(pooled) == 1
+
+
+def test_the_image_of_a_scenario_is_a_picture_to_begin_with() -> None:
+    drawing = figures.pattern(as_found=FOUND.scenario, control=CONTROL.scenario)
+    assert PREVIEW_TYPE in drawing._repr_mimebundle_()[0], "a page leaves it out"
+    assert drawing.words.alt.startswith("Diffraction images. as found: 0 of 4096 pixels lit, the brightest 0 photons;")
+    assert "control: 0" not in drawing.words.alt
+    first, second = (axes for axes in drawing.figure.axes if axes.get_title())
+    assert first.get_title() == "As found" and [text.get_text() for text in first.texts] == ["every pixel is exactly 0"]
+    assert second.get_title() == "Control" and not second.texts
+
+
+def test_a_scenario_without_an_image_has_a_picture_that_says_so() -> None:
+    words = figures.pattern(scenario=impossible_cell()).words
+    assert words.alt == "Diffraction images. scenario: no image can be computed."
+
+
+def test_pixels_that_are_not_finite_leave_the_others_their_picture() -> None:
+    image = np.arange(12.0).reshape(3, 4)
+    image[0, 0] = np.nan
+    words = figures.pixels(image, "x.img", "The counts", "counts / pixel").words
+    assert words.alt == "x.img: image of 3 by 4 pixels, 11 counts / pixel at most."

@@ -1,6 +1,7 @@
 import time
 from pathlib import Path
 
+import interrupting
 import psutil
 import pytest
 from checkouts import AS_FOUND, make_checkout
@@ -10,6 +11,7 @@ from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.records.evidence import TestRecord
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show import tables
+from nanobrag_torch.workbook.show.progress import Work
 
 PASSES = AS_FOUND.replace("test_gradient_flow_simulation", "test_that_passes")
 
@@ -140,3 +142,25 @@ def test_only_ids_and_options_from_the_lists_reach_pytest(report: Report, test: 
     with pytest.raises(InputError):
         mapped_test.run(report, test, options, 60)
     assert not list(report.folder.iterdir())
+
+
+def test_an_interruption_ends_the_test_alone_and_its_record_says_so(report: Report, monkeypatch) -> None:
+    test = write_test(
+        "test_slow.py",
+        "import os, time\ndef test_it():\n    open('begun.txt', 'w').write(str(os.getpid()))\n    time.sleep(600)\n",
+    )
+    begun = Path("begun.txt").resolve()
+    interrupting.as_soon_as(monkeypatch, lambda part: begun.exists() and begun.read_text() != "")
+    record = mapped_test.run(report, test, "-q", 60)
+    assert (record.status, record.exit_code) == ("interrupted", None) and record.elapsed_s < 60
+    assert record.meaning == "the test was interrupted, and says nothing"
+    assert record == report.read(TestRecord) and not is_running(int(begun.read_text()))
+    assert not (report.folder / "exit_code.txt").exists()
+
+
+def test_the_part_of_the_tests_that_is_done_is_shown(report: Report, monkeypatch) -> None:
+    seen: list[float | None] = []
+    monkeypatch.setattr(Work, "at", lambda self, part, words="": seen.append(part))
+    body = "import time\n" + "".join(f"def test_{n}(): time.sleep(0.2)\n" for n in range(4))
+    assert mapped_test.run(report, write_test("test_four.py", body), "-v", 60).status == "passed"
+    assert {0.25, 0.5, 0.75} & set(seen) and seen[0] is None

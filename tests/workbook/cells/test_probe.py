@@ -1,8 +1,9 @@
+import interrupting
 import pytest
 import torch
 
 from nanobrag_torch.scenario import Scenario
-from nanobrag_torch.workbook.cells import probe
+from nanobrag_torch.workbook.cells import figures, probe
 from nanobrag_torch.workbook.cells.probe import Case
 
 CELL = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
@@ -89,3 +90,12 @@ def test_a_graph_that_is_cut_has_missing_gradients(monkeypatch: pytest.MonkeyPat
 
 def test_the_beam_centre_is_counted_in_pixels(lit: Case) -> None:
     assert lit.beam_centre == pytest.approx((13.0, 13.0))
+
+
+def test_an_interruption_keeps_the_derivatives_that_were_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupting.before_step(monkeypatch, 2)
+    case = probe.examine("control", scenario(100.0))
+    assert [row.parameter for row in case.evidence.derivatives] == list(CELL[:2]) == list(case.sensitivities)
+    assert case.evidence.unchecked == CELL[2:]
+    for drawing in (figures.sensitivities(case), figures.gradients(case.evidence, case.evidence)):
+        assert drawing.rendered("png").startswith(b"\x89PNG")

@@ -125,8 +125,8 @@ def test_figures_show_every_pixel_and_parameter(found):
 
 
 def test_an_interruption_keeps_the_best_so_far_and_its_figures_have_no_errors(monkeypatch, tmp_path):
-    def after_two(progress):
-        if progress.step == 2:
+    def after_two(step, work):
+        if step.step == 2:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(refinement, "_tell", after_two)

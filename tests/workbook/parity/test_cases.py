@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import interrupting
 import numpy as np
 import pytest
 from checkouts import PROJECT
+from samples import evidence
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.parity import cases as parity
+from nanobrag_torch.workbook.parity import gradients
 from nanobrag_torch.workbook.records.parity import Interval, IntervalLoss, Parity, ParityCase
 from nanobrag_torch.workbook.report.folder import key_numbers, verify
 from nanobrag_torch.workbook.running.run import RunRequest, run
@@ -123,3 +126,31 @@ def test_the_notebook_leaves_a_report_with_table_worst_case_and_gradient(tmp_pat
     assert numbers["parity.agreeing"].value == 2 and numbers["interval.within"].value == 96 * 96
     page = (folder / "report.html").read_text()
     assert "2 of 2 cases agree" in page and "Mean derivative over" in page and str(PROJECT) not in page
+
+
+def test_cases_that_an_interruption_left_out_are_named_and_not_claimed(monkeypatch):
+    asked = parity.stored_cases(GOLDEN, "base_triclinic outputs energy")
+    interrupting.before_step(monkeypatch, 1)
+    found, _ = parity.run(asked)
+    assert [case.name for case in found.cases] == ["base_triclinic"] and found.skipped == ("outputs", "energy")
+    verdict = parity.conclude(found, an_interval(), None)
+    assert (verdict.code, verdict.status, verdict.answer) == ("parity_interrupted", "interrupted", "")
+    assert "nothing is said of it: outputs, energy" in verdict.sentence
+    wrong = parity.conclude(found, an_interval(within=15), None)
+    assert wrong.status == "failed" and wrong.answer.startswith("Images yes, all 1 that were compared; gradients no")
+    assert "nothing is said of it: outputs, energy" in wrong.sentence
+    interrupting.before_step(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):
+        parity.run(asked)
+
+
+def test_a_gradient_that_was_interrupted_is_not_claimed(monkeypatch):
+    whole = Parity(cases=(a_case(),), worst="base")
+    interrupting.before_step(monkeypatch, 1)
+    low, high = parity.stored_cases(GOLDEN, "base_triclinic energy")
+    assert gradients.integrate(low, high, 2) is None
+    verdict = parity.conclude(whole, None, None)
+    assert verdict.status == "interrupted" and "the gradient between two images" in verdict.sentence
+    program = evidence("base", 1.0, "agrees", lit=5).model_copy(update={"unchecked": ("cell_b",)})
+    verdict = parity.conclude(whole, an_interval(), program)
+    assert verdict.status == "interrupted" and "nothing is said of it: cell_b" in verdict.sentence

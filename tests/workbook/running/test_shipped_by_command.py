@@ -15,6 +15,7 @@ from markupsafe import escape
 
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.verify import verify
+from nanobrag_torch.workbook.show.drawing import PREVIEW_TYPE
 from nanobrag_torch.workbook.show.tables import OPENING_TYPE
 
 ELSEWHERE = (
@@ -42,5 +43,7 @@ def test_a_shipped_notebook_runs_by_the_command(project: Path, name: str) -> Non
     assert verdict.code not in ("completed", "cell_raised") and str(project) not in page
     (opening,) = (out.data for out in shipped.outputs(executed) if OPENING_TYPE in out.get("data", {}))
     assert opening[OPENING_TYPE] == {"final": True} and opening["text/plain"].startswith(verdict.opening)
+    previews = [out.data for out in shipped.outputs(executed) if PREVIEW_TYPE in out.get("data", {})]
+    assert all(str(escape(data["text/plain"])) not in page for data in previews)
     # A page begins with the answer, so what the notebook shows near its top, as one text, is not in it again.
     assert str(escape(opening["text/plain"])) not in page and str(escape(verdict.opening)) in page
