@@ -72,7 +72,7 @@ def _draw_parameter(axes: Axes, p: ParameterReport) -> None:
 
 
 def output(function: Callable[[dict[str, Tensor]], Tensor], values: Mapping[str, Tensor]) -> Drawing:
-    """The result of a function at its values, a picture to begin with: an image, a curve, or a loss over its first number.
+    """The result of a function at its values, to begin with: an image, a curve, or the loss over its first number.
 
     Args:
         function: function of a dict of tensors.
