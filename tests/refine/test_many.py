@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
@@ -11,6 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
+from dask.distributed import Client, LocalCluster
 from scipy.optimize import least_squares
 from small_stills import drawn, small_still
 
@@ -250,12 +252,28 @@ def test_ctrl_c_while_all_move_together_keeps_the_best_so_far(together, monkeypa
     assert '"interrupted": true' in result.to_json()
 
 
-def test_stills_are_evaluated_in_other_processes_that_read_their_images_themselves(together, tmp_path):
+def process():
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+@contextmanager
+def dask_worker():
+    """A worker of dask in a process of its own, as sweeps have them on a cluster."""
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        client.get_executor() as executor,
+    ):
+        yield executor
+
+
+@pytest.mark.parametrize("kind", [process, dask_worker])
+def test_stills_are_evaluated_in_other_processes_that_read_their_images_themselves(together, tmp_path, kind):
     starts, counts, result = together
     for i, image in enumerate(counts):
         np.save(tmp_path / f"{i}.npy", image.numpy())
     read = [partial(np.load, tmp_path / f"{i}.npy") for i in range(len(counts))]
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+    with kind() as executor:
         found = refine_many(starts, read, shared=(DISTANCE,), executor=executor)
     assert found[DISTANCE].value == pytest.approx(result[DISTANCE].value, rel=1e-12)
 
