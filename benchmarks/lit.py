@@ -80,14 +80,14 @@ class Lit:
             window |= {"roi_ymin": first, "roi_ymax": first + rows - 1}
         crystal = Crystal(CrystalConfig(**entries), device=device, dtype=F64)
         if self.resolution is not None:
-            table, crystal.hkl_metadata = self._table()
+            table, crystal.hkl_metadata = self.table()
             crystal.hkl_data = table.to(device)
         beam = {name: tuple(part.to(device) for part in value) if name == "spectrum" else value
                 for name, value in self.beam.items()}  # fmt: skip
         detector = Detector(DetectorConfig(**self.detector, **window), device)
         return Simulator(crystal, detector, beam_config=BeamConfig(**beam), dtype=dtype, engine=engine), asked
 
-    def _table(self) -> tuple[torch.Tensor, dict[str, int]]:
+    def table(self) -> tuple[torch.Tensor, dict[str, int]]:
         """Random amplitudes to the resolution, and zero beyond it."""
         assert self.resolution is not None
         cell = [self.crystal[f"cell_{name}"] for name in ("a", "b", "c", "alpha", "beta", "gamma")]

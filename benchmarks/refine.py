@@ -1,14 +1,15 @@
 """Refinement measured: ``python -m benchmarks.refine`` with a word for what, and ``stills`` with a folder.
 
-``steps`` times an evaluation against the number of parameters and pixels; ``coverage`` holds the standard errors
-against many draws of noise; ``capture`` maps which starts are found again, and draws the map; ``stills`` refines a
-folder of noisy stills with known truth; ``posterior`` compares one refinement with an ensemble of Markov chains;
-``design`` draws the errors that counting allows.
+``steps`` times an evaluation against the number of parameters and pixels, ``large`` one of 300 spots on a detector of
+18 million pixels; ``coverage`` holds the standard errors against many draws of noise; ``capture`` maps which starts
+are found again, and draws the map; ``stills`` refines a folder of noisy stills with known truth; ``posterior``
+compares one refinement with an ensemble of Markov chains; ``design`` draws the errors that counting allows.
 """
 
 import argparse
 import itertools
 import json
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.lit import SCENES
 from nanobrag_torch.config import BeamConfig, CrystalConfig, DetectorConfig
 from nanobrag_torch.refine import expected_errors, refine
 from nanobrag_torch.refine.goodness import BY_CHANCE
@@ -275,6 +277,47 @@ def steps(console: Console) -> None:
     console.print(table)
 
 
+def large(console: Console) -> None:
+    """Table of seconds and memory of a step: 12 parameters, W7's 100 wavelengths and 25 domains, boxes of 300 spots."""
+    scene = SCENES["W7"]
+    table, metadata = scene.table()
+    names = (EDGES[0], EDGES[2], *MISSET, *N_CELLS, "beam.fluence", "detector.distance_mm",
+             "detector.beam_center_s", "detector.beam_center_f")  # fmt: skip
+    console.print(f"{len(names)} parameters, ties b = a")
+    shown = Table("samples", "pixels", "seconds a step", "largest memory of the process, MiB")
+    chosen = None
+    for words, cutoff in (("lit", None), ("all", 0.0)):
+        scenario = Scenario(
+            CrystalConfig(**scene.crystal | {"cutoff": cutoff}), DetectorConfig(**scene.detector),
+            BeamConfig(**scene.beam), names=names, hkl_data=table, hkl_metadata=metadata,
+        )  # fmt: skip
+        if chosen is None:
+            chosen = _boxes_of_spots(scenario.image().detach(), 300)
+        parameters, state = parameters_of(scenario, ties={EDGES[1]: EDGES[0]})
+        model = Model.of(scenario, parameters, chosen)
+        model.with_derivatives(state)
+        began = time.perf_counter()
+        model.with_derivatives(state)
+        seconds = time.perf_counter() - began
+        shown.add_row(words, str(int(chosen.sum())), f"{seconds:.2f}", f"{_peak_MiB():.0f}")
+    console.print(shown)
+
+
+def _boxes_of_spots(image: torch.Tensor, spots: int, margin: int = 6) -> torch.Tensor:
+    """True for the pixels (slow, fast) around the brightest spots, one box each."""
+    left, chosen = image.clone(), torch.zeros(image.shape, dtype=torch.bool)
+    for _ in range(spots):
+        slow, fast = divmod(int(left.argmax()), image.shape[1])
+        box = slice(max(slow - margin, 0), slow + margin + 1), slice(max(fast - margin, 0), fast + margin + 1)
+        chosen[box], left[box] = True, 0.0
+    return chosen
+
+
+def _peak_MiB() -> float:
+    """Largest memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def stills(folder: Path, console: Console) -> None:
     """Table of noisy stills of known truth: ``truth.json``, ``list.hkl.gz``, and an ``.npz`` of photons for each."""
     import gzip
@@ -358,7 +401,7 @@ def drawn(scenario: Scenario, seed: int) -> torch.Tensor:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "coverage", "capture", "stills", "posterior", "design"))
+    parser.add_argument("what", choices=("steps", "large", "coverage", "capture", "stills", "posterior", "design"))
     parser.add_argument("folder", nargs="?", type=Path, help="of noisy stills")
     parser.add_argument("--seeds", type=int, default=0, help="draws of noise (200), starts of each kind (3)")
     parser.add_argument("--draws", type=int, default=600, help="of each walker of a posterior")
@@ -368,6 +411,7 @@ def main() -> None:
         parser.error("stills: name the folder that holds truth.json, list.hkl.gz and the images.")
     {
         "steps": lambda: steps(console),
+        "large": lambda: large(console),
         "coverage": lambda: coverage(given.seeds or 200, console),
         "capture": lambda: capture(given.seeds or 3, console, given.output),
         "stills": lambda: stills(given.folder, console),

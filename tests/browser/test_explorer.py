@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from chromium import BROWSER, needs_browser
@@ -50,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(project: Path) -> Iterator[str]:
+def server(project: Path) -> Iterator[subprocess.Popen[str]]:
     command = "from nanobrag_torch.workbook.commands.main import main; main()"
     words = [sys.executable, "-c", command, "explore", "start.json", "--no-browser"]
     places = {f"JUPYTER_{name}_DIR": str(project / ".jupyter" / name.lower()) for name in ("CONFIG", "RUNTIME")}
@@ -60,15 +61,20 @@ def address(project: Path) -> Iterator[str]:
             words, cwd=project, env=os.environ | places | threads, stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:
-            assert server.stdout is not None
-            line = server.stdout.readline().strip()
-            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[0-9a-f]{32}", line), (project / "log").read_text()
-            yield line
+            yield server
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(timeout=60)
             if server.stdout is not None:
                 server.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def address(server: subprocess.Popen[str], project: Path) -> str:
+    assert server.stdout is not None
+    line = server.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[0-9a-f]{32}", line), (project / "log").read_text()
+    return line
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +212,24 @@ def test_evidence_is_a_report_that_opens(page: Any, project: Path):
     assert (report.parent / "diagnosis.json").is_file()
     (state,) = project.glob("explored/*.json")
     assert read_scenario(state).crystal.cell_a == 70.5
+
+
+def test_a_kernel_that_ends_is_told_and_a_reloaded_page_goes_on_where_it_was(
+    page: Any, server: subprocess.Popen[str], project: Path
+):
+    settled(page)
+    field = page.locator("input[type=number]").first
+    field.fill("70.25")
+    field.press("Enter")
+    page.wait_for_function("/computing|doctor/.test(document.querySelector('.explorer-status').textContent)")
+    settled(page)
+    for process in psutil.Process(server.pid).children(recursive=True):
+        if "ipykernel_launcher" in " ".join(process.cmdline()):
+            process.kill()
+    page.wait_for_function("document.querySelector('.explorer-word').textContent.includes('No answer from the kernel')")
+    page.reload()
+    page.wait_for_selector(".explorer-verdict[data-code]")
+    settled(page)
+    assert float(page.locator("input[type=number]").first.input_value()) == 70.25
+    assert loss(page) == pytest.approx(expected_loss(project, cell_a=70.25), rel=1e-5)
+    assert page.locator(".explorer-word").first.text_content() == ""

@@ -88,7 +88,7 @@ def _write_page(page: Path, given: str) -> None:
     source = (
         f"import os\nos.chdir({str(root)!r})\n"
         "from nanobrag_torch.workbook.explorer.source import open_explorer\n"
-        f"open_explorer({given!r}, {f'/voila/files{root.as_posix()}/'!r})"
+        f"open_explorer({given!r}, {f'/voila/files{root.as_posix()}/'!r}, {str(page.with_name('state.json'))!r})"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -23,6 +23,11 @@ function limits(values, low, high, diverging) {
 
 const SHADES = 1024;
 
+// The kernel beats every few seconds. After so many ms without a beat the page says so.
+const SILENT = 12000;
+const LOST = "No answer from the kernel for 12 s: it is busy, or it has ended. If it has ended, reload the page, or run "
+  + "the cell again; where a file keeps the state, the explorer goes on from there.";
+
 // Colours of the shades from the bottom to the top of the scale, as 32-bit pixels: blue, white, red about the middle of
 // a diverging one, dark to light otherwise.
 function palette(log, diverging) {
@@ -59,6 +64,8 @@ function render({ model, el }) {
   let view = { left: 0, top: 0, scale: 1 };
   let pointer = null;
   let waiting = null;
+  let heard = Date.now();
+  let lost = false;
 
   const whole = () => {
     const scale = Math.min(canvas.width / shape[1], canvas.height / shape[0]);
@@ -68,9 +75,10 @@ function render({ model, el }) {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = false;
-    context.globalAlpha = model.get("word") ? 0.25 : 1;
+    const words = lost ? LOST : model.get("word");
+    context.globalAlpha = words ? 0.25 : 1;
     if (values.length) context.drawImage(sheet, view.left, view.top, view.scale * shape[1], view.scale * shape[0]);
-    word.textContent = model.get("word");
+    word.textContent = words;
     canvas.dataset.zoom = view.scale.toFixed(3);
   };
   const paint = () => {
@@ -148,7 +156,15 @@ function render({ model, el }) {
   for (const name of ["data", "log", "low", "high", "diverging"]) model.on(`change:${name}`, paint);
   model.on("change:word", draw);
   model.on("change:place", tell);
+  model.on("change:beat", () => { heard = Date.now(); });
+  const watch = setInterval(() => {
+    const silent = model.get("beat") > 0 && Date.now() - heard > SILENT;
+    if (silent === lost) return;
+    lost = silent;
+    draw();
+  }, 1000);
   paint();
+  return () => clearInterval(watch);
 }
 
 export default { render };

@@ -14,7 +14,7 @@ class Canvas(anywidget.AnyWidget):
     """An image on a canvas with scale, limits, zoom and pan, and the pixel under the pointer.
 
     ``word`` stands over a faded image where there is none to show; ``pointer`` is [slow, fast] or empty, and ``place``
-    says more about that pixel.
+    says more about that pixel. ``beat`` counts signs of life: after the first of them the page tells when they end.
     """
 
     _esm = _HERE / "canvas.js"
@@ -30,6 +30,7 @@ class Canvas(anywidget.AnyWidget):
     word = traitlets.Unicode("").tag(sync=True)
     pointer: traitlets.List[int] = traitlets.List([]).tag(sync=True)
     place = traitlets.Unicode("").tag(sync=True)
+    beat = traitlets.Int(0).tag(sync=True)
 
     def show(self, image: Any, title: str, unit: str, diverging: bool = False) -> None:
         """Show an image (slow, fast) of any real numbers."""

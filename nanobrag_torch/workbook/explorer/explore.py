@@ -18,6 +18,7 @@ def explore(
     loss: Callable[[Tensor], Tensor] | None = None,
     hkl: str | Path | None = None,
     links: str = "/files/",
+    keep: str | Path | None = None,
 ) -> Explorer:
     """Move sliders, and see image, gradients and the doctor's verdict move with them.
 
@@ -27,6 +28,7 @@ def explore(
         loss: reduces the function's image (slow, fast) to a loss; None where it gives the loss itself.
         hkl: file of a scenario's structure factors, which saved scenarios name.
         links: address below which the server of the page has files of the project.
+        keep: file for the present state: an explorer that is opened with the same file goes on from there.
 
     Returns:
         The explorer; a cell that ends in it shows its widgets.
@@ -41,6 +43,8 @@ def explore(
         ```
     """
     made: Explored
+    if keep is not None and not Path(keep).absolute().parent.is_dir():
+        raise ValueError(f"explore, keep = {str(keep)!r}: must be a file in a folder that exists. Make the folder.")
     if isinstance(explored, Scenario):
         if params is not None or loss is not None:
             raise ValueError("explore, params and loss: must be left out for a scenario, which has its own.")
@@ -49,4 +53,4 @@ def explore(
         raise ValueError("explore, params: must be given for a function: {'name': value} for each of its numbers.")
     else:
         made = ExploredFunction.of(explored, params, loss)
-    return Explorer(made, links)
+    return Explorer(made, links, None if keep is None else Path(keep))

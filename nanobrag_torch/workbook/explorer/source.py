@@ -36,10 +36,10 @@ def read_explored(given: str) -> tuple[Scenario, Path | None]:
     return _of_notebook(project.notebook(given, project.root()))
 
 
-def open_explorer(given: str, links: str) -> Explorer:
-    """The explorer of what a word of the command means; ``links`` as of :func:`explore`."""
+def open_explorer(given: str, links: str, keep: str) -> Explorer:
+    """The explorer of what a word of the command means; ``links`` and ``keep`` as of :func:`explore`."""
     scenario, hkl = read_explored(given)
-    return explore(scenario, hkl=hkl, links=links)
+    return explore(scenario, hkl=hkl, links=links, keep=keep)
 
 
 def _of_file(file: str) -> tuple[Scenario, Path | None]:

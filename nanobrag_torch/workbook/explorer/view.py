@@ -5,13 +5,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
 from nanobrag_torch.doctor import GradientReport
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.explorer import drawn
+from nanobrag_torch.workbook.explorer import drawn, kept
 from nanobrag_torch.workbook.explorer.canvas import Canvas
 from nanobrag_torch.workbook.explorer.controls import Control
 from nanobrag_torch.workbook.explorer.files_panel import FilesPanel
@@ -22,6 +23,8 @@ from nanobrag_torch.workbook.show import progress
 
 #: What the picture may show, by the word that is chosen.
 IMAGE, DIFFERENCE, SENSITIVITY, OWN, RESIDUAL = "image", "difference to pinned", "sensitivity", "own image", "residual"
+#: Seconds between two signs of life.
+BEAT_S = 3.0
 #: Words of the line that says what is computed, after something was told.
 NEXT = {
     "picture": "computing gradients …",
@@ -87,9 +90,12 @@ class Explorer:
         widget: the widget that holds all others.
     """
 
-    def __init__(self, explored: Explored, links: str = "/files/") -> None:
-        self._loop = _running_loop()
+    def __init__(self, explored: Explored, links: str = "/files/", keep: Path | None = None) -> None:
+        self._loop, self._keep, self._beats = _running_loop(), keep, True
         self.session = Session(explored, self._heard)
+        before = None if keep is None else kept.kept(keep, self.session.history.start)
+        if before is not None:
+            self.session.history.go(before)
         self.canvas = Canvas()
         self.rows: dict[str, Row] = {}
         self._report: GradientReport | None = None
@@ -113,6 +119,7 @@ class Explorer:
         self.widget = self._laid_out(isinstance(explored, ExploredScenario))
         self._say("computing the image …")
         self.session.ask()
+        self._beat()
 
     def first(self, seconds: float | None = None) -> GradientReport:
         """Wait for the doctor's report on the present state.
@@ -132,6 +139,7 @@ class Explorer:
 
     def close(self) -> None:
         """End the worker; the widgets show what they showed last."""
+        self._beats = False
         self.session.close()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
@@ -233,6 +241,12 @@ class Explorer:
 
         self._hop(arrive)
 
+    def _beat(self) -> None:
+        """Give a sign of life, and again after a while; a kernel without a loop gives none."""
+        if self._beats and self._loop is not None and not self._loop.is_closed():
+            self.canvas.beat += 1
+            self._loop.call_later(BEAT_S, self._beat)
+
     def _hop(self, action: Callable[..., None], *words: str) -> None:
         """Do something in the kernel's own thread; at once where there is none."""
         if self._loop is None or self._loop.is_closed():
@@ -244,6 +258,9 @@ class Explorer:
         session, seen = self.session, self.session.seen
         if what == "error":
             self.canvas.word = session.reason
+        if what == "picture" and self._keep is not None and session.good is not None:
+            with suppress(OSError):  # as it could be at the start, a full disk alone ends it
+                kept.keep(self._keep, session.good.state)
         if what in ("picture", "sensitivity"):
             self._show()
             self.losses.value = drawn.losses(session.losses)
