@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+#: Seconds for which a process that ends waits for what is being computed.
+LONGEST_S = 10.0
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -47,6 +52,7 @@ class Newest(Generic[Request, Answer]):
         self._waiting: list[Request] = []
         self._closed = False
         self._start()
+        _workers.add(self)
 
     def ask(self, request: Request) -> None:
         """Ask for `request` in place of any that still waits; returns at once."""
@@ -100,3 +106,16 @@ class Newest(Generic[Request, Answer]):
             yield Outcome(request, None, f"{kind}{error}", last=True)
         else:
             yield Outcome(request, None, last=True)
+
+
+_workers: WeakSet[Newest[Any, Any]] = WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    """Let every worker finish the answer at which it is: a process that ends within torch's code is aborted."""
+    workers = list(_workers)
+    for worker in workers:
+        worker.close()
+    for worker in workers:
+        worker._thread.join(LONGEST_S)

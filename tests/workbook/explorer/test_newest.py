@@ -1,6 +1,8 @@
 """The worker of the explorer: newest request only, answers as they are ready, errors as words."""
 
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -74,3 +76,19 @@ def test_a_closed_worker_takes_no_request():
     worker.close()
     with pytest.raises(RuntimeError, match="make a new one"):
         worker.ask(1)
+
+
+def test_a_process_that_ends_while_something_is_computed_ends_well():
+    order = (
+        "import time\n"
+        "from nanobrag_torch.workbook.explorer.newest import Newest\n"
+        "def steps(n):\n"
+        "    time.sleep(0.5)\n"
+        "    print('computed', flush=True)\n"
+        "    yield n\n"
+        "    print('later', flush=True)\n"
+        "Newest(steps, print).ask(1)\n"
+        "time.sleep(0.1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "computed\n", "")
