@@ -28,7 +28,7 @@ report: $(STAMP)
 	$(BIN)/nanobrag-workbook plan run $(PLAN)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --durations=0 --durations-min=3
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --durations=0 --durations-min=3
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(FLOOR) --skip-covered
 
 docs: $(STAMP)

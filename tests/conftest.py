@@ -11,6 +11,8 @@ import numba
 import pytest
 import torch
 
+_TESTS = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -22,7 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: a case that takes long, or a kernel of its own; --cases full tries it")
 
 
+#: Files that take longest begin first: a worker that comes to one of them last would work on alone.
+_FIRST = (
+    "test_tutorials.py", "workbook/cells/test_agreement.py", "workbook/running/test_shipped_in_lab.py",
+    "workbook/sweeps/test_cluster.py", "browser/test_explorer.py", "doctor/test_confusion.py", "refine/test_many.py",
+    "kernel/numba_engine/test_engine.py", "workbook/triage/test_run.py", "workbook/running/test_run.py",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    places = {str(_TESTS / name): number for number, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
     if config.getoption("--cases") == "few":
         for item in items:
             if item.get_closest_marker("full"):
@@ -66,20 +78,17 @@ _MEASURED = "COVERAGE_PROCESS_CONFIG"
 _ROOMS = ("physics", "doctor", "workbook")
 #: Tests that start many processes to see how they end, not what is in them: measured, these take half as long again.
 _NOT_MEASURED = (
-    "doctor/test_confusion.py", "doctor/test_pytest_plugin.py", "workbook/cells/test_agreement.py",
-    "workbook/cells/test_mapped_test.py", "workbook/commands/test_doctor.py", "workbook/commands/test_refine.py",
-    "workbook/commands/test_sweep.py", "workbook/parity/test_cases.py", "workbook/parity/test_command.py",
-    "workbook/plans/test_expressions.py", "workbook/plans/test_run.py", "workbook/running/test_foreign_notebooks.py",
-    "workbook/running/test_run.py", "workbook/running/test_shipped_by_command.py",
-    "workbook/running/test_shipped_in_lab.py", "workbook/sweeps/test_cluster.py", "workbook/sweeps/test_reported.py",
-    "workbook/test_foreign_investigation.py", "workbook/triage/test_chunks.py", "workbook/triage/test_run.py",
-    "workbook/triage/test_suite.py",
+    "doctor/test_confusion.py", "doctor/test_pytest_plugin.py", "workbook/commands/test_sweep.py",
+    "workbook/plans/test_expressions.py", "workbook/plans/test_run.py", "workbook/running/test_run.py",
+    "workbook/running/test_shipped_by_command.py", "workbook/running/test_shipped_in_lab.py",
+    "workbook/sweeps/test_cluster.py", "workbook/sweeps/test_reported.py", "workbook/test_foreign_investigation.py",
+    "workbook/triage/test_chunks.py", "workbook/triage/test_run.py", "workbook/triage/test_suite.py",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _measured_where_it_tells_something(request: pytest.FixtureRequest) -> Iterator[None]:
-    place = Path(request.path).relative_to(Path(__file__).parent)
+    place = Path(request.path).relative_to(_TESTS)
     if place.parts[0] in _ROOMS and not any(place.is_relative_to(each) for each in _NOT_MEASURED):
         yield
         return

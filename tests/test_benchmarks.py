@@ -59,6 +59,7 @@ def test_an_unknown_workload_or_contestant_is_named_with_those_that_exist():
     assert nobody.returncode != 0 and "fortran" in nobody.stderr and "formula" in nobody.stderr
 
 
+@pytest.mark.full
 def test_the_command_is_measured_with_all_its_files_and_in_turns_with_the_c_program(tmp_path):
     binary, log = tmp_path / "nanoBragg", tmp_path / "log"
     binary.write_text(STAND_IN.format(python=sys.executable, log=log))
@@ -76,6 +77,7 @@ def test_the_command_is_measured_with_all_its_files_and_in_turns_with_the_c_prog
     assert not any(word in call for call in calls for word in ("-nonoise", "-nopgm", "-floatfile"))
 
 
+@pytest.mark.full
 def test_the_parts_of_a_gradient_are_those_of_the_image_and_the_way_back():
     command = [sys.executable, "-m", "benchmarks.shares", "W6"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

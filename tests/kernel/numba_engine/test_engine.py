@@ -35,12 +35,12 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("shape", "lookup", "dtype"), KINDS)
-def test_the_engine_agrees_with_the_formula_in_image_and_gradient(shape, lookup, dtype):
+def test_the_engine_agrees_with_the_formula_in_image_and_gradient(shape, lookup, dtype, request):
     def check(case):
         assert obstacle(case.scene) is None
         assert_agreement(case)
 
-    for_lit_cases((shape, lookup, dtype), 8, check)
+    for_lit_cases((shape, lookup, dtype), {"few": 5, "full": 20}[request.config.getoption("--cases")], check)
 
 
 @pytest.mark.parametrize("cells", [1, 2, 5, 10, 100, 1000, 7.3, 123.456])
