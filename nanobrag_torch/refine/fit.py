@@ -15,8 +15,8 @@ from nanobrag_torch.refine.background import Background
 from nanobrag_torch.refine.door import check_start
 from nanobrag_torch.refine.goodness import Goodness, goodness
 from nanobrag_torch.refine.model import Model
-from nanobrag_torch.refine.observed import Observed, around, boxes_mask, faint
-from nanobrag_torch.refine.outliers import robust_weights
+from nanobrag_torch.refine.observed import Observed, around, boxes_mask, brightest_near, faint
+from nanobrag_torch.refine.outliers import LEFT_OUT, quiet_level, robust_weights
 from nanobrag_torch.refine.parameters import Coordinate, Parameters
 from nanobrag_torch.refine.problem import Point, Problem
 from nanobrag_torch.refine.scoring import ON_THE_WAY, STEP, Progress, Scoring, scored
@@ -27,6 +27,10 @@ from nanobrag_torch.scenario import Scenario
 COARSE, FINE = 1e-2, 3e-4
 #: Photons above the background from which on a pixel counts on the way although no spot is expected there.
 BRIGHT = 3.0
+#: Pixels within which of a spot of the start that spot may come to be, and how many times as bright it may become.
+NEAR, AMPLE = 4, 4.0
+#: Part of the bright pixels that zingers are at most.
+FEW = 0.1
 #: Standard errors beyond which a parameter is not determined: of a logarithm, and of a turn in degrees.
 OPEN = {"log": 1.0, "turn": 5.0}
 #: Rounds of weighing pixels anew, and change of the weights' sum below which they are settled.
@@ -115,6 +119,25 @@ class Fit:
         chosen[model.slow, model.fast] = keep
         return chosen
 
+    def weights_of_the_possible(self, state: Mapping[str, float]) -> Tensor:
+        """Weights (slow, fast), 0 for what is brighter than any spot of a state that may come there, else 1.
+
+        Where that is more than a few of the bright pixels, the state is too far off to tell, and all have 1.
+        """
+        model = Model.of(self.scenario, self.parameters, self.usable)
+        photons = self.observed.photons[model.slow, model.fast]
+        signal = torch.zeros_like(self.observed.photons)
+        signal[model.slow, model.fast] = model.image(state)
+        level, noise = quiet_level(photons, model.angles()), self.observed.noise
+        scale = max(1.0, float((photons - level).sum() / signal.sum().clamp_min(1e-300)))
+        most = AMPLE * scale * brightest_near(signal, NEAR)[model.slow, model.fast] + level
+        possible = robust_weights(photons.maximum(most), most, noise) > LEFT_OUT
+        bright = robust_weights(photons.maximum(level), level, noise) < 1
+        weights = torch.ones_like(signal)
+        if int((~possible).sum()) <= FEW * int(bright.sum()):
+            weights[model.slow, model.fast] = possible.to(weights.dtype)
+        return weights
+
     def run(
         self, chosen: Tensor, state: Mapping[str, float], weights: Tensor | None = None, near: float = STEP
     ) -> tuple[Problem, Scoring]:
@@ -139,21 +162,28 @@ def fitted(fit: Fit, state: dict[str, float]) -> tuple[Problem, Scoring]:
         fit: the refinement.
         state: values of the free quantities at the start.
     """
+    # A zinger among dark pixels weighs more than a whole pattern, and may keep it from its place.
+    problem, found = _coarse_to_fine(fit, state, fit.weights_of_the_possible(state) if fit.robust else None)
+    if fit.robust and found.converged:
+        problem, found = _weighed(fit, problem, found)
+    return _with_amplitudes(fit, problem, found) if fit.structure_factors else (problem, found)
+
+
+def _coarse_to_fine(fit: Fit, state: dict[str, float], weights: Tensor | None = None) -> tuple[Problem, Scoring]:
+    """Refine with these weights (slow, fast) from coarse to fine, and hold what the data leave open."""
     begin = dict(state)
     if not isinstance(fit.background, str):
-        problem, on_the_way = fit.run(fit.coarse_pixels(state), state, near=ON_THE_WAY)
+        problem, on_the_way = fit.run(fit.coarse_pixels(state), state, weights, near=ON_THE_WAY)
         if on_the_way.interrupted:
             return problem, on_the_way
         state = on_the_way.point.state
-    problem, found = fit.run(fit.lit_pixels(state, FINE), state)
+    problem, found = fit.run(fit.lit_pixels(state, FINE), state, weights)
     while not found.interrupted and (wide := too_wide(problem, found)) is not None:
         name, because = wide
         fit.held[name] = because
         state = {**found.point.state, **({name: begin[name]} if name in begin else {})}
-        problem, found = fit.run(fit.lit_pixels(state, FINE), state)
-    if fit.robust and found.converged:
-        problem, found = _weighed(fit, problem, found)
-    return _with_amplitudes(fit, problem, found) if fit.structure_factors else (problem, found)
+        problem, found = fit.run(fit.lit_pixels(state, FINE), state, weights)
+    return problem, found
 
 
 def _with_amplitudes(fit: Fit, problem: Problem, found: Scoring) -> tuple[Problem, Scoring]:

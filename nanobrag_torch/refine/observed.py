@@ -155,8 +155,12 @@ def faint(signal: Tensor, expected: Tensor, part: float) -> Tensor:
 
 def around(pixels: Tensor, distance: int) -> Tensor:
     """Pixels (slow, fast) within a ``distance`` along either axis of any that is True."""
-    grown = torch.nn.functional.max_pool2d(pixels[None, None].float(), 2 * distance + 1, 1, distance)
-    return grown[0, 0] > 0
+    return brightest_near(pixels.float(), distance) > 0
+
+
+def brightest_near(image: Tensor, distance: int) -> Tensor:
+    """The largest value (slow, fast) within a ``distance`` along either axis of each pixel."""
+    return torch.nn.functional.max_pool2d(image[None, None], 2 * distance + 1, 1, distance)[0, 0]
 
 
 def boxes_mask(boxes: Sequence[Sequence[int]], wanted: tuple[int, int]) -> Tensor:

@@ -10,6 +10,10 @@ from nanobrag_torch.refine import likelihood
 
 #: Residual in standard deviations from which on a robust fit takes weight from a pixel.
 KNEE = 4.0
+#: Knees beyond which a pixel counts not at all.
+HOPELESS = 50.0
+#: Rings in which the level of quiet pixels is taken.
+RINGS = 16
 #: Pixels whose weight is below this are counted as left out.
 LEFT_OUT = 0.5
 
@@ -46,13 +50,29 @@ def signed_root(photons: Tensor, expected: Tensor, noise: float) -> Tensor:
     return torch.sqrt(likelihood.deviance(photons, expected, noise).clamp_min(0)) * torch.sign(photons - expected)
 
 
+def quiet_level(photons: Tensor, angles: Tensor) -> Tensor:
+    """Photons (n,) of a quiet pixel of the same ring: the mean of the ring's darker nine tenths, at least a hundredth.
+
+    Args:
+        photons: measured (n,).
+        angles: scattering angle (n,) of each pixel, by which rings of equally many pixels are formed.
+    """
+    level = torch.empty_like(photons)
+    for ring in torch.argsort(angles).tensor_split(min(RINGS, len(photons))):
+        quiet = photons[ring].sort().values[: -(-9 * len(ring) // 10)]
+        level[ring] = quiet.mean().clamp_min(0.01)
+    return level
+
+
 def robust_weights(photons: Tensor, expected: Tensor, noise: float, knee: float = KNEE) -> Tensor:
     """Weights (n,) that fall with the square of the residual beyond a knee: (knee / residual)^2, else 1.
 
-    A pixel of a zinger pulls the less the farther it is off, so that one that no model explains pulls not at all.
+    A pixel of a zinger pulls the less the farther it is off, and beyond ``HOPELESS`` knees not at all: where next to
+    nothing is expected, the logarithm of a zinger would call for a little more of it for ever.
     """
     size = signed_root(photons, expected, noise).abs()
-    return torch.where(size > knee, (knee / size.clamp_min(knee)) ** 2, torch.ones_like(size))
+    weights = torch.where(size > knee, (knee / size.clamp_min(knee)) ** 2, torch.ones_like(size))
+    return torch.where(size > HOPELESS * knee, torch.zeros_like(size), weights)
 
 
 def worst(

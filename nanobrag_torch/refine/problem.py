@@ -68,7 +68,7 @@ class Problem:
         """Coefficients (blocks, q) to start from at a state."""
         if self.amplitudes is not None:
             return self.amplitudes.start()
-        return self.background.start(self.photons, self.model.image(state))
+        return self.background.start(self.weights * self.photons, self.weights * self.model.image(state))
 
     def moved(self, point: "Point", step: Tensor) -> Tensor:
         """Coefficients (blocks, q) after a step (p,) of the coordinates."""

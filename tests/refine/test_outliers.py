@@ -6,7 +6,7 @@ import torch
 from small_stills import CELL_AND_MISSET, drawn, small_still
 
 from nanobrag_torch.refine import refine
-from nanobrag_torch.refine.outliers import robust_weights
+from nanobrag_torch.refine.outliers import quiet_level, robust_weights
 
 FREE = (*CELL_AND_MISSET, "beam.fluence")
 TRUE = {"crystal.cell_a": 40.0, "crystal.cell_b": 50.0, "crystal.cell_c": 60.0, "beam.fluence": 3e27}
@@ -69,3 +69,25 @@ def test_the_influence_of_a_reflection_is_the_shift_without_it():
     for name in table.columns:
         shift = (result[name].value - without[name].value) / result[name].sigma
         assert shift == pytest.approx(table.loc[strongest, name], abs=0.25 * table.loc[strongest].abs().max())
+
+
+def test_zingers_where_next_to_nothing_is_expected_keep_nothing_from_its_place():
+    truth = small_still(FREE)
+    start = small_still(FREE, crystal={"cell_a": 40.03, "cell_b": 49.96, "N_cells": (6.0, 5.2, 4.4)})
+    image = truth.image()
+    counts = drawn(image, 3)
+    dim = torch.nonzero((image > 0.01) & (image < 1.0))
+    for slow, fast in dim[:: len(dim) // 3][:3].tolist():
+        counts[slow, fast] = 50_000.0
+    result = refine(start, counts, robust=True)
+    assert result.converged, result.reason
+    assert abs(result["crystal.cell_a"].value - 40.0) < 4 * result["crystal.cell_a"].sigma
+    assert abs(result["crystal.cell_b"].value - 50.0) < 4 * result["crystal.cell_b"].sigma
+
+
+def test_the_level_of_a_ring_does_not_know_of_its_spots_and_a_pixel_beyond_hope_has_no_weight():
+    photons = torch.poisson(torch.full((1000,), 3.0, dtype=torch.float64), generator=torch.Generator().manual_seed(1))
+    photons[::20] = 5000.0
+    level = quiet_level(photons, torch.linspace(0.1, 0.5, 1000, dtype=torch.float64))
+    assert float((level - 3.0).abs().max()) < 1.0
+    assert float(robust_weights(torch.tensor([1e5]), torch.tensor([1.0]), 0.0)) == 0.0
