@@ -83,11 +83,17 @@ def _zip(folder: Path) -> bytes:
 def _crate(folder: Path, manifest: Manifest, crate: Crate) -> bytes:
     """Zip with the files at its top, as archives of research objects expect, and their metadata beside them."""
     held = dict(_files(folder))
-    sums = (f"{hashlib.sha256(content).hexdigest()}  {inside}\n" for inside, content in held.items())
-    held[contents.SUMS] = "".join(sums).encode()
+    held[contents.SUMS] = "".join(_sum(inside, content) for inside, content in held.items()).encode()
     sizes = {inside: len(content) for inside, content in held.items()}
     described = json.dumps(metadata(manifest, sizes, crate), indent=2, ensure_ascii=False)
     return _zipped([(contents.CRATE, described.encode()), *held.items()])
+
+
+def _sum(inside: str, content: bytes) -> str:
+    """Line of sha256sum, which escapes a name that would be more than one."""
+    escaped = inside.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+    mark, said = ("\\", escaped) if "\n" in inside or "\r" in inside else ("", inside)
+    return f"{mark}{hashlib.sha256(content).hexdigest()}  {said}\n"
 
 
 def _page(folder: Path) -> bytes:
