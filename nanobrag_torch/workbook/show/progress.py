@@ -95,7 +95,7 @@ def _kernel() -> Any:
         return None
     from IPython import get_ipython
 
-    return getattr(get_ipython(), "kernel", None)  # type: ignore[no-untyped-call]
+    return getattr(get_ipython(), "kernel", None)
 
 
 def _cell() -> tuple[str, int]:
