@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nbformat
 import pytest
 from stated import literal, same
 
@@ -87,6 +88,47 @@ def test_a_tutorial_is_stored_without_outputs_and_listed(name):
     assert [cell for cell in cells(book) if cell["outputs"] or cell["execution_count"] or cell["metadata"]] == []
     assert f"tutorials/{name}.ipynb" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert f"({name}.ipynb)" in (FOLDER / "index.md").read_text(encoding="utf-8")
+
+
+def notebook_of_one_cell(gallery: ModuleType, monkeypatch: pytest.MonkeyPatch, root: Path, source: str) -> Any:
+    """A tutorial with one cell, in a project and a cache of its own."""
+    for name, place in {"ROOT": root, "DOCS": root / "docs", "CACHE": root / "cache"}.items():
+        monkeypatch.setattr(gallery, name, place)
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# Title\n\nWords."), nbformat.v4.new_code_cell(source)]
+    )
+    (root / "docs").mkdir()
+    nbformat.write(book, root / "docs" / "one.ipynb")
+    return gallery.Shown("docs/one")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [("1 / 0", "ZeroDivisionError"), ("import os; os._exit(3)", "Kernel died")]
+)
+def test_a_notebook_that_fails_is_a_warning_and_a_page_under_its_own_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, source: str, words: str
+) -> None:
+    gallery = hook()
+    shown = notebook_of_one_cell(gallery, monkeypatch, tmp_path, source)
+    folder = gallery.execute(shown)
+    assert words in caplog.text
+    book = json.loads((folder / shown.page).read_text(encoding="utf-8"))
+    (noted,) = (text for text in ("".join(cell["source"]) for cell in book["cells"]) if "*Executed" in text)
+    assert noted.startswith("# Title\n") and folder.name == "one-failed"
+
+
+def test_a_page_stays_there_for_other_builds_while_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = hook()
+    shown = notebook_of_one_cell(gallery, monkeypatch, tmp_path, "1")
+    (tmp_path / "cache" / "one-before").mkdir(parents=True)
+    page = gallery.execute(shown) / shown.page
+    assert [each.name for each in (tmp_path / "cache").iterdir()] == [page.parent.name]
+    assert [each.name for each in page.parent.iterdir()] == [page.name]
+    witness = page.with_name("witness")
+    witness.touch()
+    assert gallery.execute(shown) / shown.page == page and witness.exists()
 
 
 def test_links_of_a_notebook_lead_to_pages_of_the_site():

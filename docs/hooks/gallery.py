@@ -35,6 +35,8 @@ DOCS = ROOT / "docs"
 CACHE = ROOT / ".cache" / "docs-notebooks"
 #: Set to 0 to build the site without executing anything.
 SWITCH = "NANOBRAG_DOCS_EXECUTE"
+#: Tag of what papermill adds to a notebook that failed.
+_ERROR = "papermill-error-cell-tag"
 #: Seconds that one cell may take.
 _CELL_S = 300
 
@@ -148,6 +150,7 @@ def execute(shown: Shown) -> Path:
         Folder that stands for ``docs/`` of its page.
     """
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -164,10 +167,16 @@ def execute(shown: Shown) -> Path:
         except PapermillExecutionError as error:
             log.warning("gallery: %s: a cell failed: %s: %s", shown.path, error.ename, error.evalue)
             kept = "failed"
+        except (DeadKernelError, CellTimeoutError) as error:
+            log.warning("gallery: %s: %s", shown.path, error)
+            kept = "failed"
         log.info("gallery: %s took %.0f s%s", shown.path, time.monotonic() - begun, _slowest(executed))
-        for earlier in CACHE.glob(f"{shown.source.stem}-*"):
-            shutil.rmtree(earlier)
-        return _written(shown, kept, executed, _note(shown), project)
+        folder = _written(shown, kept, executed, _note(shown), project)
+    # What is kept under the same name may be read by another build at this moment.
+    for earlier in CACHE.glob(f"{shown.source.stem}-*"):
+        if earlier != folder:
+            shutil.rmtree(earlier, ignore_errors=True)
+    return folder
 
 
 @contextmanager
@@ -211,11 +220,15 @@ def _written(shown: Shown, kept: str, source: Path, note: str, project: str = ""
     for place in (project, str(ROOT)):
         text = text.replace(place, ".") if place else text
     book = json.loads(text)
-    first = next(cell for cell in book["cells"] if cell["cell_type"] == "markdown")
+    # Where a cell failed, papermill puts a line before the title that leads to it.
+    own = (cell for cell in book["cells"] if _ERROR not in cell["metadata"].get("tags", []))
+    first = next(cell for cell in own if cell["cell_type"] == "markdown")
     title, _, rest = "".join(first["source"]).partition("\n")
     first["source"] = f"{title}\n\n{note}\n{rest}"
     book["metadata"].pop("widgets", None)
     target = folder / shown.page
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(book), encoding="utf-8")
+    beside = target.with_name(f"{target.name}.{os.getpid()}")
+    beside.write_text(json.dumps(book), encoding="utf-8")
+    beside.replace(target)  # another build never reads half of it
     return folder

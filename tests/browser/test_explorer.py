@@ -132,6 +132,12 @@ def expected_loss(project: Path, **moved: float) -> float:
         return float(scenario.at({f"crystal.{name}": value for name, value in moved.items()})())
 
 
+def kernels(server: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Kernels that run for pages."""
+    below = psutil.Process(server.pid).children(recursive=True)
+    return [each for each in below if "ipykernel_launcher" in " ".join(each.cmdline())]
+
+
 def test_the_page_shows_image_gradients_and_verdict_and_asks_no_other_server(page: Any, project: Path, address: str):
     settled(page)
     assert loss(page) == pytest.approx(expected_loss(project), rel=1e-5)
@@ -214,18 +220,26 @@ def test_evidence_is_a_report_that_opens(page: Any, project: Path):
     assert read_scenario(state).crystal.cell_a == 70.5
 
 
+def test_a_page_that_is_reloaded_leaves_no_kernel_behind(page: Any, server: subprocess.Popen[str]):
+    (before,) = kernels(server)
+    page.reload()
+    page.wait_for_selector(".explorer-verdict[data-code]")
+    settled(page)
+    before.wait(timeout=60)
+    assert len(kernels(server)) == 1
+
+
 def test_a_kernel_that_ends_is_told_and_a_reloaded_page_goes_on_where_it_was(
     page: Any, server: subprocess.Popen[str], project: Path
 ):
     settled(page)
-    field = page.locator("input[type=number]").first
+    field, before = page.locator("input[type=number]").first, verdicts(page)
     field.fill("70.25")
     field.press("Enter")
-    page.wait_for_function("/computing|doctor/.test(document.querySelector('.explorer-status').textContent)")
+    page.wait_for_function("before => window.verdicts > before", arg=before)
     settled(page)
-    for process in psutil.Process(server.pid).children(recursive=True):
-        if "ipykernel_launcher" in " ".join(process.cmdline()):
-            process.kill()
+    for process in kernels(server):
+        process.kill()
     page.wait_for_function("document.querySelector('.explorer-word').textContent.includes('No answer from the kernel')")
     page.reload()
     page.wait_for_selector(".explorer-verdict[data-code]")

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from nanobrag_torch.scenario import Scenario
+from nanobrag_torch.workbook.explorer.kept import is_other
 from nanobrag_torch.workbook.explorer.subjects import Explored, ExploredFunction, ExploredScenario
 from nanobrag_torch.workbook.explorer.view import Explorer
 
@@ -34,7 +35,8 @@ def explore(
         The explorer; a cell that ends in it shows its widgets.
 
     Raises:
-        ValueError: parameters are no numbers, or do not belong to what is explored.
+        ValueError: parameters are no numbers, or do not belong to what is explored; or ``keep`` is a file of other
+            content.
 
     Example:
         ```python
@@ -45,6 +47,8 @@ def explore(
     made: Explored
     if keep is not None and not Path(keep).absolute().parent.is_dir():
         raise ValueError(f"explore, keep = {str(keep)!r}: must be a file in a folder that exists. Make the folder.")
+    if keep is not None and is_other(Path(keep)):
+        raise ValueError(f"explore, keep = {str(keep)!r}: holds no state, and would be replaced. Name another file.")
     if isinstance(explored, Scenario):
         if params is not None or loss is not None:
             raise ValueError("explore, params and loss: must be left out for a scenario, which has its own.")

@@ -15,8 +15,20 @@ def keep(path: Path, state: State) -> None:
 def kept(path: Path, start: State) -> State | None:
     """The state in the file; None where there is none, or it is not one of the controls of ``start``."""
     try:
-        found = json.loads(path.read_bytes())
-        values, free = {name: float(value) for name, value in found["values"].items()}, tuple(found["free"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        found = files.read_json(path)
+        values, free = {name: float(value) for name, value in found["values"].items()}, set(found["free"])
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return State(values, free) if list(values) == list(start.values) and set(free) <= set(values) else None
+    if list(values) != list(start.values) or not free <= set(values):
+        return None
+    return State(values, tuple(name for name in values if name in free))
+
+
+def is_other(path: Path) -> bool:
+    """Tell whether there is something in the file that is no state, and that a state would replace."""
+    try:
+        return path.stat().st_size > 0 and set(files.read_json(path)) != {"values", "free"}
+    except OSError:
+        return False
+    except (ValueError, TypeError):
+        return True

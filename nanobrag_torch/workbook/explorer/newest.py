@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -51,6 +52,7 @@ class Newest(Generic[Request, Answer]):
         self._changed = threading.Condition()
         self._waiting: list[Request] = []
         self._closed = False
+        self._threads: list[threading.Thread] = []
         self._start()
         _workers.add(self)
 
@@ -78,6 +80,7 @@ class Newest(Generic[Request, Answer]):
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._threads = [*(each for each in self._threads if each.is_alive()), self._thread]
         self._thread.start()
 
     def _retired(self) -> bool:
@@ -113,9 +116,9 @@ _workers: WeakSet[Newest[Any, Any]] = WeakSet()
 
 @atexit.register
 def _end() -> None:
-    """Let every worker finish the answer at which it is: a process that ends within torch's code is aborted."""
-    workers = list(_workers)
+    """Let every worker finish its answers, abandoned ones too: a process that ends within torch's code is aborted."""
+    workers, until = list(_workers), time.monotonic() + LONGEST_S
     for worker in workers:
         worker.close()
-    for worker in workers:
-        worker._thread.join(LONGEST_S)
+    for thread in [each for worker in workers for each in worker._threads]:
+        thread.join(max(0.0, until - time.monotonic()))

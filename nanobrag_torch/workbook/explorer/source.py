@@ -11,6 +11,7 @@ from nanobrag_torch.workbook.cells import probe
 from nanobrag_torch.workbook.cells.scenarios import read_data, read_scenario
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.explorer.explore import explore
+from nanobrag_torch.workbook.explorer.kept import is_other
 from nanobrag_torch.workbook.explorer.view import Explorer
 from nanobrag_torch.workbook.notebooks import parameters
 
@@ -37,8 +38,13 @@ def read_explored(given: str) -> tuple[Scenario, Path | None]:
 
 
 def open_explorer(given: str, links: str, keep: str) -> Explorer:
-    """The explorer of what a word of the command means; ``links`` and ``keep`` as of :func:`explore`."""
+    """The explorer of what a word of the command means; ``links`` and ``keep`` as of :func:`explore`.
+
+    ``keep`` is a file of the command's own: what is no state is damage, and the explorer begins anew.
+    """
     scenario, hkl = read_explored(given)
+    if is_other(Path(keep)):
+        Path(keep).unlink()
     return explore(scenario, hkl=hkl, links=links, keep=keep)
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.records.run import Manifest
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
 
 #: SPDX identifier, or the address of a licence.
-LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://\S+")
+LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s\x00-\x20\"<>\\^`{|}]+")
 #: DOI without its resolver, and ORCID, whose last sign is a check digit.
-DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
-ORCID = re.compile(r"(\d{4}-){3}\d{3}[\dX]")
+DOI = re.compile(r"10\.[0-9]{4,9}/[^\s\x00-\x20\"<>]+")
+ORCID = re.compile(r"([0-9]{4}-){3}[0-9]{3}[0-9X]")
 #: Terms that the context of RO-Crate 1.1 lacks, with the address that RO-Crates of runs give them.
 _TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 #: Media type of a file by the end of its name.
@@ -26,7 +27,7 @@ TYPES = {
     ".parquet": "application/vnd.apache.parquet", ".sig": "application/octet-stream",
 }  # fmt: skip
 _PLAIN = "text/plain"
-_SOFTWARE = "#nanobrag-torch"
+_SOFTWARE = "nanobrag-torch"
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,9 @@ def _add_run(crate: "ROCrate", manifest: Manifest, author: Any) -> None:
     from rocrate.model.contextentity import ContextEntity
 
     versions = manifest.environment.versions if manifest.environment else {}
-    made_with = [
-        crate.add(ContextEntity(crate, f"#{name}", {"@type": "SoftwareApplication", "name": name, "version": version}))
-        for name, version in versions.items()
-        if f"#{name}" != _SOFTWARE
-    ]
-    words = {"@type": "SoftwareApplication", "name": "nanobrag-torch"}
-    words |= {"version": versions["nanobrag-torch"]} if "nanobrag-torch" in versions else {}
-    software = crate.add(ContextEntity(crate, _SOFTWARE, words))
+    made_with = [_program(crate, name, {"version": version}) for name, version in versions.items() if name != _SOFTWARE]
+    known = {"version": versions[_SOFTWARE]} if _SOFTWARE in versions else {}
+    software = _program(crate, _SOFTWARE, known)
     software["softwareRequirements"] = made_with
     source = {"@type": "SoftwareSourceCode", "name": manifest.notebook, "sha256": manifest.notebook_sha256}
     if manifest.repository.commit:
@@ -143,7 +139,7 @@ def _add_run(crate: "ROCrate", manifest: Manifest, author: Any) -> None:
     for name, entry in manifest.parameters.items():
         value = {"@type": "PropertyValue", "name": name, "value": str(entry.value)}
         value |= {"unitText": entry.unit} if entry.unit else {}
-        inputs.append(crate.add(ContextEntity(crate, f"#parameter-{_anchor(name)}", value)))
+        inputs.append(crate.add(ContextEntity(crate, _id("parameter", name), value)))
     action = {
         "@type": "CreateAction", "name": f"Run of {manifest.notebook}", "startTime": manifest.started,
         "endTime": manifest.finished, "actionStatus": f"http://schema.org/{_ACTIONS.get(manifest.status, _ENDED)}",
@@ -159,16 +155,24 @@ _ENDED = "CompletedActionStatus"
 _ACTIONS = {"blocked": "FailedActionStatus", "interrupted": "FailedActionStatus"}
 
 
+def _program(crate: "ROCrate", name: str, known: dict[str, str]) -> Any:
+    from rocrate.model.contextentity import ContextEntity
+
+    words = {"@type": "SoftwareApplication", "name": name} | known
+    return crate.add(ContextEntity(crate, _id("software", name), words))
+
+
 def _person(crate: "ROCrate", name: str, address: str, orcid: str) -> Any:
     from rocrate.model.person import Person
 
     words = {"name": name} | ({"email": address} if address else {})
-    return crate.add(Person(crate, f"https://orcid.org/{orcid}" if orcid else f"#{_anchor(name)}", words))
+    return crate.add(Person(crate, f"https://orcid.org/{orcid}" if orcid else _id("person", name), words))
 
 
 def _address(licence: str) -> str:
     return licence if ":" in licence else f"https://spdx.org/licenses/{licence}"
 
 
-def _anchor(text: str) -> str:
-    return re.sub(r"\W+", "-", text).strip("-") or "unnamed"
+def _id(kind: str, name: str) -> str:
+    """Identifier within the crate, another one for each kind and name, whatever is in the name."""
+    return f"#{kind}-{quote(name, safe='')}"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,15 +20,18 @@ from nanobrag_torch.workbook.report.lightened import lightened
 
 #: Every entry of a zip has this date, so that the same report gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
+#: Most bytes of a name without its suffix: file systems allow 255 in all.
+_LONGEST = 200
 #: Largest page that is exported alone, in bytes: it goes through by e-mail.
 MOST_BY_EMAIL = 5_000_000
 
 
 def name(folder: Path, suffix: str) -> str:
-    """Name of the exported file of a report."""
+    """Name of the exported file of a report, which is no path whatever its manifest says."""
     run = read(folder.resolve())
     said = run.manifest or run
-    return f"{said.initiative}_{said.phase}_{said.stamp}{suffix}"
+    stem = re.sub(r"[^\w.-]+", "-", f"{said.initiative}_{said.phase}_{said.stamp}").lstrip(".-")
+    return stem.encode()[:_LONGEST].decode(errors="ignore") + suffix
 
 
 def export(folder: Path, target: Path, crate: Crate | None = None) -> Path:
@@ -79,11 +83,17 @@ def _zip(folder: Path) -> bytes:
 def _crate(folder: Path, manifest: Manifest, crate: Crate) -> bytes:
     """Zip with the files at its top, as archives of research objects expect, and their metadata beside them."""
     held = dict(_files(folder))
-    sums = (f"{hashlib.sha256(content).hexdigest()}  {inside}\n" for inside, content in held.items())
-    held[contents.SUMS] = "".join(sums).encode()
+    held[contents.SUMS] = "".join(_sum(inside, content) for inside, content in held.items()).encode()
     sizes = {inside: len(content) for inside, content in held.items()}
     described = json.dumps(metadata(manifest, sizes, crate), indent=2, ensure_ascii=False)
     return _zipped([(contents.CRATE, described.encode()), *held.items()])
+
+
+def _sum(inside: str, content: bytes) -> str:
+    """Line of sha256sum, which escapes a name that would be more than one."""
+    escaped = inside.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+    mark, said = ("\\", escaped) if "\n" in inside or "\r" in inside else ("", inside)
+    return f"{mark}{hashlib.sha256(content).hexdigest()}  {said}\n"
 
 
 def _page(folder: Path) -> bytes:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nanobrag_torch.workbook.records.run import Verdict
 
@@ -23,8 +23,8 @@ _TOLD_FROM = 0.05
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
-#: Work of this kernel that was interrupted and not done since.
-_interrupted: dict[str, None] = {}
+#: Work of this kernel that was interrupted and not done since, by name and cell, and when that cell was executed.
+_interrupted: dict[tuple[str, str], int] = {}
 
 
 class Work:
@@ -75,14 +75,10 @@ class Work:
             self._show(f"{how} after {time.monotonic() - self._begun:.1f} s", "")
 
     def _show(self, told: str, bar: str) -> None:
-        # A process that has not loaded IPython has no notebook to show it in.
-        if "IPython" not in sys.modules:
+        if _kernel() is None:
             return
-        from IPython import get_ipython
         from IPython.display import display
 
-        if get_ipython() is None:
-            return
         data = {
             "text/plain": f"{self.name}: {told}",
             "text/html": f"{bar}{html.escape(self.name)}: {html.escape(told)}",
@@ -90,6 +86,26 @@ class Work:
         }
         display(data, raw=True, display_id=self._id, update=self._shown)  # type: ignore[no-untyped-call]
         self._shown = True
+
+
+def _kernel() -> Any:
+    """Kernel of the notebook; None without one, as in a terminal, where each picture of a bar would be a line."""
+    # A process that has not loaded IPython has no notebook.
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _cell() -> tuple[str, int]:
+    """Cell that is executed, and a number that no other execution has."""
+    kernel = _kernel()
+    if kernel is None:
+        return "", next(_numbers)
+    request = kernel.get_parent("shell")
+    cell = request.get("metadata", {}).get("cellId") or request.get("content", {}).get("code", "")
+    return str(cell), kernel.shell.execution_count
 
 
 @contextmanager
@@ -103,28 +119,34 @@ def shown(name: str, *, needed: bool = False) -> Iterator[Work]:
     Raises:
         KeyboardInterrupt: it was interrupted, and is needed.
     """
-    _interrupted.pop(name, None)
-    work, how = Work(name), "ended by an error"
-    work.at(None)
-    work._due = 0.0  # the first step is shown at once
+    cell, execution = _cell()
+    if _interrupted.get((name, cell)) != execution:  # else it is other work of this cell that has the same name
+        _interrupted.pop((name, cell), None)
+    work, how, begun = Work(name), "ended by an error", False
     try:
+        work.at(None)
+        work._due, begun = 0.0, True  # the first step is shown at once
         yield work
         how = "interrupted" if work.interrupted else "done"
     except KeyboardInterrupt:
         work.interrupted, how = True, "interrupted"
-        if needed:
+        if needed or not begun:
             raise
     finally:
         if work.interrupted:
-            _interrupted[name] = None
-        work.end(how)
+            _interrupted[name, cell] = execution
+        try:
+            work.end(how)
+        except KeyboardInterrupt:  # a second one, which came while the last line was shown
+            work.end(how)
+            raise
 
 
 def said(verdict: Verdict) -> Verdict:
     """Verdict whose sentence names the work that was interrupted, of which it says nothing."""
     if not _interrupted:
         return verdict
-    names = "; ".join(_interrupted)
+    names = "; ".join(dict.fromkeys(name for name, _ in _interrupted))
     return verdict.model_copy(
         update={"sentence": f"{verdict.sentence} Interrupted, so nothing is said of it: {names}."}
     )

@@ -21,12 +21,28 @@ def test_a_state_comes_back_with_every_digit_and_tick(tmp_path):
     [
         "", "[1]", "{}", '{"values": {"a": 1}, "free": []}', '{"values": {"a": 1, "b": "x"}, "free": []}',
         '{"values": {"a": 1, "b": 2}, "free": ["c"]}', '{"values": 3, "free": []}',
+        '{"values": {"a": 1, "b": 2}, "free": [["a"]]}', '{"values": {"a": NaN, "b": 2}, "free": []}',
+        '{"values": {"a": 1e999, "b": 2}, "free": []}', f'{{"values": {{"a": 1{"0" * 400}, "b": 2}}, "free": []}}',
+        "[" * 100_000,
     ],
 )  # fmt: skip
 def test_what_is_no_state_of_these_controls_is_none(tmp_path, content):
     (tmp_path / "state.json").write_text(content)
     assert kept(tmp_path / "state.json", START) is None
     assert kept(tmp_path / "no.json", START) is None
+
+
+def test_ticks_come_back_once_each_and_in_the_order_of_the_controls(tmp_path):
+    (tmp_path / "state.json").write_text('{"values": {"a": 1, "b": 2}, "free": ["b", "a", "b"]}')
+    assert kept(tmp_path / "state.json", START) == State(START.values, ("a", "b"))
+
+
+@pytest.mark.parametrize("content", ['{"crystal": {"cell_a": 70}}', "[1]", "notes of mine", "3"])
+def test_a_file_of_something_else_is_not_replaced(tmp_path, content):
+    (tmp_path / "scenario.json").write_text(content)
+    with pytest.raises(ValueError, match="holds no state, and would be replaced"):
+        explore(small("crystal.cell_a"), keep=tmp_path / "scenario.json")
+    assert (tmp_path / "scenario.json").read_text() == content
 
 
 def test_an_explorer_goes_on_where_another_with_the_same_file_ended(tmp_path):

@@ -92,3 +92,25 @@ def test_a_process_that_ends_while_something_is_computed_ends_well():
     )
     done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "computed\n", "")
+
+
+def test_a_process_that_ends_waits_for_what_was_abandoned_and_for_all_that_hangs_together():
+    order = (
+        "import atexit, time\n"
+        "atexit.register(lambda: print('together' if time.monotonic() < until else 'one after the other'))\n"
+        "from nanobrag_torch.workbook.explorer import newest\n"
+        "newest.LONGEST_S = 2.0\n"
+        "def steps(seconds):\n"
+        "    time.sleep(seconds)\n"
+        "    print(seconds, flush=True)\n"
+        "    yield seconds\n"
+        "workers = [newest.Newest(steps, print) for _ in range(5)]\n"
+        "workers[0].ask(0.5)\n"
+        "time.sleep(0.1)\n"
+        "workers[0].abandon()\n"
+        "for worker in workers[1:]: worker.ask(60)\n"
+        "time.sleep(0.1)\n"
+        "until = time.monotonic() + 6\n"
+    )
+    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0.5\ntogether\n", "")

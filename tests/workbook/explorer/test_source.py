@@ -7,7 +7,7 @@ from checkouts import PROJECT
 
 from nanobrag_torch.workbook.cells.losses import LOSSES
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.explorer.source import read_explored
+from nanobrag_torch.workbook.explorer.source import open_explorer, read_explored
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +55,11 @@ def test_what_cannot_be_explored_is_said_with_what_can(given: str, words: str):
     with pytest.raises(InputError) as error:
         read_explored(given)
     assert words in str(error.value)
+
+
+def test_a_damaged_state_of_the_command_begins_anew(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_text("{damaged")
+    explorer = open_explorer("", "/", str(state))
+    explorer.close()
+    assert explorer.session.history.now == explorer.session.history.start

@@ -8,14 +8,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from finished import finished
+from finished import fill, finished
 from rocrate.rocrate import ROCrate
+from samples import VERDICT, working_report
 
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report import verify as verification
 from nanobrag_torch.workbook.report.contents import CRATE, SUMS
-from nanobrag_torch.workbook.report.crate import Crate
+from nanobrag_torch.workbook.report.crate import Crate, metadata
 from nanobrag_torch.workbook.report.export import export
+from nanobrag_torch.workbook.running.publish import publish
 
 ADA = ("Ada Lovelace", "ada@example.org")
 DOI, ORCID = "10.5281/zenodo.1234567", "0000-0002-1825-0097"
@@ -70,6 +73,32 @@ def test_sha256sum_finds_every_file_of_the_crate_as_it_was(unpacked: Path) -> No
     assert {line.rpartition(": ")[0] for line in done.stdout.splitlines()} == there - {CRATE, SUMS}
 
 
+def test_sha256sum_finds_files_whose_names_have_ends_of_lines_and_backslashes(tmp_path: Path) -> None:
+    names = ["two\nlines.txt", "ends\r", "back\\slash\n", "back\\nslash", " *é.txt"]
+    report = working_report(tmp_path / "reports")
+    fill(report)
+    for name in names:
+        (report.folder / name).write_text(name)
+    folder = publish(report, VERDICT, tmp_path / "reports")
+    with zipfile.ZipFile(export(folder, tmp_path / "x.zip", Crate("MIT", ADA))) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    words = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
+    done = subprocess.run(words, cwd=tmp_path / "unpacked", capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_things_of_one_name_are_several_entities_of_the_crate(tmp_path: Path) -> None:
+    names = ["run", "source", "cell a", "cell-a", "", "software-run"]
+    manifest = json.loads((finished(tmp_path / "reports") / "manifest.json").read_text())
+    manifest["parameters"] = {key: {"value": 1, "unit": "", "source": "notebook"} for key in names}
+    manifest["environment"]["versions"] = dict.fromkeys(names, "1")
+    asked = Crate("MIT", ("run", ""))
+    graph = metadata(Manifest.model_validate(manifest), {}, asked)["@graph"]
+    ids = [entity["@id"] for entity in graph]
+    assert len(ids) == len(set(ids)) == 2 * len(names) + 7
+    assert [each for each in ids if " " in each] == []
+
+
 def test_an_unpacked_crate_verifies_as_the_report_that_it_was(unpacked: Path) -> None:
     assert verification.verify(unpacked) == []
 
@@ -95,6 +124,8 @@ def test_the_validator_of_research_objects_has_nothing_to_object(unpacked: Path,
         ({"doi": "5281/x"}, "a DOI such as"),
         ({"orcid": "0000-0002-1825-0098", "person": ADA}, "check digit"),
         ({"orcid": "0000-0002-1825-009", "person": ADA}, "an ORCID such as"),
+        ({"orcid": "0000-0002-1825-009\uff17", "person": ADA}, "an ORCID such as"),
+        ({"doi": "10.\u0665\u0662\u0668\u0661/x"}, "a DOI such as"),
         ({"orcid": ORCID}, "a person with a name"),
     ],
 )
@@ -104,7 +135,7 @@ def test_a_doi_or_an_orcid_that_is_none_is_refused(tmp_path: Path, given: dict, 
     assert not (tmp_path / "x.zip").exists()
 
 
-@pytest.mark.parametrize("licence", ["", "as you like", "ftp://x"])
+@pytest.mark.parametrize("licence", ["", "as you like", "ftp://x", 'https://x/"><'])
 def test_a_crate_without_a_licence_is_refused(tmp_path: Path, licence: str) -> None:
     folder = finished(tmp_path / "reports")
     with pytest.raises(InputError, match="SPDX identifier"):

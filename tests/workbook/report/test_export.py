@@ -2,7 +2,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from finished import finished
+from finished import alter, finished
 
 from nanobrag_torch.workbook.errors import Blocked, InputError
 from nanobrag_torch.workbook.report import verify as verification
@@ -48,3 +48,12 @@ def test_nothing_is_overwritten_and_other_forms_are_refused(tmp_path: Path):
     assert (tmp_path / "x.zip").read_text() == "mine"
     with pytest.raises(InputError, match=r"allowed: \.zip or \.html"):
         export(folder, tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("initiative", ["../../elsewhere", "/etc", "..", "two\nlines", "C:\\x", "é" * 300])
+def test_a_manifest_sends_an_export_nowhere_else(tmp_path: Path, initiative: str):
+    folder = finished(tmp_path / "reports")
+    alter(folder / "manifest.json", initiative=initiative, stamp="../s")
+    (place,) = {entry.partition("/")[0] for entry in zipfile.ZipFile(export(folder, tmp_path / "x.zip")).namelist()}
+    assert name(folder, ".zip") == f"{place}.zip"
+    assert set(place) & set("/\\:\n") == set() and not place.startswith(".") and 0 < len(place.encode()) <= 200

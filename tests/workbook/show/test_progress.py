@@ -60,6 +60,38 @@ def test_work_that_is_done_in_a_second_try_is_no_longer_missed() -> None:
     assert not work.interrupted and progress.said(_VERDICT) == _VERDICT
 
 
+def test_other_work_of_the_same_name_does_not_make_up_for_what_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    executed = {"dark": 1, "lit": 2}
+    for cell in executed:
+        monkeypatch.setattr(progress, "_cell", lambda cell=cell: (cell, executed[cell]))
+        for interrupted in (cell == "dark", False):
+            with progress.shown("The scan"):
+                if interrupted:
+                    raise KeyboardInterrupt
+    assert progress.said(_VERDICT).sentence.endswith("nothing is said of it: The scan.")
+    monkeypatch.setattr(progress, "_cell", lambda: ("dark", 3))
+    with progress.shown("The scan"):
+        pass
+    assert progress.said(_VERDICT) == _VERDICT
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_interruption_of_the_display_is_told_and_leaves_no_bar(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    calls: list[str] = []
+
+    def show(self: progress.Work, told: str, bar: str) -> None:
+        self._shown = True
+        calls.append(bar + told)
+        if len(calls) - 1 == first:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.Work, "_show", show)
+    with pytest.raises(KeyboardInterrupt), progress.shown("The scan"):
+        raise KeyboardInterrupt
+    assert calls[-1].startswith("interrupted after ")
+    assert progress.said(_VERDICT).sentence.endswith("nothing is said of it: The scan.")
+
+
 def test_an_interruption_of_what_is_needed_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt), progress.shown("The image", needed=True):
         raise KeyboardInterrupt
@@ -100,3 +132,13 @@ def test_a_notebook_whose_kernel_is_interrupted_goes_on_and_keeps_a_line_of_text
     file = tmp_path / "notebook.ipynb"
     nbformat.write(notebook, file)
     assert [output.text for cell in page._cells(file) for output in cell.outputs if "The scan: " in output.text] == []
+
+
+def test_a_terminal_of_ipython_shows_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interactive = pytest.importorskip("IPython.core.interactiveshell")
+    monkeypatch.setattr("IPython.get_ipython", interactive.InteractiveShell)
+    with progress.shown("The scan") as work:
+        work.at(0.5, "a step")
+    assert capsys.readouterr().out == ""
