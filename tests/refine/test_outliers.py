@@ -73,7 +73,7 @@ def test_the_influence_of_a_reflection_is_the_shift_without_it():
 
 def test_zingers_where_next_to_nothing_is_expected_keep_nothing_from_its_place():
     truth = small_still(FREE)
-    start = small_still(FREE, crystal={"cell_a": 40.03, "cell_b": 49.96, "N_cells": (6.0, 5.2, 4.4)})
+    start = small_still(FREE, crystal={"cell_a": 40.03, "cell_b": 49.96}, beam={"fluence": 7.5e27})
     image = truth.image()
     counts = drawn(image, 3)
     dim = torch.nonzero((image > 0.01) & (image < 1.0))
