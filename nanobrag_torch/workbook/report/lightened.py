@@ -51,5 +51,7 @@ def _decoded(content: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=("PNG", "WEBP"))
     if image.width * image.height > MOST_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels")
+    if image.mode.startswith(("I", "F")):
+        raise ValueError("more than eight bits a pixel, which a conversion would cut off")
     with image:
-        return image.convert("RGBA" if "A" in image.getbands() else "RGB")
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")

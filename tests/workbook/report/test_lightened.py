@@ -58,6 +58,17 @@ def test_a_picture_that_cannot_be_read_stays_as_it_is():
     assert lightened(broken, 50) is None
 
 
+def test_a_picture_of_sixteen_bits_stays_as_it_is_and_transparent_colours_stay_transparent():
+    noise = np.random.default_rng(1).integers(0, 255, (300, 300))
+    for image, stays in ((Image.fromarray((noise * 200).astype(np.uint16)), True),
+                         (Image.fromarray(noise.astype(np.uint8)).convert("P"), False)):  # fmt: skip
+        stream = io.BytesIO()
+        image.save(stream, "PNG", **({} if stays else {"transparency": bytes(256)}))
+        before = b'"data:image/png;base64,' + base64.b64encode(stream.getvalue()) + b'"'
+        after = lightened(before, len(before) - 1)
+        assert after is None if stays else picture(after).convert("RGBA").getchannel("A").getextrema() == (0, 0)
+
+
 def test_export_says_that_a_page_is_too_large_for_an_email(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(exports, "MOST_BY_EMAIL", 1000)
     with pytest.raises(Blocked, match=r"larger than the 0\.001 MB that go by e-mail.* Export a \.zip"):
