@@ -9,6 +9,8 @@ from nanobrag_torch.refine import likelihood
 
 #: Excess of the deviance, in standard deviations, up to which counting explains it.
 BY_CHANCE = 5.0
+#: Part of the expected deviance below which counts are none.
+QUIET = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Goodness:
     excess: float
     unexplained: float
     dof: int
+
+    @property
+    def quiet(self) -> bool:
+        """True where the numbers scatter so much less than counts of photons that they are none."""
+        return self.excess < -BY_CHANCE and self.deviance < QUIET * self.expected_deviance
 
 
 def goodness(

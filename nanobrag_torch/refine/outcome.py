@@ -100,6 +100,12 @@ def _remarks(problem: Problem, good: Goodness, fits: bool) -> list[str]:
             f"the counts differ from the model by more than counting explains ({good.excess:.0f} standard deviations, "
             f"{good.unexplained:.1%} of the pattern): the standard errors are those of counting alone"
         )
+    if fits and good.quiet:
+        part = good.deviance / good.expected_deviance
+        remarks.append(
+            f"these are no counts of photons: they scatter {part:.2g} times as much as counting does. Is an offset or "
+            "a gain left in them? Values and standard errors hold for counts alone"
+        )
     return remarks
 
 

@@ -118,3 +118,12 @@ def test_a_background_that_is_not_there_does_not_keep_a_refinement_from_its_end(
     assert along.reason == "converged" and along.steps <= without.steps + 2
     for name in ("crystal.cell_a", "beam.fluence"):
         assert along[name].value == pytest.approx(without[name].value, abs=0.5 * without[name].sigma)
+
+
+def test_numbers_with_an_offset_left_in_them_are_said_to_be_no_counts():
+    truth = small_still(("crystal.cell_a", "beam.fluence"))
+    counts = drawn(truth.image(), 5)
+    assert not any("no counts" in remark for remark in refine(truth, counts).remarks)
+    raised = refine(truth, counts + 40.0, background="radial", unexplained=1.0)
+    assert raised.goodness.quiet
+    assert any("an offset or a gain" in remark for remark in raised.remarks)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nanobrag_torch.workbook import project
+from nanobrag_torch.workbook.cells import losses
 from nanobrag_torch.workbook.errors import InputError
 from nanobrag_torch.workbook.investigations import import_failure
 
@@ -61,3 +62,19 @@ def values(text: str) -> dict[str, Tensor]:
         if not sign or not name.isidentifier():
             raise InputError.of("doctor", "values", item.strip(), "name=number, name=number", "Write numbers.")
     return found
+
+
+def loss_of(model: Callable[[dict[str, Tensor]], Tensor], at: dict[str, Tensor], name: str) -> losses.Loss | None:
+    """Loss called ``name`` of what a function gives; None where that is one number, which is the loss itself.
+
+    Args:
+        model: function of a dict of tensors.
+        at: its numbers.
+        name: name of a loss, or "none".
+    """
+    with torch.no_grad():
+        try:
+            given = model({label: value.clone() for label, value in at.items()})
+        except Exception:  # of whatever kind the function raises: the doctor says what is the matter
+            return losses.reduction(name)
+    return None if getattr(given, "ndim", None) == 0 else losses.reduction(name)

@@ -204,6 +204,7 @@ def _record(case: Case, result: RefinementResult) -> Refinement:
         null_directions=tuple(each.words for each in result.null_directions),
         weak_directions=tuple(each.words for each in result.weak_directions),
         remarks=result.remarks,
+        quiet=good.quiet,
     )
 
 
@@ -291,6 +292,12 @@ def conclude(found: Refined) -> Verdict:
         code, status, title = "R3", "failed", "There is no fit"
         sentence = f"{r.reason}. Nothing has a standard error"
         remedy = "See the residuals: a start that is nearer, another background, more steps, or fewer free parameters."
+    elif r.quiet:
+        code, status, title = "R6", "failed", "These are no counts of photons"
+        sentence = (
+            f"They scatter less than counting does: {_excess(r)}. Values and standard errors hold for counts alone"
+        )
+        remedy = "Give the offset of a pixel without photons (nanoBragg adds 40: -adc) and the gain."
     elif r.far():
         code, status, title = "R4", "failed", "The fit is not at the truth"
         off = ", ".join(f"{v.label} by {v.pull:+.1f} σ" for v in r.far()).replace("-", "−")

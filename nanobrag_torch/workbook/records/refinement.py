@@ -59,15 +59,17 @@ class Refinement(Record):
         null_directions: combinations that the counts do not determine, in words.
         weak_directions: combinations that they determine poorly, in words.
         remarks: further remarks in words.
+        quiet: the image scatters so much less than counts of photons do that it is none.
     """
 
     file = "refinement.json"
     borne_out_by = {
-        "R1": "refinement.converged == 1 and refinement.held == 0 and refinement.far == 0",
-        "R2": "refinement.converged == 1 and refinement.held > 0 and refinement.far == 0",
+        "R1": "refinement.converged == 1 and refinement.held == 0 and refinement.far == 0 and refinement.quiet == 0",
+        "R2": "refinement.converged == 1 and refinement.held > 0 and refinement.far == 0 and refinement.quiet == 0",
         "R3": "refinement.converged == 0",
         "R4": "refinement.converged == 1 and refinement.far > 0",
         "R5": "refinement.converged == 0",
+        "R6": "refinement.converged == 1 and refinement.quiet == 1",
     }
 
     image: str
@@ -88,14 +90,18 @@ class Refinement(Record):
     null_directions: tuple[str, ...]
     weak_directions: tuple[str, ...]
     remarks: tuple[str, ...]
+    quiet: bool = False
 
     def far(self) -> tuple[RefinedValue, ...]:
         """Values that are farther from the truth than chance lets them be."""
         return tuple(each for each in self.values if abs(each.pull or 0.0) > FAR)
 
     def key_numbers(self) -> dict[str, KeyNumber]:
-        """Convergence, number of parameters held and far off, and each value to a thousandth of its standard error."""
-        counts = {"converged": float(self.converged), "held": len(self.held), "far": len(self.far())}
+        """Convergence, parameters held and far off, counts that are none, values to a thousandth of their errors."""
+        counts = {
+            "converged": float(self.converged), "held": len(self.held), "far": len(self.far()),
+            "quiet": float(self.quiet),
+        }  # fmt: skip
         values = {
             f"value.{each.name}": KeyNumber(value=each.value, scale=each.sigma * _REPEATS * 1e9)
             for each in self.values

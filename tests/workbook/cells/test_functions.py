@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nanobrag_torch.workbook.cells.functions import function, values
+from nanobrag_torch.workbook.cells.functions import function, loss_of, values
+from nanobrag_torch.workbook.cells.losses import sum_of_squares
 from nanobrag_torch.workbook.errors import InputError
 
 
@@ -31,3 +32,11 @@ def test_values_are_read_as_tensors():
 def test_values_that_are_no_numbers_are_refused(text):
     with pytest.raises(InputError, match=r"doctor, values: got .*allowed: name=number"):
         values(text)
+
+
+def test_a_function_that_gives_one_number_gives_the_loss_itself():
+    at = values("x=2")
+    assert loss_of(lambda p: p["x"] ** 2, at, "sum_of_squares") is None
+    assert loss_of(lambda p: p["x"] * torch.ones(3), at, "sum_of_squares") is sum_of_squares
+    assert loss_of(lambda p: p["x"] * torch.ones(3), at, "none") is None
+    assert loss_of(lambda p: p["y"], at, "sum_of_squares") is sum_of_squares

@@ -89,6 +89,7 @@ def changed(found, **changes):
         ({"held": {"beam.fluence": "scale and N"}}, "R2", "passed", "Held: fluence (scale and N)"),
         ({"converged": False, "reason": "no way"}, "R3", "failed", "No way. Nothing has a standard error"),
         ({"converged": False, "interrupted": True}, "R5", "interrupted", "refined.expt"),
+        ({"quiet": True}, "R6", "failed", "hold for counts alone"),
     ],
 )
 def test_every_end_is_said_in_words(found, changes, code, status, words):
