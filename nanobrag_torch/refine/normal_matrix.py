@@ -29,8 +29,7 @@ FAMILIES = {
     "wavelength": ("beam.wavelength_A",),
 }
 
-#: Families that data may not tell apart, and what is determined. Of those that have all families of a direction the
-#: first has its words.
+#: Families that data may not tell apart, and what is determined.
 CONFUSED = (
     ({"N"}, "N_a, N_b and N_c: only their product is determined"),
     ({"scale", "N"}, "scale and N_a N_b N_c: only their combination is determined"),
@@ -47,15 +46,9 @@ CONFUSED = (
         {"misset", "beam centre"},
         "beam centre and misset: a turn of the crystal shifts the spots as the beam centre does",
     ),
-    (
-        {"cell", "misset", "beam centre"},
-        "beam centre, misset and cell: together they leave the spots where they were",
-    ),
-    (
-        {"cell", "misset", "beam centre", "distance", "wavelength"},
-        "beam centre, misset, cell and distance: together they leave the spots where they were",
-    ),
 )
+#: Families that move spots: any others of them leave the spots where they were together.
+GEOMETRY = ("beam centre", "misset", "cell", "distance", "wavelength")
 
 #: Quantities in the order in which they are held where the data cannot tell them apart: the first of them first.
 HELD_FIRST = (
@@ -209,8 +202,11 @@ def _in_words(names: list[str]) -> str:
     """Words for parameters that the data do not tell apart, by their families, or by their names."""
     families = {_family(name) for name in names}
     for group, words in CONFUSED:
-        if len(names) > 1 and None not in families and families <= group:
+        if len(names) > 1 and families == group:
             return words
+    if len(families) > 1 and families <= set(GEOMETRY):
+        *others, last = [family for family in GEOMETRY if family in families]
+        return f"{', '.join(others)} and {last}: together they leave the spots where they were"
     return f"{' and '.join(names)}: only their combination is determined"
 
 

@@ -5,6 +5,7 @@ from small_stills import N_CELLS, drawn, small_still
 
 from nanobrag_torch.config import CrystalShape
 from nanobrag_torch.refine import refine
+from nanobrag_torch.refine.normal_matrix import _in_words
 
 EDGES = ("crystal.cell_a", "crystal.cell_b", "crystal.cell_c")
 MISSET = tuple(f"crystal.misset_deg[{i}]" for i in range(3))
@@ -105,3 +106,17 @@ def test_a_parameter_at_its_bound_has_no_error():
     assert result["crystal.cell_a"].value == 39.97
     assert result["crystal.cell_a"].sigma is None
     assert result["crystal.cell_a"].note == "at its bound"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (MISSET[:1] + EDGES[:1], "misset and cell: together they leave the spots where they were"),
+        (EDGES[:1] + MISSET + CENTRE, "beam centre, misset and cell: together they leave the spots where they were"),
+        (EDGES[:2], "crystal.cell_a and crystal.cell_b: only their combination is determined"),
+        ((*N_CELLS, "beam.fluence"), "scale and N_a N_b N_c: only their combination is determined"),
+    ],
+    ids=str,
+)
+def test_words_name_the_families_that_take_part_and_no_other(names, words):
+    assert _in_words(list(names)) == words
