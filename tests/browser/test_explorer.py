@@ -207,6 +207,9 @@ def test_an_impossible_cell_has_its_reason_where_the_image_was_and_one_click_goe
 
 
 def test_evidence_is_a_report_that_opens(page: Any, project: Path):
+    (project / "test_dark.py").write_text("def test_dark(): assert 0.0 > 1.0\n")
+    page.get_by_placeholder("with a test: its pytest id").fill("test_dark.py::test_dark")
+    page.get_by_placeholder("with a test: its pytest id").press("Tab")
     page.get_by_role("button", name="Take evidence").click()
     link = page.wait_for_selector(".explorer-report, .explorer-blocked")
     assert link.get_attribute("class") == "explorer-report", link.inner_text()
@@ -214,6 +217,7 @@ def test_evidence_is_a_report_that_opens(page: Any, project: Path):
         link.click()
     opened.value.wait_for_load_state()
     assert "gradient" in opened.value.inner_text("body")
+    assert "Mapped test test_dark.py::test_dark: the test ran and failed." in opened.value.inner_text("body")
     (report,) = project.glob("reports/*/*/*/report.html")
     assert (report.parent / "diagnosis.json").is_file()
     (state,) = project.glob("explored/*.json")

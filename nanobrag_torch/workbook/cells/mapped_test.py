@@ -17,6 +17,7 @@ from nanobrag_torch.workbook.brief import pytest_command
 from nanobrag_torch.workbook.errors import Blocked
 from nanobrag_torch.workbook.machine.family import family
 from nanobrag_torch.workbook.records.evidence import EXIT_CODE, LOG, WITHOUT_TEST, XML, TestRecord, TestStatus
+from nanobrag_torch.workbook.records.run import Verdict
 from nanobrag_torch.workbook.report.folder import Report
 from nanobrag_torch.workbook.show import progress
 from nanobrag_torch.workbook.show.progress import Work
@@ -86,6 +87,13 @@ def run(report: Report, tests: str, options: str, timeout_s: int) -> TestRecord:
     if status == "blocked":
         raise Blocked(f"{record.test}: {meaning}. What pytest wrote is in {LOG}.")
     return record
+
+
+def said(verdict: Verdict, test: TestRecord) -> Verdict:
+    """Verdict whose sentence tells how the mapped test ended, where there was one."""
+    if test.status == "none":
+        return verdict
+    return verdict.model_copy(update={"sentence": f"{verdict.sentence} Mapped test {test.test}: {test.meaning}."})
 
 
 def node_ids(tests: str) -> list[str]:

@@ -21,6 +21,7 @@ def doctor(
     scenario: Annotated[Path, typer.Argument(help="A JSON file with crystal, detector, beam, names and loss.")],
     reports: Reports = None,
     seconds: Annotated[float, typer.Option(help="How long the diagnosis may take.", min=1)] = 600,
+    mapped_test: Annotated[str, typer.Option(metavar="ID", help="A pytest id that runs beside the diagnosis.")] = "",
 ) -> None:
     """Say of every gradient of a scenario whether it is right, and if not, why."""
     from nanobrag_torch.workbook.cells.diagnosis import FILE
@@ -34,7 +35,7 @@ def doctor(
         raise InputError.of("doctor", "file", str(scenario), "a JSON file of a scenario", remedy)
     read_scenario(place)
     _, tell = begin(reports)
-    parameters = (("scenario_file", place), ("seconds", str(seconds)))
+    parameters = (("scenario_file", place), ("seconds", str(seconds)), ("mapped_test", mapped_test))
     folder, verdict = run(RunRequest(notebook=NOTEBOOK, parameters=parameters, reports=reports), tell)
     found = folder / FILE
     if found.is_file():

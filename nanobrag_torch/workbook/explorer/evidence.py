@@ -16,12 +16,13 @@ FOLDER = "explored"
 _COMMAND = "from nanobrag_torch.workbook.commands.main import main; main()"
 
 
-def take_evidence(scenario: Scenario, hkl: Path | None = None) -> Path:
+def take_evidence(scenario: Scenario, hkl: Path | None = None, mapped_test: str = "") -> Path:
     """Run ``nanobrag-workbook doctor`` on a scenario, in a process of its own.
 
     Args:
         scenario: the scenario; its file is kept in ``explored`` below the root of the project.
         hkl: file of its structure factors.
+        mapped_test: a pytest id that runs beside the diagnosis; empty for none.
 
     Returns:
         The page of the report.
@@ -35,6 +36,7 @@ def take_evidence(scenario: Scenario, hkl: Path | None = None) -> Path:
     file.parent.mkdir(exist_ok=True)
     save(scenario, file, hkl)
     words = [sys.executable, "-c", _COMMAND, "doctor", str(file)]
+    words += ["--mapped-test", mapped_test] if mapped_test else []
     done = subprocess.run(words, cwd=root, env=_plain_environment(), capture_output=True, text=True)
     page = root / (done.stdout.strip().splitlines() or [""])[-1]
     if not page.is_file():

@@ -41,6 +41,7 @@ class FilesPanel:
         self.own: np.ndarray | None = None
         self.image_file = widgets.Text(placeholder="image: SMV, CBF or NXmx", layout=_WIDE)
         self.scenario_file = widgets.Text("explored.json", layout=_WIDE)
+        self.mapped_test = widgets.Text(placeholder="with a test: its pytest id", layout=_WIDE)
         self.background = widgets.Text("0", description="background", layout=widgets.Layout(width="180px"))
         self.load, self.refine, self.keep, self.evidence, self.lines = (
             widgets.Button(description=name) for name in ("Load", "Refine from here", "Save", "Take evidence", "Python")
@@ -54,7 +55,7 @@ class FilesPanel:
         rows = (
             [self.image_file, self.load, self.background, self.refine],
             [self.scenario_file, self.keep, self.lines],
-            [self.evidence, self.link],
+            [self.mapped_test, self.evidence, self.link],
         )
         wrapping = widgets.Layout(flex_flow="row wrap")
         self.box = widgets.VBox([widgets.HBox(row, layout=wrapping) for row in rows])
@@ -110,7 +111,7 @@ class FilesPanel:
         threading.Thread(target=run, args=(self._session.history.now,), daemon=True).start()
 
     def _evidence(self, state: State) -> None:
-        page = take_evidence(self._scenario(state), self._hkl())
+        page = take_evidence(self._scenario(state), self._hkl(), self.mapped_test.value.strip())
         place = page.relative_to(project.root()).as_posix()
         where = escape(self._links + place)
         self.link.value = f"<a class='explorer-report' href='{where}' target='_blank'>{escape(place)}</a>"
