@@ -35,7 +35,7 @@ def simulator(crystal=None, detector=None, beam=None, **options):
 
 def sensitivities():
     edge = torch.tensor(100.0, requires_grad=True)
-    made = simulator({"cell_a": edge}, {"spixels": 5000, "fpixels": 5000})
+    made = simulator({"cell_a": edge}, {"spixels": 12000, "fpixels": 12000})
     return made.sensitivities({"cell_a": edge})
 
 
