@@ -85,6 +85,12 @@ def test_zingers_where_next_to_nothing_is_expected_keep_nothing_from_its_place()
     assert abs(result["crystal.cell_b"].value - 50.0) < 4 * result["crystal.cell_b"].sigma
 
 
+def test_a_dark_start_ends_with_the_doctors_cause_in_a_robust_refinement_too():
+    dark = small_still(FREE, crystal={"default_F": 0.0})
+    with pytest.raises(ValueError, match=r"dark|zero everywhere"):
+        refine(dark, drawn(small_still(FREE).image(), 3), robust=True)
+
+
 def test_the_level_of_a_ring_does_not_know_of_its_spots_and_a_pixel_beyond_hope_has_no_weight():
     photons = torch.poisson(torch.full((1000,), 3.0, dtype=torch.float64), generator=torch.Generator().manual_seed(1))
     photons[::20] = 5000.0

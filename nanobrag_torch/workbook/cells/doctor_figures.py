@@ -105,11 +105,13 @@ def _draw_output(axes: Axes, function: Callable[..., Tensor], values: dict[str, 
     with torch.no_grad():
         found = function({key: value.clone() for key, value in values.items()}).cpu().numpy()
         if found.ndim == 2:
-            axes.imshow(found, cmap="magma", interpolation="nearest")
+            drawn = axes.imshow(found, cmap="magma", interpolation="nearest")
+            axes.set(xlabel="fast / element", ylabel="slow / element")
+            axes.figure.colorbar(drawn, ax=axes, label="value")
             return f"an image of {found.shape[0]} by {found.shape[1]} pixels, at most {number(float(found.max()), 4)}"
         if found.ndim:
             axes.plot(found.reshape(-1), color="black")
-            axes.set_xlabel("element")
+            axes.set(xlabel="element", ylabel="value")
             return f"a curve of {found.size} elements, at most {number(float(found.max()), 4)}"
         around = np.linspace(-0.1, 0.1, 21) * (abs(at) or 1.0) + at
         losses = [float(function({**values, name: torch.full_like(values[name], x)})) for x in around.tolist()]

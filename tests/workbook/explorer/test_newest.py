@@ -78,6 +78,12 @@ def test_a_closed_worker_takes_no_request():
         worker.ask(1)
 
 
+def ended(order: str) -> tuple[int, str, str]:
+    """Exit code, output and messages of a process that runs these lines."""
+    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_a_process_that_ends_while_something_is_computed_ends_well():
     order = (
         "import time\n"
@@ -90,8 +96,7 @@ def test_a_process_that_ends_while_something_is_computed_ends_well():
         "Newest(steps, print).ask(1)\n"
         "time.sleep(0.1)\n"
     )
-    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "computed\n", "")
+    assert ended(order) == (0, "computed\n", "")
 
 
 def test_a_process_that_ends_waits_for_what_was_abandoned_and_for_all_that_hangs_together():
@@ -112,5 +117,4 @@ def test_a_process_that_ends_waits_for_what_was_abandoned_and_for_all_that_hangs
         "time.sleep(0.1)\n"
         "until = time.monotonic() + 6\n"
     )
-    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "0.5\ntogether\n", "")
+    assert ended(order) == (0, "0.5\ntogether\n", "")
