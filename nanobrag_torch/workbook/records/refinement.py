@@ -64,8 +64,8 @@ class Refinement(Record):
 
     file = "refinement.json"
     borne_out_by = {
-        "R1": "refinement.converged == 1 and refinement.held == 0 and refinement.far == 0 and refinement.quiet == 0",
-        "R2": "refinement.converged == 1 and refinement.held > 0 and refinement.far == 0 and refinement.quiet == 0",
+        "R1": "refinement.converged == 1 and refinement.held == 0 and refinement.far == 0",
+        "R2": "refinement.converged == 1 and refinement.held > 0 and refinement.far == 0",
         "R3": "refinement.converged == 0",
         "R4": "refinement.converged == 1 and refinement.far > 0",
         "R5": "refinement.converged == 0",
@@ -98,10 +98,9 @@ class Refinement(Record):
 
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Convergence, parameters held and far off, counts that are none, values to a thousandth of their errors."""
-        counts = {
-            "converged": float(self.converged), "held": len(self.held), "far": len(self.far()),
-            "quiet": float(self.quiet),
-        }  # fmt: skip
+        counts = {"converged": float(self.converged), "held": len(self.held), "far": len(self.far())}
+        # Reports from before it was looked for have no such number, and stay what their manifests say.
+        counts |= {"quiet": 1.0} if self.quiet else {}
         values = {
             f"value.{each.name}": KeyNumber(value=each.value, scale=each.sigma * _REPEATS * 1e9)
             for each in self.values

@@ -173,3 +173,8 @@ def test_counts_that_cannot_be_are_told_in_a_line():
         refinement.fit(case, "0.5")
     with pytest.raises(InputError, match="background: got 'flat'; allowed: photons a pixel, radial or plane"):
         refinement.fit(case, "flat")
+
+
+def test_the_finding_that_these_are_no_counts_is_borne_out_by_a_number_that_other_reports_do_not_have(found):
+    assert changed(found, quiet=True).record.key_numbers()["quiet"].value == 1
+    assert "quiet" not in found.record.key_numbers()
