@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Protocol
 
 #: Characters that act on a terminal or in a page instead of being seen: controls, surrogates, marks that turn the
 #: direction of what follows, and code points that are no characters. Newlines and tabs are text.
@@ -24,6 +25,26 @@ def with_error(value: float | None, error: float) -> str:
         return f"{number(value)} ± {number(error, 1)}"
     digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
     return f"{number(value, min(12, max(1, digits)))} ± {number(error, 1)}"
+
+
+class Measured(Protocol):
+    """A number with its unit, empty without one, and its error bar, None without one."""
+
+    value: float
+    unit: str
+    error: float | None
+
+
+def measured(number_: Measured, digits: int = 10) -> str:
+    """Text of a number with error bar and unit: ``digits`` significant ones where it has no error bar."""
+    value, error = number_.value, number_.error
+    text = number(value, digits) if error is None else with_error(value, error)
+    return f"{text} {in_words(number_.unit)}".rstrip()
+
+
+def in_words(unit: str) -> str:
+    """Text of a unit behind a number: "per Å" for "1/Å"."""
+    return f"per {unit[2:]}" if unit.startswith("1/") else unit
 
 
 def visible(text: str) -> str:

@@ -142,6 +142,25 @@ def unidentifiable(report: GradientReport) -> Table:
     return Table(caption="Directions that no pixel notices", columns=("change", "because"), rows=rows)
 
 
+def answer_along(report: GradientReport, dark: GradientReport) -> str:
+    """Answer to where along the physics the signal of a dark image dies; empty where no single stage explains it.
+
+    Args:
+        report: diagnosis of the control.
+        dark: diagnosis of the case as found.
+    """
+    source = next((stage for stage in dark.stages if stage.zero_values == stage.elements), None)
+    if source is None or source.name == dark.stages[-1].name or not all(p.connected for p in dark.parameters):
+        return ""
+    silent = sum(not stage.signal for stage in dark.stages)
+    passing = sum(stage.signal > 0 for stage in report.stages)
+    return (
+        f"At the {source.name}, where all {source.elements} values are zero: {silent} of the {len(dark.stages)} stages "
+        f"from {dark.stages[0].name} to {dark.stages[-1].name} pass no signal on, though the graph connects all "
+        f"{len(dark.parameters)} parameters with the loss; in the control {passing} of {len(report.stages)} pass it on."
+    )
+
+
 def answer(report: GradientReport, as_found: GradientReport | None = None, scenario: Scenario | None = None) -> str:
     """Answer of a diagnosis in one sentence, with its numbers.
 
@@ -195,9 +214,16 @@ def _by_title(parameters: Iterable[ParameterReport]) -> str:
 
 
 def conclude(
-    report: GradientReport, as_found: GradientReport | None = None, scenario: Scenario | None = None
+    report: GradientReport,
+    as_found: GradientReport | None = None,
+    scenario: Scenario | None = None,
+    *,
+    along: bool = False,
 ) -> Verdict:
-    """Verdict of a run on one report; the arguments are those of :func:`answer`."""
+    """Verdict of a run on one report; the arguments are those of :func:`answer`.
+
+    With ``along`` the question is where along the physics the signal dies.
+    """
     verdict = report.verdict
     concerned = [p.label for p in report.parameters if p.verdict.title == verdict.title]
     others = [p for p in report.parameters if p.verdict.title != verdict.title]
@@ -208,11 +234,12 @@ def conclude(
     if verdict == report.modes:
         counted = "the model as a whole"
     loss = "not a number" if math.isnan(report.loss) else number(report.loss)
+    said = answer_along(report, as_found) if along and as_found is not None else ""
     return Verdict(
         code=verdict.code,
         status=_ENDS[verdict.severity],
         title=title,
         sentence=f"{name} for {counted}. The loss is {loss}.",
         remedy=verdict.remedy,
-        answer="" if verdict == report.modes else answer(report, as_found, scenario),
+        answer="" if verdict == report.modes else said or answer(report, as_found, scenario),
     )

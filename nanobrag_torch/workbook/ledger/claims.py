@@ -18,8 +18,8 @@ from nanobrag_torch.workbook.show.markdown import span
 _HEADLINE = re.compile(r"^\*\*.*\*\* \(status (`+.+?`+), finding (`+.+`+)\)$", re.MULTILINE)
 #: Codes of the doctor, which any investigation may conclude with.
 _OF_THE_DOCTOR = re.compile(r"[A-Z]\d{1,2}|healthy")
-#: A row of key numbers: the name as a code span, and the value.
-_NUMBER_ROW = re.compile(r"^\| (`+.+`+) \| (\S+) \|$", re.MULTILINE)
+#: A row of key numbers: the name as a code span, the value, and since manifests state them, error bar and unit.
+_NUMBER_ROW = re.compile(r"^\| (`+.+`+) \| (\S+) \|(?: \S+ \| [^|\n]*\|)?$", re.MULTILINE)
 
 
 class Findings:

@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from nanobrag_torch.workbook.formatting import measured
 from nanobrag_torch.workbook.ledger.contradictions import Contradiction, contradictions
 from nanobrag_torch.workbook.plans import header as plan_header
 from nanobrag_torch.workbook.plans.header import Plan
 from nanobrag_torch.workbook.plans.progress import PhaseState, next_action, phase_states
 from nanobrag_torch.workbook.records import catalogue
-from nanobrag_torch.workbook.records.base import GRADIENT
+from nanobrag_torch.workbook.records.base import GRADIENT, KeyNumber
 from nanobrag_torch.workbook.records.run import Manifest
 from nanobrag_torch.workbook.report.archive import Run, nobodys, scan
 
@@ -23,6 +24,10 @@ from nanobrag_torch.workbook.report.archive import Run, nobodys, scan
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 #: A number may have a sign.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+#: Fields of a row that have a column of a table for each of their entries, or none.
+_BY_NAME = ("parameters", "numbers", "units", "errors")
 
 
 class _Entry(BaseModel):
@@ -37,6 +42,7 @@ class LedgerRow(_Entry):
         place: its folder below the reports.
         answer: answer to the question of its notebook; empty where the notebook states none.
         seconds: time from start to finish.
+        numbers: key numbers, with the ``units`` and the ``errors`` (error bars) of those that have them.
     """
 
     initiative: str
@@ -54,7 +60,14 @@ class LedgerRow(_Entry):
     seconds: float | None
     parameters: dict[str, Any] = {}
     numbers: dict[str, float]
+    units: dict[str, str] = {}
+    errors: dict[str, float] = {}
     contradictions: int
+
+    def text(self, name: str, digits: int = 10) -> str:
+        """A key number with its error bar and unit; ``digits`` significant ones where it has no error bar."""
+        unit, error = self.units.get(name, ""), self.errors.get(name)
+        return measured(KeyNumber(value=self.numbers[name], scale=0.0, unit=unit, error=error), digits)
 
 
 class NextAction(_Entry):
@@ -78,7 +91,7 @@ class Ledger(_Entry):
         """Rows as CSV with a column for every parameter and key number; texts cannot be taken for formulas."""
         names = sorted({name for row in self.rows for name in row.numbers})
         given = sorted({name for row in self.rows for name in row.parameters})
-        fields = [name for name in LedgerRow.model_fields if name not in ("parameters", "numbers")]
+        fields = [name for name in LedgerRow.model_fields if name not in _BY_NAME]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*fields, *map(_cell, (*(f"parameter {name}" for name in given), *names))])
@@ -155,6 +168,7 @@ def _promises(plan: Plan, states: tuple[PhaseState, ...]) -> Iterator[Contradict
 
 def _row(run: Run, contradictions: int) -> LedgerRow:
     manifest = run.manifest
+    numbers = _numbers(manifest) if manifest else {}
     return LedgerRow(
         initiative=run.initiative,
         phase=run.phase,
@@ -170,15 +184,16 @@ def _row(run: Run, contradictions: int) -> LedgerRow:
         dirty=manifest.repository.dirty if manifest else None,
         seconds=_seconds(manifest.started, manifest.finished) if manifest else None,
         parameters={name: entry.value for name, entry in manifest.parameters.items()} if manifest else {},
-        numbers=_numbers(manifest) if manifest else {},
+        numbers={name: entry.value for name, entry in numbers.items()},
+        units={name: entry.unit for name, entry in numbers.items() if entry.unit},
+        errors={name: entry.error for name, entry in numbers.items() if entry.error is not None},
         contradictions=contradictions,
     )
 
 
-def _numbers(manifest: Manifest) -> dict[str, float]:
+def _numbers(manifest: Manifest) -> dict[str, KeyNumber]:
     """Key numbers, gradients after all others: a table shows the first of them."""
-    in_order = sorted(manifest.numbers.items(), key=lambda item: GRADIENT in item[0])
-    return {name: entry.value for name, entry in in_order}
+    return dict(sorted(manifest.numbers.items(), key=lambda item: GRADIENT in item[0]))
 
 
 def _seconds(started: str, finished: str) -> float | None:

@@ -1,10 +1,11 @@
-"""Timeline of gradients: every gradient of an initiative over its runs, as small curves without axes."""
+"""Timeline of gradients: every gradient of an initiative over its runs, as small curves with error bars."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nanobrag_torch.workbook.records.base import GRADIENT
+from nanobrag_torch.workbook.formatting import in_words, measured, with_error
+from nanobrag_torch.workbook.records.base import GRADIENT, KeyNumber
 from nanobrag_torch.workbook.report.archive import Run
 
 #: Size of a curve, and the margin that keeps its dots inside, in pixels.
@@ -15,18 +16,32 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class Dot:
-    """One run on a curve: its place in pixels, and its value."""
+    """One run on a curve.
+
+    Attributes:
+        x: its place in pixels, from the left; ``y`` is that from the top.
+        above: place of the upper end of its error bar, and ``below``, of the lower one; ``y`` where it has none.
+        number: the gradient.
+        stamp: stamp of the run, and ``page``, its page below the reports.
+    """
 
     x: float
     y: float
-    value: float
+    above: float
+    below: float
+    number: KeyNumber
     stamp: str
     page: str
+
+    @property
+    def text(self) -> str:
+        """The gradient with error bar and unit; ten digits where it has no error bar."""
+        return measured(self.number)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One gradient of one phase over its runs, the latest last; between the lowest and the highest value."""
+    """One gradient of one phase over its runs, the latest last; between the lowest and the highest error bar."""
 
     phase: str
     name: str
@@ -43,9 +58,19 @@ class Curve:
         return len(self.dots) > 1
 
     @property
-    def change(self) -> float:
-        """Value of the latest run less that of the run before; not a number where there is none."""
-        return self.last.value - self.dots[-2].value if self.several else math.nan
+    def change(self) -> str:
+        """Value of the latest run less that of the run before, in words, with the error bars of both."""
+        if not self.several:
+            return "–"
+        last, before = self.last.number, self.dots[-2].number
+        change = last.value - before.value
+        if change == 0:
+            return "none"
+        if last.error is None or before.error is None:
+            return measured(KeyNumber(value=change, scale=0.0, unit=last.unit), 3)
+        error = math.hypot(last.error, before.error)
+        within = ", within the error bars" if abs(change) <= error else ""
+        return f"{with_error(change, error)} {in_words(last.unit)}".rstrip() + within
 
     @property
     def first(self) -> Dot:
@@ -63,22 +88,37 @@ def timeline(runs: Iterable[Run]) -> tuple[Curve, ...]:
 
     Values that are not finite have no place on a curve and are left out.
     """
-    values: dict[tuple[str, str], list[tuple[Run, float]]] = {}
+    values: dict[tuple[str, str], list[tuple[Run, KeyNumber]]] = {}
     for run in sorted(runs, key=lambda run: run.order):
         for name, entry in run.manifest.numbers.items() if run.manifest else ():
             if GRADIENT in name and math.isfinite(entry.value):
-                values.setdefault((run.phase, name), []).append((run, entry.value))
+                values.setdefault((run.phase, name), []).append((run, entry))
     return tuple(_curve(phase, name, found[-LONGEST:]) for (phase, name), found in sorted(values.items()))
 
 
-def _curve(phase: str, name: str, found: list[tuple[Run, float]]) -> Curve:
-    low, high = min(value for _, value in found), max(value for _, value in found)
+def _curve(phase: str, name: str, found: list[tuple[Run, KeyNumber]]) -> Curve:
+    bars = [_bar(number) for _, number in found]
+    low, high = min(low for low, _ in bars), max(high for _, high in bars)
     across = (WIDTH - 2 * MARGIN) / max(1, len(found) - 1)
     dots = tuple(
-        Dot(MARGIN + index * across, _height(value, low, high), value, run.stamp, run.page)
-        for index, (run, value) in enumerate(found)
+        Dot(
+            x=MARGIN + index * across,
+            y=_height(number.value, low, high),
+            above=_height(bar[1], low, high),
+            below=_height(bar[0], low, high),
+            number=number,
+            stamp=run.stamp,
+            page=run.page,
+        )
+        for index, ((run, number), bar) in enumerate(zip(found, bars, strict=True))
     )
     return Curve(phase, name.replace(GRADIENT, ", "), dots)
+
+
+def _bar(number: KeyNumber) -> tuple[float, float]:
+    """Ends of an error bar, the lower one first; the value twice where it has none that is finite."""
+    error = number.error if number.error is not None and math.isfinite(number.error) else 0.0
+    return number.value - error, number.value + error
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from pydantic_core import PydanticSerializationError
 
 from nanobrag_torch.workbook import files
-from nanobrag_torch.workbook.formatting import number
+from nanobrag_torch.workbook.formatting import measured
 
 #: Marks the name of a key number that is a gradient, before the name of its parameter.
 GRADIENT = ".gradient."
@@ -64,13 +64,24 @@ def _as_utf8(value: Any) -> Any:
 
 
 class KeyNumber(Part):
-    """A number by which runs are compared; ``scale`` is the size that an error of it counts against."""
+    """A number by which runs are compared.
+
+    Attributes:
+        value: the number.
+        scale: size that an error of it counts against.
+        unit: its unit, such as "1/Å"; empty where it has none.
+        error: its error bar, or standard error, in the same unit; null where none is known.
+    """
 
     value: float
     scale: float
+    unit: str = ""
+    error: float | None = None
 
     def differs(self, other: "KeyNumber") -> bool:
-        """Tell whether the two are further apart than rounding explains: 1e-9 of the scale."""
+        """Tell whether the two are further apart than rounding explains, 1e-9 of the scale, or of different units."""
+        if self.unit and other.unit and self.unit != other.unit:
+            return True
         if math.isnan(self.value) or math.isnan(other.value):
             return math.isnan(self.value) != math.isnan(other.value)
         return self.value != other.value and not (
@@ -78,9 +89,9 @@ class KeyNumber(Part):
         )
 
 
-def exact(value: float) -> KeyNumber:
+def exact(value: float, unit: str = "") -> KeyNumber:
     """Key number whose error counts against itself."""
-    return KeyNumber(value=value, scale=abs(value))
+    return KeyNumber(value=value, scale=abs(value), unit=unit)
 
 
 class Record(Part):
@@ -168,7 +179,7 @@ class Record(Part):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show a record at the end of a cell by its key numbers; all of its fields are in its file."""
-        numbers = (f"{name} {number(entry.value, 6)}" for name, entry in self.key_numbers().items())
+        numbers = (f"{name} {measured(entry, 6)}" for name, entry in self.key_numbers().items())
         printer.text(f"{self.file}: {', '.join(numbers) or 'no key numbers'}")
 
     def headline(self) -> tuple[tuple[str, str], ...]:

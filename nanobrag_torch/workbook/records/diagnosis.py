@@ -50,7 +50,12 @@ class Diagnosis(Record):
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Loss, lit pixels, and every gradient that autograd gave."""
         gradients = {
-            f"gradient.{row.name.rpartition('.')[2]}": KeyNumber(value=row.gradient, scale=row.magnitude or 0.0)
+            f"gradient.{row.name.rpartition('.')[2]}": KeyNumber(
+                value=row.gradient,
+                scale=row.magnitude or 0.0,
+                unit=f"1/{row.unit}" if row.unit else "",
+                error=row.finite_difference.error if row.finite_difference else None,
+            )
             for row in self.parameters
             if row.gradient is not None
         }
@@ -66,7 +71,7 @@ class Diagnosis(Record):
             for row in self.parameters
             if row.finite_difference is not None and row.gradient is not None and not where
         )
-        return ((f"loss{where}", number(self.loss)), *([(f"lit pixels{where}", lit)] if lit else []), *gradients)
+        return ((f"loss{where}", number(self.loss, 6)), *([(f"lit pixels{where}", lit)] if lit else []), *gradients)
 
     @classmethod
     def schema_of_file(cls) -> dict[str, Any]:

@@ -104,7 +104,9 @@ class Evidence(Record):
     def key_numbers(self) -> dict[str, KeyNumber]:
         """Loss, lit pixels, and every gradient that autograd gave."""
         gradients = {
-            f"gradient.{row.parameter}": KeyNumber(value=row.gradient, scale=row.magnitude)
+            f"gradient.{row.parameter}": KeyNumber(
+                value=row.gradient, scale=row.magnitude, unit=f"1/{row.unit}", error=row.error_bar
+            )
             for row in self.derivatives
             if row.gradient is not None
         }
@@ -115,13 +117,13 @@ class Evidence(Record):
         if self.dark:
             gradients = [abs(row.gradient) for row in self.derivatives if row.gradient is not None]
             return (
-                (f"loss, {self.case}", number(self.loss)),
+                (f"loss, {self.case}", number(self.loss, 6)),
                 (f"largest |gradient|, {self.case}", number(max(gradients, default=None), 6)),
                 (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
             )
         distances = [row.distance for row in self.derivatives if row.distance is not None]
         return (
-            (f"loss, {self.case} (F = {self.default_F:g} electrons)", number(self.loss)),
+            (f"loss, {self.case} (F = {self.default_F:g} electrons)", number(self.loss, 6)),
             (f"lit pixels, {self.case}", f"{self.lit_pixels} of {self.pixels}"),
             *(
                 (f"∂L/∂{row.symbol}, {self.case}", f"{with_error(row.gradient, row.error_bar)} per {row.unit}")

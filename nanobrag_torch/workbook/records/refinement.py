@@ -102,7 +102,9 @@ class Refinement(Record):
         # Reports from before it was looked for have no such number, and stay what their manifests say.
         counts |= {"quiet": 1.0} if self.quiet else {}
         values = {
-            f"value.{each.name}": KeyNumber(value=each.value, scale=each.sigma * _REPEATS * 1e9)
+            f"value.{each.name}": KeyNumber(
+                value=each.value, scale=each.sigma * _REPEATS * 1e9, unit=each.unit, error=each.sigma
+            )
             for each in self.values
             if each.sigma
         }

@@ -13,8 +13,9 @@ Status = Literal["running", "passed", "failed", "blocked", "interrupted"]
 #: Status that a run ends with -> exit code; 2 is wrong input, which leaves no report.
 EXIT_CODES: dict[Status, int] = {"passed": 0, "failed": 1, "blocked": 3, "interrupted": 130}
 
-#: Version of the manifest's fields. In version 1 there is no digest, and ``verdict.json`` may say something else.
-VERSION = 2
+#: Version of the manifest's fields. In version 1 there is no digest, and ``verdict.json`` may say something else; up to
+#: version 2 key numbers have neither unit nor error bar.
+VERSION = 3
 #: Folder of the drawings in a report.
 FIGURES = "figures"
 
@@ -190,6 +191,11 @@ class Manifest(Record):
     def states_its_verdict(self) -> bool:
         """True where ``verdict.json``, if there is one, holds the verdict of the run and not the notebook's own."""
         return self.schema_version > 1
+
+    @property
+    def states_units(self) -> bool:
+        """True where key numbers have their units and error bars."""
+        return self.schema_version > 2
 
     def to_json(self) -> str:
         """JSON text with the digest of the rest of it."""

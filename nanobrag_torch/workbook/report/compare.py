@@ -34,10 +34,19 @@ class Line:
 
 @dataclass(frozen=True)
 class NumberLine(Line):
-    """A key number; ``relative`` is the difference as a part of the larger of the two, ``scaled`` of what counts."""
+    """A key number.
+
+    Attributes:
+        relative: difference as a part of the larger of the two.
+        scaled: difference as a part of what counts.
+        unit: unit of both.
+        errors: error bars of the first and of the second; None where one is not known.
+    """
 
     relative: float | None
     scaled: float | None
+    unit: str = ""
+    errors: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -138,13 +147,15 @@ def _lines(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Line
 def _numbers(first: Mapping[str, KeyNumber], second: Mapping[str, KeyNumber]) -> Iterator[NumberLine]:
     for name in dict.fromkeys((*first, *second)):
         one, other = first.get(name), second.get(name)
+        errors = (one.error if one else None, other.error if other else None)
+        unit = " or ".join(dict.fromkeys(each.unit for each in (one, other) if each and each.unit))
         if one is None or other is None:
-            yield NumberLine(name, one and one.value, other and other.value, False, None, None)
+            yield NumberLine(name, one and one.value, other and other.value, False, None, None, unit, errors)
             continue
         apart = abs(one.value - other.value)
         larger, scale = max(abs(one.value), abs(other.value)), max(one.scale, other.scale)
         relative, scaled = (apart / size if size else 0.0 for size in (larger, scale))
-        yield NumberLine(name, one.value, other.value, not one.differs(other), relative, scaled)
+        yield NumberLine(name, one.value, other.value, not one.differs(other), relative, scaled, unit, errors)
 
 
 def _figures(first: Path, second: Path) -> Iterator[Pair]:

@@ -210,8 +210,15 @@ def _numbers(found: Contents, manifest: Manifest) -> Iterator[str]:
     given = numbers_among(found.records)
     foreign = {number for numbers in found._foreign().values() for number in numbers}
     for name in sorted(given.keys() | manifest.numbers.keys()):
-        if name not in foreign and given.get(name) != manifest.numbers.get(name):
+        if name not in foreign and not _same(given.get(name), manifest.numbers.get(name), manifest.states_units):
             yield f"{Manifest.file}: {name} is not what the records give"
+
+
+def _same(one: KeyNumber | None, other: KeyNumber | None, units: bool) -> bool:
+    """Tell whether two key numbers are the same; without ``units`` whether value and scale are."""
+    if units or one is None or other is None:
+        return one == other
+    return (one.value, one.scale) == (other.value, other.scale)
 
 
 def _owner(found: Contents, manifest: Manifest) -> Iterator[str]:

@@ -56,6 +56,19 @@ def test_the_answer_for_a_dark_image_names_its_cause_and_the_control():
     assert "all 2 gradients agree with finite differences, to " in answer
 
 
+def test_the_answer_along_the_chain_names_the_stage_whose_values_are_all_zero():
+    asked = ("crystal.cell_a", "crystal.cell_b")
+    unlit = scene(asked, crystal={"default_F": 0.0})
+    lit, dark = diagnose(scene(asked)), diagnose(unlit)
+    answer = diagnosis.conclude(lit, dark, unlit, along=True).answer
+    count = len(dark.stages)
+    assert answer.startswith("At the structure factor, where all ")
+    assert f"{count} of the {count} stages from cell to loss pass no signal on" in answer
+    assert "connects all 2 parameters with the loss" in answer and f"in the control {count} of {count}" in answer
+    # A lit image has no such stage, and the ordinary answer stands.
+    assert diagnosis.conclude(lit, lit, unlit, along=True).answer == diagnosis.conclude(lit, lit, unlit).answer
+
+
 def test_the_answer_names_what_does_not_agree():
     report = examined("converted")
     assert "[S1]: width" in diagnosis.answer(report)

@@ -91,7 +91,7 @@ def test_an_initiative_shows_its_phases_criteria_and_gradients_over_time(reports
     text = (reports / "2026-01-gradient-flow" / "index.html").read_text()
     assert "✓ <code>control.lit_pixels &gt; 0</code>" in text and "○ <code>control.loss &gt; 1</code>" in text
     assert text.count("<polyline") == 12
-    assert "control, cell_a" in text and "<title>20260115T090000Z: 3.5</title>" in text
+    assert "control, cell_a" in text and "<title>20260115T090000Z: 3.5 ± 1e−06 per Å</title>" in text
     other = (reports / "other one" / "index.html").read_text()
     assert "Phases" not in other and "20260115T080000Z" not in other
 

@@ -16,6 +16,7 @@ def test_a_report_of_the_doctor_has_key_numbers(tmp_path: Path):
     Saved(found).save(tmp_path, "diagnosis.json")
     numbers = key_numbers(tmp_path)
     assert numbers["diagnosis.loss"].value == 9.0 and numbers["diagnosis.gradient.x"].value == 6.0
+    assert numbers["diagnosis.gradient.x"].error == found.parameters[0].finite_difference.error
 
 
 def test_what_a_diagnosis_leaves_out_is_left_out():

@@ -6,6 +6,7 @@ from PIL import Image
 from samples import VERDICT, working_report
 
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.run import ParameterValue, Repository
 from nanobrag_torch.workbook.report.compare import compare, html
 
@@ -40,6 +41,17 @@ def test_a_number_that_one_run_lacks_differs(tmp_path: Path):
         (second / "manifest.json").read_text().replace('"control.loss"', '"control.gain"')
     )
     assert {line.name for line in compare(first, second).different_numbers} == {"control.loss", "control.gain"}
+
+
+def test_numbers_have_their_units_and_error_bars_and_another_unit_is_a_difference(tmp_path: Path):
+    first, second = pair(tmp_path)
+    text = (second / "manifest.json").read_text()
+    (second / "manifest.json").write_text(text.replace('"1/Å"', '"1/nm"'))
+    found = compare(first, second)
+    lines = [line for line in found.numbers if line.name.startswith("control.gradient.cell_")]
+    assert all(each > 0 for line in lines for each in line.errors)
+    assert {line.unit for line in found.different_numbers} == {"1/Å or 1/nm"}
+    assert all(f"± {number(line.errors[0], 1)}" in html(found) for line in lines)
 
 
 def test_figures_have_a_difference_image(tmp_path: Path):

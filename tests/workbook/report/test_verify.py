@@ -8,7 +8,8 @@ from samples import VERDICT, owner, working_report
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
-from nanobrag_torch.workbook.records.run import ParameterValue, Verdict
+from nanobrag_torch.workbook.records.base import KeyNumber
+from nanobrag_torch.workbook.records.run import Manifest, ParameterValue, Verdict
 from nanobrag_torch.workbook.report import file_checks as readable
 from nanobrag_torch.workbook.report import verify as verification
 from nanobrag_torch.workbook.report.folder import Report
@@ -144,7 +145,7 @@ def test_a_manifest_that_was_changed_anywhere_is_not_what_its_digest_says(tmp_pa
     assert any(each.startswith("manifest.json ") for each in verification.verify(path.parent))
 
 
-@pytest.mark.parametrize(("old", "new"), [("1e-05", "1E-05"), ('"schema_version": 2', '"schema_version": 1')])
+@pytest.mark.parametrize(("old", "new"), [("1e-05", "1E-05"), ('"schema_version": 3', '"schema_version": 1')])
 def test_another_text_of_the_same_numbers_is_another_manifest(tmp_path: Path, old: str, new: str):
     parameters = {"floor": ParameterValue(value=1e-5, unit="", source="plan")}
     path = finished(tmp_path, parameters=parameters) / "manifest.json"
@@ -158,8 +159,18 @@ def test_a_manifest_without_its_digest_or_of_a_version_to_come_is_named(tmp_path
     whole = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in whole.items() if name != "digest"}))
     assert verification.verify(path.parent) == ["manifest.json was changed: its own digest is another"]
-    path.write_text(json.dumps(whole | {"schema_version": 3}))
-    assert "version 3 is not one that is known here, 1 to 2" in verification.verify(path.parent)[0]
+    path.write_text(json.dumps(whole | {"schema_version": 4}))
+    assert "version 4 is not one that is known here, 1 to 3" in verification.verify(path.parent)[0]
+
+
+def test_a_report_of_before_key_numbers_had_units_can_be_read(tmp_path: Path):
+    path = finished(tmp_path) / "manifest.json"
+    manifest = Manifest.model_validate_json(path.read_text())
+    assert any(number.error is not None and number.unit for number in manifest.numbers.values())
+    bare = {name: KeyNumber(value=entry.value, scale=entry.scale) for name, entry in manifest.numbers.items()}
+    for version, faults in ((2, 0), (3, sum(bare[name] != entry for name, entry in manifest.numbers.items()))):
+        path.write_text(manifest.model_copy(update={"schema_version": version, "numbers": bare}).to_json())
+        assert len(verification.verify(path.parent)) == faults, version
 
 
 def test_a_report_of_before_there_were_digests_can_be_read(tmp_path: Path):
