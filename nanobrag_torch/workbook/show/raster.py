@@ -4,7 +4,8 @@ import base64
 import binascii
 import math
 import zlib
-from typing import Self
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -13,14 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 RASTER_TYPE = "application/vnd.nanobrag.raster+json"
 #: Largest ratio of two values that are told apart from zero and from each other.
 RANGE = 1e6
-#: Codes of exactly zero, of what is positive and below ``floor``, of ``floor``, and of ``top``.
-ZERO, FAINT, FIRST, LAST = 0, 1, 2, 255
+#: Codes of exactly zero, of what is positive and below ``floor``, of no value, of ``floor``, and of ``top``.
+ZERO, FAINT, ABSENT, FIRST, LAST = 0, 1, 2, 3, 255
+#: Codes of what is below ``floor`` and above ``top`` where levels are signed.
+BELOW, ABOVE = 0, 1
 #: Most values across an image.
 EDGE = 4096
 
 
 class Raster(BaseModel):
-    """Image of values that are not negative, each the nearest of 254 levels in equal steps of their logarithm.
+    """Image of values, each the nearest of levels in equal steps: of the logarithm, or of the value where it is signed.
 
     Attributes:
         title: name of the image.
@@ -28,8 +31,10 @@ class Raster(BaseModel):
         columns: number of values along the fast axis.
         block: pixels of the detector, along each axis, of which a value is the strongest.
         unit: unit of the values.
-        floor: smallest value that has a level of its own.
-        top: largest value.
+        floor: smallest value that has a level of its own; −``top`` where levels are signed.
+        top: largest value that has one.
+        first: code of ``floor``; where it is 3, code 2 is that of no value.
+        bright: value at which the colours end at first; ``top`` unless given.
         codes: level of every value, row by row: base64 of zlib's format, a byte each.
     """
 
@@ -40,45 +45,94 @@ class Raster(BaseModel):
     columns: int = Field(ge=1, le=EDGE)
     block: int = Field(ge=1)
     unit: str
-    floor: FiniteFloat = Field(gt=0)
+    floor: FiniteFloat
     top: FiniteFloat = Field(gt=0)
+    first: Literal[2, 3] = 2
+    bright: FiniteFloat | None = Field(None, gt=0)
     codes: str
 
     @classmethod
-    def of(cls, values: np.ndarray, *, title: str, unit: str, block: int = 1) -> Self:
-        """Raster of an image [slow, fast] of finite values that are not negative; raises ``ValueError`` for others."""
+    def of(
+        cls, values: np.ndarray, *, title: str, unit: str, block: int = 1, beside: Iterable[np.ndarray] = ()
+    ) -> Self:
+        """Raster in levels of the logarithm.
+
+        Args:
+            values: image [slow, fast], at least 0; NaN where there is no value.
+            title: name of the image.
+            unit: unit of the values.
+            block: pixels along each axis of which a value is the strongest.
+            beside: images that are read beside it, so that all of them can have the same levels.
+
+        Raises:
+            ValueError: a value is negative or infinite.
+        """
         values = np.asarray(values, dtype=float)
-        if not (np.isfinite(values).all() and (values >= 0).all()):
-            raise ValueError(f"{title}: values that are negative or not finite; a raster holds none")
-        lit = values[values > 0]
+        if np.isinf(values).any() or (values < 0).any():
+            raise ValueError(f"{title}: values that are negative or infinite; a raster holds none")
+        lit = np.concatenate([each[each > 0] for each in (values, *beside)])
         top = float(lit.max()) if lit.size else 1.0
         floor = max(float(lit.min()), top / RANGE) if lit.size else top
-        levels = np.log(np.maximum(values, floor) / floor) / (_step(floor, top) or 1.0)
-        codes = np.where(values >= floor, FIRST + np.rint(levels), np.where(values > 0, FAINT, ZERO))
-        packed = base64.b64encode(zlib.compress(codes.astype(np.uint8).tobytes(), 9)).decode()
-        rows, columns = values.shape
-        return cls(
-            title=title, rows=rows, columns=columns, block=block, unit=unit, floor=floor, top=top, codes=packed
+        levels = FIRST + np.log(np.maximum(values, floor) / floor) / (_step(floor, top, FIRST) or 1.0)
+        codes = np.select([np.isnan(values), values >= floor, values > 0], [ABSENT, np.rint(levels), FAINT], ZERO)
+        return cls._packed(codes, title=title, unit=unit, block=block, floor=floor, top=top)
+
+    @classmethod
+    def signed(
+        cls, values: np.ndarray, *, title: str, unit: str, block: int = 1,
+        most: float = math.inf, bright: float = math.inf,
+    ) -> Self:  # fmt: skip
+        """Raster in levels of the value, from −``top`` to ``top``, of which the middle one is 0.
+
+        Args:
+            values: image [slow, fast]; NaN where there is no value.
+            title: name of the image.
+            unit: unit of the values.
+            block: pixels along each axis of which a value is the strongest.
+            most: largest ``top``; what is beyond it, infinite values too, is said to be beyond.
+            bright: value at which the colours end at first, where there is as large a one.
+        """
+        values = np.asarray(values, dtype=float)
+        strong = np.abs(values[np.isfinite(values)])
+        top = min(float(strong.max(initial=0.0)), most) or 1.0
+        levels = FIRST + (np.clip(values, -top, top) + top) / _step(-top, top, FIRST)
+        codes = np.select(
+            [np.isnan(values), values < -top, values > top], [ABSENT, BELOW, ABOVE], np.rint(np.nan_to_num(levels))
+        )
+        return cls._packed(
+            codes, title=title, unit=unit, block=block, floor=-top, top=top, bright=min(bright, top)
         )  # fmt: skip
+
+    @classmethod
+    def _packed(cls, codes: np.ndarray, **fields: Any) -> Self:
+        packed = base64.b64encode(zlib.compress(codes.astype(np.uint8).tobytes(), 9)).decode()
+        return cls(rows=codes.shape[0], columns=codes.shape[1], first=FIRST, codes=packed, **fields)
 
     @property
     def step(self) -> float:
-        """Difference of the logarithms of two neighbouring levels."""
-        return _step(self.floor, self.top)
+        """Difference of two neighbouring levels: of their logarithms, or of their values where they are signed."""
+        return _step(self.floor, self.top, self.first)
 
     @property
     def error(self) -> float:
-        """Bound on the relative error of a value that is not below ``floor``: half a step."""
-        return math.expm1(self.step / 2)
+        """Bound on the relative error of a value from ``floor`` on; where levels are signed, on its absolute error."""
+        return self.step / 2 if self.floor < 0 else math.expm1(self.step / 2)
 
     def values(self) -> np.ndarray:
-        """Values as a reader of the page sees them [slow, fast]; what is below ``floor`` is zero."""
-        codes = np.frombuffer(self._unpacked(), np.uint8).reshape(self.rows, self.columns).astype(float)
-        return np.where(codes >= FIRST, self.floor * np.exp(self.step * (codes - FIRST)), 0.0)
+        """Values as a reader of the page sees them [slow, fast].
+
+        NaN where there is none. What is below ``floor`` is zero; where levels are signed, −inf, and inf above ``top``.
+        """
+        codes = np.frombuffer(self._unpacked(), np.uint8).reshape(self.rows, self.columns)
+        steps = self.step * (codes.astype(float) - self.first)
+        below = (-math.inf, math.inf, math.nan) if self.floor < 0 else (0.0, 0.0, math.nan)
+        levels = self.floor + steps if self.floor < 0 else self.floor * np.exp(steps)
+        return np.select([codes == code for code in range(self.first)], below[: self.first], levels)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.floor > self.top or len(self._unpacked()) != self.rows * self.columns:
+        ordered = 0 < self.floor <= self.top or self.floor == -self.top
+        if not ordered or len(self._unpacked()) != self.rows * self.columns:
             raise ValueError(f"not {self.rows} x {self.columns} codes between floor and top")
         return self
 
@@ -91,5 +145,5 @@ class Raster(BaseModel):
             raise ValueError(f"codes that cannot be read: {error}") from None
 
 
-def _step(floor: float, top: float) -> float:
-    return math.log(top / floor) / (LAST - FIRST)
+def _step(floor: float, top: float, first: int) -> float:
+    return (top - floor if floor < 0 else math.log(top / floor)) / (LAST - first)
