@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ RINGS = (50, 30, 20, 15, 10, 8, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2
 #: Pixels across which an image, and each of six small ones, is drawn: finer than that a screen shows only moiré.
 IMAGE_PIXELS, PANEL_PIXELS = 512, 205
 
-_ALL_ZERO = "every pixel is exactly 0"
+_ALL_ZERO, _PHOTONS = "every pixel is exactly 0", "photons / pixel"
 #: What is said of six derivatives that all have the same verdict.
 _TOGETHER = {
     frozenset({"agrees"}): "autograd and finite difference agree",
@@ -55,7 +56,7 @@ def diffraction(*cases: "Case") -> Drawing:
     )
 
 
-def images(shown: Mapping[str, Any], unit: str = "photons / pixel", decades: float = 4) -> Drawing:
+def images(shown: Mapping[str, Any], unit: str = _PHOTONS, decades: float = 4) -> Drawing:
     """Images side by side, each on a logarithmic scale of its own down from its brightest pixel.
 
     Args:
@@ -71,11 +72,9 @@ def images(shown: Mapping[str, Any], unit: str = "photons / pixel", decades: flo
     pixels = {
         title: np.asarray(image.detach() if hasattr(image, "detach") else image) for title, image in shown.items()
     }
-    with rc_context(STYLE):
-        figure = Figure(figsize=(max(5.4, 4.2 * len(shown)), 4.6), layout="constrained")
-        for (title, image), axes in zip(pixels.items(), figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
-            _draw_pixels(figure, axes, np.nan_to_num(image.astype(float)), unit, decades)
-            axes.set(xlabel="fast / pixel", ylabel="slow / pixel", title=title)
+    figure = _side_by_side(
+        {title: np.nan_to_num(image.astype(float)) for title, image in pixels.items()}, unit, decades
+    )
     brightest = "; ".join(f"{title}: at most {number(float(image.max()), 4)}" for title, image in pixels.items())
     return Drawing(
         figure,
@@ -93,45 +92,20 @@ def pattern(**scenarios: "Scenario") -> Drawing:
 
     It is made by the fastest engine. Where no image can be computed, the drawing says so.
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.4 * len(scenarios), 4.6), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, len(scenarios)))
-        spoken = [
-            _draw_pattern(figure, axes, name.replace("_", " "), scenario)
-            for (name, scenario), axes in zip(scenarios.items(), panels, strict=True)
-        ]
+    shown = {name.replace("_", " "): _image(scenario) for name, scenario in scenarios.items()}
     return Drawing(
-        figure,
+        _side_by_side({f"{name[0].upper()}{name[1:]}": image for name, image in shown.items()}),
         Caption(
             name="pattern",
             title="The image that this is about",
             caption="Photons per pixel on a logarithmic scale; slow axis downwards, fast axis to the right.",
-            alt=f"Diffraction images. {'; '.join(spoken)}.",
+            alt=f"Diffraction images. {'; '.join(_seen(name, image) for name, image in shown.items())}.",
         ),
         preview=True,
     )
 
 
-def _draw_pattern(figure: Figure, axes: Axes, name: str, scenario: "Scenario") -> str:
-    """Draw the image of a scenario, and return what is seen in it, in words."""
-    axes.set_title(f"{name[0].upper()}{name[1:]}", fontweight="bold")
-    try:
-        image = scenario.changed(engine="auto").image().detach().cpu().numpy()
-    except ValueError:
-        _say(axes, "no image can be computed")
-        axes.set_facecolor(DARK)
-        return f"{name}: no image can be computed"
-    _draw_pixels(figure, axes, image)
-    if not np.isfinite(image).all():
-        _say(axes, "some pixels are not finite")
-    elif not image.any():
-        _say(axes, _ALL_ZERO)
-    axes.set(xlabel="fast / pixel", ylabel="slow / pixel")
-    lit = int(np.count_nonzero(image))
-    return f"{name}: {lit} of {image.size} pixels lit, the brightest {number(float(np.nanmax(image)), 4)} photons"
-
-
-def pixels(image: np.ndarray, said: str, title: str, unit: str = "photons / pixel") -> Drawing:
+def pixels(image: np.ndarray, said: str, title: str, unit: str = _PHOTONS) -> Drawing:
     """An image (slow, fast) on a logarithmic scale: a picture to begin a notebook with.
 
     Args:
@@ -140,22 +114,50 @@ def pixels(image: np.ndarray, said: str, title: str, unit: str = "photons / pixe
         title: title of the figure.
         unit: unit of the values.
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
-        axes = figure.subplots()
-        brightest = _draw_pixels(figure, axes, image, unit)
-        axes.set(xlabel="fast / pixel", ylabel="slow / pixel")
-        axes.set_title(said, fontweight="bold")
+    brightest = number(float(np.nanmax(image, initial=-math.inf)), 4)
     return Drawing(
-        figure,
+        _side_by_side({said: image}, unit),
         Caption(
             name="pattern",
             title=title,
             caption="On a logarithmic scale; slow axis downwards, fast axis to the right.",
-            alt=f"{said}: image of {image.shape[0]} by {image.shape[1]} pixels, {number(brightest, 4)} {unit} at most.",
+            alt=f"{said}: image of {image.shape[0]} by {image.shape[1]} pixels, {brightest} {unit} at most.",
         ),
         preview=True,
     )
+
+
+def _image(scenario: "Scenario") -> np.ndarray | None:
+    """The image of a scenario (slow, fast) by the fastest engine, or None where none can be computed."""
+    with suppress(ValueError):
+        return scenario.changed(engine="auto").image().detach().cpu().numpy()
+    return None
+
+
+def _side_by_side(shown: Mapping[str, np.ndarray | None], unit: str = _PHOTONS, decades: float = 6) -> Figure:
+    """Images (slow, fast) by title, each on a scale of its own, with words on what has nothing to be seen."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(max(5.4, 4.2 * len(shown)), 4.6), layout="constrained")
+        for (title, image), axes in zip(shown.items(), figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
+            axes.set_title(title, fontweight="bold")
+            if image is None:
+                _say(axes, "no image can be computed")
+                axes.set_facecolor(DARK)
+                continue
+            _draw_pixels(figure, axes, image, unit, decades)
+            if not np.isfinite(image).all():
+                _say(axes, "some pixels are not finite")
+            elif not image.any():
+                _say(axes, _ALL_ZERO)
+            axes.set(xlabel="fast / pixel", ylabel="slow / pixel")
+    return figure
+
+
+def _seen(name: str, image: np.ndarray | None) -> str:
+    if image is None:
+        return f"{name}: no image can be computed"
+    lit = int(np.count_nonzero(image))
+    return f"{name}: {lit} of {image.size} pixels lit, the brightest {number(float(np.nanmax(image)), 4)} photons"
 
 
 def gradients(found: Evidence, control: Evidence) -> Drawing:
@@ -221,7 +223,7 @@ def _block(case: "Case") -> int:
 def _raster(case: "Case") -> Raster:
     """Values of the image as it is drawn."""
     block = _block(case)
-    return Raster.of(strongest(case.image.numpy(), block), title=_name(case), unit="photons / pixel", block=block)
+    return Raster.of(strongest(case.image.numpy(), block), title=_name(case), unit=_PHOTONS, block=block)
 
 
 def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
@@ -241,20 +243,20 @@ def _draw_image(figure: Figure, axes: Axes, case: "Case") -> None:
     axes.set_title(_name(case), fontweight="bold")
 
 
-def _draw_pixels(
-    figure: Figure, axes: Axes, image: np.ndarray, unit: str = "photons / pixel", decades: float = 6
-) -> float:
+def _draw_pixels(figure: Figure, axes: Axes, image: np.ndarray, unit: str = _PHOTONS, decades: float = 6) -> float:
     """Draw an image (slow, fast) with its scale, which spans ``decades``, and return its brightest value."""
-    pixels = strongest(image, max(1, min(image.shape) // IMAGE_PIXELS))
+    factor = max(1, min(image.shape) // IMAGE_PIXELS)
+    pixels = strongest(image, factor)
     brightest = float(np.nanmax(pixels, initial=-math.inf))
     floor, top = (brightest * 10.0**-decades, brightest) if 0 < brightest < math.inf else (10.0**-decades, 1.0)
     shown = axes.imshow(
         np.maximum(pixels, floor),
         norm=LogNorm(floor, top),
         cmap="magma",
-        extent=(0, image.shape[1], image.shape[0], 0),
+        extent=extent(pixels, factor),
         interpolation="nearest",
     )
+    axes.set(xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
     if brightest > 0:
         figure.colorbar(shown, ax=axes, label=unit, shrink=0.85)
     return brightest
@@ -312,12 +314,14 @@ def _limit(evidence: Evidence) -> float:
 
 
 def _draw_sensitivity(figure: Figure, axes: Axes, image: np.ndarray, row: Derivative) -> None:
-    pooled = strongest(image, math.ceil(image.shape[0] / PANEL_PIXELS))
+    factor = math.ceil(image.shape[0] / PANEL_PIXELS)
+    pooled = strongest(image, factor)
     peak = float(np.abs(pooled).max()) or 1.0
     shown = axes.imshow(
         pooled, cmap="RdBu_r", norm=SymLogNorm(peak * 1e-3, vmin=-peak, vmax=peak), interpolation="nearest",
-        extent=(0, image.shape[1], image.shape[0], 0),
+        extent=extent(pooled, factor),
     )  # fmt: skip
+    axes.set(xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
     bar = figure.colorbar(shown, ax=axes, shrink=0.85, ticks=[-peak, 0, peak], format=lambda value, _: number(value, 3))
     bar.ax.minorticks_off()
     axes.set_title(f"∂I/∂{row.symbol}  per {row.unit},  κ = {number(row.cancellation, 2)}")
@@ -325,12 +329,21 @@ def _draw_sensitivity(figure: Figure, axes: Axes, image: np.ndarray, row: Deriva
 
 
 def strongest(image: np.ndarray, factor: int) -> np.ndarray:
-    """The image in blocks of ``factor`` by ``factor``, each as its strongest value, so that no spot is lost."""
+    """The image in blocks of ``factor`` by ``factor``, each as its strongest value, so that no spot is lost.
+
+    The last block along an axis may stand out beyond the image.
+    """
     factor = max(1, factor)
-    rows, columns = (size // factor for size in image.shape)
-    split = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    padded = np.pad(image, [(0, -size % factor) for size in image.shape])
+    rows, columns = (size // factor for size in padded.shape)
+    split = padded.reshape(rows, factor, columns, factor)
     blocks = split.transpose(0, 2, 1, 3).reshape(rows, columns, factor * factor)
     return np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+
+
+def extent(blocks: np.ndarray, factor: int) -> tuple[float, float, float, float]:
+    """Edges of an image in blocks, in pixels of the detector, as matplotlib asks for them."""
+    return 0, blocks.shape[1] * factor, blocks.shape[0] * factor, 0
 
 
 def _brightness(evidence: Evidence) -> str:
