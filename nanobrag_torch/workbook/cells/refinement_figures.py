@@ -11,18 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nanobrag_torch.quantities import quantity
-from nanobrag_torch.workbook.cells.figures import pixels, strongest
+from nanobrag_torch.workbook.cells.figures import extent, pixels, strongest
 from nanobrag_torch.workbook.cells.refinement import Refined
 from nanobrag_torch.workbook.cells.refinement_case import Case
 from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.refinement import FAR
 from nanobrag_torch.workbook.records.run import Caption
 from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Drawing
+from nanobrag_torch.workbook.show.raster import Raster
 
-#: Pixels across which an image is drawn.
-ACROSS = 400
+#: Pixels across which an image is drawn, and values across which it can be looked into.
+ACROSS, LOOKED_INTO = 400, 640
 #: Residual in standard deviations at which the colours end.
 STRONG = 5.0
+#: Residual beyond which a reader is told no more than that: a level is a fifth of a standard deviation, then.
+FARTHEST = 25.0
 #: Spots that are marked at most, and those that have their indices beside them.
 MARKED = 60
 #: Expected photons from which on a pixel's residual is nearly normal.
@@ -31,6 +34,7 @@ NORMAL = 5.0
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", ":")
 _MARKERS = "osv^DPX"
+_TITLES = ("data", "model", "(data − model) / √model")
 
 
 def counts(case: Case) -> Drawing:
@@ -42,41 +46,19 @@ def counts(case: Case) -> Drawing:
 
 
 def images(found: Refined) -> Drawing:
-    """Data and model on one scale, and their difference in standard deviations, the spots of the model marked."""
+    """Data and model on one scale, and their difference in standard deviations, the spots of the model marked.
+
+    A reader of the page may look into all three, which move together.
+    """
     shape = found.case.counts.values.shape
     data, model = (_image(found, values, shape) for values in (found.result.observed, found.result.expected))
-    with np.errstate(invalid="ignore"):
-        off = (data - model) / np.sqrt(model)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.where(data == model, 0.0, (data - model) / np.sqrt(model))
     spots = _spots(model)
-    factor = math.ceil(max(shape) / ACROSS)
     top = float(np.nanmax([np.nanmax(data), np.nanmax(model), 1.0]))
-    floor = max(float(np.nanpercentile(model, 5)), top * 1e-6)
-    photons = {"norm": LogNorm(floor, max(top, 2 * floor)), "cmap": "magma"}
-    sigmas: dict[str, Any] = {"vmin": -STRONG, "vmax": STRONG, "cmap": "RdBu_r"}
     with rc_context(STYLE):
         figure = Figure(figsize=(12.4, 4.9), layout="constrained")
-        panels = figure.subplots(1, 3, sharex=True, sharey=True)
-        for axes, title, values, how in zip(
-            panels, ("data", "model", "(data − model) / √model"), (data, model, off), (photons, photons, sigmas),
-            strict=True,
-        ):  # fmt: skip
-            pixels = values if how is sigmas else np.maximum(values, floor)
-            shown = axes.imshow(
-                _blocks(pixels, factor), extent=(0, shape[1], shape[0], 0), interpolation="nearest", **how
-            )
-            axes.set_facecolor("0.6")
-            axes.set_title(title)
-            axes.set_xlabel("fast (pixels)")
-            if title != "data":
-                label = "standard deviations" if how is sigmas else "photons / pixel, both images"
-                figure.colorbar(shown, ax=axes, label=label, shrink=0.8, location="bottom")
-            colour = "black" if how is sigmas else "white"
-            size = max(20.0, 3e5 / max(shape) ** 1.5)
-            axes.scatter(
-                spots[:, 1] + 0.5, spots[:, 0] + 0.5, s=size, facecolors="none", edgecolors=colour, linewidths=0.5,
-                alpha=0.6,
-            )  # fmt: skip
-        panels[0].set_ylabel("slow (pixels)")
+        _draw_images(figure, data, model, off, spots, top)
     outside = int(np.nansum(np.abs(off) > STRONG))
     return Drawing(
         figure,
@@ -88,7 +70,50 @@ def images(found: Refined) -> Drawing:
             alt=f"Three images of {shape[0]} by {shape[1]} pixels, the brightest pixel {number(top, 4)} photons. "
             f"{outside} residuals are beyond {STRONG:g} standard deviations.",
         ),
+        _rasters(data, model, off),
     )
+
+
+def _draw_images(
+    figure: Figure, data: np.ndarray, model: np.ndarray, off: np.ndarray, spots: np.ndarray, top: float
+) -> None:
+    floor = max(float(np.nanpercentile(model, 5)), top * 1e-6)
+    photons = {"norm": LogNorm(floor, max(top, 2 * floor)), "cmap": "magma"}
+    sigmas: dict[str, Any] = {"vmin": -STRONG, "vmax": STRONG, "cmap": "RdBu_r"}
+    rows, columns = data.shape
+    factor = math.ceil(max(data.shape) / ACROSS)
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    for axes, title, values, how in zip(
+        panels, _TITLES, (data, model, off), (photons, photons, sigmas), strict=True
+    ):  # fmt: skip
+        blocks = _blocks(values if how is sigmas else np.maximum(values, floor), factor)
+        shown = axes.imshow(blocks, extent=extent(blocks, factor), interpolation="nearest", **how)
+        axes.set(xlim=(0, columns), ylim=(rows, 0), facecolor="0.6", title=title, xlabel="fast (pixels)")
+        if title != "data":
+            label = "standard deviations" if how is sigmas else "photons / pixel, both images"
+            figure.colorbar(shown, ax=axes, label=label, shrink=0.8, location="bottom")
+        colour = "black" if how is sigmas else "white"
+        size = max(20.0, 3e5 / max(data.shape) ** 1.5)
+        axes.scatter(
+            spots[:, 1] + 0.5, spots[:, 0] + 0.5, s=size, facecolors="none", edgecolors=colour, linewidths=0.5,
+            alpha=0.6,
+        )  # fmt: skip
+    panels[0].set_ylabel("slow (pixels)")
+
+
+def _rasters(data: np.ndarray, model: np.ndarray, off: np.ndarray) -> tuple[Raster, ...]:
+    """Data, model and residuals in blocks to look into; data and model have the same levels."""
+    block = math.ceil(max(data.shape) / LOOKED_INTO)
+    data, model, off = (_blocks(each, block) for each in (data, model, off))
+    return (
+        *(
+            Raster.of(each, title=title, unit="photons / pixel", block=block, beside=(data, model))
+            for title, each in zip(_TITLES, (data, model), strict=False)
+        ),
+        Raster.signed(
+            off, title=_TITLES[2], unit="standard deviations", block=block, most=FARTHEST, bright=STRONG
+        ),
+    )  # fmt: skip
 
 
 def pulls(found: Refined) -> Drawing:
@@ -257,8 +282,8 @@ def _blocks(image: np.ndarray, factor: int) -> np.ndarray:
     """The image in blocks, each as its strongest value; a block without pixels stays NaN."""
     if factor == 1:
         return image
-    blocks = strongest(np.nan_to_num(image), factor)
-    empty = strongest(np.isfinite(image).astype(float), factor) == 0
+    blocks = strongest(np.where(np.isnan(image), 0.0, image), factor)
+    empty = strongest(~np.isnan(image), factor) == 0
     return np.where(empty, np.nan, blocks)
 
 
