@@ -21,7 +21,7 @@ from nanobrag_torch.workbook.show.drawing import AUTOGRAD, DIFFERENCE, STYLE, Dr
 from nanobrag_torch.workbook.show.raster import Raster
 
 #: Pixels across which an image is drawn, and values across which it can be looked into.
-ACROSS, LOOKED_INTO = 400, 640
+ACROSS, LOOKED_INTO = 400, 800
 #: Residual in standard deviations at which the colours end.
 STRONG = 5.0
 #: Residual beyond which a reader is told no more than that: a level is a fifth of a standard deviation, then.
