@@ -83,9 +83,8 @@ def _draw_images(
     rows, columns = data.shape
     factor = math.ceil(max(data.shape) / ACROSS)
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
-    for axes, title, values, how in zip(
-        panels, _TITLES, (data, model, off), (photons, photons, sigmas), strict=True
-    ):  # fmt: skip
+    shades = (photons, photons, sigmas)
+    for axes, title, values, how in zip(panels, _TITLES, (data, model, off), shades, strict=True):
         blocks = _blocks(values if how is sigmas else np.maximum(values, floor), factor)
         shown = axes.imshow(blocks, extent=extent(blocks, factor), interpolation="nearest", **how)
         axes.set(xlim=(0, columns), ylim=(rows, 0), facecolor="0.6", title=title, xlabel="fast (pixels)")
@@ -105,15 +104,13 @@ def _rasters(data: np.ndarray, model: np.ndarray, off: np.ndarray) -> tuple[Rast
     """Data, model and residuals in blocks to look into; data and model have the same levels."""
     block = math.ceil(max(data.shape) / LOOKED_INTO)
     data, model, off = (_blocks(each, block) for each in (data, model, off))
+    photons: dict[str, Any] = {"unit": "photons / pixel", "block": block, "beside": (data, model)}
+    sigmas: dict[str, Any] = {"unit": "standard deviations", "block": block, "most": FARTHEST, "bright": STRONG}
     return (
-        *(
-            Raster.of(each, title=title, unit="photons / pixel", block=block, beside=(data, model))
-            for title, each in zip(_TITLES, (data, model), strict=False)
-        ),
-        Raster.signed(
-            off, title=_TITLES[2], unit="standard deviations", block=block, most=FARTHEST, bright=STRONG
-        ),
-    )  # fmt: skip
+        Raster.of(data, title=_TITLES[0], **photons),
+        Raster.of(model, title=_TITLES[1], **photons),
+        Raster.signed(off, title=_TITLES[2], **sigmas),
+    )
 
 
 def pulls(found: Refined) -> Drawing:

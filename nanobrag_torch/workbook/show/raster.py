@@ -5,7 +5,7 @@ import binascii
 import math
 import zlib
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -47,7 +47,7 @@ class Raster(BaseModel):
     unit: str
     floor: FiniteFloat
     top: FiniteFloat = Field(gt=0)
-    first: Literal[2, 3] = 2
+    first: int = Field(2, ge=ABSENT, le=FIRST)
     bright: FiniteFloat | None = Field(None, gt=0)
     codes: str
 

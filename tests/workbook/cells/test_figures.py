@@ -108,6 +108,16 @@ def test_pooling_keeps_the_strongest_value_with_its_sign(sign: float) -> None:
     assert pooled.shape == (2, 2) and pooled[1, 0] == sign * 7.0 and np.count_nonzero(pooled) == 1
 
 
+def test_rows_and_columns_that_fill_no_block_are_pooled_too_and_every_pixel_keeps_its_place() -> None:
+    image = np.zeros((1025, 1030))
+    image[1024, 1029] = 3.0
+    pooled = figures.strongest(image, 2)
+    assert pooled.shape == (513, 515) and pooled[512, 514] == 3.0
+    axes = figures.pixels(image, "x.img", "The counts").figure.axes[0]
+    assert axes.images[0].get_extent() == [0, 1030, 1026, 0] and axes.get_ylim() == (1025, 0)
+    assert axes.images[0].get_array()[512, 514] == 3.0
+
+
 def test_the_image_of_a_scenario_is_a_picture_to_begin_with() -> None:
     drawing = figures.pattern(as_found=FOUND.scenario, control=CONTROL.scenario)
     assert PREVIEW_TYPE in drawing._repr_mimebundle_()[0], "a page leaves it out"

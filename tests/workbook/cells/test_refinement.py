@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,6 +124,43 @@ def test_figures_show_every_pixel_and_parameter(found):
     matrix = drawings["correlations"].figure.axes[0].images[0].get_array()
     np.testing.assert_allclose(np.diag(matrix), 1)
     assert all(drawing.words.alt and drawing.words.caption for drawing in drawings.values())
+
+
+def test_data_model_and_residuals_can_be_looked_into_within_their_bounds(found):
+    data, model, left = refinement_figures.images(found).rasters
+    observed, expected = found.case.counts.values, refinement_figures._image(found, found.result.expected, (64, 64))
+    assert (data.floor, data.top) == (model.floor, model.top) == (expected.min(), max(observed.max(), expected.max()))
+    np.testing.assert_allclose(data.values(), observed, rtol=data.error)
+    np.testing.assert_allclose(model.values(), expected, rtol=model.error)
+    off = (observed - expected) / np.sqrt(expected)
+    np.testing.assert_allclose(left.values(), off, rtol=0, atol=left.error * (1 + 1e-9))
+    assert left.bright == min(5, left.top) and left.error < 0.1 and {each.block for each in (data, model, left)} == {1}
+
+
+def sparse(shape, pixels):
+    """What a figure asks of a refinement in which only ``pixels`` counted, given by place: observed and expected."""
+    slow, fast = map(torch.tensor, zip(*pixels, strict=True))
+    observed, expected = torch.tensor(list(pixels.values()), dtype=torch.float64).T
+    result = SimpleNamespace(slow=slow, fast=fast, observed=observed, expected=expected)
+    return SimpleNamespace(case=SimpleNamespace(counts=SimpleNamespace(values=np.zeros(shape))), result=result)
+
+
+def test_a_large_image_is_looked_into_by_its_strongest_pixels_and_what_did_not_count_has_no_value():
+    counted = {
+        (0, 0): (0, 0.5),
+        (1, 1): (9, 4),
+        (3, 0): (1, 9),
+        (3, 1): (9, 9),
+        (1600, 1599): (7, 0),
+        (1600, 0): (0, 0),
+    }
+    data, model, left = (each.values() for each in refinement_figures.images(sparse((1601, 1600), counted)).rasters)
+    assert data.shape == model.shape == left.shape == (534, 534)
+    assert (data[0, 0], model[0, 0], left[0, 0]) == pytest.approx((9, 4, 2.5), rel=0.1)
+    assert (data[1, 0], model[1, 0], left[1, 0]) == pytest.approx((9, 9, -8 / 3), rel=0.1)
+    assert (data[533, 533], model[533, 533], left[533, 533]) == (pytest.approx(7, rel=0.1), 0, np.inf)
+    assert (data[533, 0], model[533, 0], left[533, 0]) == (0, 0, 0)
+    assert all(np.isfinite(each).sum() + np.isinf(each).sum() == 4 for each in (data, model, left))
 
 
 def test_an_interruption_keeps_the_best_so_far_and_its_figures_have_no_errors(monkeypatch, tmp_path):
