@@ -153,7 +153,7 @@ def test_the_values_of_an_image_are_read_where_the_pointer_or_the_keys_go(page: 
     page.goto(places["report"].as_uri())
     sheet, said = page.locator(".viewer canvas"), page.locator(".viewer output")
     sheet.wait_for()
-    error = 100 * np.expm1(np.log(IMAGE.max() / IMAGE.min()) / 253 / 2)
+    error = 100 * np.expm1(np.log(IMAGE.max() / IMAGE.min()) / 252 / 2)
     assert f"within {error:.2g} %" in page.locator(".viewer").inner_text() and error < 2
 
     def reading() -> tuple[str, float]:
