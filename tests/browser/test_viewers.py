@@ -35,7 +35,7 @@ def drawing() -> Drawing:
     figure.subplots().imshow(LEFT)
     rasters = (
         Raster.of(DATA, title="data", unit="photons", beside=(MODEL,)),
-        Raster.of(MODEL, title="model", unit="photons", beside=(np.nan_to_num(DATA),)),
+        Raster.of(MODEL, title="model", unit="photons", beside=(DATA,), dark=40.0),
         Raster.signed(LEFT, title="left", unit="standard deviations", most=25.0, bright=5.0),
         Raster.of(MODEL[:, :4], title="other", unit="photons"),
     )
@@ -124,6 +124,8 @@ def test_a_pixel_that_did_not_count_is_grey_and_is_no_zero(page: Page) -> None:
     point_at(page, sheets.nth(1), 1, 0)
     assert said(page)[0] == "data, slow 1, fast 0: 0 photons"
     assert max(colour(sheets.nth(0), 1, 0)) < 10
+    faint, beyond = (colour(sheets.nth(1), *each) for each in ((0, 5), (2, 0)))
+    assert max(faint) < 10 < max(beyond), "the colours of the model begin at 40"
 
 
 def test_zoom_by_the_keys_moves_images_of_the_same_pixels_and_no_others(page: Page) -> None:

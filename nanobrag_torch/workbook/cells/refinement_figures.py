@@ -56,9 +56,10 @@ def images(found: Refined) -> Drawing:
         off = np.where(data == model, 0.0, (data - model) / np.sqrt(model))
     spots = _spots(model)
     top = float(np.nanmax([np.nanmax(data), np.nanmax(model), 1.0]))
+    floor = max(float(np.nanpercentile(model, 5)), top * 1e-6)
     with rc_context(STYLE):
         figure = Figure(figsize=(12.4, 4.9), layout="constrained")
-        _draw_images(figure, data, model, off, spots, top)
+        _draw_images(figure, data, model, off, spots, (floor, top))
     outside = int(np.nansum(np.abs(off) > STRONG))
     return Drawing(
         figure,
@@ -70,14 +71,14 @@ def images(found: Refined) -> Drawing:
             alt=f"Three images of {shape[0]} by {shape[1]} pixels, the brightest pixel {number(top, 4)} photons. "
             f"{outside} residuals are beyond {STRONG:g} standard deviations.",
         ),
-        _rasters(data, model, off),
+        _rasters(data, model, off, floor),
     )
 
 
 def _draw_images(
-    figure: Figure, data: np.ndarray, model: np.ndarray, off: np.ndarray, spots: np.ndarray, top: float
+    figure: Figure, data: np.ndarray, model: np.ndarray, off: np.ndarray, spots: np.ndarray, ends: tuple[float, float]
 ) -> None:
-    floor = max(float(np.nanpercentile(model, 5)), top * 1e-6)
+    floor, top = ends
     photons = {"norm": LogNorm(floor, max(top, 2 * floor)), "cmap": "magma"}
     sigmas: dict[str, Any] = {"vmin": -STRONG, "vmax": STRONG, "cmap": "RdBu_r"}
     rows, columns = data.shape
@@ -100,11 +101,11 @@ def _draw_images(
     panels[0].set_ylabel("slow (pixels)")
 
 
-def _rasters(data: np.ndarray, model: np.ndarray, off: np.ndarray) -> tuple[Raster, ...]:
-    """Data, model and residuals in blocks to look into; data and model have the same levels."""
+def _rasters(data: np.ndarray, model: np.ndarray, off: np.ndarray, floor: float) -> tuple[Raster, ...]:
+    """Data, model and residuals in blocks to look into, at first in the colours of the picture."""
     block = math.ceil(max(data.shape) / LOOKED_INTO)
     data, model, off = (_blocks(each, block) for each in (data, model, off))
-    photons: dict[str, Any] = {"unit": "photons / pixel", "block": block, "beside": (data, model)}
+    photons: dict[str, Any] = {"unit": "photons / pixel", "block": block, "beside": (data, model), "dark": floor}
     sigmas: dict[str, Any] = {"unit": "standard deviations", "block": block, "most": FARTHEST, "bright": STRONG}
     return (
         Raster.of(data, title=_TITLES[0], **photons),

@@ -34,7 +34,8 @@ class Raster(BaseModel):
         floor: smallest value that has a level of its own; −``top`` where levels are signed.
         top: largest value that has one.
         first: code of ``floor``; where it is 3, code 2 is that of no value.
-        bright: value at which the colours end at first; ``top`` unless given.
+        dark: value at which the colours begin at first; ``floor`` unless given, and where levels are signed.
+        bright: value at which they end at first; ``top`` unless given.
         codes: level of every value, row by row: base64 of zlib's format, a byte each.
     """
 
@@ -48,13 +49,15 @@ class Raster(BaseModel):
     floor: FiniteFloat
     top: FiniteFloat = Field(gt=0)
     first: int = Field(2, ge=ABSENT, le=FIRST)
+    dark: FiniteFloat | None = Field(None, gt=0)
     bright: FiniteFloat | None = Field(None, gt=0)
     codes: str
 
     @classmethod
     def of(
-        cls, values: np.ndarray, *, title: str, unit: str, block: int = 1, beside: Iterable[np.ndarray] = ()
-    ) -> Self:
+        cls, values: np.ndarray, *, title: str, unit: str, block: int = 1,
+        beside: Iterable[np.ndarray] = (), dark: float = 0.0,
+    ) -> Self:  # fmt: skip
         """Raster in levels of the logarithm.
 
         Args:
@@ -63,6 +66,7 @@ class Raster(BaseModel):
             unit: unit of the values.
             block: pixels along each axis of which a value is the strongest.
             beside: images that are read beside it, so that all of them can have the same levels.
+            dark: value at which the colours begin at first, where there is a level for it.
 
         Raises:
             ValueError: a value is negative or infinite.
@@ -75,7 +79,8 @@ class Raster(BaseModel):
         floor = max(float(lit.min()), top / RANGE) if lit.size else top
         levels = FIRST + np.log(np.maximum(values, floor) / floor) / (_step(floor, top, FIRST) or 1.0)
         codes = np.select([np.isnan(values), values >= floor, values > 0], [ABSENT, np.rint(levels), FAINT], ZERO)
-        return cls._packed(codes, title=title, unit=unit, block=block, floor=floor, top=top)
+        start = min(dark, top) if dark > floor else None
+        return cls._packed(codes, title=title, unit=unit, block=block, floor=floor, top=top, dark=start)
 
     @classmethod
     def signed(

@@ -56,10 +56,11 @@ def test_infinite_residuals_are_beyond_and_leave_the_others_their_levels() -> No
     assert unpacked(raster).tolist() == [[1, 0, 213, 3]] and (raster.top, raster.bright) == (3.0, 3.0)
 
 
-def test_images_beside_each_other_have_the_same_levels() -> None:
+def test_images_beside_each_other_have_the_same_levels_and_colours_that_begin_among_them() -> None:
     dim, bright = np.array([[0.1, np.nan, 1.0]]), np.array([[0.0, 3.0, 50.0]])
     rasters = [Raster.of(each, title="t", unit="u", beside=(dim, bright)) for each in (dim, bright)]
     assert [(each.floor, each.top) for each in rasters] == [(0.1, 50.0)] * 2
+    assert [Raster.of(dim, title="t", unit="u", dark=each).dark for each in (0.1, 0.5, 7.0)] == [None, 0.5, 1.0]
     assert [unpacked(each)[0].tolist() for each in rasters] == [[3, 2, 96], [0, 141, 255]]
 
 
