@@ -31,6 +31,9 @@ SUFFIX, LOCK = ".code", ".lock"
 LONGEST_S = 120.0
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
 NUMBA_FILES = "*.nb[ic]"
+#: Attribute of every function in LLVM, which on most of Intel's processors with vectors of 64 bytes would use half of
+#: each by itself, as the first of them slowed down with whole ones.
+WHOLE_VECTORS = '"prefer-vector-width"="512"'
 #: For functions that are compiled and for those that they call: no wrappers for Python, no memory of numba's own.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -102,7 +105,7 @@ class Compiled:
 
     def _made(self, key: tuple[Any, ...], arguments: tuple[Any, ...], values: list[Any]) -> Call:
         numbers = [PLACE if value is None else NUMBERS[type(value)] for value in values]
-        made_of = "\n".join((self.home, *map(_text, key), _versions(), _processor(), _settings()))
+        made_of = "\n".join((self.home, *map(_text, key), _versions(), _processor(), _settings(), WHOLE_VECTORS))
         name = f"{self.home.partition(':')[2]}-{self.fingerprint()}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
         code = _kept(name)
         if code is None:
@@ -260,7 +263,7 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loade
 
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
-    with _no_collection():
+    with _no_collection(), _whole_vectors():
         made = function._compiler.compile(tuple(map(numba.typeof, arguments)), None)
     symbol, library = made.fndesc.llvm_func_name, made.library
     called = [f.name for f in library._final_module.functions if f.is_declaration and not f.name.startswith("llvm.")]
@@ -283,6 +286,29 @@ def _no_collection() -> Iterator[None]:
     finally:
         if paused:
             gc.enable()
+
+
+@contextmanager
+def _whole_vectors() -> Iterator[None]:
+    """Give every function that is compiled within the attribute ``WHOLE_VECTORS``, for which numba has no option.
+
+    Nobody else compiles meanwhile.
+    """
+    libraries: Any = import_module("numba.core.codegen").CPUCodeLibrary
+    lock: Any = import_module("numba.core.compiler_lock").global_compiler_lock
+
+    def add(library: Any, module: Any) -> None:
+        for function in module.functions:
+            if not function.is_declaration:
+                set.add(function.attributes, WHOLE_VECTORS)  # its own method knows attributes of one word alone
+        before(library, module)
+
+    with lock:
+        before, libraries.add_ir_module = libraries.add_ir_module, add
+        try:
+            yield
+        finally:
+            libraries.add_ir_module = before
 
 
 def _linked(code: bytes) -> Loaded:

@@ -63,6 +63,23 @@ def test_garbage_is_collected_again_after_a_compilation_that_failed():
     assert gc.isenabled()
 
 
+def test_what_is_compiled_asks_for_whole_vectors_and_numba_is_as_before_afterwards():
+    numba = pytest.importorskip("numba")
+    from numba.core.codegen import CPUCodeLibrary
+
+    def doubled(values):
+        for i in range(values.shape[0]):
+            values[i] *= 2.0
+
+    before = CPUCodeLibrary.add_ir_module
+    function = numba.njit(doubled)
+    with pytest.raises(ZeroDivisionError), compiled._whole_vectors():
+        function.compile((numba.float64[::1],))
+        1 / 0  # noqa: B018
+    assert CPUCodeLibrary.add_ir_module is before
+    assert compiled.WHOLE_VECTORS in function.inspect_llvm(function.signatures[0])
+
+
 def test_a_file_that_is_cut_short_is_made_anew(kept, tmp_path):
     shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     (file,) = files(tmp_path)
