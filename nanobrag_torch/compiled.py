@@ -37,6 +37,7 @@ WHOLE_VECTORS = '"prefer-vector-width"="512"'
 #: For functions that are compiled and for those that they call: no wrappers for Python, no memory of numba's own.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
+    "fastmath": False,
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "_nrt": False,
