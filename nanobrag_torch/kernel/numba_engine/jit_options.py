@@ -4,8 +4,8 @@ from typing import Any
 
 from nanobrag_torch.kernel.numba_engine.records import LANES as LANES
 
-#: Operations as written, for numbers that must agree with the formula bit by bit. Unless told otherwise, numba compiles a
-#: function with the fast operations of whichever caller it meets first.
+#: Operations as written, for numbers that must agree with the formula bit by bit. Unless told, numba compiles
+#: a function with the fast operations of whichever caller it meets first.
 EXACT: Any = {
     "forceinline": True,
     "fastmath": False,
