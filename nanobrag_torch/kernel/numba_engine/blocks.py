@@ -3,7 +3,9 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.bounds import new_survey
+from nanobrag_torch.kernel.numba_engine.candidates import (
+    new_survey,
+)
 from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.records import Block
@@ -37,3 +39,8 @@ def release_block(block):
     release(survey.candidates)
     release(survey.several)
     release(survey.chosen)
+    clusters = survey.clusters
+    release(clusters.rows)
+    release(clusters.flags)
+    release(clusters.marks)
+    release(clusters.touched)

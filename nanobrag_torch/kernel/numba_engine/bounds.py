@@ -2,20 +2,19 @@
 
 The directions of a block lie in a box of a frame of its own, so the scattering vectors of a source, or of several,
 do as well; its parts have smaller boxes in the same frame, and several blocks together, a strip, a larger one. An
-orientation is passed over where no point of a box is near enough to a reciprocal lattice point. The bound is rigorous
-for the samples themselves: tilt, curvature and distance of the detector do not matter to it.
+orientation is passed over where no point of a box is near enough to a reciprocal lattice point, and a cluster of
+orientations where none of them is. The bound is rigorous for the samples themselves: tilt, curvature and distance of
+the detector do not matter to it.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT, LANES
-from nanobrag_torch.kernel.numba_engine.rays import DISTANCE, DX, DY, DZ, cast_rays, choose_pixels
+from nanobrag_torch.kernel.numba_engine.rays import DISTANCE, DX, DY, DZ, cast_rays
 from nanobrag_torch.kernel.numba_engine.records import PART, PARTS, TOGETHER
-from nanobrag_torch.kernel.numba_engine.scratch import scratch
 from nanobrag_torch.kernel.tables import DIRECTION, WAVELENGTH
 
 #: Neighbouring sources for which visits are chosen together.
@@ -27,6 +26,7 @@ ROUNDING = 4e-12
 #: Offsets of the rows of ``axes``: x of a, b, c and of a*, b*, c*; y and z follow.
 DIRECT, STAR = 0, 9 * TOGETHER
 AXES_GROUP = 18 * TOGETHER
+RADII_GROUP = 6 * TOGETHER
 #: Offsets of the rows of a survey: projections of a, b, c on the three vectors of the frame, of these on a*, b*, c*,
 #: and the square of the reach of a spot along them.
 PROJECTION, COVECTOR, REACH = 0, 9 * TOGETHER, 18 * TOGETHER
@@ -36,45 +36,15 @@ SURVEY_GROUP = 21 * TOGETHER
 #: part: middles and half widths of its box, and those of its scattering vectors, x, y, z and along the frame's vectors.
 VECTORS, LOW, HIGH, Q_MIDDLE, Q_HALF, SPREAD, INVERSE = 0, 9, 12, 15, 18, 21, 24
 PART_MIDDLE, PART_HALF, PART_Q, PART_Q_HALF = range(26, 26 + 12 * PARTS, 3 * PARTS)
-FRAME_SIZE = 26 + 12 * PARTS
-
-
-class Survey(NamedTuple):
-    """Arrays for the choice of visits.
-
-    Attributes:
-        frame: Vectors and boxes, in the places of ``VECTORS`` and its neighbours.
-        rows: Rows ``PROJECTION``, ``COVECTOR`` and ``REACH``, group by group of orientations.
-        flags: One number for each of those looked at together.
-        axes: Rows ``DIRECT`` and ``STAR`` of the candidates of a strip, in groups as those of all orientations.
-        candidates: Orientations that may light a sample of the strip; the last element is their number.
-        several: Numbers of the candidates that may light a block for one of several sources.
-        chosen: Visits of a block for several sources: orientation times ``PARTS`` plus part.
-    """
-
-    frame: np.ndarray
-    rows: np.ndarray
-    flags: np.ndarray
-    axes: np.ndarray
-    candidates: np.ndarray
-    several: np.ndarray
-    chosen: np.ndarray
+LANE_LOW = 26 + 12 * PARTS
+LANE_HIGH = LANE_LOW + LANES
+FRAME_SIZE = LANE_HIGH + LANES
 
 
 @njit(**EXACT)
-def new_survey(visits):
-    """Arrays for as many orientations as there are to choose from; lists have room for one that is not kept."""
-    count = visits.orientations
-    groups = (count + TOGETHER - 1) // TOGETHER
-    return Survey(
-        scratch(FRAME_SIZE, np.float64),
-        scratch(groups * SURVEY_GROUP, np.float64),
-        scratch(TOGETHER, np.float64),
-        scratch(groups * AXES_GROUP, np.float64),
-        scratch(count + 2, np.int64),
-        scratch(count + 1, np.int64),
-        scratch(PARTS * count + 1, np.int64),
-    )
+def groups_of(count):
+    """Number of groups of ``count``."""
+    return (count + TOGETHER - 1) // TOGETHER
 
 
 @njit(**CALLED)
@@ -107,11 +77,18 @@ def widen(rows, frame):
     for number in range(3):
         at = VECTORS + 3 * number
         ex, ey, ez = frame[at], frame[at + 1], frame[at + 2]
+        for lane in range(LANES):
+            value = rows[DX + lane] * ex + rows[DY + lane] * ey + rows[DZ + lane] * ez
+            frame[LANE_LOW + lane] = value
+            frame[LANE_HIGH + lane] = value
+        # Halves of a part against each other: a minimum of one number after the other would be no vector.
+        for part in range(LANE_LOW, LANE_LOW + LANES, PART):
+            for half in (8, 4, 2, 1):
+                for lane in range(part, part + half):
+                    frame[lane] = min(frame[lane], frame[lane + half])
+                    frame[lane + LANES] = max(frame[lane + LANES], frame[lane + LANES + half])
         for part in range(PARTS):
-            low, high = np.inf, -np.inf
-            for lane in range(part * PART, (part + 1) * PART):
-                value = rows[DX + lane] * ex + rows[DY + lane] * ey + rows[DZ + lane] * ez
-                low, high = min(low, value), max(high, value)
+            low, high = frame[LANE_LOW + part * PART], frame[LANE_HIGH + part * PART]
             frame[PART_MIDDLE + number * PARTS + part] = 0.5 * (low + high)
             frame[PART_HALF + number * PARTS + part] = 0.5 * (high - low)
             frame[LOW + number] = min(frame[LOW + number], low)
@@ -119,11 +96,10 @@ def widen(rows, frame):
 
 
 @njit(**CALLED)
-def project(visits, axes, count, survey):
-    """Fill the rows of a survey for the first ``count`` orientations of ``axes``."""
-    frame, rows = survey.frame, survey.rows
+def project(visits, axes, count, frame, rows):
+    """Fill the ``rows`` of a survey for the first ``count`` of ``axes``."""
     hh, kk, ll, hk, hl, kl = visits.body
-    for group in range((count + TOGETHER - 1) // TOGETHER):
+    for group in range(groups_of(count)):
         here, there = group * AXES_GROUP, group * SURVEY_GROUP
         for number in range(3):
             ex, ey, ez = frame[VECTORS + 3 * number], frame[VECTORS + 3 * number + 1], frame[VECTORS + 3 * number + 2]
@@ -198,13 +174,19 @@ def is_beyond(visits, frame):
 
 
 @njit(**EXACT)
-def orientation_numbers(axes, rows, a, p):
-    """Numbers of the orientation that begins at ``a`` in the axes and at ``p`` in the rows: 9, and 9, 9 and 3."""
+def direct_numbers(axes, a):
+    """The 9 numbers of the direct vectors of the orientation that begins at ``a`` in the axes."""
     t = TOGETHER
-    direct = (
+    return (
         axes[a], axes[a + t], axes[a + 2 * t], axes[a + 3 * t], axes[a + 4 * t], axes[a + 5 * t],
         axes[a + 6 * t], axes[a + 7 * t], axes[a + 8 * t],
     )  # fmt: skip
+
+
+@njit(**EXACT)
+def frame_numbers(rows, p):
+    """Numbers of the orientation that begins at ``p`` in the rows: 9 projections, 9 of covectors and 3 reaches."""
+    t = TOGETHER
     projection = (
         rows[p], rows[p + t], rows[p + 2 * t], rows[p + 3 * t], rows[p + 4 * t], rows[p + 5 * t],
         rows[p + 6 * t], rows[p + 7 * t], rows[p + 8 * t],
@@ -213,17 +195,24 @@ def orientation_numbers(axes, rows, a, p):
         rows[p + 9 * t], rows[p + 10 * t], rows[p + 11 * t], rows[p + 12 * t], rows[p + 13 * t], rows[p + 14 * t],
         rows[p + 15 * t], rows[p + 16 * t], rows[p + 17 * t],
     )  # fmt: skip
-    return direct, projection, covector, (rows[p + 18 * t], rows[p + 19 * t], rows[p + 20 * t])
+    return projection, covector, (rows[p + 18 * t], rows[p + 19 * t], rows[p + 20 * t])
+
+
+@njit(**EXACT)
+def radii_of(radii, at):
+    """The 6 radii that begin at ``at``."""
+    t = TOGETHER
+    return radii[at], radii[at + t], radii[at + 2 * t], radii[at + 3 * t], radii[at + 4 * t], radii[at + 5 * t]
 
 
 @njit(**CONTRACTED)
-def may_be_lit(visits, numbers, qx, qy, qz, half_0, half_1, half_2):
-    """False where no scattering vector of a box can be lit by an orientation with those ``numbers``.
+def may_be_lit(visits, direct, frame, qx, qy, qz, half_0, half_1, half_2):
+    """False where no scattering vector of a box can be lit by an orientation with those numbers.
 
     Along h, k and l the box must reach a spot. Where it can reach but one, it must do so along the vectors of the frame
     as well: along the mean direction a box is thin, so that this asks for a spot on the sphere of Ewald.
     """
-    direct, projection, covector, reach = numbers
+    projection, covector, reach = frame
     eh, ek, el = visits.extent
     h = direct[0] * qx + direct[1] * qy + direct[2] * qz
     k = direct[3] * qx + direct[4] * qy + direct[5] * qz
@@ -251,56 +240,43 @@ def q_box(frame):
     return qx, qy, qz, frame[Q_HALF], frame[Q_HALF + 1], frame[Q_HALF + 2]
 
 
-@njit(**CALLED)
-def choose_from_all(visits, axes, count, survey, found):
-    """List in ``found`` which of the first ``count`` orientations of ``axes`` may light a box; returns their number."""
-    qx, qy, qz, half_0, half_1, half_2 = q_box(survey.frame)
-    rows, flags, total = survey.rows, survey.flags, 0
-    for group in range((count + TOGETHER - 1) // TOGETHER):
-        a, p, any_lit = group * AXES_GROUP, group * SURVEY_GROUP, 0.0
-        for o in range(TOGETHER):
-            numbers = orientation_numbers(axes, rows, a + o, p + o)
-            lit = may_be_lit(visits, numbers, qx, qy, qz, half_0, half_1, half_2)
-            flags[o] = 1.0 if lit else 0.0
-        for o in range(TOGETHER):
-            any_lit = max(any_lit, flags[o])
-        if any_lit == 0.0:
-            continue
-        first = group * TOGETHER
-        for o in range(min(TOGETHER, count - first)):
-            found[total] = first + o
-            total += flags[o] != 0.0
-    return total
-
-
-@njit(**CALLED)
-def choose_from_several(visits, survey, count):
-    """List in ``chosen`` the visits that the first ``count`` of ``several`` and the boxes of the parts ask for."""
-    frame, flags, found = survey.frame, survey.flags, 0
-    for number in range(count):
-        candidate = survey.several[number]
-        orientation = survey.candidates[candidate]
-        flag_parts(visits, survey.axes, survey.rows, candidate, frame, flags)
-        for part in range(PARTS):
-            survey.chosen[found] = orientation * PARTS + part
-            found += flags[part] != 0.0
-    return found
-
-
 @njit(**CONTRACTED)
-def flag_parts(visits, axes, rows, candidate, frame, flags):
-    """Set the flags of the parts that a candidate may light."""
-    group, o = candidate // TOGETHER, candidate % TOGETHER
-    numbers, q, half = (
-        orientation_numbers(axes, rows, group * AXES_GROUP + o, group * SURVEY_GROUP + o),
-        PART_Q,
-        PART_Q_HALF,
-    )
-    for part in range(visits.parts):
-        qx, qy, qz = frame[q + part], frame[q + PARTS + part], frame[q + 2 * PARTS + part]
-        half_0, half_1, half_2 = frame[half + part], frame[half + PARTS + part], frame[half + 2 * PARTS + part]
-        lit = may_be_lit(visits, numbers, qx, qy, qz, half_0, half_1, half_2)
-        flags[part] = 1.0 if lit else 0.0
+def may_be_lit_within(visits, direct, frame, radii, of_all, qx, qy, qz, half_0, half_1, half_2):
+    """As ``may_be_lit``, where vectors are known within radii only.
+
+    Args:
+        visits: Record of visits.
+        direct: Direct vectors of one orientation, or mean ones of a cluster.
+        frame: Numbers of the cluster's mean in the frame.
+        radii: Radii of a, b, c and of a*, b*, c* about the mean, as far as they are from that.
+        of_all: True where no orientation of the cluster shall be lit, not the one alone.
+        qx, qy, qz: Middle of the box.
+        half_0, half_1, half_2: Its half widths along the vectors of the frame.
+    """
+    projection, covector, reach = frame
+    extent_h, extent_k, extent_l = visits.extent
+    h = direct[0] * qx + direct[1] * qy + direct[2] * qz
+    k = direct[3] * qx + direct[4] * qy + direct[5] * qz
+    l = direct[6] * qx + direct[7] * qy + direct[8] * qz
+    h0, k0, l0 = np.rint(h), np.rint(k), np.rint(l)
+    h, k, l = h - h0, k - k0, l - l0
+    # An index is off by a radius times the length of a scattering vector, or of the way to one from the middle.
+    length = half_0 + half_1 + half_2
+    if of_all:
+        length += math.sqrt(qx * qx + qy * qy + qz * qz)
+    eh = extent_h + radii[0] * length + projection[0] * half_0 + projection[3] * half_1 + projection[6] * half_2
+    ek = extent_k + radii[1] * length + projection[1] * half_0 + projection[4] * half_1 + projection[7] * half_2
+    el = extent_l + radii[2] * length + projection[2] * half_0 + projection[5] * half_1 + projection[8] * half_2
+    dark = (abs(h) > eh) | (abs(k) > ek) | (abs(l) > el)
+    # A point of the reciprocal lattice is off by its indices times radii, the way to one from it by remainders.
+    far_h, far_k, far_l = (abs(h0), abs(k0), abs(l0)) if of_all else (abs(h), abs(k), abs(l))
+    away = radii[3] * (far_h + extent_h) + radii[4] * (far_k + extent_k) + radii[5] * (far_l + extent_l)
+    u = abs(covector[0] * h + covector[1] * k + covector[2] * l) - half_0 - away
+    v = abs(covector[3] * h + covector[4] * k + covector[5] * l) - half_1 - away
+    w = abs(covector[6] * h + covector[7] * k + covector[8] * l) - half_2 - away
+    beside = (u > 0.0) & (u * u > reach[0]) | (v > 0.0) & (v * v > reach[1]) | (w > 0.0) & (w * w > reach[2])
+    single = (eh < 0.5) & (ek < 0.5) & (el < 0.5)
+    return not (dark | (beside & single))
 
 
 @njit(**EXACT)
@@ -345,36 +321,3 @@ def widen_by_pixels(panel, plan, rows, frame):
     for number in range(3):
         frame[LOW + number] -= bend
         frame[HIGH + number] += bend
-
-
-@njit(**CALLED)
-def look_ahead(visits, panel, plan, sources, positions, grid, start, block):
-    """List the candidates of the strip from ``start`` on, with their axes; returns their number."""
-    survey, rows, none = block.survey, block.rows, np.int64(0)
-    choose_pixels(positions, grid, start, rows)
-    cast_rays(panel, plan, none, rows)
-    new_frame(panel, rows, survey.frame)
-    for first in range(start, min(start + STRIP, len(positions)), LANES):
-        choose_pixels(positions, grid, first, rows)
-        widen_by_pixels(panel, plan, rows, survey.frame)
-    bound(sources, none, sources.shape[0], survey.frame)
-    if is_beyond(visits, survey.frame):
-        return 0
-    project(visits, visits.axes, visits.orientations, survey)
-    count = choose_from_all(visits, visits.axes, visits.orientations, survey, survey.candidates)
-    for number in range((count + TOGETHER - 1) // TOGETHER * TOGETHER):
-        orientation = survey.candidates[min(number, count - 1)]
-        here = number // TOGETHER * AXES_GROUP + number % TOGETHER
-        there = orientation // TOGETHER * AXES_GROUP + orientation % TOGETHER
-        for offset in range(0, AXES_GROUP, TOGETHER):
-            survey.axes[here + offset] = visits.axes[there + offset]
-    return count
-
-
-@njit(**CALLED)
-def choose_for_all_parts(visits, sources, first, last, survey):
-    """List in ``several`` the candidates that the block's box may be lit by for some sources; returns their number."""
-    bound(sources, first, last, survey.frame)
-    if is_beyond(visits, survey.frame):
-        return 0
-    return choose_from_all(visits, survey.axes, survey.candidates[-1], survey, survey.several)

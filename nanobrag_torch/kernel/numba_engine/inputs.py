@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.numba_engine.neighbours import FEWEST, clustered, means_and_radii
 from nanobrag_torch.kernel.numba_engine.records import (
     PARTS,
     TOGETHER,
@@ -75,13 +76,22 @@ def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> A
         if _crowded(panel, tables.sources.detach().numpy(), direct[0], extent):
             return CountedSamples(count, limit)
         axes = np.concatenate([direct.reshape(-1, 9), stars.reshape(-1, 9)], axis=1)
+    order, means, radii = np.arange(count), axes[:0], axes[:0, :6]
+    if count >= FEWEST and np.isfinite(axes).all():
+        order = clustered(axes[:, :9])
+        axes = axes[order]
+        means, radii = means_and_radii(axes)
     return LitSamples(
         count,
         limit,
         scene.has_background,
         PARTS,
         _farthest(scene.amplitudes, stars[0], body),
+        order,
         _in_groups(axes),
+        len(means),
+        _in_groups(means),
+        _in_groups(radii),
         (extent[0], extent[1], extent[2]),
         (body[0, 0], body[1, 1], body[2, 2], body[0, 1], body[0, 2], body[1, 2]),
     )
@@ -114,7 +124,7 @@ def _farthest(amplitudes: Amplitudes, stars: np.ndarray, body: np.ndarray) -> fl
 
 
 def _in_groups(axes: np.ndarray) -> np.ndarray:
-    """Rows of ``TOGETHER`` orientations each, group by group, from (O, 18); the last one fills the last group."""
+    """Rows of ``TOGETHER`` orientations each, group by group, from (O, n); the last one fills the last group."""
     missing = -len(axes) % TOGETHER
     filled = np.concatenate([axes, np.repeat(axes[-1:], missing, axis=0)])
     return np.ascontiguousarray(filled.reshape(-1, TOGETHER, axes.shape[1]).swapaxes(1, 2)).ravel()

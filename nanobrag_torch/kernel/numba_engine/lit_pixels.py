@@ -5,23 +5,23 @@ from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.blocks import new_block, release_block
 from nanobrag_torch.kernel.numba_engine.bounds import (
-    AXES_GROUP,
     HIGH,
     INVERSE,
     LOW,
     Q_MIDDLE,
     SOURCES_AT_ONCE,
     SPREAD,
-    SURVEY_GROUP,
     VECTORS,
     bend_within_pixels,
-    choose_for_all_parts,
-    may_be_lit,
+    may_be_lit_within,
     new_frame,
-    orientation_numbers,
     outermost_sample,
     outermost_samples,
-    project,
+)
+from nanobrag_torch.kernel.numba_engine.candidates import (
+    choose_for_all_parts,
+    numbers_of,
+    project_candidates,
 )
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, LANES
 from nanobrag_torch.kernel.numba_engine.rays import (
@@ -38,7 +38,6 @@ from nanobrag_torch.kernel.numba_engine.rays import (
     choose_pixels,
     fill,
 )
-from nanobrag_torch.kernel.numba_engine.records import TOGETHER
 from nanobrag_torch.kernel.numba_engine.visits import strip_is_dark
 
 #: Rows of the boxes of single pixels: first the ends of their directions, then middles and half widths, along the
@@ -96,14 +95,13 @@ def _boxes_of_vectors(rows, frame):
 
 
 @njit(**CONTRACTED)
-def _add_lit(visits, axes, survey_rows, candidate, rows):
-    """Set ``FOUND`` where a candidate may light a pixel."""
-    group, o = candidate // TOGETHER, candidate % TOGETHER
-    own = orientation_numbers(axes, survey_rows, group * AXES_GROUP + o, group * SURVEY_GROUP + o)
+def _add_lit(visits, numbers, rows):
+    """Set ``FOUND`` where a candidate with those numbers may light a pixel."""
+    direct, frame, radii = numbers
     for lane in range(LANES):
         qx, qy, qz = rows[Q + lane], rows[Q + LANES + lane], rows[Q + 2 * LANES + lane]
         u, v, w = rows[Q_WIDTH + lane], rows[Q_WIDTH + LANES + lane], rows[Q_WIDTH + 2 * LANES + lane]
-        lit = may_be_lit(visits, own, qx, qy, qz, u, v, w)
+        lit = may_be_lit_within(visits, direct, frame, radii, False, qx, qy, qz, u, v, w)
         rows[FOUND + lane] = max(rows[FOUND + lane], 1.0 if lit else 0.0)
 
 
@@ -115,7 +113,7 @@ def _find(inputs, block):
     cast_rays(panel, plan, np.int64(0), rows)
     new_frame(panel, rows, survey.frame)
     _boxes_of_pixels(panel, plan, rows, survey.frame)
-    project(visits, survey.axes, survey.candidates[-1], survey)
+    project_candidates(visits, survey)
     fill(rows, FOUND, FOUND, 0.0)
     for first in range(0, sources.shape[0], SOURCES_AT_ONCE):
         last = min(first + SOURCES_AT_ONCE, sources.shape[0])
@@ -123,7 +121,7 @@ def _find(inputs, block):
         if count > 0:
             _boxes_of_vectors(rows, survey.frame)
         for number in range(count):
-            _add_lit(visits, survey.axes, survey.rows, survey.several[number], rows)
+            _add_lit(visits, numbers_of(visits, survey, survey.several[number]), rows)
 
 
 def find_lit_pixels(inputs, positions, grid, found):

@@ -151,7 +151,11 @@ class LitSamples(NamedTuple):
         has_background: True where samples of dark sources count as well.
         parts: ``PARTS``, as a number that the compiler does not know: it would unroll loops that are to become vectors.
         farthest: Square of the largest |q|, in 1/m^2, that a spot with F other than zero reaches.
+        order: (O,), the orientations in the order of the groups.
         axes: The rows ``DIRECT`` and ``STAR``, in metres and 1/metre, group by group of orientations.
+        clusters: Number of groups that are looked at as clusters first; 0 where orientations are few.
+        cluster_axes: The same rows of the clusters' means, group by group of clusters.
+        radii: Rows of the radii about them, of a, b, c in metres and of a*, b*, c* in 1/metre, group by group.
         extent: Half widths of a spot along h, k, l.
         body: Six numbers hh, kk, ll, hk, hl, kl of the matrix V; lit remainders d have d V^-1 d <= 1.
     """
@@ -161,7 +165,11 @@ class LitSamples(NamedTuple):
     has_background: bool
     parts: int
     farthest: float
+    order: np.ndarray
     axes: np.ndarray
+    clusters: int
+    cluster_axes: np.ndarray
+    radii: np.ndarray
     extent: tuple[float, float, float]
     body: tuple[float, float, float, float, float, float]
 

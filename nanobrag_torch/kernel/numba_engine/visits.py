@@ -11,13 +11,15 @@ from nanobrag_torch.kernel.numba_engine.bounds import (
     SOURCES_AT_ONCE,
     STRIP,
     bound_parts,
+    new_frame,
+    widen,
+    widen_by_pixels,
+)
+from nanobrag_torch.kernel.numba_engine.candidates import (
     choose_for_all_parts,
     choose_from_several,
     look_ahead,
-    new_frame,
-    project,
-    widen,
-    widen_by_pixels,
+    project_candidates,
 )
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.rays import cast_rays
@@ -51,7 +53,7 @@ def _block_is_dark(visits, panel, plan, sources, rows, survey):
     cast_rays(panel, plan, np.int64(0), rows)
     new_frame(panel, rows, survey.frame)
     widen_by_pixels(panel, plan, rows, survey.frame)
-    project(visits, survey.axes, survey.candidates[-1], survey)
+    project_candidates(visits, survey)
     for first in range(0, sources.shape[0], SOURCES_AT_ONCE):
         last = min(first + SOURCES_AT_ONCE, sources.shape[0])
         if choose_for_all_parts(visits, sources, first, last, survey) > 0:
@@ -66,7 +68,7 @@ def _look_at_none(visits, panel, rows, survey):
 def _look_at_all(visits, panel, rows, survey):
     new_frame(panel, rows, survey.frame)
     widen(rows, survey.frame)
-    project(visits, survey.axes, survey.candidates[-1], survey)
+    project_candidates(visits, survey)
 
 
 def _all_sources(visits, sources):

@@ -1,5 +1,6 @@
 """Lit samples alone against all samples: images, gradients and sensitivities, over scenes of every kind."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from random_scenes import F64, Case, simulator
 
 from nanobrag_torch.kernel.engine import render
-from nanobrag_torch.kernel.numba_engine import entries, inputs
+from nanobrag_torch.kernel.numba_engine import engine, entries, inputs
 from nanobrag_torch.kernel.numba_engine.inputs import _farthest as farthest
 from nanobrag_torch.kernel.sensitivities import sensitivities
 from nanobrag_torch.physics.lattice_factor import domain_matrix
@@ -136,6 +137,7 @@ def visiting_all(monkeypatch):
 @pytest.mark.parametrize("kind", [KINDS[0], KINDS[4]])
 def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kind, monkeypatch):
     monkeypatch.setattr(inputs, "CROWDED", np.inf)
+    fewest = itertools.cycle([2, inputs.FEWEST])
 
     def results(case):
         image = case.image("numba")
@@ -144,6 +146,8 @@ def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kin
         return [image, *case.gradients(image, case.weights()).values(), moved]
 
     def check(case):
+        # Whether or not clusters of orientations are looked at first.
+        monkeypatch.setattr(inputs, "FEWEST", next(fewest))
         found = results(case)
         with monkeypatch.context() as patch:
             visiting_all(patch)
@@ -193,6 +197,25 @@ def test_sub_pixels_of_lit_pixels_alone_are_those_of_all_pixels(monkeypatch):
     assert min(float(found.abs().max()) for found in (dense[0], *dense[-1])) > 0
     for one, all_samples in zip(lit, dense, strict=True):
         assert (one - all_samples).abs().max() <= 1e-9 * all_samples.abs().max()
+
+
+def test_many_orientations_in_clusters_light_the_same_pixels(monkeypatch):
+    """Steps of a rotation with domains, which clusters hold together, and no block is lit by most of them."""
+    crystal = {
+        "cell_a": 79.0, "cell_b": 79.0, "cell_c": 37.0, "N_cells": (40, 40, 40), "misset_deg": (10.0, 20.0, 30.0),
+        "mosaic_domains": 30, "mosaic_spread_deg": 0.2, "osc_range_deg": 1.0, "phi_steps": 11,
+    }  # fmt: skip
+    made = simulator(
+        "gauss", "nearest", crystal=crystal, detector={"spixels": 60, "fpixels": 90, "pixel_size_mm": 0.172}
+    )
+    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+    case, records = Case.of(made), []
+    record = inputs.visits_record
+    monkeypatch.setattr(engine, "visits_record", lambda *given: records.append(record(*given)) or records[-1])
+    clustered = case.image("numba").detach()
+    monkeypatch.setattr(inputs, "FEWEST", np.inf)
+    assert torch.equal(clustered, case.image("numba").detach()) and clustered.max() > 0
+    assert [visits.clusters for visits in records] == [21, 0]
 
 
 def test_beyond_the_last_structure_factor_nothing_is_sought_and_nothing_lost(monkeypatch):
