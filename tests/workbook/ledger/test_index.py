@@ -81,6 +81,14 @@ def test_the_index_counts_runs_and_contradictions_and_says_what_is_next(reports:
     assert "Run phase b (Probe)" in text and "Is a zero right?" in text
 
 
+def test_the_index_says_of_each_phase_what_was_found_and_where(reports: Path):
+    text = (reports / "index.html").read_text()
+    answers = text.partition("What was found, phase by phase")[2].partition("</details>")[0]
+    links = re.findall(r'<a href="([^"]*)"><strong>(\w+)</strong></a> ([^<]*)</p>', answers)
+    assert links == [("2026-01-gradient-flow/phase_a/20260115T090000Z/report.html", "A", VERDICT.opening)]
+    assert text.count("What was found, phase by phase") == 1
+
+
 def test_the_latest_run_comes_first(reports: Path):
     rows = re.findall(r'class="stamp"><a href="([^"]*)">(\w+)</a>', (reports / "index.html").read_text())
     assert [stamp for _, stamp in rows] == ["20260115T100000Z", "20260115T090000Z", "20260115T080000Z"]
