@@ -275,6 +275,13 @@ def steps(console: Console) -> None:
             model.with_derivatives(state)
             table.add_row(f"{pixels} x {pixels}", str(count), f"{time.process_time() - began:.3f}")
     console.print(table)
+    table = Table("pixels", "structure factors free beside", "seconds of the last step")
+    for pixels in (128, 256, 512):
+        scenario = still(pixels, 20)
+        result = refine(scenario, drawn(scenario, 1), structure_factors=0.2, residuals=0)
+        before, last = (point.seconds for point in result.history[-2:])
+        table.add_row(f"{pixels} x {pixels}", f"{len(result.structure_factors)}, {len(FREE)}", f"{last - before:.2f}")
+    console.print(table)
 
 
 def large(console: Console) -> None:
