@@ -102,7 +102,17 @@ MDISTANCE = BQX
 
 
 @njit(**EXACT)
-def _push_pixels(inputs, block, moving, tangents):
+def _moves(moved, count):
+    """True where one of the first ``count`` tangents of a row is not zero: what does not move need not be pushed."""
+    found = 0
+    for place in range(count):
+        found += moved[place] != 0.0
+    return found > 0
+
+
+@njit(**EXACT)
+def _push_pixels(inputs, block, moving, slopes, tangents, turns):
+    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray, then for those that move no source."""
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
     count = moving.size // GROUP
@@ -112,7 +122,7 @@ def _push_pixels(inputs, block, moving, tangents):
     if block_is_dark(visits, panel, plan, sources, rows, survey):
         return
     weigh_pixels(panel, plan, sources, rows)
-    _push_shared(panel, plan, sources, rows, moving, tangents)
+    _push_shared(panel, plan, sources, rows, moving, tangents, turns)
     for sample in range(plan.layers * plan.oversample * plan.oversample):
         cast_rays(panel, plan, sample, rows)
         if plan.omega_at < 0:
@@ -120,6 +130,8 @@ def _push_pixels(inputs, block, moving, tangents):
         if plan.capture_at < 0:
             weigh_capture(panel, plan, sample, rows)
         for parameter in range(count):
+            if turns[parameter] == 0.0:
+                continue
             moved, group = tangents.panel[parameter], parameter * GROUP
             _push_ray(panel, plan, sample, moved, rows, moving, group)
             if plan.omega_at < 0:
@@ -137,12 +149,13 @@ def _push_pixels(inputs, block, moving, tangents):
                 scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
                     weigh_polarization(sources, source, rows)
-                _push_orientations(inputs, block, chosen, moving, tangents)
+                _push_orientations(inputs, block, chosen, moving, slopes, tangents)
                 for parameter in range(count):
                     moved, group = tangents.sources[parameter, source], parameter * GROUP
-                    if plan.polar_first == 0:
-                        _push_polarization(sources, source, moved, rows, moving, group, -1)
-                    _push_scattering(sources, source, moved, rows, moving, group)
+                    if turns[parameter] != 0.0 or turns[count + parameter] != 0.0:
+                        if plan.polar_first == 0:
+                            _push_polarization(sources, source, moved, rows, moving, group, -1)
+                        _push_scattering(sources, source, moved, rows, moving, group)
                     moved_background = tangents.panel[parameter, BACKGROUND]
                     _push_total(panel, sources[source, WEIGHT], moved[WEIGHT], moved_background, rows, moving, group)
                 _add_to_total(panel, sources[source, WEIGHT], rows)
@@ -222,7 +235,7 @@ def _push_polarization(sources, source, moved, rows, moving, group, number):
 
 
 @njit(**EXACT)
-def _push_shared(panel, plan, sources, rows, moving, tangents):
+def _push_shared(panel, plan, sources, rows, moving, tangents, turns):
     """Fill the tangents of the factors that one sample of each pixel decides."""
     count, many = moving.size // GROUP, sources.shape[0]
     for sample in range(plan.layers * plan.oversample * plan.oversample):
@@ -235,10 +248,11 @@ def _push_shared(panel, plan, sources, rows, moving, tangents):
         cast_rays(panel, plan, sample, rows)
         for parameter in range(count):
             moved, group = tangents.panel[parameter], parameter * GROUP
-            _push_ray(panel, plan, sample, moved, rows, moving, group)
-            if with_omega:
+            if turns[parameter] != 0.0:
+                _push_ray(panel, plan, sample, moved, rows, moving, group)
+            if with_omega and turns[parameter] != 0.0:
                 _push_solid_angle(panel, moved, rows, moving, group)
-            if with_capture and plan.has_sensor:
+            if with_capture and plan.has_sensor and turns[parameter] != 0.0:
                 _push_capture(panel, plan, sample, moved, rows, moving, group)
             if with_polar:
                 for source in range(many):
@@ -247,7 +261,7 @@ def _push_shared(panel, plan, sources, rows, moving, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_orientations(inputs, block, chosen, moving, tangents):
+def _push_orientations(inputs, block, chosen, moving, slopes, tangents):
     """Fill TERM, its slopes BQX, BQY, BQZ against q, and MTERM from vectors, shape and look-up of all parameters."""
     visits, rows, work = inputs.visits, block.rows, block.work
     lanes, real, count = lanes_at_once(visits), work.dtype.type, moving.size // GROUP
@@ -263,7 +277,7 @@ def _push_orientations(inputs, block, chosen, moving, tangents):
     for turn in range(chosen):
         part, orientation = part_at(visits, block, turn), orientation_at(visits, block.survey, turn)
         first = first_lane(visits, block.survey, turn)
-        _push_part(inputs, part, orientation, lanes, moving[first:], tangents)
+        _push_part(inputs, part, orientation, lanes, moving[first:], slopes, tangents)
     for lane in range(LANES):
         rows[BQX + lane] = work[BUX + lane] * ANGSTROM
         rows[BQY + lane] = work[BUY + lane] * ANGSTROM
@@ -271,7 +285,7 @@ def _push_orientations(inputs, block, chosen, moving, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_part(inputs, part, orientation, lanes, moving, tangents):
+def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents):
     """Add to TERM, BUX, BUY, BUZ and MTERM what one orientation does to the first ``lanes`` of a part of a block."""
     shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
     rows, work, entries, indices = part.rows, part.work, part.entries, part.indices
@@ -280,9 +294,13 @@ def _push_part(inputs, part, orientation, lanes, moving, tangents):
     pull_back_product(visits, shape, lookup, work, lanes)
     pull_back_index(inputs.vectors, orientation, rows, work, lanes)
     for parameter in range(tangents.vectors.shape[0]):
-        _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP, lanes)
+        moved = tangents.vectors[parameter, orientation]
+        if _moves(moved, len(moved)):
+            _push_vectors(moved, work, moving, parameter * GROUP, lanes)
+    if tangents.shape.shape[0] > 0:
+        _slopes_of_shape(visits, shape, work, slopes, lanes)
     for parameter in range(tangents.shape.shape[0]):
-        _push_shape(visits, shape, tangents.shape[parameter], work, moving, parameter * GROUP, lanes)
+        _push_shape(tangents.shape[parameter], slopes, moving, parameter * GROUP, lanes)
     for parameter in range(tangents.lookup.shape[0]):
         table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
         moving_squares(lookup, table, default, entries, indices, work, BCELL, lanes)
@@ -306,15 +324,23 @@ def _push_vectors(moved, work, moving, group, lanes):
 
 
 @njit(**CONTRACTED)
-def _push_shape(visits, shape, moved, work, moving, group, lanes):
-    """Add to MTERM the tangent of S^2 by the parameters of the shape."""
+def _slopes_of_shape(visits, shape, work, slopes, lanes):
+    """Fill ``slopes``, a row for each parameter of the shape, with those of F^2 S^2."""
     for lane in range(lanes):
-        slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
-        change = 0.0
-        for number, slope in enumerate(slopes):
-            change += slope * moved[number]
-        change = change if is_lit(visits, work[LATTICE + lane]) else 0.0
-        moving[group + MTERM + lane] += change * np.float64(work[CELL + lane])
+        weight = np.float64(work[CELL + lane]) if is_lit(visits, work[LATTICE + lane]) else 0.0
+        found = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        for number, slope in enumerate(found):
+            slopes[number * LANES + lane] = slope * weight
+
+
+@njit(**CONTRACTED)
+def _push_shape(moved, slopes, moving, group, lanes):
+    """Add to MTERM what the parameters of the shape do to F^2 S^2."""
+    for number in range(len(moved)):
+        growth = moved[number]
+        if growth != 0.0:
+            for lane in range(lanes):
+                moving[group + MTERM + lane] += growth * slopes[number * LANES + lane]
 
 
 @njit(**CONTRACTED)
@@ -366,19 +392,29 @@ def push(inputs, positions, grid, tangents, images):
         images: Gets the sensitivities (parameters, n).
     """
     count = images.shape[0]
-    block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
-    rows, moving = block.rows, scratch(count * GROUP, np.float64)
     panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
+    block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
+    rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(2 * count, np.float64)
+    slopes = scratch(len(inputs.shape) * LANES, np.float64)
+    for parameter in range(count):
+        # Scale and background, which stand last, turn no ray.
+        turns[parameter] = 1.0 if _moves(tangents.panel[parameter], SCALE) else 0.0
+        turns[count + parameter] = 0.0
+        for source in range(sources.shape[0]):
+            if _moves(tangents.sources[parameter, source], tangents.sources.shape[2]):
+                turns[count + parameter] = 1.0
     for start in range(0, images.shape[1], LANES):
         if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
             images[:, start : start + LANES] = 0
             continue
         choose_pixels(positions, grid, start, rows)
-        _push_pixels(inputs, block, moving, tangents)
+        _push_pixels(inputs, block, moving, slopes, tangents, turns)
         for parameter in range(count):
             scale, moved = inputs.panel.scale, tangents.panel[parameter, SCALE]
             for lane in range(min(LANES, images.shape[1] - start)):
                 total = moving[parameter * GROUP + MTOTAL + lane]
                 images[parameter, start + lane] = scale * total + moved * rows[TOTAL + lane]
     release(moving)
+    release(turns)
+    release(slopes)
     release_block(block)
