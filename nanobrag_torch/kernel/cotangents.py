@@ -34,7 +34,7 @@ def pulled_back(
     which autograd compares once more.
 
     Args:
-        outputs: Tensors that require gradients, at least one.
+        outputs: Tensors that require gradients.
         bars: Their cotangents, of the same shapes.
         inputs: What the gradients are with respect to.
         create_graph: True for gradients that can be differentiated, with respect to inputs and cotangents.
@@ -42,6 +42,8 @@ def pulled_back(
     Raises:
         RuntimeError: a cotangent has another shape than its output.
     """
+    if not outputs:
+        return tuple(torch.zeros_like(tensor) for tensor in inputs)
     with torch.enable_grad():
         number = _Seed.apply(len(outputs), *outputs, *bars)  # type: ignore[no-untyped-call]
     return torch.autograd.grad(
