@@ -10,6 +10,10 @@ import nbformat
 PROJECT = Path(__file__).parents[1]
 BRIEF = PROJECT / "plans" / "gradient-flow" / "brief.txt"
 NOTEBOOK = PROJECT / "notebooks" / "gradient_flow" / "phase_a_baseline.ipynb"
+#: For sessions on suites of a few lines: to import these plugins takes longer than all else that such a session does.
+LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+#: A configuration of pytest with them.
+SETTINGS = f"[tool.pytest.ini_options]\naddopts = '--import-mode=importlib {' '.join(LEAN)}'\n"
 AS_FOUND = "plans/gradient-flow/test_as_found.py::TestAdvancedGradients::test_gradient_flow_simulation"
 
 _MAIN = "from nanobrag_torch.workbook.commands.main import main; main()"
@@ -26,7 +30,7 @@ class TestAdvancedGradients:
 def make_checkout(folder: Path) -> Path:
     """A folder that the workbook takes for a checkout: the project's notebook, and a test that fails at once."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n")
+    (folder / "pyproject.toml").write_text(SETTINGS)
     for path, text in (
         (folder / "notebooks" / "gradient_flow" / NOTEBOOK.name, NOTEBOOK.read_text()),
         (folder / AS_FOUND.partition("::")[0], _TEST),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import refined
-from checkouts import PROJECT
+from checkouts import PROJECT, SETTINGS
 
 from nanobrag_torch.workbook import project
 from nanobrag_torch.workbook.show.progress import PROGRESS_TYPE
@@ -41,7 +41,7 @@ def checkout(folder: Path) -> Path:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     (folder / "tests").mkdir()
     (folder / "tests" / "golden").symlink_to(PROJECT / "tests" / "golden")
-    (folder / "pyproject.toml").write_text("")
+    (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "small.json").write_text(_SCENARIO.replace("64,", "8,"))
     refined.scenario_file(folder)
     (folder / "small_tests.py").write_text(_TESTS)

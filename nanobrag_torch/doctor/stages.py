@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ..kernel.cotangents import pulled_back
 from ..kernel.formula import combine, samples
 from ..scenario import Scenario
 from ..scene import Scene, tensors_of, with_tensors
@@ -99,7 +100,7 @@ def stages(scenario: Scenario, shared: SharedFacts) -> tuple[Stage, ...]:
             ]  # fmt: skip
             inputs = leaves + [tensor for _, tensor in parts]
             weight = slab.of(weights)[slow, fast].to(intensity)
-            adjoints = torch.autograd.grad(intensity, inputs, weight, allow_unused=True, materialize_grads=True)
+            adjoints = pulled_back([intensity], [weight], inputs)
             totals = [total + adjoint for total, adjoint in zip(totals, adjoints, strict=False)]
             for (name, tensor), adjoint in zip(parts, adjoints[len(leaves) :], strict=True):
                 found.setdefault(name, []).append((tensor.detach(), adjoint))

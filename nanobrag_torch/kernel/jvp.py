@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.cotangents import pulled_back
+
 
 def tangents_of(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
     """Derivatives (m, *shape) of each output with respect to all m elements of ``parameters``.
@@ -17,9 +19,7 @@ def tangents_of(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list
     moving = [output for output in outputs if output.requires_grad]
     with torch.enable_grad():
         cotangents = [torch.zeros_like(output).requires_grad_() for output in moving]
-        gradients = torch.autograd.grad(
-            moving, parameters, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
-        ) if moving else ()  # fmt: skip
+        gradients = pulled_back(moving, cotangents, parameters, create_graph=True) if moving else ()
         elements = [element for gradient in gradients for element in gradient.reshape(-1)]
         rows = [
             torch.autograd.grad(

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from nanobrag_torch.kernel.cotangents import pulled_back
 from nanobrag_torch.physics.lattice_factor import GAUSS_WIDTH, SPHERE_NORM, TOPHAT_LIMIT, spot, star_spot
 from nanobrag_torch.physics.safe import unit
 from nanobrag_torch.scene import Amplitudes, Lattice, Polarization, Scene, Sources, tensors_of, with_tensors
@@ -220,7 +221,4 @@ def pull_back(
     bars = of_tables(apart, made)
     used = [(out, bar.reshape(out.shape)) for out, bar in zip(made, bars, strict=True) if out.requires_grad]
     inputs = [leaf for leaf in leaves if leaf.requires_grad]
-    found = torch.autograd.grad(
-        [out for out, _ in used], inputs, [bar for _, bar in used], allow_unused=True, materialize_grads=True
-    )
-    return list(found)
+    return list(pulled_back([out for out, _ in used], [bar for _, bar in used], inputs))

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from checkouts import LEAN
 
 ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
@@ -124,7 +125,7 @@ def test_a_run_that_is_killed_leaves_what_was_found(pytester):
         """
     )
     plugin = "nanobrag_torch.doctor.pytest_plugin"
-    pytester.runpytest_subprocess("-p", plugin, "-p", "no:cacheprovider", "--gradient-guard-json=guard.json")
+    pytester.runpytest_subprocess(*LEAN, "-p", plugin, "-p", "no:cacheprovider", "--gradient-guard-json=guard.json")
     findings = json.loads((pytester.path / "guard.json").read_text())
     assert list(findings) == ["test_killed.py::test_first", "test_killed.py::test_killed"]
     assert [f["kind"] for found in findings.values() for f in found] == ["all zero", "all zero"]
@@ -150,7 +151,7 @@ def installed(pytester, monkeypatch):
     lines = "\n".join(f"{name} = {home}" for name, home in points.items())
     (metadata / "entry_points.txt").write_text(f"[pytest11]\n{lines}\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(metadata.parent), str(ROOT)]))
-    return lambda *options: pytester.runpytest_subprocess("-p", "no:cacheprovider", *options, *TORCH_WARNS)
+    return lambda *options: pytester.runpytest_subprocess("-p", "no:cacheprovider", *LEAN, *options, *TORCH_WARNS)
 
 
 #: The first test of a suite that leaves torch alone.

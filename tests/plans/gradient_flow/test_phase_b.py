@@ -2,7 +2,7 @@ from pathlib import Path
 
 import interrupting
 import pytest
-from checkouts import PROJECT
+from checkouts import PROJECT, SETTINGS
 
 from nanobrag_torch.workbook import Blocked, InputError, Report, investigation
 
@@ -30,7 +30,7 @@ def test_that_fails():
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch) -> Path:
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (tmp_path / "pyproject.toml").write_text(SETTINGS)
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "report").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -8,13 +8,11 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from checkouts import LEAN
 
 from nanobrag_torch.workbook.records.triage import Suite
 from nanobrag_torch.workbook.triage import chunks, journal
 from nanobrag_torch.workbook.triage.suite import collect, divide
-
-#: To import hypothesis takes longer than all else that these sessions do.
-LEAN = ("-p", "no:hypothesispytest")
 
 
 def run(project, folder, limit=60, stop=None, guard=False, words=()):

@@ -4,6 +4,7 @@ import sys
 
 import psutil
 import pytest
+from checkouts import SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,48 +53,54 @@ def test_the_time_of_a_file_that_was_broken_off_is_not_known():
     assert seconds_by_file([result]) == {"a.py": 2.0}
 
 
-def test_files_that_cannot_be_collected_are_part_of_the_suite(tmp_path):
-    (tmp_path / "test_good.py").write_text("def test_one(): pass\ndef test_two(): pass\n")
-    (tmp_path / "test_bad.py").write_text("import there_is_no_such_module\n")
-    assert collect(tmp_path, (), 60) == {
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def test_files_that_cannot_be_collected_are_part_of_the_suite(project):
+    (project / "test_good.py").write_text("def test_one(): pass\ndef test_two(): pass\n")
+    (project / "test_bad.py").write_text("import there_is_no_such_module\n")
+    assert collect(project, (), 60) == {
         "test_bad.py": (), "test_good.py": ("test_good.py::test_one", "test_good.py::test_two"),
     }  # fmt: skip
 
 
-def test_the_words_for_pytest_select_the_tests(tmp_path):
-    (tmp_path / "test_good.py").write_text("def test_one(): pass\ndef test_two(): pass\n")
-    assert collect(tmp_path, ("-k", "two"), 60) == {"test_good.py": ("test_good.py::test_two",)}
-    assert collect(tmp_path, ("test_good.py::test_one",), 60) == {"test_good.py": ("test_good.py::test_one",)}
+def test_the_words_for_pytest_select_the_tests(project):
+    (project / "test_good.py").write_text("def test_one(): pass\ndef test_two(): pass\n")
+    assert collect(project, ("-k", "two"), 60) == {"test_good.py": ("test_good.py::test_two",)}
+    assert collect(project, ("test_good.py::test_one",), 60) == {"test_good.py": ("test_good.py::test_one",)}
 
 
 @pytest.mark.parametrize("words", [("--no-such-option",), ("no_such_file.py",), ("-k", "nothing_has_this_name")])
-def test_words_that_select_nothing_are_refused_with_what_pytest_says(tmp_path, words):
-    (tmp_path / "test_good.py").write_text("def test_one(): pass\n")
+def test_words_that_select_nothing_are_refused_with_what_pytest_says(project, words):
+    (project / "test_good.py").write_text("def test_one(): pass\n")
     with pytest.raises(InputError, match=f"pytest arguments: got '{' '.join(words)}'.*pytest says: ") as refused:
-        collect(tmp_path, words, 60)
+        collect(project, words, 60)
     assert "\n" not in str(refused.value)
 
 
-def test_a_suite_that_never_ends_its_collection_is_blocked(tmp_path):
-    (tmp_path / "test_endless.py").write_text("while True: pass\n")
+def test_a_suite_that_never_ends_its_collection_is_blocked(project):
+    (project / "test_endless.py").write_text("while True: pass\n")
     with pytest.raises(Blocked, match="still collecting after 2 s"):
-        collect(tmp_path, (), 2)
+        collect(project, (), 2)
 
 
-def test_nothing_is_handed_to_a_shell(tmp_path):
-    (tmp_path / "test_good.py").write_text("def test_one(): pass\n")
+def test_nothing_is_handed_to_a_shell(project):
+    (project / "test_good.py").write_text("def test_one(): pass\n")
     with pytest.raises(InputError):
-        collect(tmp_path, (f"; {sys.executable} -c \"open('made', 'w')\"", "$(touch made)", "`touch made`"), 60)
-    assert not (tmp_path / "made").exists()
+        collect(project, (f"; {sys.executable} -c \"open('made', 'w')\"", "$(touch made)", "`touch made`"), 60)
+    assert not (project / "made").exists()
 
 
-def test_what_a_suite_starts_while_it_is_collected_ends_with_the_collection(tmp_path):
-    (tmp_path / "test_starts.py").write_text(
+def test_what_a_suite_starts_while_it_is_collected_ends_with_the_collection(project):
+    (project / "test_starts.py").write_text(
         "import pathlib, subprocess\n"
         "left = subprocess.Popen(['sleep', '120'], start_new_session=True)\n"
         "pathlib.Path('left.txt').write_text(str(left.pid))\n"
         "def test_one(): pass\n"
     )
-    assert collect(tmp_path, (), 60) == {"test_starts.py": ("test_starts.py::test_one",)}
-    left = int((tmp_path / "left.txt").read_text())
+    assert collect(project, (), 60) == {"test_starts.py": ("test_starts.py::test_one",)}
+    left = int((project / "left.txt").read_text())
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
