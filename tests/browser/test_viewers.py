@@ -189,7 +189,7 @@ def test_a_page_made_small_for_an_email_keeps_every_value(page: Page, place: Pat
     assert page.evaluate(rasters) == before and len(said(page)) == 4
 
 
-@pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (1, 1), (3, 2)])
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (1, 1), (3, 2)])
 def test_a_row_a_column_and_a_pixel_can_be_seen_pointed_at_and_not_zoomed_away(
     chromium: Page, tmp_path: Path, shape: tuple[int, int]
 ) -> None:
