@@ -34,7 +34,7 @@ def sensor_of(thick_um: Any, abs_um: Any, thicksteps: int, compat: Compat, devic
     thick = thickness(thick_um, abs_um, device)
     layers = thickness_layers(thicksteps, thick, compat.thickness_grid)
     present = bool(thick.detach() > 0)
-    attenuation = 1 / (thick if abs_um is None else um_to_m(scalar(abs_um, device)))
-    return Sensor(
-        layers.count, scalar(layers.step, device), attenuation if present else torch.zeros_like(thick), present
-    )
+    if not present:
+        return Sensor(layers.count, scalar(layers.step, device), torch.zeros_like(thick), present)
+    depth = thick if abs_um is None else um_to_m(scalar(abs_um, device))
+    return Sensor(layers.count, scalar(layers.step, device), 1 / depth, present)

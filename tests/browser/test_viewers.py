@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -42,17 +43,21 @@ def drawing() -> Drawing:
     return Drawing(figure, Caption(name="images", title="Images", caption="Of a test.", alt="Images"), rasters)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("viewers")
+def written(root: Path, drawn: Drawing) -> Path:
+    """The page of a report with one figure."""
     report = working_report(root / "reports")
-    data, metadata = drawing()._repr_mimebundle_()
+    data, metadata = drawn._repr_mimebundle_()
     png = base64.b64encode(data["image/png"]).decode()
     output = new_output("display_data", data=data | {"image/png": png}, metadata=metadata)
     nbformat.write(new_notebook(cells=[new_code_cell("draw()", outputs=[output])]), report.folder / NOTEBOOK)
     file = root / "page.html"
     file.write_text(pages.html(pages.gather(report, VERDICT, root)))
     return file
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("viewers"), drawing())
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +187,25 @@ def test_a_page_made_small_for_an_email_keeps_every_value(page: Page, place: Pat
     page.goto((tmp_path / "small.html").as_uri())
     page.locator(".viewer canvas").nth(3).wait_for()
     assert page.evaluate(rasters) == before and len(said(page)) == 4
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (1, 1), (3, 2)])
+def test_a_row_a_column_and_a_pixel_can_be_seen_pointed_at_and_not_zoomed_away(
+    chromium: Page, tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    values = 1.0 + np.arange(float(np.prod(shape))).reshape(shape)
+    raster = Raster.of(values, title="narrow", unit="photons")
+    place = written(tmp_path, replace(drawing(), rasters=(raster,)))
+    chromium.goto(place.as_uri())
+    sheet = chromium.locator(".viewer canvas")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    assert box is not None and 5 < box["height"] <= 4 * box["width"]
+    row, column = (length // 3 for length in shape)
+    if max(shape) < 8:
+        chromium.get_by_role("button", name="narrow: zoom in").click()
+    middle = {"x": box["width"] * (column + 0.5) / shape[1], "y": box["height"] * (row + 0.5) / shape[0]}
+    sheet.hover(position=middle)
+    said_there = chromium.locator(".viewer output").inner_text()
+    assert f"slow {row}, fast {column}: " in said_there
+    assert value(said_there) == pytest.approx(values[row, column], rel=0.03)

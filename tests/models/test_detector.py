@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
+from nanobrag_torch import Scenario, diagnose
 from nanobrag_torch.compat import Compat
-from nanobrag_torch.config import DetectorConfig, DetectorConvention, DetectorPivot
+from nanobrag_torch.config import CrystalConfig, DetectorConfig, DetectorConvention, DetectorPivot
 from nanobrag_torch.models import Detector
 
 TILTED = {"detector_rotx_deg": 5.0, "detector_roty_deg": 3.0, "detector_rotz_deg": 2.0, "detector_twotheta_deg": 10.0}
@@ -162,3 +163,10 @@ def test_a_curved_detector_is_equally_far_everywhere_and_keeps_its_axes(conventi
     flat = Detector(DetectorConfig(spixels=40, fpixels=60, pixel_size_mm=2.0, detector_convention=convention))
     near_beam = (flat.get_pixel_coords()[20, 30].double() - coords[20, 30]).norm()
     assert near_beam < 1e-4
+
+
+def test_a_detector_without_a_sensor_divides_by_no_thickness():
+    crystal = CrystalConfig(70.0, 80.0, 90.0, N_cells=(5, 5, 5), default_F=100.0)
+    detector = DetectorConfig(spixels=8, fpixels=8, pixel_size_mm=1.6)
+    report = diagnose(Scenario(crystal, detector, names=("crystal.cell_a",)))
+    assert [(each.verdict.code, each.verdict.evidence) for each in report.parameters] == [("healthy", {})]

@@ -152,7 +152,7 @@ def _numbers(first: Mapping[str, KeyNumber], second: Mapping[str, KeyNumber]) ->
         if one is None or other is None:
             yield NumberLine(name, one and one.value, other and other.value, False, None, None, unit, errors)
             continue
-        apart = abs(one.value - other.value)
+        apart = 0.0 if one.value == other.value else abs(one.value - other.value)  # equal infinities too
         larger, scale = max(abs(one.value), abs(other.value)), max(one.scale, other.scale)
         relative, scaled = (apart / size if size else 0.0 for size in (larger, scale))
         yield NumberLine(name, one.value, other.value, not one.differs(other), relative, scaled, unit, errors)

@@ -216,9 +216,11 @@ def _numbers(found: Contents, manifest: Manifest) -> Iterator[str]:
 
 def _same(one: KeyNumber | None, other: KeyNumber | None, units: bool) -> bool:
     """Tell whether two key numbers are the same; without ``units`` whether value and scale are."""
-    if units or one is None or other is None:
-        return one == other
-    return (one.value, one.scale) == (other.value, other.scale)
+    if one is None or other is None:
+        return one is other
+    told = None if units else {"value", "scale"}
+    # As texts: a number that is none does not equal itself.
+    return one.model_dump_json(include=told) == other.model_dump_json(include=told)
 
 
 def _owner(found: Contents, manifest: Manifest) -> Iterator[str]:

@@ -137,17 +137,20 @@ class Raster(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         ordered = 0 < self.floor <= self.top or self.floor == -self.top
-        if not ordered or len(self._unpacked()) != self.rows * self.columns:
+        if not ordered or not math.isfinite(self.step) or len(self._unpacked()) != self.rows * self.columns:
             raise ValueError(f"not {self.rows} x {self.columns} codes between floor and top")
         return self
 
     def _unpacked(self) -> bytes:
-        """Codes, and never more than one beyond those that are due."""
+        """Codes, and never more than one beyond those that are due; a browser reads none that do not end in time."""
+        stream = zlib.decompressobj()
         try:
-            packed = base64.b64decode(self.codes, validate=True)
-            return zlib.decompressobj().decompress(packed, self.rows * self.columns + 1)
+            codes = stream.decompress(base64.b64decode(self.codes, validate=True), self.rows * self.columns + 1)
         except (binascii.Error, zlib.error) as error:
             raise ValueError(f"codes that cannot be read: {error}") from None
+        if not stream.eof or stream.unused_data:
+            raise ValueError("codes that do not end where they should")
+        return codes
 
 
 def _step(floor: float, top: float, first: int) -> float:

@@ -1,7 +1,8 @@
+import json
 from pathlib import Path
 
 import pytest
-from finished import finished
+from finished import alter, finished
 from PIL import Image
 from samples import VERDICT, working_report
 
@@ -52,6 +53,20 @@ def test_numbers_have_their_units_and_error_bars_and_another_unit_is_a_differenc
     assert all(each > 0 for line in lines for each in line.errors)
     assert {line.unit for line in found.different_numbers} == {"1/Å or 1/nm"}
     assert all(f"± {number(line.errors[0], 1)}" in html(found) for line in lines)
+
+
+def test_equal_infinities_and_absent_numbers_do_not_differ(tmp_path: Path):
+    first, second = pair(tmp_path)
+    for folder in (first, second):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        numbers = {
+            "inf": {"value": "Infinity", "scale": "Infinity"},
+            "nan": {"value": "NaN", "scale": 1.0, "error": "NaN"},
+        }
+        alter(folder / "manifest.json", numbers=manifest["numbers"] | numbers)
+    found = compare(first, second)
+    assert found.different_numbers == ()
+    assert [line.relative for line in found.numbers if line.name == "inf"] == [0.0]
 
 
 def test_figures_have_a_difference_image(tmp_path: Path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from finished import PNG, alter, fill, finished
-from samples import VERDICT, owner, working_report
+from samples import VERDICT, evidence, owner, working_report
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
@@ -78,6 +78,20 @@ def test_a_number_that_the_records_do_not_give_is_named(tmp_path: Path):
     numbers["control.loss"]["scale"] = 984.25
     alter(folder / "manifest.json", numbers=numbers)
     assert verification.verify(folder) == []
+
+
+def test_a_gradient_and_an_error_bar_that_are_no_numbers_are_what_the_records_give(tmp_path: Path):
+    report = working_report(tmp_path)
+    fill(report)
+    found = evidence("control", 100.0, *["agrees"] * 6)
+    first = found.derivatives[0].model_copy(update={"gradient": float("nan"), "error_bar": float("nan")})
+    report.write(found.model_copy(update={"derivatives": (first, *found.derivatives[1:])}), "control.json")
+    folder = publish(report, VERDICT, tmp_path)
+    assert verification.verify(folder) == []
+    numbers = json.loads((folder / "manifest.json").read_text())["numbers"]
+    numbers[next(name for name in numbers if name.startswith("control.gradient."))]["value"] = 0.0
+    alter(folder / "manifest.json", numbers=numbers)
+    assert len(verification.verify(folder)) == 1
 
 
 def test_a_log_may_hold_anything():
