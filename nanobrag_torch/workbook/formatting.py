@@ -20,10 +20,10 @@ def number(value: float | None, digits: int = 10) -> str:
 
 
 def with_error(value: float | None, error: float) -> str:
-    """Text of a number with its error bar: twelve significant digits at most, none beyond the second of the error."""
+    """Text of a number with its error bar: twelve significant digits at most, none beyond that of the error."""
     if value is None or not (math.isfinite(value) and math.isfinite(error) and value and error > 0):
         return f"{number(value)} ± {number(error, 1)}"
-    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
     return f"{number(value, min(12, max(1, digits)))} ± {number(error, 1)}"
 
 

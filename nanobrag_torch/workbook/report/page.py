@@ -216,7 +216,8 @@ def _table(data: Any) -> Table | None:
 def _rasters(data: Any) -> Iterator[Raster]:
     for each in data if isinstance(data, list) else ():
         with suppress(ValidationError):
-            yield Raster.model_validate(each)
+            raster = Raster.model_validate(each)
+            yield raster.model_copy(update={"title": visible(raster.title), "unit": visible(raster.unit)})
 
 
 def _is_base64(text: Any) -> bool:
