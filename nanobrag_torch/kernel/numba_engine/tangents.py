@@ -112,7 +112,7 @@ def _moves(moved, count):
 
 @njit(**EXACT)
 def _push_pixels(inputs, block, moving, slopes, tangents, turns):
-    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray, then for those that move no source."""
+    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray, then that move no source, no vector."""
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
     count = moving.size // GROUP
@@ -149,7 +149,7 @@ def _push_pixels(inputs, block, moving, slopes, tangents, turns):
                 scatter(sources, source, plan, rows)
                 if plan.polar_first == 0:
                     weigh_polarization(sources, source, rows)
-                _push_orientations(inputs, block, chosen, moving, slopes, tangents)
+                _push_orientations(inputs, block, chosen, moving, slopes, tangents, turns)
                 for parameter in range(count):
                     moved, group = tangents.sources[parameter, source], parameter * GROUP
                     if turns[parameter] != 0.0 or turns[count + parameter] != 0.0:
@@ -261,7 +261,7 @@ def _push_shared(panel, plan, sources, rows, moving, tangents, turns):
 
 
 @njit(**CONTRACTED)
-def _push_orientations(inputs, block, chosen, moving, slopes, tangents):
+def _push_orientations(inputs, block, chosen, moving, slopes, tangents, turns):
     """Fill TERM, its slopes BQX, BQY, BQZ against q, and MTERM from vectors, shape and look-up of all parameters."""
     visits, rows, work = inputs.visits, block.rows, block.work
     lanes, real, count = lanes_at_once(visits), work.dtype.type, moving.size // GROUP
@@ -277,7 +277,7 @@ def _push_orientations(inputs, block, chosen, moving, slopes, tangents):
     for turn in range(chosen):
         part, orientation = part_at(visits, block, turn), orientation_at(visits, block.survey, turn)
         first = first_lane(visits, block.survey, turn)
-        _push_part(inputs, part, orientation, lanes, moving[first:], slopes, tangents)
+        _push_part(inputs, part, orientation, lanes, moving[first:], slopes, tangents, turns[2 * count :])
     for lane in range(LANES):
         rows[BQX + lane] = work[BUX + lane] * ANGSTROM
         rows[BQY + lane] = work[BUY + lane] * ANGSTROM
@@ -285,7 +285,7 @@ def _push_orientations(inputs, block, chosen, moving, slopes, tangents):
 
 
 @njit(**CONTRACTED)
-def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents):
+def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents, turns):
     """Add to TERM, BUX, BUY, BUZ and MTERM what one orientation does to the first ``lanes`` of a part of a block."""
     shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
     rows, work, entries, indices = part.rows, part.work, part.entries, part.indices
@@ -294,9 +294,8 @@ def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents):
     pull_back_product(visits, shape, lookup, work, lanes)
     pull_back_index(inputs.vectors, orientation, rows, work, lanes)
     for parameter in range(tangents.vectors.shape[0]):
-        moved = tangents.vectors[parameter, orientation]
-        if _moves(moved, len(moved)):
-            _push_vectors(moved, work, moving, parameter * GROUP, lanes)
+        if turns[parameter] != 0.0:
+            _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP, lanes)
     if tangents.shape.shape[0] > 0:
         _slopes_of_shape(visits, shape, work, slopes, lanes)
     for parameter in range(tangents.shape.shape[0]):
@@ -394,15 +393,20 @@ def push(inputs, positions, grid, tangents, images):
     count = images.shape[0]
     panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
     block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
-    rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(2 * count, np.float64)
+    rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(3 * count, np.float64)
     slopes = scratch(len(inputs.shape) * LANES, np.float64)
     for parameter in range(count):
-        # Scale and background, which stand last, turn no ray.
+        # What does not move is left out below. Scale and background, which stand last, turn no ray.
         turns[parameter] = 1.0 if _moves(tangents.panel[parameter], SCALE) else 0.0
         turns[count + parameter] = 0.0
         for source in range(sources.shape[0]):
             if _moves(tangents.sources[parameter, source], tangents.sources.shape[2]):
                 turns[count + parameter] = 1.0
+    for parameter in range(tangents.vectors.shape[0]):
+        turns[2 * count + parameter] = 0.0
+        for orientation in range(tangents.vectors.shape[1]):
+            if _moves(tangents.vectors[parameter, orientation], tangents.vectors.shape[2]):
+                turns[2 * count + parameter] = 1.0
     for start in range(0, images.shape[1], LANES):
         if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
             images[:, start : start + LANES] = 0
