@@ -112,7 +112,7 @@ def _moves(moved, count):
 
 @njit(**EXACT)
 def _push_pixels(inputs, block, moving, slopes, tangents, turns):
-    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray; then, that move no source; no vector."""
+    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray; that move no source; no vector."""
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
     count = moving.size // GROUP
