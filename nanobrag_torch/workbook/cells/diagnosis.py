@@ -139,6 +139,8 @@ def unidentifiable(report: GradientReport) -> Table:
         (", ".join(f"{name} {number(x, 4)}" for name, x in null.components.items()), null.known or "–")
         for null in directions
     )
+    without = "none: some pixel notices every change" if report.fisher else "not examined"
+    rows = rows or ((without, "–"),)
     return Table(caption="Directions that no pixel notices", columns=("change", "because"), rows=rows)
 
 

@@ -106,6 +106,12 @@ def test_what_no_pixel_notices_is_listed_with_its_reason():
     assert because.startswith("misset z and φ₀")
 
 
+@pytest.mark.parametrize(("F", "said"), [(100.0, "none: some pixel notices every change"), (0.0, "not examined")])
+def test_a_table_of_what_no_pixel_notices_says_that_there_is_nothing_or_that_nobody_looked(F, said):
+    report = diagnose(scene(("crystal.cell_a",), crystal={"default_F": F}))
+    assert diagnosis.unidentifiable(report).rows == ((said, "–"),)
+
+
 def test_a_saved_report_reads_back_the_same(tmp_path):
     report = examined("spot")
     diagnosis.Saved(report).save(tmp_path)
