@@ -35,11 +35,11 @@ class Measured(Protocol):
     error: float | None
 
 
-def measured(number_: Measured, digits: int = 10) -> str:
+def measured(entry: Measured, digits: int = 10) -> str:
     """Text of a number with error bar and unit: ``digits`` significant ones where it has no error bar."""
-    value, error = number_.value, number_.error
+    value, error = entry.value, entry.error
     text = number(value, digits) if error is None else with_error(value, error)
-    return f"{text} {in_words(number_.unit)}".rstrip()
+    return f"{text} {in_words(entry.unit)}".rstrip()
 
 
 def in_words(unit: str) -> str:

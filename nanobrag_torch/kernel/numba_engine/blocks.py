@@ -3,9 +3,7 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.candidates import (
-    new_survey,
-)
+from nanobrag_torch.kernel.numba_engine.candidates import new_survey
 from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.records import Block

@@ -26,7 +26,10 @@ ROUNDING = 4e-12
 #: Offsets of the rows of ``axes``: x of a, b, c and of a*, b*, c*; y and z follow.
 DIRECT, STAR = 0, 9 * TOGETHER
 AXES_GROUP = 18 * TOGETHER
+#: Those of a group of radii, of a, b, c and of a*, b*, c*.
 RADII_GROUP = 6 * TOGETHER
+#: Steps from the lanes of a part to one.
+HALVES = tuple(PART >> i for i in range(1, PART.bit_length()))
 #: Offsets of the rows of a survey: projections of a, b, c on the three vectors of the frame, of these on a*, b*, c*,
 #: and the square of the reach of a spot along them.
 PROJECTION, COVECTOR, REACH = 0, 9 * TOGETHER, 18 * TOGETHER
@@ -36,6 +39,7 @@ SURVEY_GROUP = 21 * TOGETHER
 #: part: middles and half widths of its box, and those of its scattering vectors, x, y, z and along the frame's vectors.
 VECTORS, LOW, HIGH, Q_MIDDLE, Q_HALF, SPREAD, INVERSE = 0, 9, 12, 15, 18, 21, 24
 PART_MIDDLE, PART_HALF, PART_Q, PART_Q_HALF = range(26, 26 + 12 * PARTS, 3 * PARTS)
+#: Beyond these the numbers of all lanes while the ends of a box are sought, low and high.
 LANE_LOW = 26 + 12 * PARTS
 LANE_HIGH = LANE_LOW + LANES
 FRAME_SIZE = LANE_HIGH + LANES
@@ -83,7 +87,7 @@ def widen(rows, frame):
             frame[LANE_HIGH + lane] = value
         # Halves of a part against each other: a minimum of one number after the other would be no vector.
         for part in range(LANE_LOW, LANE_LOW + LANES, PART):
-            for half in (8, 4, 2, 1):
+            for half in HALVES:
                 for lane in range(part, part + half):
                     frame[lane] = min(frame[lane], frame[lane + half])
                     frame[lane + LANES] = max(frame[lane + LANES], frame[lane + LANES + half])
@@ -242,7 +246,7 @@ def q_box(frame):
 
 @njit(**CONTRACTED)
 def may_be_lit_within(visits, direct, frame, radii, of_all, qx, qy, qz, half_0, half_1, half_2):
-    """As ``may_be_lit``, where vectors are known within radii only.
+    """As ``may_be_lit``, where vectors are known within radii only; with radii of 0 it says the same, and takes longer.
 
     Args:
         visits: Record of visits.

@@ -112,7 +112,11 @@ def _moves(moved, count):
 
 @njit(**EXACT)
 def _push_pixels(inputs, block, moving, slopes, tangents, turns):
-    """Fill TOTAL and ``moving``; ``turns`` is 0 for parameters that turn no ray; that move no source; no vector."""
+    """Fill TOTAL and the groups of ``moving``.
+
+    ``turns`` has three numbers for each parameter, all first ones first: not 0 where it turns rays, moves a source,
+    moves a direct vector. What is 0 there is left out.
+    """
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
     count = moving.size // GROUP

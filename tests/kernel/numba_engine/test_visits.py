@@ -134,16 +134,18 @@ def visiting_all(monkeypatch):
         monkeypatch.setitem(inputs.BODIES, shape, lambda *_: everywhere)
 
 
+def results(case: Case) -> list[torch.Tensor]:
+    """Image, gradients to every leaf, and sensitivities to crystal, detector and beam."""
+    image = case.image("numba")
+    leaves = [case.scene.lattice.a, case.scene.lattice.cells, case.scene.panel.origin, case.scene.fluence]
+    moved = sensitivities(case.scene, case.pixels, leaves)
+    return [image, *case.gradients(image, case.weights()).values(), moved]
+
+
 @pytest.mark.parametrize("kind", [KINDS[0], KINDS[4]])
 def test_what_is_passed_over_changes_no_bit_of_image_gradient_or_sensitivity(kind, monkeypatch):
     monkeypatch.setattr(inputs, "CROWDED", np.inf)
     fewest = itertools.cycle([2, inputs.FEWEST])
-
-    def results(case):
-        image = case.image("numba")
-        leaves = [case.scene.lattice.a, case.scene.lattice.cells, case.scene.panel.origin, case.scene.fluence]
-        moved = sensitivities(case.scene, case.pixels, leaves)
-        return [image, *case.gradients(image, case.weights()).values(), moved]
 
     def check(case):
         # Whether or not clusters of orientations are looked at first.
@@ -212,10 +214,13 @@ def test_many_orientations_in_clusters_light_the_same_pixels(monkeypatch):
     case, records = Case.of(made), []
     record = inputs.visits_record
     monkeypatch.setattr(engine, "visits_record", lambda *given: records.append(record(*given)) or records[-1])
-    clustered = case.image("numba").detach()
+    clustered = results(case)
     monkeypatch.setattr(inputs, "FEWEST", np.inf)
-    assert torch.equal(clustered, case.image("numba").detach()) and clustered.max() > 0
-    assert [visits.clusters for visits in records] == [21, 0]
+    for one, two in zip(clustered, results(case), strict=True):
+        assert torch.equal(one, two)
+    assert clustered[0].max() > 0 and clustered[-1].abs().amax(1).min() > 0
+    counted = [visits.clusters for visits in records]
+    assert set(counted[: len(counted) // 2]) == {21} and set(counted[len(counted) // 2 :]) == {0}
 
 
 def test_beyond_the_last_structure_factor_nothing_is_sought_and_nothing_lost(monkeypatch):
