@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from samples import evidence, owner
 
 from nanobrag_torch.workbook.records import base
-from nanobrag_torch.workbook.records.base import KeyNumber, Record, RegistrationError
+from nanobrag_torch.workbook.records.base import KeyNumber, Record, RegistrationError, exact
 from nanobrag_torch.workbook.records.catalogue import kind_of, kinds
 from nanobrag_torch.workbook.records.evidence import Evidence, GradientsJson
 
@@ -57,6 +57,12 @@ def test_a_record_cannot_be_changed_or_hold_what_it_does_not_declare() -> None:
 def test_numbers_differ_where_rounding_does_not_explain_it(first, second, differs):
     one, other = (KeyNumber(value=value, scale=scale) for value, scale in (first, second))
     assert one.differs(other) is differs and other.differs(one) is differs
+
+
+def test_numbers_of_different_units_differ_and_one_without_a_unit_is_compared_by_its_value() -> None:
+    length = exact(-2.0, "Å")
+    assert length == KeyNumber(value=-2.0, scale=2.0, unit="Å")
+    assert length.differs(exact(-2.0, "nm")) and not length.differs(exact(-2.0)) and length.differs(exact(2.0))
 
 
 def test_a_record_is_found_under_the_name_of_its_file() -> None:
