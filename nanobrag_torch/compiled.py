@@ -256,7 +256,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loaded]:
-    """Compile a function for the types of its arguments: name and object code, and what numba has loaded.
+    """Compile a function for the types of its arguments: its name and object code, or else what numba has loaded.
 
     There is no code to keep where it calls more than the C library, as with vector functions of a vendor.
     """
@@ -264,14 +264,16 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loade
 
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
-    with _no_collection(), _whole_vectors():
+    with _no_collection(), _for_keeping() as machine:
         made = function._compiler.compile(tuple(map(numba.typeof, arguments)), None)
-    symbol, library = made.fndesc.llvm_func_name, made.library
-    called = [f.name for f in library._final_module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    c_library = ctypes.CDLL(None)
-    keeps = all(hasattr(c_library, each) for each in called)
-    code = symbol.encode() + b"\0" + library._get_compiled_object() if keeps else None
-    return code, (library.get_pointer_to_function(symbol), library)
+        symbol, library = made.fndesc.llvm_func_name, made.library
+        final = library._final_module
+        called = [f.name for f in final.functions if f.is_declaration and not f.name.startswith("llvm.")]
+        c_library = ctypes.CDLL(None)
+        if all(hasattr(c_library, each) for each in called):
+            return symbol.encode() + b"\0" + machine.emit_object(final), (0, None)
+        library.load()
+        return None, (library.get_pointer_to_function(symbol), library)
 
 
 @contextmanager
@@ -290,26 +292,51 @@ def _no_collection() -> Iterator[None]:
 
 
 @contextmanager
-def _whole_vectors() -> Iterator[None]:
-    """Give every function that is compiled within the attribute ``WHOLE_VECTORS``, for which numba has no option.
+def _for_keeping() -> Iterator[Any]:
+    """Let numba compile as code that is kept needs it, for which it has no options; yields what makes machine code.
 
     Nobody else compiles meanwhile.
     """
-    libraries: Any = import_module("numba.core.codegen").CPUCodeLibrary
     lock: Any = import_module("numba.core.compiler_lock").global_compiler_lock
-
-    def add(library: Any, module: Any) -> None:
-        for function in module.functions:
-            if not function.is_declaration:
-                set.add(function.attributes, WHOLE_VECTORS)  # its own method knows attributes of one word alone
-        before(library, module)
-
+    target: Any = import_module("numba.core.registry").cpu_target
     with lock:
-        before, libraries.add_ir_module = libraries.add_ir_module, add
+        codegen = target.target_context.codegen()
+        # Environments hold what a function shows Python, which this code never meets.
+        codegen._library_class, codegen.set_env = _library(), lambda *_: None
         try:
-            yield
+            yield codegen._tm
         finally:
-            libraries.add_ir_module = before
+            del codegen._library_class, codegen.set_env
+
+
+@cache
+def _library() -> Any:
+    """Numba's library of a function without what code that is kept has no use for.
+
+    A function is a part of whatever calls it in the end. Only there does it become machine code, and it is optimised
+    there and as a module of its own, not function by function before.
+    """
+    base: Any = import_module("numba.core.codegen").JITCodeLibrary
+
+    class Library(base):  # type: ignore[misc]
+        def add_ir_module(self, module: Any) -> None:
+            for function in module.functions:
+                if not function.is_declaration:
+                    set.add(function.attributes, WHOLE_VECTORS)  # its own method knows attributes of one word alone
+            super().add_ir_module(module)
+
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout
+
+        def _finalize_final_module(self) -> None:
+            self._verify_declare_only_symbols()
+            self._finalized = True
+
+        def load(self) -> None:
+            """Make machine code and load it, as numba's own libraries are from the first."""
+            super()._finalize_final_module()
+
+    return Library
 
 
 def _linked(code: bytes) -> Loaded:

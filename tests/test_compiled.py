@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -65,19 +66,55 @@ def test_garbage_is_collected_again_after_a_compilation_that_failed():
 
 def test_what_is_compiled_asks_for_whole_vectors_and_numba_is_as_before_afterwards():
     numba = pytest.importorskip("numba")
-    from numba.core.codegen import CPUCodeLibrary
+    from numba.core.registry import cpu_target
 
     def doubled(values):
         for i in range(values.shape[0]):
             values[i] *= 2.0
 
-    before = CPUCodeLibrary.add_ir_module
+    before = dict(vars(cpu_target.target_context.codegen()))
     function = numba.njit(doubled)
-    with pytest.raises(ZeroDivisionError), compiled._whole_vectors():
+    with pytest.raises(ZeroDivisionError), compiled._for_keeping():
         function.compile((numba.float64[::1],))
         1 / 0  # noqa: B018
-    assert CPUCodeLibrary.add_ir_module is before
+    assert vars(cpu_target.target_context.codegen()) == before
     assert compiled.WHOLE_VECTORS in function.inspect_llvm(function.signatures[0])
+
+
+def test_a_function_of_numbas_that_a_kept_one_calls_serves_others_afterwards():
+    """``min`` of two numbers is compiled once a process, here first as a part of code that is kept."""
+    program = """
+import numba, numpy as np
+from nanobrag_torch import compiled
+
+def least(values):
+    for i in range(1, values.shape[0]):
+        values[0] = min(values[0], values[i])
+
+def of_two(a, b):
+    return min(a, b)
+
+with compiled._for_keeping():
+    numba.njit(**compiled.OPTIONS)(least)._compiler.compile((numba.float64[::1],), None)
+print(numba.njit(of_two)(3.0, 2.0))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["2.0"], done.stderr
+
+
+def test_code_that_calls_more_than_the_c_library_runs_and_is_not_kept(tmp_path, monkeypatch):
+    numba = pytest.importorskip("numba")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setitem(compiled.OPTIONS, "_nrt", True)  # numba's own memory
+    module = types.ModuleType("calls_numba")
+    exec("import numpy as np\ndef summed(out):\n    out[0] = np.arange(out[0]).sum()\n", vars(module))
+    monkeypatch.setitem(sys.modules, "nanobrag_torch.calls_numba", module)
+    monkeypatch.setattr(compiled.Compiled, "fingerprint", lambda self: "0")
+    out = np.array([5.0])
+    compiled.Compiled("nanobrag_torch.calls_numba:summed")(out)
+    assert out[0] == 10.0
+    assert not files(tmp_path)
+    assert numba.njit(lambda x: x + 1.0)(1.0) == 2.0
 
 
 def test_a_file_that_is_cut_short_is_made_anew(kept, tmp_path):
