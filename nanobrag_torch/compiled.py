@@ -313,8 +313,7 @@ def _for_keeping() -> Iterator[Any]:
 def _library() -> Any:
     """Numba's library of a function without what code that is kept has no use for.
 
-    A function is a part of whatever calls it in the end. Only there does it become machine code, and it is optimised
-    there and as a module of its own, not function by function before.
+    A function is a part of whatever calls it in the end, and becomes machine code there alone.
     """
     base: Any = import_module("numba.core.codegen").JITCodeLibrary
 
@@ -324,9 +323,6 @@ def _library() -> Any:
                 if not function.is_declaration:
                     set.add(function.attributes, WHOLE_VECTORS)  # its own method knows attributes of one word alone
             super().add_ir_module(module)
-
-        def _optimize_functions(self, module: Any) -> None:
-            module.data_layout = self._codegen._data_layout
 
         def _finalize_final_module(self) -> None:
             self._verify_declare_only_symbols()
