@@ -13,7 +13,20 @@ import numpy as np
 from numba import njit
 
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT, LANES
-from nanobrag_torch.kernel.numba_engine.rays import DISTANCE, DX, DY, DZ, cast_rays
+from nanobrag_torch.kernel.numba_engine.rays import (
+    DISTANCE,
+    DX,
+    DY,
+    DZ,
+    FAST,
+    QX,
+    QY,
+    QZ,
+    RESOLVED,
+    SLOW,
+    cast_rays,
+    choose_pixels,
+)
 from nanobrag_torch.kernel.numba_engine.records import PART, PARTS, TOGETHER
 from nanobrag_torch.kernel.tables import DIRECTION, WAVELENGTH
 
@@ -30,6 +43,9 @@ AXES_GROUP = 18 * TOGETHER
 RADII_GROUP = 6 * TOGETHER
 #: Steps from the lanes of a part to one.
 HALVES = tuple(PART >> i for i in range(1, PART.bit_length()))
+HALVES_OF_LANES = tuple(LANES >> i for i in range(1, LANES.bit_length()))
+#: Rows that are free while a strip is looked at: the least and, with the other sign, the largest indices of its pixels.
+FIRST_SLOW, LAST_SLOW, FIRST_FAST, LAST_FAST = QX, QY, QZ, RESOLVED
 #: Offsets of the rows of a survey: projections of a, b, c on the three vectors of the frame, of these on a*, b*, c*,
 #: and the square of the reach of a spot along them.
 PROJECTION, COVECTOR, REACH = 0, 9 * TOGETHER, 18 * TOGETHER
@@ -39,10 +55,11 @@ SURVEY_GROUP = 21 * TOGETHER
 #: part: middles and half widths of its box, and those of its scattering vectors, x, y, z and along the frame's vectors.
 VECTORS, LOW, HIGH, Q_MIDDLE, Q_HALF, SPREAD, INVERSE = 0, 9, 12, 15, 18, 21, 24
 PART_MIDDLE, PART_HALF, PART_Q, PART_Q_HALF = range(26, 26 + 12 * PARTS, 3 * PARTS)
-#: Beyond these the numbers of all lanes while the ends of a box are sought, low and high.
+#: Beyond these the numbers of all lanes while the ends of a box are sought, low and high, and the least distance.
 LANE_LOW = 26 + 12 * PARTS
 LANE_HIGH = LANE_LOW + LANES
-FRAME_SIZE = LANE_HIGH + LANES
+LANE_NEAREST = LANE_HIGH + LANES
+FRAME_SIZE = LANE_NEAREST + LANES
 
 
 @njit(**EXACT)
@@ -123,13 +140,14 @@ def project(visits, axes, count, frame, rows):
 
 
 @njit(**CALLED)
-def bound(sources, first, last, frame):
+def bound(visits, sources, first, last, frame):
     """Fill the box of scattering vectors of the sources from ``first`` to ``last``, the last excluded."""
+    step = max(1, last - first - 1) if visits.in_order else 1
     least, most = np.inf, 0.0
     for number in range(3):
         frame[Q_MIDDLE + number] = np.inf
         frame[Q_HALF + number] = -np.inf
-    for source in range(first, last):
+    for source in range(first, last, step):
         inverse = 1.0 / sources[source, WAVELENGTH]
         least, most = min(least, inverse), max(most, inverse)
         x, y, z = sources[source, DIRECTION], sources[source, DIRECTION + 1], sources[source, DIRECTION + 2]
@@ -298,30 +316,76 @@ def outermost_sample(plan, corner):
 
 
 @njit(**EXACT)
-def bend_within_pixels(panel, plan, nearest):
-    """Part of a direction by which samples of a pixel may lie outside the box of its outermost ones.
+def bend_within_pixels(panel, plan, nearest, across, down):
+    """Part of a direction by which samples may lie outside the box of the outermost ones of pixels.
 
-    Between those a direction departs from a straight line by at most 3/8 of the square of their distance over that of
-    the ``nearest`` sample.
+    On a straight line of length L whose nearest point is at a distance r, a direction departs from one between those of
+    the ends by at most (4/3)^(1/2) (L/r)^2 / 8; within a body with straight edges by the sum of that along its edges.
+
+    Args:
+        panel: Record of the detector.
+        plan: Sampling of a pixel.
+        nearest: Distance of the nearest outermost sample.
+        across, down: Pixels along fast and slow from the first pixel to the last.
     """
     n = plan.oversample
     (fx, fy, fz), (sx, sy, sz) = panel.fast, panel.slow
-    edges = math.sqrt(fx * fx + fy * fy + fz * fz) + math.sqrt(sx * sx + sy * sy + sz * sz)
-    width = edges * panel.pixel_size * (n - 1) / n + (plan.layers - 1) * panel.layer_step
-    bend = width / (nearest - width) if nearest > width else np.inf
-    return bend * bend
+    within = (n - 1) / n
+    fast = math.sqrt(fx * fx + fy * fy + fz * fz) * panel.pixel_size * (across + within)
+    slow = math.sqrt(sx * sx + sy * sy + sz * sz) * panel.pixel_size * (down + within)
+    deep = (plan.layers - 1) * panel.layer_step
+    nearest -= fast + slow + deep
+    return 0.15 * (fast * fast + slow * slow + deep * deep) / (nearest * nearest) if nearest > 0.0 else np.inf
 
 
 @njit(**CALLED)
-def widen_by_pixels(panel, plan, rows, frame):
-    """Widen the box by the directions of all samples of a block's pixels."""
-    nearest = np.inf
+def widen_by_pixels(panel, plan, rows, across, down, frame):
+    """Widen the box by the directions of all samples of a block's pixels and of those between them.
+
+    ``across`` and ``down`` are the pixels from the first to the last along fast and slow, 0 where none lie between.
+    """
+    for lane in range(LANES):
+        frame[LANE_NEAREST + lane] = np.inf
     for corner in range(outermost_samples(plan)):
         cast_rays(panel, plan, outermost_sample(plan, corner), rows)
         for lane in range(LANES):
-            nearest = min(nearest, rows[DISTANCE + lane])
+            frame[LANE_NEAREST + lane] = min(frame[LANE_NEAREST + lane], rows[DISTANCE + lane])
         widen(rows, frame)
-    bend = bend_within_pixels(panel, plan, nearest)
+    bend = bend_within_pixels(panel, plan, least_of(frame, LANE_NEAREST), across, down)
     for number in range(3):
         frame[LOW + number] -= bend
         frame[HIGH + number] += bend
+
+
+@njit(**CALLED)
+def least_of(rows, first):
+    """The least of the lanes from ``first`` on, which are overwritten."""
+    for half in HALVES_OF_LANES:
+        for lane in range(first, first + half):
+            rows[lane] = min(rows[lane], rows[lane + half])
+    return rows[first]
+
+
+@njit(**CALLED)
+def widen_by_strip(panel, plan, positions, grid, start, rows, frame):
+    """Fill the frame for the samples of the strip from ``start`` on, by the corners around its pixels."""
+    choose_pixels(positions, grid, start, rows)
+    for lane in range(LANES):
+        rows[FIRST_SLOW + lane], rows[LAST_SLOW + lane] = rows[SLOW + lane], -rows[SLOW + lane]
+        rows[FIRST_FAST + lane], rows[LAST_FAST + lane] = rows[FAST + lane], -rows[FAST + lane]
+    for first in range(start + LANES, min(start + STRIP, len(positions)), LANES):
+        choose_pixels(positions, grid, first, rows)
+        for lane in range(LANES):
+            slow, fast = rows[SLOW + lane], rows[FAST + lane]
+            rows[FIRST_SLOW + lane] = min(rows[FIRST_SLOW + lane], slow)
+            rows[LAST_SLOW + lane] = min(rows[LAST_SLOW + lane], -slow)
+            rows[FIRST_FAST + lane] = min(rows[FIRST_FAST + lane], fast)
+            rows[LAST_FAST + lane] = min(rows[LAST_FAST + lane], -fast)
+    slow, fast = least_of(rows, FIRST_SLOW), least_of(rows, FIRST_FAST)
+    down, across = -least_of(rows, LAST_SLOW) - slow, -least_of(rows, LAST_FAST) - fast
+    for lane in range(LANES):
+        rows[SLOW + lane] = slow + lane // 2 % 2 * down
+        rows[FAST + lane] = fast + lane % 2 * across
+    cast_rays(panel, plan, np.int64(0), rows)
+    new_frame(panel, rows, frame)
+    widen_by_pixels(panel, plan, rows, across, down, frame)

@@ -15,7 +15,6 @@ from nanobrag_torch.kernel.numba_engine.bounds import (
     PART_Q,
     PART_Q_HALF,
     RADII_GROUP,
-    STRIP,
     SURVEY_GROUP,
     bound,
     direct_numbers,
@@ -24,14 +23,12 @@ from nanobrag_torch.kernel.numba_engine.bounds import (
     is_beyond,
     may_be_lit,
     may_be_lit_within,
-    new_frame,
     project,
     q_box,
     radii_of,
-    widen_by_pixels,
+    widen_by_strip,
 )
-from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT, LANES
-from nanobrag_torch.kernel.numba_engine.rays import cast_rays, choose_pixels
+from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT
 from nanobrag_torch.kernel.numba_engine.records import PARTS, TOGETHER
 from nanobrag_torch.kernel.numba_engine.scratch import scratch
 
@@ -248,14 +245,9 @@ def flag_parts(visits, numbers, frame, flags):
 @njit(**CALLED)
 def look_ahead(visits, panel, plan, sources, positions, grid, start, block):
     """List the candidates of the strip from ``start`` on, with their axes; returns their number."""
-    survey, rows, none = block.survey, block.rows, np.int64(0)
-    choose_pixels(positions, grid, start, rows)
-    cast_rays(panel, plan, none, rows)
-    new_frame(panel, rows, survey.frame)
-    for first in range(start, min(start + STRIP, len(positions)), LANES):
-        choose_pixels(positions, grid, first, rows)
-        widen_by_pixels(panel, plan, rows, survey.frame)
-    bound(sources, none, sources.shape[0], survey.frame)
+    survey, none = block.survey, np.int64(0)
+    widen_by_strip(panel, plan, positions, grid, start, block.rows, survey.frame)
+    bound(visits, sources, none, sources.shape[0], survey.frame)
     if is_beyond(visits, survey.frame):
         return 0
     if visits.clusters > 0:
@@ -275,7 +267,7 @@ def look_ahead(visits, panel, plan, sources, positions, grid, start, block):
 @njit(**CALLED)
 def choose_for_all_parts(visits, sources, first, last, survey):
     """List in ``several`` the candidates that the block's box may be lit by for some sources; returns their number."""
-    bound(sources, first, last, survey.frame)
+    bound(visits, sources, first, last, survey.frame)
     if is_beyond(visits, survey.frame):
         return 0
     if visits.clusters > 0:

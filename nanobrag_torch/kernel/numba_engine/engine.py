@@ -112,9 +112,11 @@ def _sum(scene: Scene, inputs: Inputs, pixels: Pixels, progress: Progress | None
 
     def run(job: int, start: int, stop: int) -> None:
         for piece in pieces(inputs, pixels, start, stop):
-            found = np.empty(len(piece.positions), dtype=values.dtype)
-            entries.PHOTONS(piece.inputs, piece.positions, piece.grid, found)
-            piece.gather(found, values[start:stop])
+            own = values[start:stop]
+            found = own if piece.is_whole else np.zeros(len(piece.positions), dtype=values.dtype)
+            entries.PHOTONS(piece.inputs, piece.positions, piece.grid, piece.first, found)
+            if not piece.is_whole:
+                piece.gather(found, own)
 
     jobs = [[work] for work in _ranges(scene, inputs, pixels)]
     threads.spread(jobs, run, torch.get_num_threads(), progress)

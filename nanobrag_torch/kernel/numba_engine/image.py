@@ -71,24 +71,30 @@ def sum_pixels(inputs, block):
                     rows[TOTAL + lane] += factor * (sum_of_source + panel.background)
 
 
-def photons(inputs, positions, grid, image):
-    """Write photons into an image, whose precision is that of the evaluation.
+def photons(inputs, positions, grid, first, image):
+    """Write photons into an image of zeros, whose precision is that of the evaluation.
 
     Args:
         inputs: Tables of the scene.
         positions: Positions (n,) of the pixels along the rows of a window.
         grid: Corner (slow, fast) and width of the window.
+        first: Position of the image's first pixel where it holds all from there on; -1 where it holds those at
+            ``positions`` in their order.
         image: Gets the photons (n,).
     """
     block = new_block(inputs.visits, FORWARD_ROWS, LATTICE_ROWS, image.dtype)
     rows = block.rows
     panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
-    for start in range(0, len(image), LANES):
+    for start in range(0, len(positions), LANES):
         if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
-            image[start : start + LANES] = 0
             continue
         choose_pixels(positions, grid, start, rows)
         sum_pixels(inputs, block)
-        for lane in range(min(LANES, len(image) - start)):
-            image[start + lane] = inputs.panel.scale * rows[TOTAL + lane]
+        count = min(LANES, len(positions) - start)
+        if first < 0:
+            for lane in range(count):
+                image[start + lane] = panel.scale * rows[TOTAL + lane]
+        else:
+            for lane in range(count):
+                image[positions[start + lane] - first] = panel.scale * rows[TOTAL + lane]
     release_block(block)

@@ -26,7 +26,7 @@ from nanobrag_torch.kernel.numba_engine.records import (
     Tricubic,
 )
 from nanobrag_torch.kernel.numba_engine.tiles import SMALL
-from nanobrag_torch.kernel.tables import LEAST_REMAINDER, WAVELENGTH, Tables, least_square
+from nanobrag_torch.kernel.tables import DIRECTION, LEAST_REMAINDER, WAVELENGTH, Tables, least_square
 from nanobrag_torch.physics.structure_factor import window
 from nanobrag_torch.scene import Amplitudes, Scene
 
@@ -60,6 +60,7 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
 def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> AllSamples | CountedSamples | LitSamples:
     """Visits of a block of ``panel``'s pixels: those that may light a part of it where the scene has a cutoff."""
     vectors, shape = tables.vectors.detach(), tables.shape.detach()
+    sources = tables.sources.detach().numpy()
     count, cutoff = len(vectors), scene.lattice.cutoff
     least = least_square(scene.lattice, shape)
     if least is None:
@@ -73,7 +74,7 @@ def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> A
     with np.errstate(all="ignore"):
         stars = stars / volume[:, None, None]
         extent = np.sqrt(np.diag(body))
-        if _crowded(panel, tables.sources.detach().numpy(), direct[0], extent):
+        if _crowded(panel, sources, direct[0], extent):
             return CountedSamples(count, limit)
         axes = np.concatenate([direct.reshape(-1, 9), stars.reshape(-1, 9)], axis=1)
     order, means, radii = np.arange(count), axes[:0], axes[:0, :6]
@@ -86,6 +87,7 @@ def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> A
         limit,
         scene.has_background,
         PARTS,
+        _in_order(sources),
         _farthest(scene.amplitudes, stars[0], body),
         order,
         _in_groups(axes),
@@ -103,6 +105,13 @@ def _crowded(panel: PanelInputs, sources: np.ndarray, direct: np.ndarray, extent
     width = SMALL * panel.pixel_size / (distance * sources[:, WAVELENGTH].max())
     reach = 2 * extent + width * np.linalg.norm(direct, axis=1)
     return bool(np.minimum(reach, 1.0).prod() > CROWDED)
+
+
+def _in_order(sources: np.ndarray) -> bool:
+    """True where sources have one direction and their wavelengths rise, or fall, from each to the next."""
+    steps = np.diff(sources[:, WAVELENGTH])
+    alike = (sources[:, DIRECTION : DIRECTION + 3] == sources[:1, DIRECTION : DIRECTION + 3]).all()
+    return bool(alike and ((steps >= 0).all() or (steps <= 0).all()))
 
 
 def _farthest(amplitudes: Amplitudes, stars: np.ndarray, body: np.ndarray) -> float:

@@ -65,7 +65,7 @@ def _boxes_of_pixels(panel, plan, rows, frame):
                 value = rows[DX + lane] * ex + rows[DY + lane] * ey + rows[DZ + lane] * ez
                 rows[low + lane] = min(rows[low + lane], value)
                 rows[high + lane] = max(rows[high + lane], value)
-    bend = bend_within_pixels(panel, plan, nearest)
+    bend = bend_within_pixels(panel, plan, nearest, 0.0, 0.0)
     for number in range(3):
         at, to = ENDS_LOW + number * LANES, ENDS_HIGH + number * LANES
         for lane in range(LANES):

@@ -48,12 +48,13 @@ def reduce_indices(inputs, orientation, block, lanes):
 
 
 @njit(**CONTRACTED)
-def interfere(visits, shape, work, lanes):
-    """Fill LATTICE with S^2, or 0 where that does not count, in the first ``lanes``."""
+def add_interference(visits, shape, rows, work, lanes):
+    """Add F^2 S^2 to TERM in the first ``lanes``, 0 where S^2 does not count."""
     zero = work.dtype.type(0)
     for lane in range(lanes):
         square = interference(shape, work[DH + lane], work[DK + lane], work[DL + lane])
-        work[LATTICE + lane] = square if is_lit(visits, square) else zero
+        counted = square if is_lit(visits, square) else zero
+        rows[TERM + lane] += np.float64(counted) * np.float64(work[CELL + lane])
 
 
 @njit(**INLINED)
@@ -66,7 +67,5 @@ def sum_orientations(inputs, block, count):
         part = part_at(visits, block, turn)
         rows, work = part.rows, part.work
         reduce_indices(inputs, orientation_at(visits, block.survey, turn), part, lanes)
-        interfere(visits, shape, work, lanes)
         squares(lookup, part.entries, part.indices, work, CELL, lanes)
-        for lane in range(lanes):
-            rows[TERM + lane] += np.float64(work[LATTICE + lane]) * np.float64(work[CELL + lane])
+        add_interference(visits, shape, rows, work, lanes)

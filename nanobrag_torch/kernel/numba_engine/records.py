@@ -150,6 +150,8 @@ class LitSamples(NamedTuple):
         limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
         has_background: True where samples of dark sources count as well.
         parts: ``PARTS``, as a number that the compiler does not know: it would unroll loops that are to become vectors.
+        in_order: True where sources have one direction and rising or falling wavelengths: the first and the last of
+            several bound the others.
         farthest: Square of the largest |q|, in 1/m^2, that a spot with F other than zero reaches.
         order: (O,), the orientations in the order of the groups.
         axes: The rows ``DIRECT`` and ``STAR``, in metres and 1/metre, group by group of orientations.
@@ -164,6 +166,7 @@ class LitSamples(NamedTuple):
     limit: float
     has_background: bool
     parts: int
+    in_order: bool
     farthest: float
     order: np.ndarray
     axes: np.ndarray

@@ -41,6 +41,7 @@ class Piece:
         grid: Corner (slow, fast) and width of that window.
         pixels: Numbers, within the range, of the pixels that these are, or that these are parts of.
         parts: Small pixels in a pixel.
+        first: Position of the range's first pixel where the piece has all from there on in another order, else -1.
     """
 
     inputs: Inputs
@@ -48,6 +49,12 @@ class Piece:
     grid: tuple[int, int, int]
     pixels: np.ndarray | slice
     parts: int = 1
+    first: int = -1
+
+    @property
+    def is_whole(self) -> bool:
+        """True where a loop can write photons to their places in the range by itself."""
+        return self.first >= 0 or isinstance(self.pixels, slice)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """From numbers (n,) of the range's pixels those of the piece's: a small pixel has its pixel's."""
@@ -70,7 +77,10 @@ def pieces(inputs: Inputs, pixels: Pixels, start: int, stop: int) -> Iterator[Pi
     (slow, fast, width), n = pixels.grid, divisions(inputs)
     order = squares_first(positions, width)
     if n == 1:
-        yield Piece(inputs, positions[order], pixels.grid, order)
+        if pixels.chosen is None:
+            yield Piece(inputs, order + positions[0], pixels.grid, order, first=int(positions[0]))
+        else:
+            yield Piece(inputs, positions[order], pixels.grid, order)
         return
     lit = np.ones(len(order), dtype=np.int8)
     if not inputs.visits.has_background:

@@ -1,13 +1,13 @@
 """Order of pixels in which neighbours on the detector share a block: squares of pixels in place of pieces of a row."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from nanobrag_torch.kernel.numba_engine.records import LANES, PART
 from nanobrag_torch.kernel.numba_engine.threads import (
     FEWEST_SAMPLES,
-    MOST_SAMPLES,
     RANGES_AT_LEAST,
     RANGES_PER_IMAGE,
     Range,
@@ -17,8 +17,8 @@ from nanobrag_torch.kernel.pixels import Pixels
 #: Pixels along an edge of a square, and of the smaller squares that it is made of.
 EDGE = math.isqrt(LANES)
 SMALL = math.isqrt(PART)
-#: Samples in a range that make handing it to a thread cost nothing; most of them are dark.
-ENOUGH_SAMPLES = 1 << 17
+#: Samples in a range that make handing it to a thread cost nothing, and that an interrupt can wait for; most are dark.
+ENOUGH_SAMPLES, MOST_SAMPLES = 1 << 17, 1 << 28
 
 
 def strips(pixels: Pixels, samples_per_pixel: int) -> list[Range]:
@@ -41,12 +41,18 @@ def squares_first(positions: np.ndarray, width: int) -> np.ndarray:
     return np.lexsort((column, row, column // SMALL, row // SMALL, column // EDGE, row // EDGE))
 
 
+@lru_cache(maxsize=4)
 def _whole_rows(rows: int, width: int) -> np.ndarray:
-    """Full squares, then what is left at the right, row by row, and at the bottom, column by column."""
+    """Full squares, then what is left at the right, row by row, and at the bottom, column by column.
+
+    Nearly all ranges of an image have one number of rows.
+    """
     numbers = np.arange(rows * width).reshape(rows, width)
     down, right = rows - rows % EDGE, width - width % EDGE
     inner = EDGE // SMALL
     squares = numbers[:down, :right].reshape(down // EDGE, inner, SMALL, right // EDGE, inner, SMALL)
-    return np.concatenate(
+    order = np.concatenate(
         [squares.transpose(0, 3, 1, 4, 2, 5).ravel(), numbers[:down, right:].ravel(), numbers[down:].T.ravel()]
     )
+    order.setflags(write=False)
+    return order

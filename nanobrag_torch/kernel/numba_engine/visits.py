@@ -52,7 +52,7 @@ def _block_is_dark(visits, panel, plan, sources, rows, survey):
         return False
     cast_rays(panel, plan, np.int64(0), rows)
     new_frame(panel, rows, survey.frame)
-    widen_by_pixels(panel, plan, rows, survey.frame)
+    widen_by_pixels(panel, plan, rows, 0.0, 0.0, survey.frame)
     project_candidates(visits, survey)
     for first in range(0, sources.shape[0], SOURCES_AT_ONCE):
         last = min(first + SOURCES_AT_ONCE, sources.shape[0])
