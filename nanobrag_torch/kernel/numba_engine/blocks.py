@@ -16,7 +16,7 @@ def new_block(visits, row_numbers, work_numbers, dtype):
     return Block(
         scratch(row_numbers, np.float64),
         scratch(work_numbers, dtype),
-        scratch(LANES, np.int32),
+        scratch(LANES, np.uint32),
         scratch(LOOKUP_ROWS, np.float64),
         new_survey(visits),
     )

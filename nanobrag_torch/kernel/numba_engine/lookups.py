@@ -41,7 +41,7 @@ def _address_nearest(lookup, lane, h, k, l, h0, k0, l0, entries, indices):
     m = clamped(h0 - low_h, -1.0, size_h) + 1.0
     n = clamped(k0 - low_k, -1.0, size_k) + 1.0
     p = clamped(l0 - low_l, -1.0, size_l) + 1.0
-    entries[lane] = np.int32((m * (size_k + 2.0) + n) * (size_l + 2.0) + p)
+    entries[lane] = np.uint32((m * (size_k + 2.0) + n) * (size_l + 2.0) + p)
 
 
 def _address_tricubic(lookup, lane, h, k, l, h0, k0, l0, entries, indices):

@@ -212,6 +212,6 @@ class Block(NamedTuple):
 
     rows: NDArray[np.float64]
     work: NDArray[Any]
-    entries: NDArray[np.int32]
+    entries: NDArray[np.uint32]
     indices: NDArray[np.float64]
     survey: Any

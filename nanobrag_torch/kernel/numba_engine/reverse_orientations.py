@@ -149,9 +149,10 @@ def pull_back_index(vectors, orientation, rows, work, lanes):
 def _pull_back_parameters(visits, shape, rows, work, lanes):
     """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
     for lane in range(lanes):
-        cell = np.float64(work[CELL + lane]) if is_lit(visits, work[LATTICE + lane]) else np.float64(0)
+        square = work[LATTICE + lane]
+        cell = np.float64(work[CELL + lane]) if is_lit(visits, square) else np.float64(0)
         bar = np.float64(work[BSUM + lane]) * cell
-        slopes = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        slopes = parameter_slopes(shape, square, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(slopes):
             rows[BSHAPE + number * LANES + lane] = bar * slope
 

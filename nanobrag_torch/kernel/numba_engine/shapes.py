@@ -155,7 +155,7 @@ def _tophat_slopes(shape, dh, dk, dl):
     return (shape.peak if quadratic_form(shape, dh, dk, dl) < 1.0 else none), none, none, none
 
 
-def _square_parameters(shape, dh, dk, dl):
+def _square_parameters(shape, square, dh, dk, dl):
     h, xh, _, ah, bh = sines(dh, shape.na, shape.least)
     k, xk, _, ak, bk = sines(dk, shape.nb, shape.least)
     l, xl, _, al, bl = sines(dl, shape.nc, shape.least)
@@ -169,20 +169,18 @@ def _square_parameters(shape, dh, dk, dl):
     )
 
 
-def _round_parameters(shape, dh, dk, dl):
+def _round_parameters(shape, square, dh, dk, dl):
     value, slope = sphere(shape.ka * dh * dh + shape.kb * dk * dk + shape.kc * dl * dl)
     outer = 2 * shape.peak * value * slope
     return value * value, outer * dh * dh, outer * dk * dk, outer * dl * dl
 
 
-def _gauss_parameters(shape, dh, dk, dl):
-    share = exponential(-quadratic_form(shape, dh, dk, dl))
+def _gauss_parameters(shape, square, dh, dk, dl):
     hh, kk, ll, hk, hl, kl = form_terms(dh, dk, dl)
-    value = -shape.peak * share
-    return share, value * hh, value * kk, value * ll, value * hk, value * hl, value * kl
+    return square * (1 / shape.peak), -square * hh, -square * kk, -square * ll, -square * hk, -square * hl, -square * kl
 
 
-def _tophat_parameters(shape, dh, dk, dl):
+def _tophat_parameters(shape, square, dh, dk, dl):
     share = 1.0 if quadratic_form(shape, dh, dk, dl) < 1.0 else 0.0
     return share, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
@@ -207,9 +205,9 @@ def interference_slopes(shape, dh, dk, dl):
     return SLOPES[type(shape)](shape, dh, dk, dl)
 
 
-def parameter_slopes(shape, dh, dk, dl):
-    """Slopes of S^2 against the parameters of the shape, in the order of its fields."""
-    return PARAMETERS[type(shape)](shape, dh, dk, dl)
+def parameter_slopes(shape, square, dh, dk, dl):
+    """Slopes of S^2, whose value is ``square``, against the parameters of the shape, in the order of its fields."""
+    return PARAMETERS[type(shape)](shape, square, dh, dk, dl)
 
 
 @overload(interference, jit_options=CONTRACTED)
@@ -223,5 +221,5 @@ def _interference_slopes(shape, dh, dk, dl):
 
 
 @overload(parameter_slopes, jit_options=CONTRACTED)
-def _parameter_slopes(shape, dh, dk, dl):
+def _parameter_slopes(shape, square, dh, dk, dl):
     return PARAMETERS[shape.instance_class]

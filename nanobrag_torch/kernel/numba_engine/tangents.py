@@ -97,6 +97,8 @@ from nanobrag_torch.kernel.tables import (
 #: Rows of a parameter: tangents of the direction, of the three factors, of the sum over orientations and of the pixel.
 MX, MY, MZ, MOMEGA, MCAPTURE, MPOLAR, MTERM, MTOTAL = range(0, 8 * LANES, LANES)
 GROUP = 8 * LANES
+#: Components of the direct vectors of an orientation.
+VECTOR_ROWS = 9
 #: Row of the tangent of the distance, in one that is free until the sum over orientations.
 MDISTANCE = BQX
 
@@ -114,8 +116,8 @@ def _moves(moved, count):
 def _push_pixels(inputs, block, moving, slopes, tangents, turns):
     """Fill TOTAL and the groups of ``moving``.
 
-    ``turns`` has three numbers for each parameter, all first ones first: not 0 where it turns rays, moves a source,
-    moves a direct vector. What is 0 there is left out.
+    ``turns`` has four numbers for each parameter, all first ones first: not 0 where it turns rays, moves a source,
+    moves a direct vector, moves the shape. What is 0 there is left out.
     """
     panel, plan, sources, rows = inputs.panel, inputs.plan, inputs.sources, block.rows
     visits, survey = inputs.visits, block.survey
@@ -293,17 +295,21 @@ def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents, turns
     """Add to TERM, BUX, BUY, BUZ and MTERM what one orientation does to the first ``lanes`` of a part of a block."""
     shape, lookup, visits = inputs.shape, inputs.lookup, inputs.visits
     rows, work, entries, indices = part.rows, part.work, part.entries, part.indices
+    count = turns.size // 2
     reduce_indices(inputs, orientation, part, lanes)
     square_slopes(lookup, entries, indices, work, CELL, CH, lanes)
     pull_back_product(visits, shape, lookup, work, lanes)
     pull_back_index(inputs.vectors, orientation, rows, work, lanes)
+    if tangents.vectors.shape[0] > 0:
+        _slopes_of_vectors(rows, work, slopes, lanes)
     for parameter in range(tangents.vectors.shape[0]):
         if turns[parameter] != 0.0:
-            _push_vectors(tangents.vectors[parameter, orientation], work, moving, parameter * GROUP, lanes)
+            _push_vectors(tangents.vectors[parameter, orientation], slopes, moving, parameter * GROUP, lanes)
     if tangents.shape.shape[0] > 0:
         _slopes_of_shape(visits, shape, work, slopes, lanes)
     for parameter in range(tangents.shape.shape[0]):
-        _push_shape(tangents.shape[parameter], slopes, moving, parameter * GROUP, lanes)
+        if turns[count + parameter] != 0.0:
+            _push_shape(shape, tangents.shape[parameter], slopes, moving, parameter * GROUP, lanes)
     for parameter in range(tangents.lookup.shape[0]):
         table, default = tangents.lookup[parameter], tangents.default[parameter, 0]
         moving_squares(lookup, table, default, entries, indices, work, BCELL, lanes)
@@ -313,37 +319,44 @@ def _push_part(inputs, part, orientation, lanes, moving, slopes, tangents, turns
 
 
 @njit(**CONTRACTED)
-def _push_vectors(moved, work, moving, group, lanes):
-    """Add to MTERM what the direct vectors of one orientation do to the indices."""
-    ax, ay, az = moved[0] / ANGSTROM, moved[1] / ANGSTROM, moved[2] / ANGSTROM
-    bx, by, bz = moved[3] / ANGSTROM, moved[4] / ANGSTROM, moved[5] / ANGSTROM
-    cx, cy, cz = moved[6] / ANGSTROM, moved[7] / ANGSTROM, moved[8] / ANGSTROM
+def _slopes_of_vectors(rows, work, slopes, lanes):
+    """Fill ``slopes``, a row for each component of the direct vectors, with those of F^2 S^2."""
     for lane in range(lanes):
-        x, y, z = np.float64(work[UX + lane]), np.float64(work[UY + lane]), np.float64(work[UZ + lane])
+        x, y, z = rows[QX + lane], rows[QY + lane], rows[QZ + lane]
         h, k, l = np.float64(work[BH + lane]), np.float64(work[BK + lane]), np.float64(work[BL + lane])
-        moving[group + MTERM + lane] += (
-            h * (ax * x + ay * y + az * z) + k * (bx * x + by * y + bz * z) + l * (cx * x + cy * y + cz * z)
-        )
+        for number, slope in enumerate((h * x, h * y, h * z, k * x, k * y, k * z, l * x, l * y, l * z)):
+            slopes[number * LANES + lane] = slope
+
+
+@njit(**CONTRACTED)
+def _push_vectors(moved, slopes, moving, group, lanes):
+    """Add to MTERM what the direct vectors of one orientation do to F^2 S^2."""
+    for lane in range(lanes):
+        change = 0.0
+        for number in range(VECTOR_ROWS):
+            change += moved[number] * slopes[number * LANES + lane]
+        moving[group + MTERM + lane] += change
 
 
 @njit(**CONTRACTED)
 def _slopes_of_shape(visits, shape, work, slopes, lanes):
-    """Fill ``slopes``, a row for each parameter of the shape, with those of F^2 S^2."""
+    """Fill ``slopes``, a row for each parameter of the shape after those of vectors, with those of F^2 S^2."""
     for lane in range(lanes):
-        weight = np.float64(work[CELL + lane]) if is_lit(visits, work[LATTICE + lane]) else 0.0
-        found = parameter_slopes(shape, work[DH + lane], work[DK + lane], work[DL + lane])
+        square = work[LATTICE + lane]
+        weight = np.float64(work[CELL + lane]) if is_lit(visits, square) else 0.0
+        found = parameter_slopes(shape, square, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(found):
-            slopes[number * LANES + lane] = slope * weight
+            slopes[(VECTOR_ROWS + number) * LANES + lane] = slope * weight
 
 
 @njit(**CONTRACTED)
-def _push_shape(moved, slopes, moving, group, lanes):
+def _push_shape(shape, moved, slopes, moving, group, lanes):
     """Add to MTERM what the parameters of the shape do to F^2 S^2."""
-    for number in range(len(moved)):
-        growth = moved[number]
-        if growth != 0.0:
-            for lane in range(lanes):
-                moving[group + MTERM + lane] += growth * slopes[number * LANES + lane]
+    for lane in range(lanes):
+        change = 0.0
+        for number in range(len(shape)):
+            change += moved[number] * slopes[(VECTOR_ROWS + number) * LANES + lane]
+        moving[group + MTERM + lane] += change
 
 
 @njit(**CONTRACTED)
@@ -397,8 +410,8 @@ def push(inputs, positions, grid, tangents, images):
     count = images.shape[0]
     panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
     block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
-    rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(3 * count, np.float64)
-    slopes = scratch(len(inputs.shape) * LANES, np.float64)
+    rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(4 * count, np.float64)
+    slopes = scratch((VECTOR_ROWS + len(inputs.shape)) * LANES, np.float64)
     for parameter in range(count):
         # What does not move is left out below. Scale and background, which stand last, turn no ray.
         turns[parameter] = 1.0 if _moves(tangents.panel[parameter], SCALE) else 0.0
@@ -411,6 +424,8 @@ def push(inputs, positions, grid, tangents, images):
         for orientation in range(tangents.vectors.shape[1]):
             if _moves(tangents.vectors[parameter, orientation], tangents.vectors.shape[2]):
                 turns[2 * count + parameter] = 1.0
+    for parameter in range(tangents.shape.shape[0]):
+        turns[3 * count + parameter] = 1.0 if _moves(tangents.shape[parameter], tangents.shape.shape[1]) else 0.0
     for start in range(0, images.shape[1], LANES):
         if strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
             images[:, start : start + LANES] = 0
