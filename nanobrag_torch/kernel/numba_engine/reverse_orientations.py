@@ -37,7 +37,7 @@ REVERSE_ROWS = FORWARD_ROWS + 18 * LANES
 CH, CK, CL, UX, UY, UZ, BUX, BUY, BUZ, BH, BK, BL, BSUM, BCELL = range(LATTICE_ROWS, LATTICE_ROWS + 14 * LANES, LANES)
 WORK_ROWS = LATTICE_ROWS + 14 * LANES
 
-ANGSTROM = 1e-10
+ANGSTROM, PER_ANGSTROM = 1e-10, 1e10
 
 
 @njit(**INLINED)
@@ -57,6 +57,8 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
     real = work.dtype.type
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
+    if wanted.shape:
+        fill(rows, BSHAPE, BSHAPE + (len(inputs.shape) - 1) * LANES, 0.0)
     for lane in range(LANES):
         work[UX + lane] = rows[QX + lane] * ANGSTROM
         work[UY + lane] = rows[QY + lane] * ANGSTROM
@@ -65,6 +67,8 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
     for turn in range(count):
         part, orientation = part_at(visits, block, turn), orientation_at(visits, block.survey, turn)
         _pull_back_part(inputs, part, orientation, lanes, rays, wanted, bars)
+    if wanted.shape:
+        _sum_parameters(rows, bars)
     if rays:
         for lane in range(LANES):
             rows[BQX + lane] = work[BUX + lane] * ANGSTROM
@@ -89,7 +93,7 @@ def _pull_back_part(inputs, part, orientation, lanes, rays, wanted, bars):
             work[BCELL + lane] = work[BSUM + lane] * work[LATTICE + lane]
         return_squares(lookup, entries, indices, work, BCELL, bars.lookup, bars.default, lanes)
     if wanted.shape:
-        _pull_back_shape(visits, shape, rows, work, lanes, bars)
+        _pull_back_parameters(visits, shape, rows, work, lanes)
 
 
 @njit(**CONTRACTED)
@@ -124,7 +128,7 @@ def _pull_back_vectors(orientation, work, lanes, bars):
         cy += l * y
         cz += l * z
     for column, total in enumerate((ax, ay, az, bx, by, bz, cx, cy, cz)):
-        bars.vectors[orientation, column] += np.float64(total) / ANGSTROM
+        bars.vectors[orientation, column] += np.float64(total) * PER_ANGSTROM
 
 
 @njit(**CONTRACTED)
@@ -134,9 +138,9 @@ def pull_back_index(vectors, orientation, rows, work, lanes):
     ax, ay, az = direct_vector(vectors, orientation, AXIS_A)
     bx, by, bz = direct_vector(vectors, orientation, AXIS_B)
     cx, cy, cz = direct_vector(vectors, orientation, AXIS_C)
-    ax, ay, az = real(ax / ANGSTROM), real(ay / ANGSTROM), real(az / ANGSTROM)
-    bx, by, bz = real(bx / ANGSTROM), real(by / ANGSTROM), real(bz / ANGSTROM)
-    cx, cy, cz = real(cx / ANGSTROM), real(cy / ANGSTROM), real(cz / ANGSTROM)
+    ax, ay, az = real(ax * PER_ANGSTROM), real(ay * PER_ANGSTROM), real(az * PER_ANGSTROM)
+    bx, by, bz = real(bx * PER_ANGSTROM), real(by * PER_ANGSTROM), real(bz * PER_ANGSTROM)
+    cx, cy, cz = real(cx * PER_ANGSTROM), real(cy * PER_ANGSTROM), real(cz * PER_ANGSTROM)
     for lane in range(lanes):
         h, k, l = work[BH + lane], work[BK + lane], work[BL + lane]
         work[BUX + lane] += h * ax + k * bx + l * cx
@@ -147,22 +151,21 @@ def pull_back_index(vectors, orientation, rows, work, lanes):
 
 @njit(**CONTRACTED)
 def _pull_back_parameters(visits, shape, rows, work, lanes):
-    """Fill the rows from BSHAPE on with each lane's cotangents of the parameters of the shape."""
+    """Add to the rows from BSHAPE on each lane's cotangents of the parameters of the shape, from that of F^2 S^2."""
     for lane in range(lanes):
         square = work[LATTICE + lane]
         cell = np.float64(work[CELL + lane]) if is_lit(visits, square) else np.float64(0)
         bar = np.float64(work[BSUM + lane]) * cell
         slopes = parameter_slopes(shape, square, work[DH + lane], work[DK + lane], work[DL + lane])
         for number, slope in enumerate(slopes):
-            rows[BSHAPE + number * LANES + lane] = bar * slope
+            rows[BSHAPE + number * LANES + lane] += bar * slope
 
 
 @njit(**SUMMED)
-def _pull_back_shape(visits, shape, rows, work, lanes, bars):
-    """From the cotangent of F^2 S^2 to the parameters of the shape."""
-    _pull_back_parameters(visits, shape, rows, work, lanes)
+def _sum_parameters(rows, bars):
+    """Add the lanes' cotangents of the parameters of the shape to its own."""
     for number in range(bars.shape.size):
         total = 0.0
-        for lane in range(lanes):
+        for lane in range(LANES):
             total += rows[BSHAPE + number * LANES + lane]
         bars.shape[number] += total

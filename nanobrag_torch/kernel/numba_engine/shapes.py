@@ -177,7 +177,8 @@ def _round_parameters(shape, square, dh, dk, dl):
 
 def _gauss_parameters(shape, square, dh, dk, dl):
     hh, kk, ll, hk, hl, kl = form_terms(dh, dk, dl)
-    return square * (1 / shape.peak), -square * hh, -square * kk, -square * ll, -square * hk, -square * hl, -square * kl
+    fall = -square
+    return square * (ONE / shape.peak), fall * hh, fall * kk, fall * ll, fall * hk, fall * hl, fall * kl
 
 
 def _tophat_parameters(shape, square, dh, dk, dl):
