@@ -55,8 +55,10 @@ SURVEY_GROUP = 21 * TOGETHER
 #: part: middles and half widths of its box, and those of its scattering vectors, x, y, z and along the frame's vectors.
 VECTORS, LOW, HIGH, Q_MIDDLE, Q_HALF, SPREAD, INVERSE = 0, 9, 12, 15, 18, 21, 24
 PART_MIDDLE, PART_HALF, PART_Q, PART_Q_HALF = range(26, 26 + 12 * PARTS, 3 * PARTS)
-#: Beyond these the numbers of all lanes while the ends of a box are sought, low and high, and the least distance.
-LANE_LOW = 26 + 12 * PARTS
+#: Then, not 0 where some source may light the block. Beyond these the numbers of all lanes while the ends of a box are
+#: sought, low and high, and the least distance.
+ANY_SOURCE = 26 + 12 * PARTS
+LANE_LOW = ANY_SOURCE + 1
 LANE_HIGH = LANE_LOW + LANES
 LANE_NEAREST = LANE_HIGH + LANES
 FRAME_SIZE = LANE_NEAREST + LANES

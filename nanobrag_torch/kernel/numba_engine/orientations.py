@@ -49,12 +49,12 @@ def reduce_indices(inputs, orientation, block, lanes):
 
 @njit(**CONTRACTED)
 def add_interference(visits, shape, rows, work, lanes):
-    """Add F^2 S^2 to TERM in the first ``lanes``, 0 where S^2 does not count."""
-    zero = work.dtype.type(0)
+    """Add F^2 S^2 to TERM in the first ``lanes``, where S^2 counts."""
     for lane in range(lanes):
         square = interference(shape, work[DH + lane], work[DK + lane], work[DL + lane])
-        counted = square if is_lit(visits, square) else zero
-        rows[TERM + lane] += np.float64(counted) * np.float64(work[CELL + lane])
+        before = rows[TERM + lane]
+        after = before + np.float64(square) * np.float64(work[CELL + lane])
+        rows[TERM + lane] = after if is_lit(visits, square) else before
 
 
 @njit(**INLINED)

@@ -8,6 +8,7 @@ import numpy as np
 from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.bounds import (
+    ANY_SOURCE,
     SOURCES_AT_ONCE,
     STRIP,
     bound_parts,
@@ -84,6 +85,12 @@ def _choose_all(visits, sources, first, last, survey):
 
 
 def _choose_lit(visits, sources, first, last, survey):
+    if first == 0:
+        survey.frame[ANY_SOURCE] = 1.0
+        if last < sources.shape[0]:
+            survey.frame[ANY_SOURCE] = choose_for_all_parts(visits, sources, first, sources.shape[0], survey)
+    if survey.frame[ANY_SOURCE] == 0.0:
+        return 0
     count = choose_for_all_parts(visits, sources, first, last, survey)
     if count == 0:
         return 0
