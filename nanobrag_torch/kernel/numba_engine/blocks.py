@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit
 
-from nanobrag_torch.kernel.numba_engine.candidates import new_survey
 from nanobrag_torch.kernel.numba_engine.jit_options import EXACT, LANES
 from nanobrag_torch.kernel.numba_engine.lookups import LOOKUP_ROWS
 from nanobrag_torch.kernel.numba_engine.records import Block
 from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
+from nanobrag_torch.kernel.numba_engine.visits import new_survey, release_survey
 
 
 @njit(**EXACT)
@@ -23,22 +23,10 @@ def new_block(visits, row_numbers, work_numbers, dtype):
 
 
 @njit(**EXACT)
-def release_block(block):
+def release_block(visits, block):
     """Give back the arrays of a block."""
-    survey = block.survey
     release(block.rows)
     release(block.work)
     release(block.entries)
     release(block.indices)
-    release(survey.frame)
-    release(survey.rows)
-    release(survey.flags)
-    release(survey.axes)
-    release(survey.candidates)
-    release(survey.several)
-    release(survey.chosen)
-    clusters = survey.clusters
-    release(clusters.rows)
-    release(clusters.flags)
-    release(clusters.marks)
-    release(clusters.touched)
+    release_survey(visits, block.survey)

@@ -30,7 +30,7 @@ from nanobrag_torch.kernel.numba_engine.bounds import (
 )
 from nanobrag_torch.kernel.numba_engine.jit_options import CALLED, CONTRACTED, EXACT
 from nanobrag_torch.kernel.numba_engine.records import PARTS, TOGETHER
-from nanobrag_torch.kernel.numba_engine.scratch import scratch
+from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
 
 
 class Clusters(NamedTuple):
@@ -74,7 +74,7 @@ class Survey(NamedTuple):
 
 
 @njit(**EXACT)
-def new_survey(visits):
+def allocate_survey(visits):
     """Arrays for as many orientations as there are to choose from; lists have room for one that is not kept."""
     count = visits.orientations
     groups = groups_of(count)
@@ -104,6 +104,23 @@ def _new_clusters(count):
         marks,
         touched,
     )
+
+
+@njit(**EXACT)
+def free_survey(survey):
+    """Give back the arrays of a survey."""
+    release(survey.frame)
+    release(survey.rows)
+    release(survey.flags)
+    release(survey.axes)
+    release(survey.candidates)
+    release(survey.several)
+    release(survey.chosen)
+    clusters = survey.clusters
+    release(clusters.rows)
+    release(clusters.flags)
+    release(clusters.marks)
+    release(clusters.touched)
 
 
 @njit(**CALLED)

@@ -97,4 +97,4 @@ def photons(inputs, positions, grid, first, image):
         else:
             for lane in range(count):
                 image[positions[start + lane] - first] = panel.scale * rows[TOTAL + lane]
-    release_block(block)
+    release_block(inputs.visits, block)

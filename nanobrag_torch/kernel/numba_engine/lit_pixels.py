@@ -143,4 +143,4 @@ def find_lit_pixels(inputs, positions, grid, found):
         _find(inputs, block)
         for lane in range(min(LANES, len(found) - start)):
             found[start + lane] = block.rows[FOUND + lane] != 0.0
-    release_block(block)
+    release_block(inputs.visits, block)

@@ -332,7 +332,7 @@ def _pull_back(rays):
             if is_zero(rows, BPIXEL):
                 continue
             _pull_back_pixels(inputs, block, rays, wanted, bars)
-        release_block(block)
+        release_block(inputs.visits, block)
 
     return pull_back
 

@@ -440,4 +440,4 @@ def push(inputs, positions, grid, tangents, images):
     release(moving)
     release(turns)
     release(slopes)
-    release_block(block)
+    release_block(inputs.visits, block)

@@ -17,8 +17,10 @@ from nanobrag_torch.kernel.numba_engine.bounds import (
     widen_by_pixels,
 )
 from nanobrag_torch.kernel.numba_engine.candidates import (
+    allocate_survey,
     choose_for_all_parts,
     choose_from_several,
+    free_survey,
     look_ahead,
     project_candidates,
 )
@@ -32,6 +34,22 @@ from nanobrag_torch.kernel.numba_engine.records import (
     CountedSamples,
     LitSamples,
 )
+
+
+def _no_survey(visits):
+    return 0
+
+
+def _survey(visits):
+    return allocate_survey(visits)
+
+
+def _release_nothing(visits, survey):
+    pass
+
+
+def _release_survey(visits, survey):
+    free_survey(survey)
 
 
 def _no_strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
@@ -151,6 +169,8 @@ def _table(dense, lit, counted=None):
     return {AllSamples: dense, CountedSamples: counted or dense, LitSamples: lit}
 
 
+SURVEY = _table(_no_survey, _survey)
+RELEASE = _table(_release_nothing, _release_survey)
 DARK_STRIP = _table(_no_strip_is_dark, _strip_is_dark)
 DARK_BLOCK = _table(_no_block_is_dark, _block_is_dark)
 LOOK = _table(_look_at_none, _look_at_all)
@@ -162,6 +182,16 @@ LANES_AT_ONCE = _table(_all_lanes, _lanes_of_a_part)
 FIRST_LANE = _table(_from_the_first, _from_a_part)
 PART_AT = _table(_whole, _part)
 IS_LIT = _table(_always, _above_limit, _above_limit)
+
+
+def new_survey(visits):
+    """Arrays for the choice of visits, where there is one."""
+    return SURVEY[type(visits)](visits)
+
+
+def release_survey(visits, survey):
+    """Give back what ``new_survey`` has made."""
+    return RELEASE[type(visits)](visits, survey)
 
 
 def strip_is_dark(visits, panel, plan, sources, positions, grid, start, block):
@@ -220,6 +250,16 @@ def part_at(visits, block, turn):
 def is_lit(visits, square):
     """True where S^2 counts."""
     return IS_LIT[type(visits)](visits, square)
+
+
+@overload(new_survey, jit_options=EXACT)
+def _new_survey(visits):
+    return SURVEY[visits.instance_class]
+
+
+@overload(release_survey, jit_options=EXACT)
+def _given_back(visits, survey):
+    return RELEASE[visits.instance_class]
 
 
 @overload(strip_is_dark, jit_options=CALLED)
