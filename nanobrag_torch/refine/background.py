@@ -12,6 +12,8 @@ from nanobrag_torch.validation import check_range, fail
 
 #: Rings of a radial background.
 RINGS = 12
+#: Part of a background that a step leaves at least: it comes as near to nothing as it likes, and never below.
+LEFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,22 @@ class Background:
         if not self.free:
             return self.fixed
         return self.fixed + (coefficients[self.block].T * self.functions).sum(0)
+
+    def moved(self, coefficients: Tensor, change: Tensor) -> Tensor:
+        """Coefficients (blocks, q) after a change, of which a block makes as much as leaves photons in all its pixels.
+
+        A curve of functions that are nowhere negative has a part of each coefficient left; a plane, of which two are
+        negative somewhere, a part of the photons of each pixel.
+        """
+        if not self.free:
+            return coefficients
+        if bool((self.functions >= 0).all()):
+            return torch.maximum(coefficients + change, LEFT * coefficients)
+        now, moves = self.at(coefficients), self.at(change) - self.fixed
+        most = torch.where(moves < 0, (1 - LEFT) * now / -moves.clamp_max(-1e-300), torch.ones_like(now))
+        part = torch.ones(self.blocks, dtype=now.dtype)
+        part = part.scatter_reduce(0, self.block, most.clamp(0, 1), "amin")
+        return coefficients + part[:, None] * change
 
     def start(self, photons: Tensor, signal: Tensor) -> Tensor:
         """Coefficients (blocks, q) of a flat background in each block: the least that signal leaves over."""

@@ -70,10 +70,13 @@ class Problem:
             return self.amplitudes.start()
         return self.background.start(self.weights * self.photons, self.weights * self.model.image(state))
 
-    def moved(self, point: "Point", step: Tensor) -> Tensor:
-        """Coefficients (blocks, q) after a step (p,) of the coordinates."""
-        change = point.background_step + torch.einsum("bqp,p->bq", point.background_follows, step)
-        return point.coefficients + (change if self.amplitudes is None else change.clamp(-FARTHEST, FARTHEST))
+    def moved(self, point: "Point", step: Tensor, damping: float = 0.0) -> Tensor:
+        """Coefficients (blocks, q) after a step (p,) of the coordinates, their own step damped as that one is."""
+        own = point.background_step / (1 + damping)
+        change = own + torch.einsum("bqp,p->bq", point.background_follows, step)
+        if self.amplitudes is None:
+            return self.background.moved(point.coefficients, change)
+        return point.coefficients + change.clamp(-FARTHEST, FARTHEST)
 
     def at(self, state: State, coefficients: Tensor) -> Point:
         """Evaluate at a state and coefficients (blocks, q) of the background, or logarithms of structure factors."""

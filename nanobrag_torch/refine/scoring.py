@@ -149,7 +149,7 @@ def _improved(problem: Problem, found: Scoring, damping: float, most: int) -> fl
         found.steps += 1
         state = problem.model.parameters.moved(point.state, step)
         try:
-            trial = problem.at(state, problem.moved(point, step))
+            trial = problem.at(state, problem.moved(point, step, damping))
         except ValueError:  # a step to where there is no crystal, or no detector
             damping *= RAISED
             continue

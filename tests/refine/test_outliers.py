@@ -85,6 +85,25 @@ def test_zingers_where_next_to_nothing_is_expected_keep_nothing_from_its_place()
     assert abs(result["crystal.cell_b"].value - 50.0) < 4 * result["crystal.cell_b"].sigma
 
 
+@pytest.mark.parametrize("background", ["radial", "plane"])
+@pytest.mark.parametrize("level", [0.0, 0.01, 0.1])
+def test_zingers_and_a_background_of_next_to_nothing_that_is_refined_along_keep_nothing_from_its_place(
+    level, background
+):
+    truth = small_still(FREE)
+    start = small_still(FREE, crystal={"cell_a": 40.03, "cell_b": 49.96}, beam={"fluence": 7.5e27})
+    image = truth.image()
+    counts = drawn(image + level, 3)
+    dim = torch.nonzero((image > 0.01) & (image < 1.0))
+    for slow, fast in dim[:: len(dim) // 3][:3].tolist():
+        counts[slow, fast] = 50_000.0
+    result = refine(start, counts, robust=True, background=background)
+    assert result.converged, result.reason
+    assert result.steps <= 25
+    for name, true in (("crystal.cell_a", 40.0), ("crystal.cell_b", 50.0)):
+        assert abs(result[name].value - true) < 4 * result[name].sigma
+
+
 def test_a_dark_start_ends_with_the_doctors_cause_in_a_robust_refinement_too():
     dark = small_still(FREE, crystal={"default_F": 0.0})
     with pytest.raises(ValueError, match=r"dark|zero everywhere"):
