@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ def sleeping(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that sleeps and leads a session, ended after the test."""
     process = subprocess.Popen(words or ("sleep", "60"), start_new_session=True)
     try:
+        while not psutil.Process(process.pid).cmdline():  # the kernel fills it in a moment after the program is there
+            time.sleep(0.001)
         yield process
     finally:
         process.kill()
