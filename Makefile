@@ -22,12 +22,14 @@ FLOOR := 90
 # Without bytecode every process, of which the tests start hundreds, compiles all of the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test docs tour pythons faults lint lab clean
+.PHONY: report test tests docs tour pythons faults lint lab clean
 
 report: $(STAMP)
 	$(BIN)/nanobrag-workbook plan run $(PLAN)
 
-test: $(STAMP) lint
+test: lint tests
+
+tests: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --durations=0 --durations-min=3
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(FLOOR) --skip-covered
 

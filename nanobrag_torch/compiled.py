@@ -113,9 +113,10 @@ class Compiled:
             with _in_turn(name):
                 code = _kept(name)
                 if code is None:
-                    code, compiled = _compile(self.home, arguments)
-                    if code is None:
-                        return _callable(*compiled, numbers)
+                    made = _compile(self.home, arguments)
+                    if not isinstance(made, bytes):
+                        return _callable(*made, numbers)
+                    code = made
                     self._keep(name, code)
         return _callable(*_linked(code), numbers)
 
@@ -255,8 +256,8 @@ def _read(path: Path) -> bytes | None:
     return content[size:] if hashlib.sha256(content[size:]).digest() == content[:size] else None
 
 
-def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loaded]:
-    """Compile a function for the types of its arguments: its name and object code, or else what numba has loaded.
+def _compile(home: str, arguments: tuple[Any, ...]) -> bytes | Loaded:
+    """Compile a function for the types of its arguments: its name and object code to keep, or what numba has loaded.
 
     There is no code to keep where it calls more than the C library, as with vector functions of a vendor.
     """
@@ -271,9 +272,10 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, Loade
         called = [f.name for f in final.functions if f.is_declaration and not f.name.startswith("llvm.")]
         c_library = ctypes.CDLL(None)
         if all(hasattr(c_library, each) for each in called):
-            return symbol.encode() + b"\0" + machine.emit_object(final), (0, None)
+            kept: bytes = symbol.encode() + b"\0" + machine.emit_object(final)
+            return kept
         library.load()
-        return None, (library.get_pointer_to_function(symbol), library)
+        return library.get_pointer_to_function(symbol), library
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from nanobrag_torch.kernel.numba_engine.records import (
     TOGETHER,
     AllSamples,
     Constant,
-    CountedSamples,
     Gauss,
     LitSamples,
     Nearest,
@@ -57,14 +56,14 @@ def shape_record(scene: Scene, shape: Tensor) -> Square | Round | Gauss | Tophat
     return record
 
 
-def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> AllSamples | CountedSamples | LitSamples:
+def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> AllSamples | LitSamples:
     """Visits of a block of ``panel``'s pixels: those that may light a part of it where the scene has a cutoff."""
     vectors, shape = tables.vectors.detach(), tables.shape.detach()
     sources = tables.sources.detach().numpy()
     count, cutoff = len(vectors), scene.lattice.cutoff
     least = least_square(scene.lattice, shape)
     if least is None:
-        return AllSamples(count)
+        return AllSamples(count, REAL[scene.dtype](-np.inf))
     limit = REAL[scene.dtype](least.item())
     body = (1 + WIDER) * BODIES[scene.lattice.shape](shape.numpy(), cutoff)
     direct = vectors.numpy().reshape(-1, 3, 3)
@@ -75,7 +74,7 @@ def visits_record(scene: Scene, tables: Tables[Tensor], panel: PanelInputs) -> A
         stars = stars / volume[:, None, None]
         extent = np.sqrt(np.diag(body))
         if _crowded(panel, sources, direct[0], extent):
-            return CountedSamples(count, limit)
+            return AllSamples(count, limit)
         axes = np.concatenate([direct.reshape(-1, 9), stars.reshape(-1, 9)], axis=1)
     order, means, radii = np.arange(count), axes[:0], axes[:0, :6]
     if count >= FEWEST and np.isfinite(axes).all():

@@ -125,17 +125,11 @@ class Outside(NamedTuple):
 
 
 class AllSamples(NamedTuple):
-    """Every orientation for every block; ``orientations`` is their number."""
-
-    orientations: int
-
-
-class CountedSamples(NamedTuple):
-    """Every orientation for every block, where spots fill so much of reciprocal space that looking for them is in vain.
+    """Every orientation for every block.
 
     Attributes:
         orientations: Their number.
-        limit: S^2 below which a sample counts as zero, in the precision of the evaluation.
+        limit: S^2 below which a sample counts as zero, in the precision of the evaluation; -inf where all count.
     """
 
     orientations: int
@@ -187,7 +181,7 @@ class Inputs(NamedTuple):
         vectors: (O, 9) in metres.
         shape: ``Square``, ``Round``, ``Gauss`` or ``Tophat``.
         lookup: ``Constant``, ``Nearest``, ``Tricubic`` or ``Outside``.
-        visits: ``AllSamples``, ``CountedSamples`` or ``LitSamples``.
+        visits: ``AllSamples`` or ``LitSamples``.
     """
 
     panel: Any

@@ -5,6 +5,7 @@ decided sample by sample (``is_lit``), so that an image does not depend on what 
 """
 
 import numpy as np
+from numba import njit
 from numba.extending import overload
 
 from nanobrag_torch.kernel.numba_engine.bounds import (
@@ -31,7 +32,6 @@ from nanobrag_torch.kernel.numba_engine.records import (
     PARTS,
     AllSamples,
     Block,
-    CountedSamples,
     LitSamples,
 )
 
@@ -103,7 +103,7 @@ def _choose_all(visits, sources, first, last, survey):
 
 
 def _choose_lit(visits, sources, first, last, survey):
-    if first == 0:
+    if first == 0:  # a block that none of many sources lights is passed over at once
         survey.frame[ANY_SOURCE] = 1.0
         if last < sources.shape[0]:
             survey.frame[ANY_SOURCE] = choose_for_all_parts(visits, sources, first, sources.shape[0], survey)
@@ -157,16 +157,8 @@ def _part(visits, block, turn):
     return Block(block.rows[at:], block.work[at:], block.entries[at:], block.indices[at:], block.survey)
 
 
-def _always(visits, square):
-    return True
-
-
-def _above_limit(visits, square):
-    return not square < visits.limit
-
-
-def _table(dense, lit, counted=None):
-    return {AllSamples: dense, CountedSamples: counted or dense, LitSamples: lit}
+def _table(dense, lit):
+    return {AllSamples: dense, LitSamples: lit}
 
 
 SURVEY = _table(_no_survey, _survey)
@@ -181,7 +173,6 @@ ORIENTATION = _table(_turn, _chosen)
 LANES_AT_ONCE = _table(_all_lanes, _lanes_of_a_part)
 FIRST_LANE = _table(_from_the_first, _from_a_part)
 PART_AT = _table(_whole, _part)
-IS_LIT = _table(_always, _above_limit, _above_limit)
 
 
 def new_survey(visits):
@@ -247,9 +238,10 @@ def part_at(visits, block, turn):
     return PART_AT[type(visits)](visits, block, turn)
 
 
+@njit(**EXACT)
 def is_lit(visits, square):
-    """True where S^2 counts."""
-    return IS_LIT[type(visits)](visits, square)
+    """True where S^2 counts, as NaN does."""
+    return not square < visits.limit
 
 
 @overload(new_survey, jit_options=EXACT)
@@ -310,8 +302,3 @@ def _first_lane(visits, survey, turn):
 @overload(part_at, jit_options=EXACT)
 def _part_at(visits, block, turn):
     return PART_AT[visits.instance_class]
-
-
-@overload(is_lit, jit_options=EXACT)
-def _is_lit(visits, square):
-    return IS_LIT[visits.instance_class]
