@@ -6,6 +6,7 @@ from random_scenes import F64, Case, for_lit_cases, simulator, table
 from scenarios import r2
 
 from nanobrag_torch.kernel.sensitivities import sensitivities
+from nanobrag_torch.kernel.tables import tables
 
 KINDS = [
     ("square", "nearest", F64),
@@ -82,3 +83,14 @@ def test_a_parameter_that_nothing_depends_on_has_zeros_and_one_without_gradient_
     assert made.sensitivities({"stranger": stranger})["stranger"].abs().max() == 0
     with pytest.raises(ValueError, match=r"parameters\['x'\].*requires"):
         made.sensitivities({"x": torch.ones(())})
+
+
+@pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat", "gauss_star"])
+def test_as_many_parameters_of_a_shape_are_pushed_as_its_table_has(shape):
+    """One more would be read from beyond the table, and be multiplied by what memory happened to hold."""
+    from nanobrag_torch.kernel.numba_engine.inputs import shape_record
+    from nanobrag_torch.kernel.numba_engine.shapes import parameter_count
+
+    scene = Case.of(simulator(shape)).scene
+    found = tables(scene).shape
+    assert parameter_count(shape_record(scene, found.detach())) == len(found)

@@ -20,7 +20,7 @@ from nanobrag_torch.kernel.numba_engine.orientations import (
     reduce_indices,
 )
 from nanobrag_torch.kernel.numba_engine.rays import FORWARD_ROWS, QX, QY, QZ, TERM, fill
-from nanobrag_torch.kernel.numba_engine.shapes import interference_slopes, parameter_slopes
+from nanobrag_torch.kernel.numba_engine.shapes import interference_slopes, parameter_count, parameter_slopes
 from nanobrag_torch.kernel.numba_engine.visits import is_lit, lanes_at_once, orientation_at, part_at
 from nanobrag_torch.kernel.tables import AXIS_A, AXIS_B, AXIS_C
 
@@ -58,7 +58,7 @@ def pull_back_orientations(inputs, block, count, rays, wanted, bars):
     fill(rows, TERM, TERM, 0.0)
     fill(work, BUX, BUZ, real(0))
     if wanted.shape:
-        fill(rows, BSHAPE, BSHAPE + (len(inputs.shape) - 1) * LANES, 0.0)
+        fill(rows, BSHAPE, BSHAPE + (parameter_count(inputs.shape) - 1) * LANES, 0.0)
     for lane in range(LANES):
         work[UX + lane] = rows[QX + lane] * ANGSTROM
         work[UY + lane] = rows[QY + lane] * ANGSTROM

@@ -194,6 +194,8 @@ PARAMETERS = {
     Gauss: _gauss_parameters,
     Tophat: _tophat_parameters,
 }
+#: Numbers of parameters, those of the tables; a square has one more field.
+COUNT = {Square: 3, Round: 4, Gauss: 7, Tophat: 7}
 
 
 def interference(shape, dh, dk, dl):
@@ -211,6 +213,11 @@ def parameter_slopes(shape, square, dh, dk, dl):
     return PARAMETERS[type(shape)](shape, square, dh, dk, dl)
 
 
+def parameter_count(shape):
+    """Number of the shape's parameters, a constant."""
+    return COUNT[type(shape)]
+
+
 @overload(interference, jit_options=CONTRACTED)
 def _interference(shape, dh, dk, dl):
     return VALUE[shape.instance_class]
@@ -224,3 +231,9 @@ def _interference_slopes(shape, dh, dk, dl):
 @overload(parameter_slopes, jit_options=CONTRACTED)
 def _parameter_slopes(shape, square, dh, dk, dl):
     return PARAMETERS[shape.instance_class]
+
+
+@overload(parameter_count, jit_options=CONTRACTED)
+def _parameter_count(shape):
+    count = COUNT[shape.instance_class]
+    return lambda shape: count

@@ -62,7 +62,7 @@ from nanobrag_torch.kernel.numba_engine.reverse_orientations import (
     pull_back_product,
 )
 from nanobrag_torch.kernel.numba_engine.scratch import release, scratch
-from nanobrag_torch.kernel.numba_engine.shapes import parameter_slopes
+from nanobrag_torch.kernel.numba_engine.shapes import parameter_count, parameter_slopes
 from nanobrag_torch.kernel.numba_engine.visits import (
     block_is_dark,
     choose,
@@ -354,7 +354,7 @@ def _push_shape(shape, moved, slopes, moving, group, lanes):
     """Add to MTERM what the parameters of the shape do to F^2 S^2."""
     for lane in range(lanes):
         change = 0.0
-        for number in range(len(shape)):
+        for number in range(parameter_count(shape)):
             change += moved[number] * slopes[(VECTOR_ROWS + number) * LANES + lane]
         moving[group + MTERM + lane] += change
 
@@ -411,7 +411,7 @@ def push(inputs, positions, grid, tangents, images):
     panel, plan, sources, visits = inputs.panel, inputs.plan, inputs.sources, inputs.visits
     block = new_block(inputs.visits, REVERSE_ROWS, WORK_ROWS, images.dtype)
     rows, moving, turns = block.rows, scratch(count * GROUP, np.float64), scratch(4 * count, np.float64)
-    slopes = scratch((VECTOR_ROWS + len(inputs.shape)) * LANES, np.float64)
+    slopes = scratch((VECTOR_ROWS + parameter_count(inputs.shape)) * LANES, np.float64)
     for parameter in range(count):
         # What does not move is left out below. Scale and background, which stand last, turn no ray.
         turns[parameter] = 1.0 if _moves(tangents.panel[parameter], SCALE) else 0.0
