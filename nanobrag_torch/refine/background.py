@@ -25,12 +25,15 @@ class Background:
         functions: functions (q, n) of the pixels; none of them (0, n) where nothing is refined.
         block: block (n,) of each pixel: pixels of one block share coefficients.
         blocks: number of blocks.
+        curve: True where the functions share a pixel out among them, so that each coefficient is photons; else the
+            first function is 1, and its coefficient the level of the block.
     """
 
     fixed: Tensor
     functions: Tensor
     block: Tensor
     blocks: int
+    curve: bool = False
 
     @property
     def free(self) -> bool:
@@ -46,12 +49,11 @@ class Background:
     def moved(self, coefficients: Tensor, change: Tensor) -> Tensor:
         """Coefficients (blocks, q) after a change, of which a block makes as much as leaves photons in all its pixels.
 
-        A curve of functions that are nowhere negative has a part of each coefficient left; a plane, of which two are
-        negative somewhere, a part of the photons of each pixel.
+        A curve has a part of each coefficient left, a plane a part of the photons of each pixel.
         """
         if not self.free:
             return coefficients
-        if bool((self.functions >= 0).all()):
+        if self.curve:
             return torch.maximum(coefficients + change, LEFT * coefficients)
         now, moves = self.at(coefficients), self.at(change) - self.fixed
         most = torch.where(moves < 0, (1 - LEFT) * now / -moves.clamp_max(-1e-300), torch.ones_like(now))
@@ -71,9 +73,10 @@ class Background:
             .clamp_min(0.05 * sums[0] / sums[2].clamp_min(1))
             .clamp_min(1e-4)
         )
-        if self.functions.shape[0] == 3:
-            return torch.stack([level, torch.zeros_like(level), torch.zeros_like(level)], 1)
-        return level[:, None].expand(-1, q).clone()
+        flat = level[:, None].expand(-1, q).clone()
+        if not self.curve:
+            flat[:, 1:] = 0
+        return flat
 
 
 def given(value: Any, wanted: tuple[int, int], slow: Tensor, fast: Tensor) -> Background:
@@ -136,5 +139,5 @@ def radial(radius: Tensor, rings: int = RINGS) -> Background:
     functions[upper - 1, pixels] = 1 - part
     functions[upper, pixels] += part
     return Background(
-        torch.zeros(len(radius), dtype=torch.float64), functions, torch.zeros(len(radius), dtype=torch.long), 1
+        torch.zeros(len(radius), dtype=torch.float64), functions, torch.zeros(len(radius), dtype=torch.long), 1, True
     )

@@ -19,9 +19,8 @@ def test_a_file_with_a_stage_is_a_file_of_the_simulator(file):
 #: Files that hold no step of the physics: plumbing between steps, compiled loops, random numbers.
 _NO_STEP = {
     "kernel/cotangents.py", "kernel/differentiable.py", "kernel/engine.py", "kernel/forked.py", "kernel/jvp.py",
-    "kernel/memory.py",
-    "kernel/operation.py", "kernel/panels.py", "kernel/pixel_plan.py", "kernel/pixels.py", "kernel/sensitivities.py",
-    "kernel/tables.py", "kernel/torch_engine/chunks.py", "kernel/torch_engine/engine.py",
+    "kernel/memory.py", "kernel/operation.py", "kernel/panels.py", "kernel/pixel_plan.py", "kernel/pixels.py",
+    "kernel/sensitivities.py", "kernel/tables.py", "kernel/torch_engine/chunks.py", "kernel/torch_engine/engine.py",
     "kernel/triton_engine/engine.py", "models/as_tensor.py", "models/experiment.py", "models/memo.py",
     "models/sight.py", "physics/deviates.py", "physics/point_spread.py", "physics/random.py",
 }  # fmt: skip

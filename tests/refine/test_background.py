@@ -39,3 +39,17 @@ def test_a_given_background_has_nothing_to_move():
     background = given(1.5, (2, 2), slow, fast)
     none = torch.zeros((1, 0), dtype=F64)
     assert background.moved(none, none) is none
+
+
+def test_a_plane_of_which_a_mask_leaves_one_corner_may_fall_away_from_it():
+    slow, fast = torch.tensor([2, 3, 3]), torch.tensor([3, 2, 3])  # nowhere is a function of these negative
+    background = planes([(0, 3, 0, 3)], (4, 4), slow, fast)
+    assert bool((background.functions >= 0).all())
+    now, change = torch.tensor([[1.0, -0.1, 0.0]], dtype=F64), torch.tensor([[0.0, -0.1, 0.0]], dtype=F64)
+    assert torch.allclose(background.moved(now, change), now + change)
+
+
+def test_a_curve_of_three_knots_starts_flat():
+    background = radial(torch.tensor([0.1, 0.2, 0.3] * 5, dtype=F64), rings=2)
+    level = background.start(torch.full((15,), 4.0, dtype=F64), torch.ones(15, dtype=F64))
+    assert torch.allclose(background.at(level), torch.full((15,), 3.0, dtype=F64))

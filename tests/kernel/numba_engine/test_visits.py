@@ -223,6 +223,38 @@ def test_many_orientations_in_clusters_light_the_same_pixels(monkeypatch):
     assert set(counted[: len(counted) // 2]) == {21} and set(counted[len(counted) // 2 :]) == {0}
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_many_wavelengths_light_the_same_pixels_whether_or_not_the_first_and_the_last_bound_them(in_order, monkeypatch):
+    """More sources than are chosen for together, on more strips than one, most of whose blocks none of them lights."""
+    crystal = {
+        "cell_a": 93.0,
+        "cell_b": 93.0,
+        "cell_c": 130.0,
+        "N_cells": (30, 30, 30),
+        "misset_deg": (10.0, 20.0, 30.0),
+    }
+    wavelengths = 1.3 * torch.linspace(0.99, 1.01, 20, dtype=F64)
+    if not in_order:
+        wavelengths = wavelengths[torch.randperm(20, generator=torch.Generator().manual_seed(1))]
+    made = simulator(
+        "gauss",
+        "nearest",
+        crystal=crystal,
+        detector={"spixels": 60, "fpixels": 90, "pixel_size_mm": 0.172, "distance_mm": 80.0},
+        beam={"spectrum": (wavelengths, torch.ones(20, dtype=F64))},
+    )
+    monkeypatch.setattr(inputs, "CROWDED", np.inf)
+    case, records = Case.of(made), []
+    record = inputs.visits_record
+    monkeypatch.setattr(engine, "visits_record", lambda *given: records.append(record(*given)) or records[-1])
+    lit = results(case)
+    assert {visits.in_order for visits in records} == {in_order}
+    visiting_all(monkeypatch)
+    for one, two in zip(lit, results(case), strict=True):
+        assert torch.equal(one, two)
+    assert lit[0].max() > 0 and (lit[0] == 0).double().mean() > 0.5 and lit[-1].abs().amax(1).min() > 0
+
+
 def test_beyond_the_last_structure_factor_nothing_is_sought_and_nothing_lost(monkeypatch):
     monkeypatch.setattr(inputs, "CROWDED", np.inf)
     crystal = {"default_F": 0.0, "N_cells": (9, 9, 9), "mosaic_domains": 25, "mosaic_spread_deg": 3.0}
