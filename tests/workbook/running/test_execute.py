@@ -124,8 +124,8 @@ def test_a_kernel_that_does_not_exist_is_reported(tmp_path: Path) -> None:
 
 _WAITING = """
 import time
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("kept")
