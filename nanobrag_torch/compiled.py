@@ -29,6 +29,8 @@ SAME_CODE = (FOLDER, "NUMBA_NUM_THREADS")
 SUFFIX, LOCK = ".code", ".lock"
 #: For so many seconds a process waits for code that another compiles; then it compiles the code itself.
 LONGEST_S = 120.0
+#: Places in the frame that has room behind it for all that numba calls: 0.5 MiB, of which those used alone are taken.
+WORDS = 1 << 16
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
 NUMBA_FILES = "*.nb[ic]"
 #: Attribute of every function in LLVM, which on most of Intel's processors with vectors of 64 bytes would use half of
@@ -266,7 +268,7 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> bytes | Loaded:
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
     with _no_collection(), _for_keeping() as machine:
-        made = function._compiler.compile(tuple(map(numba.typeof, arguments)), None)
+        made = _with_room(function._compiler.compile, tuple(map(numba.typeof, arguments)), None)
         symbol, library = made.fndesc.llvm_func_name, made.library
         final = library._final_module
         called = [f.name for f in final.functions if f.is_declaration and not f.name.startswith("llvm.")]
@@ -276,6 +278,19 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> bytes | Loaded:
             return kept
         library.load()
         return library.get_pointer_to_function(symbol), library
+
+
+def _with_room(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that calls others by the million, with room for the frames of all of them.
+
+    Python takes memory for frames from the system in pieces of 16 KiB, or of twice the size of a frame that is larger.
+    A loop that calls functions at the end of a piece takes and returns one with each call, which costs more than most
+    of them: depending on how deep it began, a compilation had a million such calls. This frame says to be a large one.
+    """
+    return function(*arguments)
+
+
+_with_room.__code__ = _with_room.__code__.replace(co_stacksize=WORDS)
 
 
 @contextmanager

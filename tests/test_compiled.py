@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -227,3 +228,29 @@ def test_an_exception_within_is_one_of_the_caller(tmp_path):
 def test_streams_give_the_same_deviates_for_any_layout_of_the_means():
     means = np.linspace(0.5, 30, 12, dtype=np.float32).reshape(3, 4)
     assert CRandom(-3).poissons(means[:, ::2]).tolist() == CRandom(-3).poissons(means[:, ::2].copy()).tolist()
+
+
+def faults_of_calls(depth: int) -> int:
+    """Pages of memory that a thousand calls of a function take, from so many frames deep."""
+    if depth:
+        return faults_of_calls(depth - 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(1000):
+        abs_of(-1, 0, 0, 0)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def abs_of(number: int, *_: int) -> int:
+    return number if number > 0 else -number
+
+
+# A frame larger than those above it, one of which ends so near the end of a piece of memory that this finds no room.
+abs_of.__code__ = abs_of.__code__.replace(co_stacksize=100)
+
+
+def test_calls_within_a_compilation_take_no_memory_each_however_deep_they_are():
+    def most() -> int:
+        return max(map(faults_of_calls, range(200)))
+
+    assert compiled._with_room(most) < 100
+    assert most() > 900, "Python takes frames from the system as it needs them: no function needs room any more"
