@@ -25,7 +25,7 @@ FLOOR := 90
 # Without bytecode every process, of which the tests start hundreds, compiles all of the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test tests docs tour pythons faults lint lab clean
+.PHONY: report test tests docs gallery tour pythons faults lint lab clean
 
 report: $(STAMP)
 	$(BIN)/nanobrag-workbook plan run $(PLAN)
@@ -39,6 +39,10 @@ tests: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python docs/check_links.py site
+
+# Notebooks that the site shows, the tutorials excepted, which the tests execute.
+gallery: $(STAMP)
+	$(BIN)/python docs/hooks/gallery.py
 
 tour: $(STAMP)
 	rm -rf build/wheel build/tour

@@ -4,7 +4,8 @@ Notebooks are stored without outputs. Each one of :data:`GALLERY` and :data:`TUT
 empty project, so that it runs as in anyone's folder, and the result is kept in ``.cache/docs-notebooks`` under a hash
 of notebook, parameters and the files beside it. A cell that fails ends a strict build. Where nothing can be executed
 (papermill or a kernel is missing, or ``NANOBRAG_DOCS_EXECUTE=0``) the build says so and the page shows the notebook
-without outputs. ``tests/test_tutorials.py`` executes the tutorials by :func:`execute`, and what it finds is kept too.
+without outputs. ``tests/test_tutorials.py`` executes the tutorials by :func:`execute`, and what it finds is kept too;
+``python docs/hooks/gallery.py`` executes the others before a site is built.
 """
 
 import hashlib
@@ -232,3 +233,8 @@ def _written(shown: Shown, kept: str, source: Path, note: str, project: str = ""
     beside.write_text(json.dumps(book), encoding="utf-8")
     beside.replace(target)  # another build never reads half of it
     return folder
+
+
+if __name__ == "__main__":
+    for each in GALLERY:
+        _folder(each)
