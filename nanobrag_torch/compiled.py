@@ -6,7 +6,6 @@ code that calls nothing but the C library: numbers, arrays that the caller has m
 """
 
 import ctypes
-import gc
 import hashlib
 import os
 import sys
@@ -29,8 +28,6 @@ SAME_CODE = (FOLDER, "NUMBA_NUM_THREADS")
 SUFFIX, LOCK = ".code", ".lock"
 #: For so many seconds a process waits for code that another compiles; then it compiles the code itself.
 LONGEST_S = 120.0
-#: Places in the frame that has room behind it for all that numba calls: 0.5 MiB, of which those used alone are taken.
-WORDS = 1 << 16
 #: Names of files in which earlier versions let numba keep its code, beside the modules.
 NUMBA_FILES = "*.nb[ic]"
 #: Attribute of every function in LLVM, which on most of Intel's processors with vectors of 64 bytes would use half of
@@ -259,97 +256,14 @@ def _read(path: Path) -> bytes | None:
 
 
 def _compile(home: str, arguments: tuple[Any, ...]) -> bytes | Loaded:
-    """Compile a function for the types of its arguments: its name and object code to keep, or what numba has loaded.
-
-    There is no code to keep where it calls more than the C library, as with vector functions of a vendor.
-    """
+    """Compile a function for the types of its arguments: its name and object code to keep, or what numba has loaded."""
     import numba
+
+    from nanobrag_torch import compiler
 
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
-    with _no_collection(), _for_keeping() as machine:
-        made = _with_room(function._compiler.compile, tuple(map(numba.typeof, arguments)), None)
-        symbol, library = made.fndesc.llvm_func_name, made.library
-        final = library._final_module
-        called = [f.name for f in final.functions if f.is_declaration and not f.name.startswith("llvm.")]
-        c_library = ctypes.CDLL(None)
-        if all(hasattr(c_library, each) for each in called):
-            kept: bytes = symbol.encode() + b"\0" + machine.emit_object(final)
-            return kept
-        library.load()
-        return library.get_pointer_to_function(symbol), library
-
-
-def _with_room(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function that calls others by the million, with room for the frames of all of them.
-
-    Python takes memory for frames from the system in pieces of 16 KiB, or of twice the size of a frame that is larger.
-    A loop that calls functions at the end of a piece takes and returns one with each call, which costs more than most
-    of them: depending on how deep it began, a compilation had a million such calls. This frame says to be a large one.
-    """
-    return function(*arguments)
-
-
-_with_room.__code__ = _with_room.__code__.replace(co_stacksize=WORDS)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the collection of garbage, which else walks over all that is loaded again and again while numba compiles.
-
-    What a compilation leaves is collected after it.
-    """
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if paused:
-            gc.enable()
-
-
-@contextmanager
-def _for_keeping() -> Iterator[Any]:
-    """Let numba compile as code that is kept needs it, for which it has no options; yields what makes machine code.
-
-    Nobody else compiles meanwhile.
-    """
-    lock: Any = import_module("numba.core.compiler_lock").global_compiler_lock
-    target: Any = import_module("numba.core.registry").cpu_target
-    with lock:
-        codegen = target.target_context.codegen()
-        # Environments hold what a function shows Python, which this code never meets.
-        codegen._library_class, codegen.set_env = _library(), lambda *_: None
-        try:
-            yield codegen._tm
-        finally:
-            del codegen._library_class, codegen.set_env
-
-
-@cache
-def _library() -> Any:
-    """Numba's library of a function without what code that is kept has no use for.
-
-    A function is a part of whatever calls it in the end, and becomes machine code there alone.
-    """
-    base: Any = import_module("numba.core.codegen").JITCodeLibrary
-
-    class Library(base):  # type: ignore[misc]
-        def add_ir_module(self, module: Any) -> None:
-            for function in module.functions:
-                if not function.is_declaration:
-                    set.add(function.attributes, WHOLE_VECTORS)  # its own method knows attributes of one word alone
-            super().add_ir_module(module)
-
-        def _finalize_final_module(self) -> None:
-            self._verify_declare_only_symbols()
-            self._finalized = True
-
-        def load(self) -> None:
-            """Make machine code and load it, as numba's own libraries are from the first."""
-            super()._finalize_final_module()
-
-    return Library
+    return compiler.compiled(function, tuple(map(numba.typeof, arguments)), WHOLE_VECTORS)
 
 
 def _linked(code: bytes) -> Loaded:

@@ -1,8 +1,6 @@
 """Compiled functions whose machine code is kept: found again without numba, made anew where it does not fit."""
 
-import gc
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -55,52 +53,6 @@ def test_code_is_not_used_where_it_was_compiled_by_other_settings(kept, tmp_path
 
 def test_code_is_used_whatever_the_number_of_threads_that_a_scheduler_sets(kept):
     assert drawn(kept, WITHOUT_NUMBA + DRAWS, NUMBA_NUM_THREADS="1") == np.float32(FIRST).tolist()
-
-
-def test_garbage_is_collected_again_after_a_compilation_that_failed():
-    gc.enable()  # the command, which tests run in this process, leaves it off
-    with pytest.raises(ZeroDivisionError), compiled._no_collection():
-        assert not gc.isenabled()
-        raise ZeroDivisionError
-    assert gc.isenabled()
-
-
-def test_what_is_compiled_asks_for_whole_vectors_and_numba_is_as_before_afterwards():
-    numba = pytest.importorskip("numba")
-    from numba.core.registry import cpu_target
-
-    def doubled(values):
-        for i in range(values.shape[0]):
-            values[i] *= 2.0
-
-    before = dict(vars(cpu_target.target_context.codegen()))
-    function = numba.njit(doubled)
-    with pytest.raises(ZeroDivisionError), compiled._for_keeping():
-        function.compile((numba.float64[::1],))
-        1 / 0  # noqa: B018
-    assert vars(cpu_target.target_context.codegen()) == before
-    assert compiled.WHOLE_VECTORS in function.inspect_llvm(function.signatures[0])
-
-
-def test_a_function_of_numbas_that_a_kept_one_calls_serves_others_afterwards():
-    """``min`` of two numbers is compiled once a process, here first as a part of code that is kept."""
-    program = """
-import numba, numpy as np
-from nanobrag_torch import compiled
-
-def least(values):
-    for i in range(1, values.shape[0]):
-        values[0] = min(values[0], values[i])
-
-def of_two(a, b):
-    return min(a, b)
-
-with compiled._for_keeping():
-    numba.njit(**compiled.OPTIONS)(least)._compiler.compile((numba.float64[::1],), None)
-print(numba.njit(of_two)(3.0, 2.0))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.split() == ["2.0"], done.stderr
 
 
 def test_code_that_calls_more_than_the_c_library_runs_and_is_not_kept(tmp_path, monkeypatch):
@@ -228,29 +180,3 @@ def test_an_exception_within_is_one_of_the_caller(tmp_path):
 def test_streams_give_the_same_deviates_for_any_layout_of_the_means():
     means = np.linspace(0.5, 30, 12, dtype=np.float32).reshape(3, 4)
     assert CRandom(-3).poissons(means[:, ::2]).tolist() == CRandom(-3).poissons(means[:, ::2].copy()).tolist()
-
-
-def faults_of_calls(depth: int) -> int:
-    """Pages of memory that a thousand calls of a function take, from so many frames deep."""
-    if depth:
-        return faults_of_calls(depth - 1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(1000):
-        abs_of(-1, 0, 0, 0)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-
-def abs_of(number: int, *_: int) -> int:
-    return number if number > 0 else -number
-
-
-# A frame larger than those above it, one of which ends so near the end of a piece of memory that this finds no room.
-abs_of.__code__ = abs_of.__code__.replace(co_stacksize=100)
-
-
-def test_calls_within_a_compilation_take_no_memory_each_however_deep_they_are():
-    def most() -> int:
-        return max(map(faults_of_calls, range(200)))
-
-    assert compiled._with_room(most) < 100
-    assert most() > 900, "Python takes frames from the system as it needs them: no function needs room any more"
