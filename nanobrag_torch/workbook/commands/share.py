@@ -65,7 +65,7 @@ def compare(
     from rich.table import Table
 
     from nanobrag_torch.workbook.commands.terminal import cell, from_here, say
-    from nanobrag_torch.workbook.formatting import number
+    from nanobrag_torch.workbook.formatting import in_words, number
     from nanobrag_torch.workbook.report import compare as comparison
 
     found = _with_points(comparison.compare(first, second), first, second)
@@ -73,10 +73,10 @@ def compare(
         if each.differing:
             say(f"{each.name}: {each.differing} of {each.points} points differ, most at {each.where}")
     table = Table(title="Numbers", title_justify="left")
-    for column in ("name", "A", "B", "relative difference", ""):
+    for column in ("name", "A", "B", "unit", "relative difference", ""):
         table.add_column(column, overflow="fold")
     for line in found.numbers:
-        values = (number(line.first), number(line.second), number(line.relative, 2))
+        values = (*line.texts, cell(in_words(line.unit)), number(line.relative, 2))
         table.add_row(cell(line.name), *values, "" if line.same else "differs")
     Console().print(table)
     for other in (*found.parameters, *found.environment):

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 from nanobrag_torch.workbook import files
 from nanobrag_torch.workbook.errors import InputError
+from nanobrag_torch.workbook.formatting import number
 from nanobrag_torch.workbook.records.base import KeyNumber
 from nanobrag_torch.workbook.records.run import FIGURES, Manifest
 from nanobrag_torch.workbook.report import archive as runs
@@ -47,6 +48,15 @@ class NumberLine(Line):
     scaled: float | None
     unit: str = ""
     errors: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both numbers with all digits that are compared, and with their error bars."""
+        first, second = (
+            number(value) if error is None else f"{number(value)} ± {number(error, 1)}"
+            for value, error in zip((self.first, self.second), self.errors, strict=True)
+        )
+        return first, second
 
 
 @dataclass(frozen=True)

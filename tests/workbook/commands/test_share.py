@@ -34,7 +34,9 @@ def test_compare_writes_a_page_and_says_whether_numbers_differ(reports: Path, tm
     first, same = finished(reports), finished(reports, stamp="20260115T090000Z")
     other = finished(reports, lit=10, stamp="20260115T100000Z")
     assert call("compare", first, same) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "comparison.html"
+    *table, page = capsys.readouterr().out.splitlines()
+    assert page == "comparison.html"
+    assert any("±" in line and "per Å" in line for line in table)
     assert call("compare", first, other, "--output", tmp_path / "page.html") == 1
     assert "1 of 16 numbers differ" in (tmp_path / "page.html").read_text()
     assert call("compare", first, other, "--output", tmp_path / "no" / "page.html") == 2
