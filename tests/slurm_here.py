@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
+_SOCKET = Path("/run/munge/munge.socket.2")
 _KEY = Path("/etc/munge/munge.key")
 _CONFIGURATION = """\
 ClusterName=tests
@@ -63,20 +64,19 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     )
     environment = {"SLURM_CONF": str(configuration), "PATH": _path()}
     _start_munge()
-    started: list[int] = []
     try:
         for daemon, ready in (("slurmctld", ("scontrol", "ping")), ("slurmd", ("sinfo", "--noheader", "--format=%T"))):
             subprocess.run(
                 [daemon, *(["-c"] if daemon == "slurmctld" else [])], env=os.environ | environment, check=True
             )
             _until(lambda words=ready: _says(words, environment) in ("UP", "idle"))
-            started.append(int((folder / f"{daemon}.pid").read_text()))
         yield environment
     finally:
         subprocess.run(["scancel", "--user=root"], env=os.environ | environment, capture_output=True)
-        for pid in reversed(started):
-            with suppress(psutil.NoSuchProcess):
-                daemon_process = psutil.Process(pid)
+        for daemon in ("slurmd", "slurmctld"):
+            # One that does not come up has no file, or no process.
+            with suppress(OSError, ValueError, psutil.NoSuchProcess):
+                daemon_process = psutil.Process(int((folder / f"{daemon}.pid").read_text()))
                 daemon_process.terminate()
                 daemon_process.wait(10)
 
@@ -92,8 +92,8 @@ def _path() -> str:
 
 
 def _start_munge() -> None:
-    """Start the daemon by which Slurm knows its users, where it does not run already."""
-    if any(process.name() == "munged" for process in psutil.process_iter()):
+    """Start the daemon by which Slurm knows its users, where none answers: one may outlive its installation."""
+    if _SOCKET.is_socket() and any(process.name() == "munged" for process in psutil.process_iter()):
         return
     folders = [Path(name) for name in ("/etc/munge", "/run/munge", "/var/log/munge", "/var/lib/munge")]
     for folder in folders:
