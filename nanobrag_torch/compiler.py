@@ -116,7 +116,7 @@ def _library() -> Any:
 
 @contextmanager
 def _once() -> Iterator[None]:
-    """Let numba find out once what it else finds out at every place, and spare a third of its calls; the code is the same.
+    """Let numba find out once what it else finds out everywhere, a third of its calls, with the same code at the end.
 
     * Types of an operation: numba tries all that the operator is defined for, and words why each does not fit.
     * Names of a function that is inlined: each of its blocks is copied with the names of all.
