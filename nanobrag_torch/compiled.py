@@ -263,7 +263,7 @@ def _compile(home: str, arguments: tuple[Any, ...]) -> bytes | Loaded:
 
     module, _, name = home.partition(":")
     function = numba.njit(**OPTIONS)(getattr(import_module(module), name))
-    return compiler.compiled(function, tuple(map(numba.typeof, arguments)), WHOLE_VECTORS)
+    return compiler.code_of(function, tuple(map(numba.typeof, arguments)), WHOLE_VECTORS)
 
 
 def _linked(code: bytes) -> Loaded:

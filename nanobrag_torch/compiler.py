@@ -13,7 +13,7 @@ from unittest.mock import patch
 WORDS = 1 << 16
 
 
-def compiled(function: Any, types: tuple[Any, ...], attribute: str) -> bytes | tuple[int, Any]:
+def code_of(function: Any, types: tuple[Any, ...], attribute: str) -> bytes | tuple[int, Any]:
     """Compile a function of numba's for the types of its arguments.
 
     Args:
@@ -24,6 +24,9 @@ def compiled(function: Any, types: tuple[Any, ...], attribute: str) -> bytes | t
     Returns:
         Its name and object code; where it calls more than the C library, as vector functions of a vendor, its address
         and what must live as long, for which there is no code to keep.
+
+    Raises:
+        numba.core.errors.NumbaError: the function, for these types, is none that numba can compile.
     """
     with _no_collection(), for_keeping(attribute) as machine:
         made = _with_room(function._compiler.compile, types, None)
@@ -68,9 +71,13 @@ def _no_collection() -> Iterator[None]:
 
 @contextmanager
 def for_keeping(attribute: str) -> Iterator[Any]:
-    """Let numba compile as code that is kept needs it, for which it has no options; yields what makes machine code.
+    """Let numba compile as code that is kept needs it, for which it has no options; nobody else compiles meanwhile.
 
-    Nobody else compiles meanwhile.
+    Args:
+        attribute: attribute in LLVM of every function that is compiled.
+
+    Yields:
+        What makes machine code. Numba is as before afterwards, also where a compilation fails.
     """
     lock: Any = import_module("numba.core.compiler_lock").global_compiler_lock
     target: Any = import_module("numba.core.registry").cpu_target

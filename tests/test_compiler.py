@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,27 +47,47 @@ def summed(out, pair):
 """
 
 
-def test_what_is_found_out_once_gives_the_machine_code_of_what_is_found_out_everywhere(monkeypatch):
+def scaled(i, by):
+    if i % 2:
+        return i * by
+    return (i + 1) * by * by
+
+
+def instructions():
+    """Machine code of ``SUMMED``."""
     numba = pytest.importorskip("numba")
     from llvmlite.binding import ObjectFileRef
 
-    def scaled(i, by):
-        if i % 2:
-            return i * by
-        return (i + 1) * by * by
+    names = {"scaled": numba.njit(inline="always")(scaled), "half": numba.njit(lambda x: 0.5 * x)}
+    exec(SUMMED, names)
+    function = numba.njit(**compiled.OPTIONS)(names["summed"])
+    types = (numba.float64[::1], numba.types.UniTuple(numba.float64, 2))
+    code = compiler.code_of(function, types, compiled.WHOLE_VECTORS)
+    sections = ObjectFileRef.from_data(code.partition(b"\0")[2]).sections()
+    return [section.data() for section in sections if section.is_text() and section.size()]
 
-    def instructions():
-        names = {"scaled": numba.njit(inline="always")(scaled), "half": numba.njit(lambda x: 0.5 * x)}
-        exec(SUMMED, names)
-        function = numba.njit(**compiled.OPTIONS)(names["summed"])
-        types = (numba.float64[::1], numba.types.UniTuple(numba.float64, 2))
-        code = compiler.compiled(function, types, compiled.WHOLE_VECTORS)
-        sections = ObjectFileRef.from_data(code.partition(b"\0")[2]).sections()
-        return [section.data() for section in sections if section.is_text() and section.size()]
 
+def test_what_is_found_out_once_gives_the_machine_code_of_what_is_found_out_everywhere(monkeypatch):
     once = instructions()
     monkeypatch.setattr(compiler, "_once", nullcontext)
     assert once and instructions() == once
+
+
+def test_no_operation_is_looked_up_twice_for_the_same_types(monkeypatch):
+    functions = pytest.importorskip("numba").types.BaseFunction
+    search, searched = functions.get_call_type, []
+
+    def counted(self, context, args, kws):
+        searched.append((self, args, tuple(kws.items())))
+        return search(self, context, args, kws)
+
+    monkeypatch.setattr(functions, "get_call_type", counted)
+    instructions()
+    assert len(searched) == len(set(searched)) > 3
+    searched.clear()
+    monkeypatch.setattr(compiler, "_once", nullcontext)
+    instructions()
+    assert len(searched) > len(set(searched))
 
 
 def test_a_function_of_numbas_that_a_kept_one_calls_serves_others_afterwards():
@@ -109,8 +130,16 @@ abs_of.__code__ = abs_of.__code__.replace(co_stacksize=100)
 
 
 def test_calls_within_a_compilation_take_no_memory_each_however_deep_they_are():
+    pytest.importorskip("numba")
+
     def most() -> int:
         return max(map(faults_of_calls, range(200)))
 
-    assert compiler._with_room(most) < 100
+    def compile_(*_: object) -> None:
+        raise ArithmeticError(most())
+
+    function = SimpleNamespace(_compiler=SimpleNamespace(compile=compile_))
+    with pytest.raises(ArithmeticError) as told:
+        compiler.code_of(function, (), compiled.WHOLE_VECTORS)
+    assert told.value.args[0] < 100
     assert most() > 900, "Python takes frames from the system as it needs them: no function needs room any more"
